@@ -1,0 +1,113 @@
+"""What a baseline file holds: a schema version and the findings of one test, in order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.findings.encoding import decode, encode
+from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_circuits.findings import Finding, Json
+
+SCHEMA_VERSION = 1
+
+_CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
+
+
+class BaselineError(Exception):
+    """A baseline can't be read or written; the message says which, where and what to do."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One approved finding.
+
+    Attributes:
+        name: the name that the test gave it; empty for the test's first.
+        finding: what was approved.
+        tolerance: how far later findings may lie from it.
+    """
+
+    name: str
+    finding: Finding
+    tolerance: Tolerance
+
+    def dumps(self) -> str:
+        """The baseline as canonical JSON."""
+        document: dict[str, Json] = {"name": self.name, **encode(self.finding)}
+        document["tolerance"] = encode_tolerance(self.tolerance)
+        return dumps(document)
+
+
+def loads(text: str, where: Path | str) -> Baseline:
+    """The baseline in a text that :meth:`Baseline.dumps` made.
+
+    Raises:
+        BaselineError: if it is none; ``where`` is the file the message names.
+    """
+    document = json.loads(text)
+    try:
+        return Baseline(
+            name=document["name"],
+            finding=decode(document),
+            tolerance=decode_tolerance(document["tolerance"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BaselineError(
+            f"{where}: the baseline {document.get('name') or 'of this test'!r} is damaged "
+            f"({type(error).__name__}: {error}).\n"
+            f"Restore the file from version control, or delete it and approve it anew."
+        ) from error
+
+
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """The documents of a baseline file, in order; empty if there is no file.
+
+    Raises:
+        BaselineError: for a damaged file, conflict markers, or a schema we don't know.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BaselineError(f"{path}: can't be read ({error}).") from error
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BaselineError(_not_json(path, text, error)) from error
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BaselineError(
+            f"{path}: schema version {version!r}, and this pytest-circuits reads "
+            f"{SCHEMA_VERSION}.\nInstall the pytest-circuits that wrote it, or delete the file "
+            f"and approve it anew with `pytest --circuits --snapshot-update`."
+        )
+    findings = document.get("findings")
+    if not isinstance(findings, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in findings
+    ):
+        raise BaselineError(
+            f"{path}: has no list of named findings.\n"
+            f"Restore the file from version control, or delete it and approve it anew."
+        )
+    return cast("list[dict[str, Any]]", findings)
+
+
+def _not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(_CONFLICT_MARKERS):
+            return (
+                f"{path}:{number}: has a merge conflict.\nTake one side of it "
+                f"(`git checkout --ours` or `--theirs` with the file's name), then run the test."
+            )
+    return (
+        f"{path}:{error.lineno}: is not JSON ({error.msg}).\n"
+        f"Restore the file from version control, or delete it and approve it anew."
+    )

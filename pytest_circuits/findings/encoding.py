@@ -1,0 +1,132 @@
+"""Findings as JSON documents and back, with numbers rounded to what matters."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from pytest_circuits.findings.finding import Behaviour, Direction, Finding, Json, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+#: Decimals kept. Benign changes (another BLAS, bf16) move values by 1e-3 and more.
+DECIMALS = 4
+
+
+def _number(value: float) -> float | None:
+    # Adding 0.0 turns −0.0 into 0.0, which would otherwise be a diff without a change.
+    return round(float(value), DECIMALS) + 0.0 if math.isfinite(value) else None
+
+
+def _numbers(values: NDArray[np.float64]) -> Json:
+    if values.ndim == 0:
+        return _number(float(values))
+    return [_numbers(row) for row in values]
+
+
+def _array(numbers: Json) -> NDArray[np.float64]:
+    # numpy reads None as NaN when it is asked for floats.
+    return np.array(numbers, dtype=np.float64)
+
+
+def encode(finding: Finding) -> dict[str, Json]:
+    """The finding as a JSON document (rounded; NaN becomes null)."""
+    document: dict[str, Json] = {
+        "measure": finding.measure,
+        "quantity": finding.quantity,
+        "unit": finding.unit,
+        "direction": finding.direction.value,
+        "convention": dict(finding.convention),
+        "prompts": dict(finding.prompts),
+        "samples": finding.samples,
+        "clusters": finding.clusters,
+        "companion": {b.name: _encode_behaviour(b) for b in finding.companion},
+    }
+    if finding.role is not None:
+        document["role"] = {
+            "name": finding.role.name,
+            "threshold": _number(finding.role.threshold),
+            "members": {str(head): _number(v) for head, v in finding.members().items()},
+        }
+        document["profiles"] = {
+            str(head): _numbers(finding.profiles[str(head)])
+            for head in sorted(finding.members())
+            if str(head) in finding.profiles
+        }
+    elif finding.profiles:
+        document["profiles"] = {name: _numbers(p) for name, p in finding.profiles.items()}
+    document["axes"] = list(finding.axes)
+    document["values"] = _numbers(finding.values)
+    document["errors"] = _numbers(finding.errors)
+    document["recorded_with"] = dict(finding.provenance)
+    return document
+
+
+def _encode_behaviour(behaviour: Behaviour) -> Json:
+    document: dict[str, Json] = {
+        "value": _number(behaviour.value),
+        "error": _number(behaviour.error),
+        "clusters": behaviour.clusters,
+        "direction": behaviour.direction.value,
+        "unit": behaviour.unit,
+        "vital": behaviour.vital,
+    }
+    if behaviour.profile is not None:
+        document["profile"] = _numbers(behaviour.profile)
+    return document
+
+
+def decode(document: Mapping[str, Any]) -> Finding:
+    """The finding in a document that :func:`encode` made.
+
+    Raises:
+        KeyError, TypeError, ValueError: if the document is no finding; the caller knows the
+            file and says where.
+    """
+    role = document.get("role")
+    return Finding(
+        measure=document["measure"],
+        quantity=document["quantity"],
+        unit=document["unit"],
+        direction=Direction(document["direction"]),
+        axes=tuple(document["axes"]),
+        values=_array(document["values"]),
+        errors=_array(document["errors"]),
+        samples=int(document["samples"]),
+        clusters=int(document["clusters"]),
+        convention=document["convention"],
+        prompts=document["prompts"],
+        role=None if role is None else Role(role["name"], float(role["threshold"])),
+        profiles={name: _array(values) for name, values in document.get("profiles", {}).items()},
+        companion=tuple(
+            _decode_behaviour(name, behaviour) for name, behaviour in document["companion"].items()
+        ),
+        provenance=document["recorded_with"],
+    )
+
+
+def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
+    profile = document.get("profile")
+    return Behaviour(
+        name=name,
+        value=float(_array(document["value"])),
+        error=float(_array(document["error"])),
+        clusters=int(document["clusters"]),
+        direction=Direction(document["direction"]),
+        unit=document["unit"],
+        vital=bool(document["vital"]),
+        profile=None if profile is None else _array(profile),
+    )
+
+
+def rounded(finding: Finding) -> Finding:
+    """The finding as it would come back from its file, so that like is compared with like."""
+    return decode(cast("dict[str, Any]", encode(finding)))
+
+
+__all__ = ["DECIMALS", "decode", "encode", "rounded"]

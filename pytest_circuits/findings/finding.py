@@ -1,0 +1,220 @@
+"""What a measure found: plain data that needs neither torch nor a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from pytest_circuits.findings.heads import Head
+from pytest_circuits.findings.statistics import t95
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+class Direction(StrEnum):
+    """Which way a number gets better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    #: Neither way is better (attribution, recovered fractions): moving towards zero or across
+    #: it weakens, moving away from it strengthens.
+    TWO_SIDED = "two-sided"
+
+
+class InvalidFindingError(ValueError):
+    """A measure's numbers can't be a finding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """What a mechanism is for, measured in the same forward passes.
+
+    Attributes:
+        name: for example ``repeat_loss``.
+        value: its mean.
+        error: standard error over clusters; NaN with a single cluster.
+        clusters: how many clusters the error counts.
+        direction: which way it gets better.
+        unit: for example ``nats``.
+        vital: whether the behaviour is gone when this value falls to nothing.
+        profile: per-sequence or per-prompt values ``[sample]``, where they are kept.
+    """
+
+    name: str
+    value: float
+    error: float
+    clusters: int
+    direction: Direction
+    unit: str
+    vital: bool = False
+    profile: NDArray[np.float64] | None = None
+
+    @property
+    def indistinct(self) -> bool:
+        """Whether the one-sided 95 % interval of a vital behaviour contains 0."""
+        return self.vital and not (self.value > 0 and not self.lower_bound() <= 0)
+
+    def lower_bound(self) -> float:
+        """One-sided 95 % lower bound; NaN with a single cluster."""
+        return self.value - t95(self.clusters) * self.error
+
+
+@dataclass(frozen=True)
+class Role:
+    """The heads that do a job: those at or above a threshold (in magnitude, if two-sided)."""
+
+    name: str
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """Values with axes and standard errors, and everything that makes them comparable.
+
+    ``finding == circuit_snapshot`` asks the snapshot for a verdict; two findings are compared
+    by :meth:`equals`. ``numpy.asarray(finding)`` gives the values.
+
+    Attributes:
+        measure: the measure's name, for example ``induction_scores``.
+        quantity: what one value is, for example ``induction score``.
+        unit: for example ``probability``, ``logits``, ``fraction``, ``nats``.
+        direction: which way a value gets better.
+        axes: names of the values' axes: ``("layer", "head")``, or ``()`` for one number.
+        values: ``[layer, head]`` or ``[]``. NaN throughout where the behaviour is gone and a
+            fraction of it would be meaningless.
+        errors: standard errors, same shape; NaN with a single cluster.
+        samples: number of sequences or prompts.
+        clusters: number of clusters the errors count.
+        convention: every choice that changes the numbers.
+        prompts: the prompts' kind, hashes and, where they were drawn, their token ids.
+        role: the role whose members are judged, or None for one number.
+        profiles: per-sample values of the role's members, by head label.
+        companion: the behaviours the mechanism serves.
+        provenance: what it was measured with; shown, never compared.
+    """
+
+    measure: str
+    quantity: str
+    unit: str
+    direction: Direction
+    axes: tuple[str, ...]
+    values: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    samples: int
+    clusters: int
+    convention: Mapping[str, Json]
+    prompts: Mapping[str, Json]
+    role: Role | None = None
+    profiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    companion: tuple[Behaviour, ...] = ()
+    provenance: Mapping[str, Json] = field(default_factory=dict)
+
+    # Without this numpy on the left of == would broadcast instead of asking us.
+    __array_ufunc__ = None
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != len(self.axes) or self.values.shape != self.errors.shape:
+            raise InvalidFindingError(
+                f"{self.measure}: values {self.values.shape} and errors {self.errors.shape} "
+                f"do not fit the axes {self.axes}"
+            )
+        broken = [b.name for b in self.companion if not np.isfinite(b.value)]
+        gone = any(b.indistinct for b in self.companion)
+        if broken or not (np.isfinite(self.values).all() or gone):
+            where = broken or [str(Head(*map(int, cell))) for cell in self._not_finite()[:3]]
+            raise InvalidFindingError(
+                f"{self.measure}: the model gives numbers that are not finite "
+                f"({', '.join(where) or self.quantity}). Look for NaN or overflow in its weights, "
+                f"or try another dtype."
+            )
+
+    def _not_finite(self) -> list[tuple[int, ...]]:
+        return [] if not self.axes else list(zip(*np.nonzero(~np.isfinite(self.values)), strict=True))
+
+    @property
+    def gone(self) -> tuple[Behaviour, ...]:
+        """Vital behaviours that can't be told from nothing."""
+        return tuple(behaviour for behaviour in self.companion if behaviour.indistinct)
+
+    def behaviour(self, name: str) -> Behaviour:
+        """The companion behaviour of that name.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        for behaviour in self.companion:
+            if behaviour.name == name:
+                return behaviour
+        raise KeyError(name)
+
+    def heads(self) -> dict[Head, float]:
+        """Every head's value, largest magnitude first.
+
+        Raises:
+            TypeError: if the finding has no layer × head values.
+        """
+        if self.axes != ("layer", "head"):
+            raise TypeError(f"{self.measure} has no values for heads")
+        order = np.argsort(-np.abs(self.values), axis=None, kind="stable")
+        cells = zip(*np.unravel_index(order, self.values.shape), strict=True)
+        return {Head(int(c[0]), int(c[1])): float(self.values[c]) for c in cells}
+
+    def members(self, threshold: float | None = None) -> dict[Head, float]:
+        """The heads in the role, strongest first (empty for a finding without a role).
+
+        Args:
+            threshold: another threshold than the finding's own.
+        """
+        if self.role is None:
+            return {}
+        least = self.role.threshold if threshold is None else threshold
+        return {
+            head: value
+            for head, value in self.heads().items()
+            if (abs(value) if self.direction is Direction.TWO_SIDED else value) >= least
+        }
+
+    def lower_bounds(self) -> NDArray[np.float64]:
+        """One-sided 95 % lower bounds of the values (t over clusters)."""
+        return self.values - t95(self.clusters) * self.errors
+
+    def equals(self, other: Finding) -> bool:
+        """Whether the other finding is the same quantity with the same values."""
+        return (
+            self.measure == other.measure
+            and dict(self.convention) == dict(other.convention)
+            and dict(self.prompts) == dict(other.prompts)
+            and np.array_equal(self.values, other.values, equal_nan=True)
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401, FBT001 — numpy's protocol
+        return np.array(self.values, dtype=dtype, copy=True if copy is None else copy)
+
+    def __float__(self) -> float:
+        if self.axes:
+            raise TypeError(f"{self.measure} has values for {' × '.join(self.axes)}, not one number")
+        return float(self.values)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(f"{n} {axis}s" for n, axis in zip(self.values.shape, self.axes, strict=True))
+        return f"<Finding {self.measure} {shape or format(float(self.values), '.4g')}>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.measure} ({self.unit}, {self.samples} samples)"]
+        if self.axes:
+            lines += [
+                f"  {head!s:<7} {value:>8.3f} ± {self.errors[head]:.3f}"
+                for head, value in list(self.heads().items())[:8]
+            ]
+        else:
+            lines.append(f"  {float(self.values):.3f} ± {float(self.errors):.3f}")
+        lines += [f"  {b.name} {b.value:.3f} ± {b.error:.3f} {b.unit}" for b in self.companion]
+        return "\n".join(lines)

@@ -1,0 +1,32 @@
+"""Attention heads and their labels."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_LABEL = re.compile(r"L(?P<layer>\d+)H(?P<index>\d+)|(?P<layer2>\d+)\.(?P<index2>\d+)", re.ASCII)
+
+
+class Head(NamedTuple):
+    """One attention head: its layer and its index in the layer, both from 0."""
+
+    layer: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"L{self.layer}H{self.index}"
+
+    @classmethod
+    def parse(cls, label: str) -> Head:
+        """Read ``L5H1`` (as transformer-lens writes it) or ``5.1`` (as papers do).
+
+        Raises:
+            ValueError: if the label is neither.
+        """
+        match = _LABEL.fullmatch(label.strip())
+        if match is None:
+            raise ValueError(f"{label!r} is no head label: write L5H1 or 5.1")
+        layer = match["layer"] or match["layer2"]
+        index = match["index"] or match["index2"]
+        return cls(int(layer), int(index))

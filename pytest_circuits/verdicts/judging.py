@@ -1,0 +1,213 @@
+"""Holding one finding against one baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_circuits.findings import Behaviour, Direction, Finding
+from pytest_circuits.verdicts.tolerances import DEAD_SHARE, Tolerance
+from pytest_circuits.verdicts.verdict import About, Change, Kind, Reason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_circuits.findings import Head, Json
+
+
+def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
+    """Hold a finding against an approved one.
+
+    The mechanism is always judged with the behaviour it serves: a pattern score can't see that a
+    head's output was destroyed, and a fraction hides that nothing is left to restore. Standard
+    errors excuse nothing here: on identical prompts a change beyond tolerance is a change.
+
+    Args:
+        found: what was measured now, rounded as a file would hold it.
+        approved: what the baseline holds.
+        tolerance: the baseline's tolerance.
+    """
+    differing = _sorted(_differences(found, approved))
+    if differing:
+        return Verdict(Kind.INCOMPARABLE, differing, summarise(found))
+    reasons = _sorted(
+        [*_behaviours(found, approved, tolerance), *_values(found, approved, tolerance)]
+    )
+    changes = {reason.change for reason in reasons}
+    if changes & {Change.GONE, Change.EMPTY}:
+        kind = Kind.LOST
+    elif any(reason.bad for reason in reasons):
+        kind = Kind.WEAKENED
+    elif reasons:
+        kind = Kind.STRENGTHENED
+    else:
+        kind = Kind.PRESERVED
+    return Verdict(kind, reasons, summarise(found))
+
+
+def without_baseline(found: Finding) -> Verdict:
+    """The verdict on a finding that nobody has approved yet."""
+    return Verdict(Kind.NEW, (), summarise(found))
+
+
+_ORDER = {Change.DIFFERS: 0, Change.GONE: 1, Change.EMPTY: 2}
+
+
+def _sorted(reasons: list[Reason]) -> tuple[Reason, ...]:
+    return tuple(
+        sorted(reasons, key=lambda r: (not r.bad, _ORDER.get(r.change, 3), -r.excess, r.subject))
+    )
+
+
+def _differences(found: Finding, approved: Finding) -> list[Reason]:
+    """The fields that make the two different quantities."""
+    pairs: dict[str, tuple[object, object]] = {
+        "measure": (approved.measure, found.measure),
+        "unit": (approved.unit, found.unit),
+        "direction": (approved.direction.value, found.direction.value),
+        "axes": (" × ".join(approved.axes), " × ".join(found.axes)),
+        "shape": (_shape(approved), _shape(found)),
+    }
+    if approved.measure == found.measure:
+        pairs |= _pairs("convention", approved.convention, found.convention)
+        # Drawn ids are covered by their hash, and too long to print.
+        pairs |= {
+            field: pair
+            for field, pair in _pairs("prompts", approved.prompts, found.prompts).items()
+            if field != "prompts.ids"
+        }
+    return [
+        Reason(Change.DIFFERS, About.FIELD, field, "", _text(before), _text(after))
+        for field, (before, after) in pairs.items()
+        if before != after
+    ]
+
+
+def _pairs(
+    name: str, approved: Mapping[str, Json], found: Mapping[str, Json]
+) -> dict[str, tuple[object, object]]:
+    keys = list(approved) + [key for key in found if key not in approved]
+    return {f"{name}.{key}": (approved.get(key), found.get(key)) for key in keys}
+
+
+def _shape(finding: Finding) -> str:
+    return " × ".join(map(str, finding.values.shape)) or "one number"
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _movement(direction: Direction, before: float, after: float) -> float:
+    """How far a value moved in its good direction (negative: in its bad one)."""
+    if direction is Direction.LOWER:
+        return before - after
+    if direction is Direction.TWO_SIDED:
+        # Along the baseline's sign, so that a flip counts with its whole distance.
+        return (after - before) * (1.0 if before >= 0 else -1.0)
+    return after - before
+
+
+def _behaviours(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
+    now = {behaviour.name: behaviour for behaviour in found.companion}
+    for before in approved.companion:
+        after = now[before.name]
+        allowed = tolerance.behaviours[before.name].of(before.value)
+        change = _behaviour_change(before, after, allowed)
+        if change is not None:
+            yield Reason(
+                change,
+                About.BEHAVIOUR,
+                before.name,
+                before.unit,
+                before.value,
+                after.value,
+                allowed,
+            )
+
+
+def _behaviour_change(before: Behaviour, after: Behaviour, allowed: float) -> Change | None:
+    if before.vital and (after.indistinct or after.value < DEAD_SHARE * before.value):
+        return Change.GONE
+    moved = _movement(before.direction, before.value, after.value)
+    if abs(moved) <= allowed:
+        return None
+    return Change.BETTER if moved > 0 else Change.WORSE
+
+
+def _values(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
+    if not np.isfinite(found.values).all():
+        return  # the behaviour is gone, which says everything
+    if approved.role is None:
+        before, after = float(approved.values), float(found.values)
+        allowed = tolerance.value.of(before)
+        moved = _movement(approved.direction, before, after)
+        if abs(moved) > allowed:
+            change = Change.BETTER if moved > 0 else Change.WORSE
+            yield Reason(
+                change, About.VALUE, found.quantity, found.unit, before, after, allowed
+            )
+        return
+    yield from _heads(found, approved, tolerance)
+
+
+def _heads(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
+    """The role's heads, before and after; heads outside it on both sides are noise."""
+    assert approved.role is not None
+    role = approved.role
+    members, now = approved.members(), found.members(role.threshold)
+    strength, strength_now = _strength(members), _strength(now)
+    allowed = tolerance.value.of(strength)
+    for head in sorted(members.keys() | now.keys()):
+        before, after = float(approved.values[head]), float(found.values[head])
+        moved = _movement(approved.direction, before, after)
+        if abs(moved) <= allowed:
+            continue  # also where it crossed the threshold by less than the tolerance
+        if head not in now:
+            change = Change.LEFT
+        elif head not in members:
+            change = Change.JOINED
+        else:
+            change = Change.BETTER if moved > 0 else Change.WORSE
+        yield Reason(change, About.HEAD, str(head), found.quantity, before, after, allowed)
+    if members and not now:
+        yield Reason(
+            Change.EMPTY, About.ROLE, role.name, "heads", float(len(members)), 0.0
+        )
+    role_allowed = tolerance.role.of(strength)
+    if strength - strength_now > role_allowed:
+        # Many small losses, each within tolerance, are a loss all the same.
+        yield Reason(
+            Change.WORSE,
+            About.ROLE,
+            role.name,
+            "summed strength",
+            strength,
+            strength_now,
+            role_allowed,
+        )
+
+
+def _strength(members: Mapping[Head, float]) -> float:
+    return float(sum(abs(value) for value in members.values()))
+
+
+def summarise(finding: Finding) -> str:
+    """The finding's own numbers in a few words."""
+    parts = []
+    if finding.gone:
+        parts.append(f"{finding.quantity} undefined")
+    elif finding.role is None:
+        parts.append(f"{finding.quantity} {float(finding.values):.2f}")
+    else:
+        members = finding.members()
+        top = ", ".join(f"{head} {value:.2f}" for head, value in list(members.items())[:2])
+        parts.append(f"{len(members)} {finding.role.name}{f': {top}' if top else ''}")
+    parts += [f"{readable(b.name)} {b.value:.2f}" for b in finding.companion[:1]]
+    return "; ".join(parts)
+
+
+def readable(name: str) -> str:
+    """A field's name as words."""
+    return name.replace("_", " ")

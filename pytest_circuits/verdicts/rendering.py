@@ -1,0 +1,87 @@
+"""Verdicts in words: the one renderer behind every place that shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_circuits.verdicts.judging import readable
+from pytest_circuits.verdicts.verdict import About, Change, Kind
+
+if TYPE_CHECKING:
+    from pytest_circuits.verdicts.verdict import Reason, Verdict
+
+
+def headline(verdict: Verdict) -> str:
+    """What broke and what that did, in one line; the finding's own numbers where nothing moved.
+
+    The mechanism comes first (the heads that left a role, else its worst change), then the
+    behaviour that says most: one that can still be measured before one that is gone.
+    """
+    if not verdict.reasons:
+        return verdict.summary
+    if verdict.kind is Kind.INCOMPARABLE:
+        return reason_text(verdict.reasons[0])
+    behaviours = [r for r in verdict.reasons if r.about is About.BEHAVIOUR]
+    mechanism = [r for r in verdict.reasons if r.about is not About.BEHAVIOUR]
+    left = [r for r in mechanism if r.change is Change.LEFT]
+    parts = []
+    if left:
+        others = [r.subject for r in left[1:]]
+        named = ", ".join(["", *others[:3]]) + (f" +{len(others) - 3}" if len(others) > 3 else "")  # noqa: PLR2004
+        parts.append(f"{left[0].subject} {_move(left[0])}{named} left")
+    elif mechanism:
+        parts.append(_brief(mechanism[0]))
+    measurable = [r for r in behaviours if r.change is not Change.GONE]
+    if behaviours:
+        parts.append(_brief((measurable or behaviours)[0]))
+    return "; ".join(parts)
+
+
+def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
+    """The verdict and its reasons, worst first, one a line.
+
+    Args:
+        verdict: the verdict.
+        limit: at most so many reasons; the rest is counted.
+    """
+    shown = verdict.reasons if limit is None else verdict.reasons[:limit]
+    text = [f"{verdict.kind}: {headline(verdict)}"]
+    if verdict.kind is Kind.NEW:
+        return text
+    text += [f"  {reason_text(reason)}" for reason in shown]
+    if len(shown) < len(verdict.reasons):
+        text.append(f"  … and {len(verdict.reasons) - len(shown)} more")
+    return text
+
+
+def reason_text(reason: Reason) -> str:
+    """One reason in words, with the tolerance it exceeded."""
+    if reason.change in (Change.DIFFERS, Change.EMPTY, Change.GONE):
+        return _brief(reason)
+    name, quantity = readable(reason.subject), reason.quantity
+    what = {
+        Change.LEFT: f"{name} left the role: {quantity}",
+        Change.JOINED: f"{name} joined the role: {quantity}",
+    }.get(reason.change, f"{name} {quantity}" if reason.about in (About.HEAD, About.ROLE) else name)
+    return f"{what} {_move(reason)} (tolerance {reason.tolerance:.2f})"
+
+
+def _brief(reason: Reason) -> str:
+    name = readable(reason.subject)
+    if reason.change is Change.DIFFERS:
+        return f"{reason.subject} differs: {reason.before} → {reason.after}"
+    if reason.change is Change.EMPTY:
+        return f"no {name} left ({_show(reason.before, digits=0)} before)"
+    if reason.change is Change.GONE:
+        return f"{name} gone: {_move(reason)}"
+    return f"{name} {_move(reason)}"
+
+
+def _move(reason: Reason) -> str:
+    return f"{_show(reason.before)} → {_show(reason.after)}"
+
+
+def _show(value: float | str | None, digits: int = 2) -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:.{digits}f}" if isinstance(value, float) else value

@@ -1,0 +1,117 @@
+"""How far a finding may lie from its baseline before it counts as a change.
+
+The one place that holds the defaults. A tolerance is a floor or a share of the strength of what
+is judged, whichever is larger: benign changes move large values further than small ones.
+
+The evidence is SmolLM2-135M-Instruct, largest change of any head:
+
+================  =================  ============  ===============  ============
+change            induction score    attribution   logit difference  repeat loss
+================  =================  ============  ===============  ============
+bf16              0.004              0.011         0.03              0.01
+int8              0.014              0.027         0.10              0.08
+1 % noise         0.018              0.034         0.03              0.02
+5 % noise         0.14               0.27          0.47              0.48
+top head zeroed   0.17               2.57          0.09 … 2.98       2.17
+================  =================  ============  ===============  ============
+
+The first three are benign and stay inside the defaults; the last two are damage and do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_circuits.findings import Finding, Json
+
+#: Behaviour below this share of the reference's is gone.
+DEAD_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """A floor, or a share of a strength, whichever is larger."""
+
+    floor: float
+    share: float
+
+    def of(self, strength: float) -> float:
+        """The allowed deviation of something as strong as that."""
+        return max(self.floor, self.share * abs(strength))
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What a baseline allows.
+
+    Attributes:
+        value: for one head's value (its share is of the role's summed strength), or for the
+            number of a finding without heads.
+        role: for the summed strength of a role.
+        behaviours: for each companion behaviour.
+        origin: where it came from; ``default`` unless somebody set it.
+    """
+
+    value: Allowance
+    role: Allowance
+    behaviours: Mapping[str, Allowance] = field(default_factory=dict)
+    origin: str = "default"
+
+
+_ROLE = Allowance(floor=0.1, share=0.1)
+_ANY_VALUE = Allowance(floor=0.05, share=0.02)
+_ANY_BEHAVIOUR = Allowance(floor=0.1, share=0.05)
+
+_VALUES = {
+    "logit_diff": Allowance(floor=0.2, share=0.05),
+    "repeat_loss": Allowance(floor=0.15, share=0.05),
+}
+_BEHAVIOURS = {
+    "repeat_loss": Allowance(floor=0.15, share=0.05),
+    "repeat_gain": Allowance(floor=0.15, share=0.05),
+    "repeat_accuracy": Allowance(floor=0.05, share=0.0),
+    "logit_diff": Allowance(floor=0.2, share=0.05),
+    "clean_logit_diff": Allowance(floor=0.2, share=0.05),
+    "corrupted_logit_diff": Allowance(floor=0.2, share=0.05),
+    "logit_diff_gap": Allowance(floor=0.2, share=0.05),
+    "accuracy": Allowance(floor=0.1, share=0.0),
+}
+
+
+def default_tolerance(finding: Finding) -> Tolerance:
+    """The default tolerance of a finding, by its measure and its companion's names."""
+    return Tolerance(
+        value=_VALUES.get(finding.measure, _ANY_VALUE),
+        role=_ROLE,
+        behaviours={b.name: _BEHAVIOURS.get(b.name, _ANY_BEHAVIOUR) for b in finding.companion},
+    )
+
+
+def encode_tolerance(tolerance: Tolerance) -> dict[str, Json]:
+    """The tolerance as a JSON document."""
+    return {
+        "value": _pair(tolerance.value),
+        "role": _pair(tolerance.role),
+        "behaviours": {name: _pair(a) for name, a in tolerance.behaviours.items()},
+        "origin": tolerance.origin,
+    }
+
+
+def decode_tolerance(document: Mapping[str, Any]) -> Tolerance:
+    """The tolerance in a document that :func:`encode_tolerance` made."""
+    return Tolerance(
+        value=Allowance(*map(float, document["value"])),
+        role=Allowance(*map(float, document["role"])),
+        behaviours={
+            name: Allowance(*map(float, pair)) for name, pair in document["behaviours"].items()
+        },
+        origin=document["origin"],
+    )
+
+
+def _pair(allowance: Allowance) -> list[Json]:
+    return [allowance.floor, allowance.share]
