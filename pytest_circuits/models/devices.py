@@ -1,0 +1,76 @@
+"""Devices and dtypes: which are asked for, and which are there."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from pytest_circuits.models.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+#: What may be asked for; ``auto`` takes the first of cuda, mps, cpu that is there.
+DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
+#: What may be asked for; ``auto`` is the checkpoint's own.
+DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+
+
+def resolve_device(asked: str) -> str:
+    """The device to use.
+
+    Raises:
+        ModelError: if the one asked for is not there.
+    """
+    import torch
+
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there[:0] = ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+    if asked == "auto":
+        return there[0]
+    if asked not in there:
+        raise ModelError(
+            f"there is no device {asked!r} here: torch {torch.__version__} sees "
+            f"{', '.join(there)}.\n"
+            f"Choose one of these, or auto, with --circuits-device."
+        )
+    return asked
+
+
+def resolve_dtype(asked: str, folder: Path) -> torch.dtype:
+    """The dtype to use: the one asked for, else the checkpoint's own.
+
+    The checkpoint's own is what its config says, or else what most of its tensors have.
+    """
+    import torch
+
+    if asked == "auto":
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        asked = config.get("dtype") or config.get("torch_dtype") or _stored_dtype(folder)
+    dtype = getattr(torch, str(asked).removeprefix("torch."), None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ModelError(
+            f"{folder.name}: config.json asks for dtype {asked!r}, which is no float type.\n"
+            f"Choose one with --circuits-dtype ({', '.join(DTYPES[1:])})."
+        )
+    return dtype
+
+
+def _stored_dtype(folder: Path) -> str:
+    from safetensors import safe_open
+
+    names = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+    counts: dict[str, int] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="numpy") as file:
+            for key in file.keys():  # noqa: SIM118 — safe_open is no mapping
+                dtype = file.get_slice(key).get_dtype()
+                counts[dtype] = counts.get(dtype, 0) + 1
+    most = max(counts, key=lambda name: counts[name], default="F32")
+    return names.get(most, most)

@@ -1,0 +1,43 @@
+"""A checkpoint's fingerprint: the same for the same tensors, however they are cut into files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHUNK = 1 << 24
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over every tensor's name, dtype, shape and bytes, in the order of names.
+
+    Reads the safetensors files directly: no torch, and one chunk in memory at a time. The
+    format is an 8-byte little-endian header length, a JSON header, then the tensors' bytes.
+    """
+    tensors: dict[str, tuple[Path, int, int, str, list[int]]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        for name, entry in header.items():
+            if name != "__metadata__":
+                begin, end = entry["data_offsets"]
+                start = 8 + length + begin
+                tensors[name] = (path, start, end - begin, entry["dtype"], entry["shape"])
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        path, start, size, dtype, shape = tensors[name]
+        total.update(json.dumps([name, dtype, shape]).encode())
+        with path.open("rb") as file:
+            file.seek(start)
+            while size > 0:
+                chunk = file.read(min(size, _CHUNK))
+                if not chunk:
+                    break
+                total.update(chunk)
+                size -= len(chunk)
+    return f"sha256:{total.hexdigest()}"
