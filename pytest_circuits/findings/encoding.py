@@ -76,6 +76,8 @@ def _encode_behaviour(behaviour: Behaviour) -> Json:
         "unit": behaviour.unit,
         "vital": behaviour.vital,
     }
+    if behaviour.interval is not None:
+        document["interval"] = [_number(bound) for bound in behaviour.interval]
     if behaviour.profile is not None:
         document["profile"] = _numbers(behaviour.profile)
     return document
@@ -111,6 +113,7 @@ def decode(document: Mapping[str, Any]) -> Finding:
 
 
 def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
+    interval = document.get("interval")
     profile = document.get("profile")
     return Behaviour(
         name=name,
@@ -120,6 +123,7 @@ def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
         direction=Direction(document["direction"]),
         unit=document["unit"],
         vital=bool(document["vital"]),
+        interval=None if interval is None else (float(interval[0]), float(interval[1])),
         profile=None if profile is None else _array(profile),
     )
 

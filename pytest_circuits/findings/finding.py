@@ -45,6 +45,7 @@ class Behaviour:
         direction: which way it gets better.
         unit: for example ``nats``.
         vital: whether the behaviour is gone when this value falls to nothing.
+        interval: 95 % interval, where the value has an exact one (Clopper–Pearson for a share).
         profile: per-sequence or per-prompt values ``[sample]``, where they are kept.
     """
 
@@ -55,6 +56,7 @@ class Behaviour:
     direction: Direction
     unit: str
     vital: bool = False
+    interval: tuple[float, float] | None = None
     profile: NDArray[np.float64] | None = None
 
     @property

@@ -196,15 +196,21 @@ def _check_entry(path: Path, number: int, entry: object) -> None:
 
 
 def _encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
-    tokens = tokenizer.encode(text, add_special_tokens=False)
+    try:
+        tokens = tokenizer.encode(text, add_special_tokens=False)
+    except Exception as error:  # a tokenizer without an unknown token raises a bare Exception
+        raise PromptError(_unknown(text, str(error))) from error
     unknown = tokenizer.unk_token_id
     if unknown is not None and unknown in tokens and tokenizer.unk_token not in text:
-        raise PromptError(
-            f"{text!r} has words that this tokenizer doesn't know:\n"
-            f"  {_show(tokenizer, tokens)}\n"
-            f"Write the prompt with words of the model's vocabulary."
-        )
+        raise PromptError(_unknown(text, _show(tokenizer, tokens)))
     return [int(token) for token in tokens]
+
+
+def _unknown(text: str, detail: str) -> str:
+    return (
+        f"{text!r} has words that this model's tokenizer doesn't know:\n  {detail}\n"
+        f"Write the prompt with words of its vocabulary."
+    )
 
 
 def _show(tokenizer: Any, tokens: Sequence[int]) -> str:  # noqa: ANN401

@@ -140,16 +140,31 @@ def _values(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator
     if not np.isfinite(found.values).all():
         return  # the behaviour is gone, which says everything
     if approved.role is None:
-        before, after = float(approved.values), float(found.values)
-        allowed = tolerance.value.of(before)
-        moved = _movement(approved.direction, before, after)
-        if abs(moved) > allowed:
-            change = Change.BETTER if moved > 0 else Change.WORSE
+        before, after = _as_behaviour(approved), _as_behaviour(found)
+        allowed = tolerance.value.of(before.value)
+        change = _behaviour_change(before, after, allowed)
+        if change is not None:
             yield Reason(
-                change, About.VALUE, found.quantity, found.unit, before, after, allowed
+                change, About.VALUE, found.quantity, found.unit, before.value, after.value, allowed
             )
         return
     yield from _heads(found, approved, tolerance)
+
+
+def _as_behaviour(finding: Finding) -> Behaviour:
+    """A finding of one number, judged as the behaviour that it is.
+
+    Where more is better, a number that falls to nothing is a behaviour that is gone.
+    """
+    return Behaviour(
+        finding.measure,
+        float(finding.values),
+        float(finding.errors),
+        finding.clusters,
+        finding.direction,
+        finding.unit,
+        vital=finding.direction is Direction.HIGHER,
+    )
 
 
 def _heads(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:

@@ -1,0 +1,52 @@
+"""Regression tests for what a language model's attention heads do.
+
+Public names are loaded when they are first used, so that a test module that names them, or a
+plain pytest run, imports neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_circuits import measures, prompts
+    from pytest_circuits.assertions import (
+        assert_head_ranking,
+        assert_induction_score,
+        assert_logit_diff_recovered,
+    )
+    from pytest_circuits.findings import Finding, Head
+    from pytest_circuits.prompts import PromptPairs
+
+__all__ = [
+    "Finding",
+    "Head",
+    "PromptPairs",
+    "assert_head_ranking",
+    "assert_induction_score",
+    "assert_logit_diff_recovered",
+    "measures",
+    "prompts",
+]
+
+_HOMES = {
+    "Finding": "findings",
+    "Head": "findings",
+    "PromptPairs": "prompts",
+    "assert_head_ranking": "assertions",
+    "assert_induction_score": "assertions",
+    "assert_logit_diff_recovered": "assertions",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 — the module's own names
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,26 @@
+"""Measures: (model, prompts) → finding. They work in a notebook as they do in a test.
+
+Example:
+    >>> from pytest_circuits import measures
+    >>> finding = measures.induction_scores(bridge)  # doctest: +SKIP
+"""
+
+from pytest_circuits.measures.attribution import head_attribution
+from pytest_circuits.measures.logit_difference import logit_diff
+from pytest_circuits.measures.patching import patch
+from pytest_circuits.measures.repeated import (
+    duplicate_token_scores,
+    induction_scores,
+    previous_token_scores,
+    repeat_loss,
+)
+
+__all__ = [
+    "duplicate_token_scores",
+    "head_attribution",
+    "induction_scores",
+    "logit_diff",
+    "patch",
+    "previous_token_scores",
+    "repeat_loss",
+]

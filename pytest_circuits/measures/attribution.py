@@ -1,0 +1,233 @@
+"""Direct logit attribution (DLA): which heads write the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pytest_circuits.findings import Behaviour, Direction, Finding, Head, Role
+from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.measures.common import (
+    accuracy,
+    behaviour,
+    pairs_convention,
+    pairs_record,
+    provenance,
+)
+from pytest_circuits.measures.logit_difference import answer_differences
+from pytest_circuits.models import ModelError
+from pytest_circuits.runs import PromptGroup, Runs, as_runs, run_prompts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.prompts import PromptPairs, TokenizedPairs
+
+#: Heads that write at least this share of the mean logit difference have the role.
+ROLE_SHARE = 0.1
+#: How far the parts may miss the whole, as a share of it, before we refuse to attribute.
+_IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """The logit difference at the last position, taken apart; all in logits.
+
+    ``embedding + attention.sum(1) + mlp.sum(1) + constant == total``, and
+    ``heads.sum(2) + output_bias == attention``.
+
+    Attributes:
+        heads: ``[prompt, layer, head]``.
+        output_bias: what each attention's output bias adds, ``[prompt, layer]``.
+        attention: ``[prompt, layer]``.
+        mlp: ``[prompt, layer]``; no layers where the model has no MLPs.
+        embedding: ``[prompt]``.
+        constant: what the final norm's bias and the unembedding's bias add, ``[prompt]``.
+        total: the logit difference before final soft-capping, ``[prompt]``.
+    """
+
+    heads: Tensor
+    output_bias: Tensor
+    attention: Tensor
+    mlp: Tensor
+    embedding: Tensor
+    constant: Tensor
+    total: Tensor
+
+
+def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
+    """What each head writes, by itself, into the logit difference at the last position.
+
+    contribution of head h = γ ⊙ (x_h − mean x_h) / σ · (W_U[:, a] − W_U[:, b]), with
+    x_h = z_h W_O[h], σ the final norm's scale in this very pass, γ its weight (1 + w where the
+    norm stores an offset), no centring for RMS norms, a and b the answer and the wrong answer.
+    Mean over prompts (Elhage et al. 2021; Wang et al. 2022, §3.1). It is computed from the raw
+    model: transformer-lens' own attribution leaves γ out on a model without weight processing.
+
+    Every call checks the identity that makes these numbers mean something: embedding,
+    attention, MLPs and biases sum to the logit difference before final soft-capping.
+
+    Args:
+        model: a hooked model, or its runs.
+        pairs: the prompts; only the clean ones are run.
+
+    Returns:
+        a finding with values ``[layer, head]`` in logits (pre-cap), standard errors over the
+        pairs' clusters, per-prompt profiles of the heads that write at least a tenth of the
+        logit difference, and as companion the logit difference and accuracy.
+
+    Raises:
+        PromptError: if the pairs don't fit the model's tokenizer.
+        ModelError: if the parts don't sum to the whole on this architecture.
+    """
+    runs = as_runs(model)
+    tokenized = pairs.check(runs.tokenizer)
+    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
+    samples = decompose(runs, tokenized).heads.numpy()
+    mean, error = mean_and_error(samples, pairs.clusters)
+    companion: tuple[Behaviour, ...] = (
+        behaviour(
+            "logit_diff",
+            differences,
+            pairs.clusters,
+            Direction.HIGHER,
+            "logits",
+            vital=True,
+            keep=True,
+        ),
+        accuracy(differences, pairs.clusters),
+    )
+    threshold = ROLE_SHARE * abs(companion[0].value)
+    members = [
+        Head(layer, head)
+        for layer in range(runs.layers)
+        for head in range(runs.heads)
+        if abs(mean[layer, head]) >= threshold
+    ]
+    return Finding(
+        measure="head_attribution",
+        quantity="attribution",
+        unit="logits",
+        direction=Direction.TWO_SIDED,
+        axes=("layer", "head"),
+        values=mean,
+        errors=error,
+        samples=len(pairs),
+        clusters=len(set(pairs.clusters)),
+        convention={
+            **pairs_convention(tokenized),
+            "attribution": "direct, cached final norm scale, before final soft-capping",
+        },
+        prompts=pairs_record(pairs, tokenized),
+        role=Role("answer-writing heads", threshold),
+        profiles={str(head): samples[:, head.layer, head.index] for head in members},
+        companion=companion,
+        provenance=provenance(runs),
+    )
+
+
+def decompose(runs: Runs, tokenized: TokenizedPairs) -> Decomposition:
+    """Take the logit difference on the clean prompts apart.
+
+    Raises:
+        ModelError: if the parts don't sum to the whole.
+    """
+    run = run_prompts(runs, tokenized.clean)
+    parts = [_decompose_group(runs, group, tokenized) for group in run.groups]
+    order = torch.tensor([row for group in run.groups for row in group.rows]).argsort()
+    whole = Decomposition(
+        **{
+            field: torch.cat([getattr(part, field) for part in parts])[order].cpu()
+            for field in Decomposition.__dataclass_fields__
+        }
+    )
+    _check_identity(runs, whole, torch.from_numpy(answer_differences(run, tokenized)))
+    return whole
+
+
+def _decompose_group(
+    runs: Runs, group: PromptGroup, tokenized: TokenizedPairs
+) -> Decomposition:
+    bridge: Any = runs.bridge
+    answers = [tokenized.answers[row] for row in group.rows]
+    wrong = [tokenized.wrong_answers[row] for row in group.rows]
+    # float64 on the way: sums of hundreds of parts are held against their total.
+    unembedding = bridge.W_U.double()
+    target = (unembedding[:, answers] - unembedding[:, wrong]).T  # [row, d_model]
+    bias = _double(getattr(bridge, "b_U", None), group)
+    constant = (bias[answers] - bias[wrong]) if bias is not None else target.new_zeros(len(answers))
+    total = (group.normalised.double() * target).sum(-1) + constant
+
+    norm = bridge.ln_final
+    weight = _double(getattr(norm, "weight", None), group)
+    direction = target
+    if weight is not None:
+        direction = direction * (1 + weight if norm.uses_weight_offset else weight)
+    if not norm.uses_rms_norm:
+        # (x − mean x) · d = x · (d − mean d)
+        direction = direction - direction.mean(-1, keepdim=True)
+        norm_bias = _double(getattr(norm, "bias", None), group)
+        if norm_bias is not None:
+            constant = constant + target @ norm_bias
+    direction = direction / group.scale.double()
+
+    heads, output_bias = [], []
+    for layer, z in enumerate(group.z):
+        attention = bridge.blocks[layer].attn
+        written = torch.einsum("hkd,nd->nhk", attention.W_O.double(), direction)
+        heads.append((written * z[:, -1].double()).sum(-1))
+        bias = _double(getattr(attention, "b_O", None), group)
+        output_bias.append(
+            direction @ bias if bias is not None else direction.new_zeros(len(direction))
+        )
+
+    def along(stack: Tensor) -> Tensor:
+        if not len(stack):
+            return direction.new_zeros((len(direction), 0))
+        return (stack.double() * direction).sum(-1).T
+
+    return Decomposition(
+        heads=torch.stack(heads, dim=1),
+        output_bias=torch.stack(output_bias, dim=1),
+        attention=along(group.attention),
+        mlp=along(group.mlp),
+        embedding=(group.embedding.double() * direction).sum(-1),
+        constant=constant,
+        total=total,
+    )
+
+
+def _double(parameter: Tensor | None, group: PromptGroup) -> Tensor | None:
+    return None if parameter is None else parameter.to(group.logits.device).double()
+
+
+def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor) -> None:
+    allowed = _IDENTITY[next(runs.bridge.parameters()).dtype] * max(
+        1.0, float(parts.total.abs().max())
+    )
+    capped = float(getattr(runs.bridge.cfg, "output_logits_soft_cap", -1.0) or -1.0) > 0
+    sums = {
+        "its embedding, attention, MLPs and biases do not sum to the logit difference": (
+            parts.embedding + parts.attention.sum(1) + parts.mlp.sum(1) + parts.constant,
+            parts.total,
+        ),
+        "its heads do not sum to its attention": (
+            parts.heads.sum(2) + parts.output_bias,
+            parts.attention,
+        ),
+        "its unembedding does not give its logits": (
+            parts.total,
+            parts.total if capped else differences,
+        ),
+    }
+    for what, (left, right) in sums.items():
+        miss = float((left - right).abs().max())
+        if not miss <= allowed:
+            raise ModelError(
+                f"heads can't be attributed on {type(runs.bridge.original_model).__name__}:\n"
+                f"{what} (off by {miss:.3g} logits, {allowed:.3g} allowed).\n"
+                f"Its residual stream has a part this measure doesn't know; use patching instead."
+            )

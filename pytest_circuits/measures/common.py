@@ -1,0 +1,94 @@
+"""What every measure's finding needs: provenance, and behaviours with their errors."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_circuits.findings import Behaviour, Direction
+from pytest_circuits.findings.statistics import mean_and_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_circuits.findings import Json
+    from pytest_circuits.prompts import PromptPairs, TokenizedPairs
+    from pytest_circuits.runs import Runs
+
+#: transformer-lens hooks attention patterns and z on the eager implementation only.
+ATTENTION = "eager"
+
+
+def provenance(runs: Runs) -> dict[str, Json]:
+    """What a number was measured with: shown beside it, never compared."""
+    packages = ("pytest-circuits", "torch", "transformer-lens", "transformers")
+    return {
+        "device": runs.device.type,
+        "dtype": str(next(runs.bridge.parameters()).dtype).removeprefix("torch."),
+        "versions": {package: version(package).partition("+")[0] for package in packages},
+    }
+
+
+def behaviour(
+    name: str,
+    samples: NDArray[np.float64],
+    clusters: Sequence[object],
+    direction: Direction,
+    unit: str,
+    *,
+    vital: bool = False,
+    keep: bool = False,
+) -> Behaviour:
+    """A behaviour from its values on each sample (``[sample]``); ``keep`` stores them too."""
+    mean, error = mean_and_error(samples, clusters)
+    return Behaviour(
+        name,
+        float(mean),
+        float(error),
+        len(set(clusters)),
+        direction,
+        unit,
+        vital=vital,
+        profile=samples if keep else None,
+    )
+
+
+def accuracy(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Behaviour:
+    """The share of prompts with a positive logit difference, with its Clopper–Pearson interval."""
+    from transformer_lens.utilities.statistics import success_rate_ci
+
+    right = logit_diffs > 0
+    exact = success_rate_ci([bool(hit) for hit in right])
+    mean, error = mean_and_error(right.astype(np.float64), clusters)
+    return Behaviour(
+        "accuracy",
+        float(mean),
+        float(error),
+        len(set(clusters)),
+        Direction.HIGHER,
+        "share of prompts",
+        interval=(exact.ci_low, exact.ci_high),
+    )
+
+
+def pairs_convention(tokenized: TokenizedPairs) -> dict[str, Json]:
+    """The choices behind every number that is read off prompt pairs."""
+    return {
+        "metric": "logit(answer) − logit(wrong answer), last position",
+        "first_token": tokenized.first_token or "none",
+        "attention": ATTENTION,
+    }
+
+
+def pairs_record(pairs: PromptPairs, tokenized: TokenizedPairs) -> dict[str, Json]:
+    """Which prompts a number was measured on."""
+    return {
+        "kind": "pairs",
+        "count": len(pairs),
+        "texts": pairs.hash,
+        "tokens": tokenized.hash,
+    }

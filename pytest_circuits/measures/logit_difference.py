@@ -1,0 +1,83 @@
+"""The logit difference: does the model give the right answer?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_circuits.findings import Direction, Finding
+from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.measures.common import accuracy, pairs_convention, pairs_record, provenance
+from pytest_circuits.runs import PromptRun, Runs, as_runs, run_prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.prompts import PromptPairs, TokenizedPairs
+
+
+def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
+    """How much the model prefers the answer to the wrong answer on the clean prompts.
+
+    logit difference = mean over prompts of logit(answer) − logit(wrong answer) at the last
+    position (Wang et al. 2022, §2). Higher is better.
+
+    Args:
+        model: a hooked model, or its runs.
+        pairs: the prompts; only the clean ones are run.
+
+    Returns:
+        a finding with one value in logits, its standard error over the pairs' clusters, the
+        per-prompt differences, and as companion the share of prompts with a positive
+        difference with its Clopper–Pearson interval.
+
+    Raises:
+        PromptError: if the pairs don't fit the model's tokenizer.
+    """
+    runs = as_runs(model)
+    tokenized = pairs.check(runs.tokenizer)
+    samples = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
+    mean, error = mean_and_error(samples, pairs.clusters)
+    return Finding(
+        measure="logit_diff",
+        quantity="logit difference",
+        unit="logits",
+        direction=Direction.HIGHER,
+        axes=(),
+        values=mean,
+        errors=error,
+        samples=len(pairs),
+        clusters=len(set(pairs.clusters)),
+        convention=pairs_convention(tokenized),
+        prompts=pairs_record(pairs, tokenized),
+        profiles={"logit_diff": samples},
+        companion=(accuracy(samples, pairs.clusters),),
+        provenance=provenance(runs),
+    )
+
+
+def answer_differences(run: PromptRun, tokenized: TokenizedPairs) -> NDArray[np.float64]:
+    """The logit difference of each prompt of a run, ``[prompt]``."""
+    differences = run.gather(lambda group: read_difference(group.logits, group.rows, tokenized))
+    return differences.numpy()
+
+
+def read_difference(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs) -> Tensor:
+    """logit(answer) − logit(wrong answer) of each row.
+
+    Args:
+        logits: at the last position, ``[row, vocabulary]``.
+        rows: the pair that each row belongs to.
+        tokenized: the pairs.
+    """
+    right = torch.tensor([tokenized.answers[row] for row in rows], device=logits.device)
+    wrong = torch.tensor([tokenized.wrong_answers[row] for row in rows], device=logits.device)
+    # Halves are subtracted as float32: their own difference would lose its last digits.
+    picked = logits.gather(1, torch.stack([right, wrong], dim=1)).float()
+    return picked[:, 0] - picked[:, 1]

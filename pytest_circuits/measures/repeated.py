@@ -1,0 +1,208 @@
+"""Measures on repeated random tokens: three attention-pattern scores, and the repeat loss.
+
+The input is one first token (BOS, where the tokenizer has one), a block of T distinct random
+tokens, and the same block again: ``[batch, 1 + 2T]``. All four measures read the same single
+pass. A[q, k] is the attention of query position q to key position k.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_circuits.findings import Behaviour, Direction, Finding, Head, Role
+from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.measures.common import ATTENTION, behaviour, provenance
+from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
+from pytest_circuits.runs import RepeatedRun, Runs, as_runs, run_repeated
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.findings import Json
+
+#: A head at or above this score has the role. Half of a perfect head's attention would be 0.5;
+#: published induction heads lie between 0.4 and 0.9.
+ROLE_THRESHOLD = 0.4
+
+
+def induction_scores(
+    model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
+) -> Finding:
+    """How much each head attends to the token after the current token's earlier occurrence.
+
+    score = mean over sequences and queries q = T+1 … 2T of A[q, q − (T − 1)], the "prefix
+    matching" of Elhage et al. 2021 and Olsson et al. 2022. A perfect induction head has 1.
+    transformer-lens' demo averages the whole diagonal, first-half rows included; on a perfect
+    head with T = 12 that gives 0.87, and the two are never compared.
+
+    Args:
+        model: a hooked model, or its runs.
+        prompts: the repeated tokens; by default 10 sequences of min(50, (context − 1) // 2).
+
+    Returns:
+        a finding with values ``[layer, head]`` in 0 … 1 (attention probability), standard errors
+        over sequences, per-sequence profiles of the heads at 0.4 and above, and as companion
+        repeat loss, repeat accuracy and repeat gain (see :func:`repeat_loss`).
+
+    Raises:
+        PromptError: if the block doesn't fit the model's context or vocabulary.
+    """
+    return _scores(
+        model, prompts, "induction", "induction_scores", "A[q, q-(T-1)], q = T+1 … 2T"
+    )
+
+
+def previous_token_scores(
+    model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
+) -> Finding:
+    """How much each head attends to the token before the current one.
+
+    score = mean over sequences and positions i = 1 … 2T of A[i, i − 1].
+
+    Arguments, return value and errors as for :func:`induction_scores`.
+    """
+    return _scores(model, prompts, "previous", "previous_token_scores", "A[i, i-1], i = 1 … 2T")
+
+
+def duplicate_token_scores(
+    model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
+) -> Finding:
+    """How much each head attends to the current token's earlier occurrence.
+
+    score = mean over sequences and queries q = T+1 … 2T of A[q, q − T].
+
+    Arguments, return value and errors as for :func:`induction_scores`.
+    """
+    return _scores(
+        model, prompts, "duplicate", "duplicate_token_scores", "A[q, q-T], q = T+1 … 2T"
+    )
+
+
+def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None) -> Finding:
+    """How well the model predicts the second occurrence of a repeated block.
+
+    loss = mean next-token negative log-likelihood over the second block, that is over the
+    predictions made at positions T+1 … 2T−1 (the block's first token can't be known). Lower is
+    better; chance is ln(vocabulary).
+
+    Args:
+        model: a hooked model, or its runs.
+        prompts: the repeated tokens, as for :func:`induction_scores`.
+
+    Returns:
+        a finding with one value in nats, its standard error over sequences, and as companion
+        the accuracy (share of these predictions that are right) and the repeat gain: the mean
+        loss on the first block (predictions at 0 … T−1) minus the repeat loss, in nats, which is
+        0 for a model that does not use the repetition.
+
+    Raises:
+        PromptError: if the block doesn't fit the model's context or vocabulary.
+    """
+    runs, drawn, run = _run(model, prompts)
+    losses, gain, hits = _per_sequence(run, drawn.block)
+    mean, error = mean_and_error(losses, range(len(losses)))
+    return Finding(
+        measure="repeat_loss",
+        quantity="repeat loss",
+        unit="nats",
+        direction=Direction.LOWER,
+        axes=(),
+        values=mean,
+        errors=error,
+        samples=len(losses),
+        clusters=len(losses),
+        convention=_convention(drawn, prompts),
+        prompts=_record(drawn),
+        profiles={"repeat_loss": losses},
+        companion=_companion(losses, gain, hits)[1:],
+        provenance=provenance(runs),
+    )
+
+
+def _scores(
+    model: TransformerBridge | Runs,
+    prompts: RepeatedTokens | None,
+    stripe: str,
+    measure: str,
+    formula: str,
+) -> Finding:
+    runs, drawn, run = _run(model, prompts)
+    samples: NDArray[np.float64] = getattr(run, stripe)
+    mean, error = mean_and_error(samples, range(len(samples)))
+    name = measure.removesuffix("_scores").replace("_", " ")
+    members = [
+        Head(layer, head)
+        for layer in range(runs.layers)
+        for head in range(runs.heads)
+        if mean[layer, head] >= ROLE_THRESHOLD
+    ]
+    return Finding(
+        measure=measure,
+        quantity=f"{name} score",
+        unit="attention probability",
+        direction=Direction.HIGHER,
+        axes=("layer", "head"),
+        values=mean,
+        errors=error,
+        samples=len(samples),
+        clusters=len(samples),
+        convention={"score": formula, **_convention(drawn, prompts)},
+        prompts=_record(drawn),
+        role=Role(f"{name} heads", ROLE_THRESHOLD),
+        profiles={str(head): samples[:, head.layer, head.index] for head in members},
+        companion=_companion(*_per_sequence(run, drawn.block)),
+        provenance=provenance(runs),
+    )
+
+
+def _run(
+    model: TransformerBridge | Runs, prompts: RepeatedTokens | None
+) -> tuple[Runs, DrawnTokens, RepeatedRun]:
+    runs = as_runs(model)
+    config = runs.bridge.cfg
+    drawn = (prompts or RepeatedTokens()).draw(
+        runs.tokenizer, context=int(config.n_ctx), vocabulary=int(config.d_vocab)
+    )
+    return runs, drawn, run_repeated(runs, drawn)
+
+
+def _per_sequence(
+    run: RepeatedRun, block: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Repeat loss, repeat gain and accuracy of each sequence, ``[sequence]``."""
+    second = slice(block + 1, 2 * block)
+    losses = run.losses[:, second].mean(axis=1)
+    return losses, run.losses[:, :block].mean(axis=1) - losses, run.hits[:, second].mean(axis=1)
+
+
+def _companion(
+    losses: NDArray[np.float64], gain: NDArray[np.float64], hits: NDArray[np.float64]
+) -> tuple[Behaviour, ...]:
+    clusters = range(len(losses))
+    return (
+        behaviour("repeat_loss", losses, clusters, Direction.LOWER, "nats"),
+        behaviour("repeat_accuracy", hits, clusters, Direction.HIGHER, "share of tokens"),
+        behaviour("repeat_gain", gain, clusters, Direction.HIGHER, "nats", vital=True),
+    )
+
+
+def _convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> dict[str, Json]:
+    return {
+        "block": drawn.block,
+        "batch": len(drawn.sequences),
+        "seed": (prompts or RepeatedTokens()).seed,
+        "first_token": "BOS" if drawn.first_is_bos else "ordinary token",
+        "loss": "predictions at T+1 … 2T-1",
+        "attention": ATTENTION,
+    }
+
+
+def _record(drawn: DrawnTokens) -> dict[str, Json]:
+    return {
+        "kind": "repeated tokens",
+        "first_token": drawn.first_token,
+        "tokens": drawn.strings_hash,
+        "ids": [list(sequence[1 : 1 + drawn.block]) for sequence in drawn.sequences],
+    }

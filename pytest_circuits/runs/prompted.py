@@ -1,0 +1,121 @@
+"""One pass over prompts: what each component writes at the last position, and every head's z."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from pytest_circuits.runs.runs import Runs
+
+
+@dataclass(frozen=True)
+class PromptGroup:
+    """A pass over prompts of one length; tensors are on the model's device, in its dtype.
+
+    Attributes:
+        rows: indices of these prompts among all.
+        tokens: ``[row, position]``.
+        logits: at the last position, ``[row, vocabulary]``.
+        z: every head's mixed values, one tensor a layer, ``[row, position, head, d_head]``.
+        attention: output of each layer's attention at the last position, ``[layer, row, d_model]``.
+        mlp: the same of each layer's MLP; no layers where the model has none.
+        embedding: what the first block gets at the last position, ``[row, d_model]``.
+        residual: what the final norm gets, same shape.
+        scale: what the final norm divides by, ``[row, 1]``; ones where there is no norm.
+        normalised: what the unembedding gets, ``[row, d_model]``.
+    """
+
+    rows: tuple[int, ...]
+    tokens: Tensor
+    logits: Tensor
+    z: tuple[Tensor, ...]
+    attention: Tensor
+    mlp: Tensor
+    embedding: Tensor
+    residual: Tensor
+    scale: Tensor
+    normalised: Tensor
+
+
+@dataclass(frozen=True)
+class PromptRun:
+    """Passes over prompts, one for each length that occurs."""
+
+    groups: tuple[PromptGroup, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(
+            tensor.nbytes
+            for group in self.groups
+            for tensor in (group.logits, *group.z, group.attention, group.mlp)
+        )
+
+    def gather(self, pick: Callable[[PromptGroup], Tensor]) -> Tensor:
+        """A per-row tensor of every group, put together in the prompts' order (on the CPU)."""
+        parts = [pick(group).double().cpu() for group in self.groups]
+        order = torch.tensor([row for group in self.groups for row in group.rows])
+        return torch.cat(parts)[order.argsort()]
+
+
+def run_prompts(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
+    """The passes over these prompts, made once for all measures that need them.
+
+    Prompts of different lengths are never padded: each length is a pass of its own.
+    """
+    key = ("prompts", tuple(map(tuple, prompts)))
+    return runs.remember(key, lambda: PromptRun(tuple(_groups(runs, prompts))))
+
+
+def _groups(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[PromptGroup]:
+    by_length: dict[int, list[int]] = {}
+    for row, tokens in enumerate(prompts):
+        by_length.setdefault(len(tokens), []).append(row)
+    return [
+        _run_group(runs, tuple(rows[part]), [prompts[row] for row in rows[part]])
+        for length, rows in sorted(by_length.items())
+        for part in runs.batches(len(rows), length)
+    ]
+
+
+def _run_group(runs: Runs, rows: tuple[int, ...], prompts: Sequence[Sequence[int]]) -> PromptGroup:
+    tokens = torch.tensor([list(prompt) for prompt in prompts], device=runs.device)
+    seen: dict[str, Tensor] = {}
+
+    def read(name: str, *, every_position: bool = False) -> tuple[str, Callable[..., None]]:
+        def hook(value: Tensor, **_: object) -> None:
+            seen[name] = (value if every_position else value[:, -1]).detach().clone()
+
+        return name, hook
+
+    layers = range(runs.layers)
+    wanted = [f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")]
+    wanted += ["blocks.0.hook_in", "ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
+    hooks = [read(name) for name in wanted if runs.has_hook(name)]
+    hooks += [read(f"blocks.{layer}.attn.hook_z", every_position=True) for layer in layers]
+    logits = runs.forward(tokens, hooks)[:, -1].clone()
+
+    def stack(part: str) -> Tensor:
+        found = [seen[name] for layer in layers if (name := f"blocks.{layer}.{part}") in seen]
+        return torch.stack(found) if found else logits.new_zeros((0, len(rows), 1))
+
+    return PromptGroup(
+        rows=rows,
+        tokens=tokens,
+        logits=logits,
+        z=tuple(seen[f"blocks.{layer}.attn.hook_z"] for layer in layers),
+        attention=stack("hook_attn_out"),
+        mlp=stack("hook_mlp_out"),
+        embedding=seen["blocks.0.hook_in"],
+        residual=seen["ln_final.hook_in"],
+        scale=seen.get("ln_final.hook_scale", logits.new_ones((len(rows), 1))),
+        normalised=seen["unembed.hook_in"],
+    )

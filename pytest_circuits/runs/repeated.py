@@ -1,0 +1,84 @@
+"""One pass over repeated tokens: attention along diagonals, and the loss at every position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from pytest_circuits.prompts import DrawnTokens
+    from pytest_circuits.runs.runs import Runs
+
+
+@dataclass(frozen=True)
+class RepeatedRun:
+    """What a pass over ``[first token, block, the same block]`` gave.
+
+    Attributes:
+        previous: mean attention from each query to the token before it, over queries 1 … 2T,
+            ``[sequence, layer, head]``.
+        induction: the same to the token after the query's earlier occurrence, A[q, q − (T − 1)],
+            over queries T+1 … 2T.
+        duplicate: the same to the earlier occurrence itself, A[q, q − T], same queries.
+        losses: negative log-likelihood (nats) of the next token at positions 0 … 2T−1,
+            ``[sequence, position]``.
+        hits: whether the next token had the largest logit, same shape.
+    """
+
+    previous: NDArray[np.float64]
+    induction: NDArray[np.float64]
+    duplicate: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    hits: NDArray[np.float64]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        parts = (self.previous, self.induction, self.duplicate, self.losses, self.hits)
+        return sum(part.nbytes for part in parts)
+
+
+def run_repeated(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
+    """The pass over these sequences, made once for all measures that need it."""
+    return runs.remember(("repeated", drawn), lambda: _run(runs, drawn))
+
+
+def _run(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
+    tokens = torch.tensor(drawn.sequences, device=runs.device)
+    block = drawn.block
+    # offset of the diagonal, and the first query that counts
+    stripes = {"previous": (1, 1), "induction": (block - 1, block + 1), "duplicate": (block, block + 1)}
+    means = {
+        name: np.zeros((len(tokens), runs.layers, runs.heads)) for name in stripes
+    }
+    losses, hits = [], []
+
+    def read(rows: slice, layer: int) -> Callable[..., None]:
+        def hook(pattern: Tensor, **_: object) -> None:
+            for name, (offset, first) in stripes.items():
+                # diagonal[…, i] is A[i + offset, i]
+                diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)[..., first - offset :]
+                means[name][rows, layer] = diagonal.double().mean(-1).cpu().numpy()
+
+        return hook
+
+    for rows in runs.batches(len(tokens), tokens.shape[1]):
+        logits = runs.forward(
+            tokens[rows],
+            [(f"blocks.{layer}.attn.hook_pattern", read(rows, layer)) for layer in range(runs.layers)],
+        )
+        following = tokens[rows, 1:, None]
+        logprobs = logits[:, :-1].float().log_softmax(-1)
+        losses.append(-logprobs.gather(-1, following)[..., 0].double().cpu())
+        hits.append((logprobs.argmax(-1) == following[..., 0]).double().cpu())
+    return RepeatedRun(
+        **means, losses=torch.cat(losses).numpy(), hits=torch.cat(hits).numpy()
+    )
