@@ -217,8 +217,9 @@ def summarise(finding: Finding) -> str:
         parts.append(f"{finding.quantity} {float(finding.values):.2f}")
     else:
         members = finding.members()
-        top = ", ".join(f"{head} {value:.2f}" for head, value in list(members.items())[:2])
-        parts.append(f"{len(members)} {finding.role.name}{f': {top}' if top else ''}")
+        top = next(iter(members), None)
+        heads = f"{len(members)} head{'s' if len(members) != 1 else ''}"
+        parts.append(heads if top is None else f"{heads}, {top} {members[top]:.2f}")
     parts += [f"{readable(b.name)} {b.value:.2f}" for b in finding.companion[:1]]
     return "; ".join(parts)
 

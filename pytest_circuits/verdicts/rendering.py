@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pytest_circuits.verdicts.verdict import Reason, Verdict
 
 
+#: The command that approves what was measured.
+APPROVE = "pytest --circuits --snapshot-update"
+
+
 def headline(verdict: Verdict) -> str:
     """What broke and what that did, in one line; the finding's own numbers where nothing moved.
 
@@ -26,9 +30,8 @@ def headline(verdict: Verdict) -> str:
     left = [r for r in mechanism if r.change is Change.LEFT]
     parts = []
     if left:
-        others = [r.subject for r in left[1:]]
-        named = ", ".join(["", *others[:3]]) + (f" +{len(others) - 3}" if len(others) > 3 else "")  # noqa: PLR2004
-        parts.append(f"{left[0].subject} {_move(left[0])}{named} left")
+        more = f" +{len(left) - 1}" if len(left) > 1 else ""
+        parts.append(f"{_brief(left[0])}{more}")
     elif mechanism:
         parts.append(_brief(mechanism[0]))
     measurable = [r for r in behaviours if r.change is not Change.GONE]
@@ -47,7 +50,7 @@ def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
     shown = verdict.reasons if limit is None else verdict.reasons[:limit]
     text = [f"{verdict.kind}: {headline(verdict)}"]
     if verdict.kind is Kind.NEW:
-        return text
+        return [*text, f"  there is no baseline yet; approve this one with `{APPROVE}`"]
     text += [f"  {reason_text(reason)}" for reason in shown]
     if len(shown) < len(verdict.reasons):
         text.append(f"  … and {len(verdict.reasons) - len(shown)} more")
@@ -74,11 +77,11 @@ def _brief(reason: Reason) -> str:
         return f"no {name} left ({_show(reason.before, digits=0)} before)"
     if reason.change is Change.GONE:
         return f"{name} gone: {_move(reason)}"
-    return f"{name} {_move(reason)}"
+    return f"{name} {_move(reason, arrow='→')}"
 
 
-def _move(reason: Reason) -> str:
-    return f"{_show(reason.before)} → {_show(reason.after)}"
+def _move(reason: Reason, arrow: str = " → ") -> str:
+    return f"{_show(reason.before)}{arrow}{_show(reason.after)}"
 
 
 def _show(value: float | str | None, digits: int = 2) -> str:

@@ -1,0 +1,99 @@
+"""What reports are made of: one row a finding."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_circuits.verdicts import headline, reason_text, summarise
+
+if TYPE_CHECKING:
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.verdicts import Verdict
+
+#: The name of a row among a test's user properties (JUnit prints it, xdist carries it).
+PROPERTY = "circuits"
+NOT_JUDGED = "not judged"
+#: A row is one short JSON string.
+_MAX_BYTES = 2048
+
+
+@dataclass(frozen=True)
+class Row:
+    """One finding's verdict.
+
+    Attributes:
+        verdict: the verdict's kind, or ``not judged``.
+        test: the test's node id.
+        alias: the model's alias.
+        measure: the finding's measure.
+        name: the finding's name within its test; empty for the first.
+        headline: the number that matters.
+        owner: whose baseline was used; empty without one.
+        passes: whether the gate let it pass.
+        written: whether a baseline was written for it.
+        reasons: the verdict's reasons in words, worst first.
+        outcome: the test's outcome.
+    """
+
+    verdict: str
+    test: str
+    alias: str
+    measure: str
+    headline: str
+    name: str = ""
+    owner: str = ""
+    passes: bool = True
+    written: bool = False
+    reasons: tuple[str, ...] = ()
+    outcome: str = ""
+
+    @classmethod
+    def judged(
+        cls,
+        test: str,
+        alias: str,
+        finding: Finding,
+        verdict: Verdict,
+        *,
+        name: str,
+        owner: str,
+        passes: bool,
+        written: bool,
+    ) -> Row:
+        """A row for a verdict."""
+        return cls(
+            verdict=verdict.kind.value,
+            test=test,
+            alias=alias,
+            measure=finding.measure,
+            headline=headline(verdict),
+            name=name,
+            owner=owner,
+            passes=passes,
+            written=written,
+            reasons=tuple(reason_text(reason) for reason in verdict.reasons),
+        )
+
+    @classmethod
+    def not_judged(cls, test: str, alias: str, finding: Finding) -> Row:
+        """A row for a finding that was never compared."""
+        return cls(NOT_JUDGED, test, alias, finding.measure, summarise(finding))
+
+    def to_json(self) -> str:
+        """The row as one JSON string of at most 2 KiB; the least important reasons give way."""
+        row = self
+        while len(text := json.dumps(asdict(row), ensure_ascii=False).encode()) > _MAX_BYTES:
+            if row.reasons:
+                row = replace(row, reasons=row.reasons[:-1])
+            else:
+                row = replace(row, test=row.test[-400:], headline=row.headline[:200])
+                break
+        return json.dumps(asdict(row), ensure_ascii=False) if row is not self else text.decode()
+
+    @classmethod
+    def from_json(cls, text: str, outcome: str) -> Row:
+        """The row in a string that :meth:`to_json` made, with its test's outcome."""
+        fields = json.loads(text)
+        return cls(**{**fields, "reasons": tuple(fields["reasons"]), "outcome": outcome})

@@ -1,0 +1,87 @@
+"""Rows as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_circuits.report.rows import NOT_JUDGED
+from pytest_circuits.verdicts import SEVERITY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_circuits.report.rows import Row
+
+_ORDER = [*(kind.value for kind in SEVERITY), NOT_JUDGED]
+_VERDICT_WIDTH = max(map(len, _ORDER))
+_LEAST_TEST = 20
+_LEAST_HEADLINE = 20
+
+
+class Line(NamedTuple):
+    """A line and the colour pytest gives it, if any."""
+
+    text: str
+    colour: str = ""
+
+
+def terminal_lines(rows: Sequence[Row], width: int) -> list[Line]:
+    """One line a finding (verdict, test, alias, the number that matters), worst first.
+
+    Args:
+        rows: the findings.
+        width: columns of the terminal; no line is longer.
+    """
+    if not rows:
+        return [Line("no findings")]
+    ordered = sorted(rows, key=lambda r: (r.passes, _ORDER.index(r.verdict), r.test, r.name))
+    alias_width = min(16, max(len(row.alias) for row in rows))
+    room = width - _VERDICT_WIDTH - alias_width - 3
+    longest_headline = max(len(row.headline) for row in rows)
+    longest_test = max(len(_test(row)) for row in rows)
+    # The number matters more than the name, which stands in pytest's own summary too.
+    test_width = min(longest_test, max(_LEAST_TEST, room - max(longest_headline, _LEAST_HEADLINE)))
+    lines = [
+        Line(
+            f"{row.verdict:<{_VERDICT_WIDTH}} {_cut(_test(row), test_width):<{test_width}} "
+            f"{_cut(row.alias, alias_width):<{alias_width}} "
+            f"{_cut(_number(row), room - test_width)}".rstrip(),
+            _colour(row),
+        )
+        for row in ordered
+    ]
+    return [*lines, Line(_count(rows)[:width])]
+
+
+def _test(row: Row) -> str:
+    """The test's function and own parameters, without file, class and alias."""
+    name = row.test.rpartition("::")[2]
+    for ending in (f"[{row.alias}]", f"-{row.alias}]"):
+        if name.endswith(ending):
+            name = name.removesuffix(ending) + ("]" if ending[0] == "-" else "")
+            break
+    return f"{name} ({row.name})" if row.name else name
+
+
+def _number(row: Row) -> str:
+    notes = [row.outcome] if row.outcome in ("xfailed", "xpassed") else []
+    if row.written:
+        notes.append("written")
+    return f"{', '.join(notes)}: {row.headline}" if notes else row.headline
+
+
+def _colour(row: Row) -> str:
+    if not row.passes:
+        return "red"
+    return "" if row.verdict == "preserved" else "yellow"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
+def _count(rows: Sequence[Row]) -> str:
+    counts = Counter(row.verdict for row in rows)
+    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict])
+    return f"{len(rows)} finding{'s' if len(rows) != 1 else ''}: {counted}"

@@ -1,0 +1,222 @@
+"""A run with ``--circuits``: its models, the verdicts it gathers, and what it says at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_circuits.models import ModelPool, Source
+from pytest_circuits.report.rows import PROPERTY, Row
+from pytest_circuits.report.terminal import terminal_lines
+from pytest_circuits.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.fixtures import Circuits
+    from pytest_circuits.models import LoadedModel
+    from pytest_circuits.runs import Runs
+
+
+@dataclass(frozen=True)
+class CircuitSource:
+    """A model under test, by name.
+
+    Attributes:
+        alias: its stable name.
+        source: what is loaded.
+        owners: the aliases whose baselines serve for it, nearest first.
+        declared: whether it may own baselines.
+    """
+
+    alias: str
+    source: Source
+    owners: tuple[str, ...]
+    declared: bool
+
+
+@dataclass
+class ItemState:
+    """What one test did so far.
+
+    Attributes:
+        judged: findings that were compared with a baseline.
+        approve: writes one test's approved baselines, once the test has passed.
+    """
+
+    judged: list[Finding] = field(default_factory=list)
+    approve: list[Callable[[], None]] = field(default_factory=list)
+
+
+STATE = pytest.StashKey[ItemState]()
+
+
+class CircuitsSession:
+    """Registered as a plugin for a run with ``--circuits``, and in no other.
+
+    Attributes:
+        settings: the run's settings.
+        sources: the models under test, by alias.
+        pool: the loaded models.
+        rows: the verdicts so far, by test.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.settings = settings
+        self.sources = {
+            alias: CircuitSource(
+                alias, line.parse(), settings.owners(alias), alias in settings.declared
+            )
+            for alias, line in settings.measured.items()
+        }
+        self.pool = ModelPool(settings.device.value, settings.dtype.value)
+        self.rows: dict[str, list[Row]] = {}
+        self._outcomes: dict[str, str] = {}
+        self._config = config
+        self._runs: dict[int, Runs] = {}
+
+    def load(self, source: CircuitSource) -> TransformerBridge:
+        """The source's hooked model.
+
+        Raises:
+            ModelError: if it can't be loaded.
+        """
+        from pytest_circuits.scheduling import cap_threads
+
+        cap_threads(self._config)
+        bridge = self.pool.get(source.source).bridge
+        self.runs_of(bridge)  # notes what is on the model now, before any test has it
+        return bridge
+
+    def loaded(self, source: CircuitSource) -> LoadedModel:
+        """The source's model with where it came from (already loaded)."""
+        return self.pool.get(source.source)
+
+    def runs_of(self, model: TransformerBridge) -> Runs:
+        """The forward passes of a model, whoever made it."""
+        from pytest_circuits.runs import Runs
+
+        if id(model) not in self._runs:
+            self._runs[id(model)] = Runs(model)
+        return self._runs[id(model)]
+
+    def not_judged(self, item: pytest.Item, handle: Circuits) -> None:
+        """Note findings that a test measured and never compared."""
+        judged = item.stash[STATE].judged
+        for finding in handle.findings:
+            if not any(finding is other for other in judged):
+                row = Row.not_judged(item.nodeid, handle.alias, finding)
+                item.user_properties.append((PROPERTY, row.to_json()))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin a test afresh, also when it is run again."""
+        item.stash[STATE] = ItemState()
+        item.user_properties[:] = [p for p in item.user_properties if p[0] != PROPERTY]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Write what a test approved, if it passed: a later assertion may still fail it."""
+        model = getattr(item, "funcargs", {}).get("circuit_model")
+        if hasattr(model, "hook_dict"):
+            self.runs_of(model)
+        result = yield
+        for write in item.stash[STATE].approve:
+            write()
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        """Give the models to the next test as they were."""
+        try:
+            return (yield)
+        finally:
+            for runs in self._runs.values():
+                runs.restore()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather a test's verdicts, here or from an xdist worker, when it is over."""
+        if report.when == "call":
+            self._outcomes[report.nodeid] = _outcome(report)
+        if report.when == "teardown":
+            outcome = self._outcomes.get(report.nodeid, "")
+            # A test that runs again reports again: its last attempt counts.
+            self.rows[report.nodeid] = [
+                Row.from_json(str(value), outcome)
+                for name, value in report.user_properties
+                if name == PROPERTY
+            ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Explain a failed ``finding == circuit_snapshot`` by its verdict."""
+        from pytest_circuits.findings import Finding
+
+        pair = (left, right) if isinstance(left, Finding) else (right, left)
+        explain = getattr(pair[1], "explanation", None)
+        if op != "==" or not isinstance(pair[0], Finding) or explain is None:
+            return None
+        return list(explain())
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """One line a finding, worst first."""
+        rows = [row for rows in self.rows.values() for row in rows]
+        width = self._config.get_terminal_writer().fullwidth
+        terminalreporter.write_sep("=", "circuits")
+        for line in terminal_lines(rows, width):
+            terminalreporter.write_line(line.text, **{line.colour: True} if line.colour else {})
+
+
+SESSION = pytest.StashKey[CircuitsSession]()
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return report.outcome
+
+
+def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> None:
+    """Begin a session.
+
+    Args:
+        config: pytest's configuration.
+        settings: the run's settings.
+        distribute: whether to tell xdist which worker gets which model.
+
+    Raises:
+        pytest.UsageError: if the run can't be what was asked for.
+    """
+    if not config.pluginmanager.hasplugin("syrupy"):
+        raise pytest.UsageError(
+            "--circuits keeps its baselines with syrupy, which is switched off (-p no:syrupy)"
+        )
+    if settings.reference is None:
+        raise pytest.UsageError(
+            f"--circuits needs a reference model, and circuits_models is not set ({settings.ini}):\n"
+            f"  circuits_models =\n"
+            f"      reference = path/to/checkpoint"
+        )
+    option: Any = config.option
+    undeclared = [alias for alias in settings.measured if alias not in settings.declared]
+    if undeclared and (option.update_snapshots or option.update_new_snapshots_only):
+        raise pytest.UsageError(
+            f"{undeclared[0]!r} owns no baselines, so --snapshot-update has nothing to write.\n"
+            f"Declare it in circuits_models ({settings.ini}): "
+            f"{undeclared[0]} = {settings.measured[undeclared[0]].source} < {settings.reference}\n"
+            f"or update the reference: --circuits-model "
+            f"{settings.reference}={settings.measured[undeclared[0]].source}"
+        )
+    session = config.stash[SESSION] = CircuitsSession(config, settings)
+    config.pluginmanager.register(session, "circuits-session")
+    if distribute and config.pluginmanager.hasplugin("xdist"):
+        from pytest_circuits.scheduling import OneModelPerWorker
+
+        config.pluginmanager.register(
+            OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
+        )

@@ -1,0 +1,233 @@
+"""Settings: command line > environment > ini > default, each value with where it came from."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_circuits.models import Source
+
+COMMAND_LINE = "command line"
+DEFAULT = "default"
+#: The alias of a model that is named on the command line by its source alone.
+CANDIDATE = "candidate"
+
+_ALIAS = re.compile(r"[A-Za-z0-9._-]+")
+_CHOICES = {"gate": ("regression", "change", "never")}
+_DEFAULTS = {"device": "auto", "dtype": "auto", "gate": "regression"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value and where it came from."""
+
+    value: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.origin})"
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """A model as somebody named it.
+
+    Attributes:
+        alias: its stable name.
+        source: its source, as written.
+        parent: the alias whose baselines serve where it has none of its own.
+        base: the folder that a relative source starts from.
+    """
+
+    alias: str
+    source: str
+    parent: str | None
+    base: Path
+
+    def parse(self) -> Source:
+        """The source, understood.
+
+        Raises:
+            pytest.UsageError: if it is none.
+        """
+        from pytest_circuits.models import ModelError, parse_source
+
+        try:
+            return parse_source(self.source, self.base)
+        except ModelError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that was set for this run.
+
+    Attributes:
+        declared: the models of the ini, reference first.
+        measured: the models to measure, by alias.
+        models_origin: where the measured models were named.
+        device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``.
+        dtype: ``auto`` or a float type.
+        gate: which verdicts fail.
+        ini: the name of the ini that was read.
+        in_ci: whether this is a CI run.
+    """
+
+    declared: dict[str, ModelLine]
+    measured: dict[str, ModelLine]
+    models_origin: str
+    device: Setting
+    dtype: Setting
+    gate: Setting
+    ini: str
+    in_ci: bool
+
+    @property
+    def reference(self) -> str | None:
+        """The alias that owns the approved baselines."""
+        return next(iter(self.declared), None)
+
+    def owners(self, alias: str) -> tuple[str, ...]:
+        """The aliases whose baselines serve for a model, nearest first.
+
+        A declared alias: its own, then its parents'. Any other: the reference's.
+        """
+        line = self.declared.get(alias) or self.declared.get(self.reference or "")
+        chain = []
+        while line is not None:
+            chain.append(line.alias)
+            line = self.declared.get(line.parent) if line.parent else None
+        return tuple(chain)
+
+    def header(self) -> list[str]:
+        """The settings for pytest's header."""
+        models = ", ".join(f"{line.alias}={line.source}" for line in self.measured.values())
+        reference = f"baselines of {self.reference} ({self.ini})"
+        return [
+            f"circuits: {models} ({self.models_origin}); {reference}",
+            f"circuits: device {self.device}, dtype {self.dtype}, gate {self.gate}",
+        ]
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of a run.
+
+    Raises:
+        pytest.UsageError: for a value that can't be, naming where it was set.
+    """
+    ini = config.inipath.name if config.inipath else "no ini file"
+    lines = [line for line in config.getini("circuits_models") if not line.startswith("#")]
+    ini_folder = config.inipath.parent if config.inipath else config.rootpath
+    declared = _declared(lines, ini_folder, ini)
+    asked, origin = config.getoption("circuits_model"), COMMAND_LINE
+    variable = "PYTEST_CIRCUITS_MODEL"
+    if not asked:
+        asked, origin = os.environ.get(variable, "").splitlines(), variable
+    asked = [text for text in asked if text.strip()]
+    measured = _measured(asked, declared, config.invocation_params.dir, origin)
+    if not asked:
+        measured, origin = dict(list(declared.items())[:1]), ini
+    return Settings(
+        declared=declared,
+        measured=measured,
+        models_origin=origin,
+        device=_setting(config, "device", ini),
+        dtype=_setting(config, "dtype", ini),
+        gate=_setting(config, "gate", ini),
+        ini=ini,
+        in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
+    )
+
+
+def _setting(config: pytest.Config, name: str, ini: str) -> Setting:
+    variable = f"PYTEST_CIRCUITS_{name.upper()}"
+    candidates = (
+        (config.getoption(f"circuits_{name}"), COMMAND_LINE),
+        (os.environ.get(variable), variable),
+        (config.getini(f"circuits_{name}"), ini),
+        (_DEFAULTS[name], DEFAULT),
+    )
+    value, origin = next((value, origin) for value, origin in candidates if value)
+    _check(name, value, origin)
+    return Setting(value, origin)
+
+
+def _check(name: str, value: str, origin: str) -> None:
+    if name in _CHOICES:
+        allowed, fits = _CHOICES[name], value in _CHOICES[name]
+    else:
+        # A plain run must not pay for the import that only an unusual value needs.
+        if value == _DEFAULTS[name]:
+            return
+        from pytest_circuits.models import DEVICE_PATTERN, DTYPES
+
+        if name == "device":
+            allowed, fits = ("auto", "cpu", "mps", "cuda", "cuda:N"), bool(
+                DEVICE_PATTERN.fullmatch(value)
+            )
+        else:
+            allowed, fits = DTYPES, value in DTYPES
+    if not fits:
+        raise pytest.UsageError(
+            f"circuits: {name} {value!r} ({origin}) is not one of {', '.join(allowed)}"
+        )
+
+
+def _declared(lines: Sequence[str], base: Path, ini: str) -> dict[str, ModelLine]:
+    declared: dict[str, ModelLine] = {}
+    for text in lines:
+        alias, equals, rest = (part.strip() for part in text.partition("="))
+        source, _, parent = (part.strip() for part in rest.partition(" < "))
+        if not equals or not source or not _ALIAS.fullmatch(alias):
+            raise pytest.UsageError(
+                f"{ini}: circuits_models has {text!r}; a line is `alias = source`, perhaps "
+                f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-'"
+            )
+        if alias.lower() in map(str.lower, declared):
+            raise pytest.UsageError(f"{ini}: circuits_models names {alias!r} twice")
+        if parent and parent not in declared:
+            raise pytest.UsageError(
+                f"{ini}: circuits_models gives {alias!r} the parent {parent!r}, "
+                f"which no line above it declares"
+            )
+        declared[alias] = ModelLine(alias, source, parent or None, base)
+    return declared
+
+
+def _measured(
+    asked: Sequence[str], declared: dict[str, ModelLine], base: Path, origin: str
+) -> dict[str, ModelLine]:
+    measured: dict[str, ModelLine] = {}
+    for text in asked:
+        alias, equals, source = (part.strip() for part in text.partition("="))
+        if not equals and alias in declared:
+            line = declared[alias]
+        elif not equals:
+            line = ModelLine(CANDIDATE, alias, None, base)
+            if CANDIDATE in declared:
+                raise pytest.UsageError(
+                    f"{text!r} ({origin}) needs an alias, because the ini declares "
+                    f"{CANDIDATE!r}: write alias={text}"
+                )
+        elif not source or not _ALIAS.fullmatch(alias):
+            raise pytest.UsageError(
+                f"{text!r} ({origin}) names no model: write alias=source, and an alias is made "
+                f"of letters, digits, '.', '_' and '-'"
+            )
+        else:
+            line = ModelLine(alias, source, None, base)
+        if line.alias.lower() in map(str.lower, measured):
+            raise pytest.UsageError(
+                f"two models are called {line.alias!r} ({origin}): give each an alias of its own, "
+                f"as in alias=source"
+            )
+        measured[line.alias] = line
+    return measured

@@ -1,0 +1,345 @@
+"""Baselines as syrupy snapshots. The only module that imports syrupy.
+
+syrupy finds, reads, counts and reports; what a comparison means, and when a file is written, is
+ours: a comparison gives a verdict, the gate decides whether it passes, and a file is written
+after its test has passed. Nothing here ever deletes a file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from syrupy.assertion import AssertionResult, DiffMode, SnapshotAssertion
+from syrupy.data import SnapshotCollections
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.location import PyTestLocation
+
+from pytest_circuits.baselines import (
+    Baseline,
+    BaselineError,
+    baseline_path,
+    file_name,
+    find,
+    loads,
+    write,
+)
+from pytest_circuits.findings import Finding
+from pytest_circuits.findings.encoding import rounded
+from pytest_circuits.plugin import circuits_session
+from pytest_circuits.report.rows import PROPERTY, Row
+from pytest_circuits.session import STATE, CircuitSource
+from pytest_circuits.verdicts import (
+    Gate,
+    Kind,
+    Verdict,
+    default_tolerance,
+    judge,
+    lines,
+    passes,
+    without_baseline,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+    from syrupy.data import SnapshotCollection
+    from syrupy.types import SerializableData, SerializedData, SnapshotIndex
+
+#: Stands between a test's name and a finding's name in syrupy's name of a snapshot.
+_SEPARATOR = "::"
+#: pytest shows about eight lines of an explanation.
+_REASONS_SHOWN = 6
+
+
+class CircuitExtension(SingleFileSnapshotExtension):
+    """Where baselines lie and how they are read, compared and written."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "json"
+
+    #: Aliases whose baselines serve, nearest first; set by :class:`CircuitSnapshot`.
+    owners: tuple[str, ...] = ()
+    #: The alias whose baseline was read last; None if there was none.
+    owner: str | None = None
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        """``__circuits__/<alias>/<module>`` beside the test file."""
+        return str(_path(test_location).parent)
+
+    @classmethod
+    def get_file_basename(cls, *, test_location: PyTestLocation, index: SnapshotIndex) -> str:  # noqa: ARG003 — syrupy's signature
+        """One file holds all findings of a test."""
+        return _path(test_location).stem
+
+    @classmethod
+    def get_snapshot_name(
+        cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0
+    ) -> str:
+        """The test's name and the finding's."""
+        name = index if isinstance(index, str) else ""
+        return f"{test_location.snapshot_name}{_SEPARATOR}{name}"
+
+    def serialize(self, data: SerializableData, **_: object) -> SerializedData:
+        """A finding as canonical JSON; matchers and filters have no meaning here."""
+        finding = rounded(data)
+        return Baseline("", finding, default_tolerance(finding)).dumps()
+
+    def matches(self, *, serialized_data: SerializedData, snapshot_data: SerializedData) -> bool:
+        """Whether the verdict is *preserved*: syrupy leaves exactly those files alone."""
+        return verdict_on(str(serialized_data), str(snapshot_data)).kind is Kind.PRESERVED
+
+    def diff_lines(
+        self, serialized_data: SerializedData, snapshot_data: SerializedData
+    ) -> Iterator[str]:
+        """The verdict in words."""
+        yield from lines(verdict_on(str(serialized_data), str(snapshot_data)))
+
+    def read_snapshot_data_from_location(
+        self, *, snapshot_location: str, snapshot_name: str, session_id: str
+    ) -> SerializableData | None:
+        """The baseline of the test's own alias, or else of the nearest one that has any."""
+        del session_id
+        name = snapshot_name.rpartition(_SEPARATOR)[2]
+        found = find(Path(snapshot_location), self.owners, name)
+        self.owner, text = found or (None, None)
+        return text
+
+    @classmethod
+    def write_snapshot_collection(
+        cls,
+        *,
+        snapshot_collection: SnapshotCollection,
+        name_order: dict[str, int] | None = None,
+    ) -> None:
+        """Put findings into their test's file: whole or not at all."""
+        del name_order
+        location = Path(snapshot_collection.location)
+        baselines = [
+            replace(
+                loads(str(snapshot.data), location), name=snapshot.name.rpartition(_SEPARATOR)[2]
+            )
+            for snapshot in snapshot_collection
+        ]
+        write(location, baselines)
+
+    def discover_snapshots(
+        self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
+    ) -> SnapshotCollections:
+        """None: a file that this run did not ask for is not unused, and not syrupy's to delete."""
+        del test_location, ignore_extensions
+        return SnapshotCollections()
+
+    @classmethod
+    def matches_test_location(
+        cls, *, test_location: PyTestLocation, snapshot_location: str
+    ) -> bool:
+        """Always: the location was made from the test."""
+        del test_location, snapshot_location
+        return True
+
+
+def _path(test_location: PyTestLocation) -> Path:
+    item: Any = test_location.item
+    alias = item.callspec.params["circuit_source"]
+    # The alias was parametrised last, so it ends the id; what stands before it is the test's own.
+    parameters = str(item.callspec.id).removesuffix(alias).removesuffix("-")
+    function = getattr(item, "originalname", None) or item.name
+    owner = test_location.classname
+    test = f"{owner}.{function}" if owner else function
+    return baseline_path(Path(test_location.filepath), alias, file_name(test, parameters))
+
+
+def verdict_on(found: str, approved: str) -> Verdict:
+    """The verdict on two baselines as text."""
+    baseline = loads(approved, "the baseline")
+    return judge(loads(found, "the finding").finding, baseline.finding, baseline.tolerance)
+
+
+@dataclass(eq=False, order=False, repr=False)
+class CircuitSnapshot(SnapshotAssertion):
+    """The approved findings of one test: ``assert finding == circuit_snapshot``.
+
+    True means that the gate lets the finding pass. A test's second finding needs a name:
+    ``assert other == circuit_snapshot(name="other")``.
+    """
+
+    source: CircuitSource | None = None
+    update: bool = False
+    update_new: bool = False
+    _explained: list[str] = field(init=False, default_factory=list)
+
+    @property
+    def extension(self) -> CircuitExtension:
+        """The extension, told whose baselines serve."""
+        extension = super().extension
+        assert isinstance(extension, CircuitExtension)
+        assert self.source is not None
+        extension.owners = self.source.owners
+        return extension
+
+    def __repr__(self) -> str:
+        return f"<circuit_snapshot of {self.source.alias if self.source else '?'}>"
+
+    def with_defaults(self, **_: object) -> NoReturn:
+        """Refused: baselines have one format."""
+        raise TypeError("circuit_snapshot has one format; it takes no other extension or filter")
+
+    def explanation(self) -> list[str]:
+        """Why the last comparison failed, worst first."""
+        return self._explained
+
+    def get_assert_diff(self, *, diff_mode: DiffMode = DiffMode.DETAILED) -> list[str]:
+        """The same, for syrupy."""
+        del diff_mode
+        return self._explained
+
+    def _assert(self, data: SerializableData) -> bool:
+        if not isinstance(data, Finding):
+            raise TypeError(
+                f"circuit_snapshot holds findings, and got {type(data).__name__}: compare what a "
+                f"measure returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
+            )
+        name = self._custom_index or ""
+        self._check_name(name)
+        super()._assert(data)
+        result = self.executions[self.num_executions - 1]
+        if result.exception is not None:
+            return self._refuse(result, result.exception)
+        recalled = result.recalled_data
+        verdict = (
+            without_baseline(rounded(data))
+            if recalled is None
+            else verdict_on(str(result.asserted_data), str(recalled))
+        )
+        approve = verdict.kind is not Kind.PRESERVED and (
+            self.update or (self.update_new and verdict.kind is Kind.NEW)
+        )
+        if approve and data.gone:
+            gone = data.gone[0]
+            return self._refuse(
+                result,
+                BaselineError(
+                    f"nothing to approve: {gone.name.replace('_', ' ')} is {gone.value:.2f} ± "
+                    f"{gone.error:.2f} {gone.unit}, not distinct from 0.\n"
+                    f"A baseline needs a model and prompts on which the behaviour shows."
+                ),
+            )
+        session = circuits_session(self._config)
+        passing = approve or passes(
+            verdict.kind, Gate(session.settings.gate.value), in_ci=session.settings.in_ci
+        )
+        self._explained = lines(verdict, limit=_REASONS_SHOWN)
+        result.success = passing
+        self._note(data, verdict, name=name, passing=passing, written=approve)
+        if approve:
+            self._approve_later(result, data, None if recalled is None else str(recalled))
+        return passing
+
+    @property
+    def _config(self) -> pytest.Config:
+        return self.test_location.item.config
+
+    def _check_name(self, name: str) -> None:
+        used = [
+            result.snapshot_name.rpartition(_SEPARATOR)[2] for result in self.executions.values()
+        ]
+        if name in used:
+            what = f"is called {name!r} too" if name else "has no name"
+            raise ValueError(
+                f"this test compares another finding, which {what}: give each after the first a "
+                f'name of its own, as in `finding == circuit_snapshot(name="other")`'
+            )
+
+    def _refuse(self, result: AssertionResult, error: Exception) -> bool:
+        """Fail with our own words; anything unforeseen is raised, never shown as a change."""
+        if not isinstance(error, BaselineError):
+            raise error
+        self._explained = str(error).replace(f"{self._config.rootpath}{os.sep}", "").splitlines()
+        result.success = False
+        return False
+
+    def _note(
+        self, finding: Finding, verdict: Verdict, *, name: str, passing: bool, written: bool
+    ) -> None:
+        item = self.test_location.item
+        assert self.source is not None
+        item.stash[STATE].judged.append(finding)
+        row = Row.judged(
+            item.nodeid,
+            self.source.alias,
+            finding,
+            verdict,
+            name=name,
+            owner=self.extension.owner or "",
+            passes=passing,
+            written=written,
+        )
+        item.user_properties.append((PROPERTY, row.to_json()))
+        item.ihook.pytest_circuits_verdict(item=item, verdict=verdict)
+
+    def _approve_later(
+        self, result: AssertionResult, finding: Finding, approved: str | None
+    ) -> None:
+        """Have the finding written once its test has passed."""
+        index: SnapshotIndex = self._index_of(result)
+        assert self.source is not None
+        source = self.source
+        result.created = approved is None
+        result.updated = not result.created
+
+        def write_now() -> None:
+            model = circuits_session(self._config).loaded(source)
+            text = self._document(
+                replace(
+                    finding,
+                    provenance={
+                        "source": source.source.public_name,
+                        "weights": model.fingerprint,
+                        **finding.provenance,
+                    },
+                ),
+                approved,
+            )
+            self.extension.write_snapshot(
+                snapshot_location=result.snapshot_location,
+                snapshots=[(text, self.test_location, index)],
+            )
+
+        self.test_location.item.stash[STATE].approve.append(write_now)
+
+    @staticmethod
+    def _index_of(result: AssertionResult) -> SnapshotIndex:
+        return result.snapshot_name.rpartition(_SEPARATOR)[2] or 0
+
+    @staticmethod
+    def _document(finding: Finding, approved: str | None) -> str:
+        """The finding's baseline; a tolerance that somebody set outlives the approval."""
+        finding = rounded(finding)
+        tolerance = default_tolerance(finding)
+        if approved is not None:
+            old = loads(approved, "the baseline")
+            if old.tolerance.origin != tolerance.origin and old.finding.measure == finding.measure:
+                tolerance = old.tolerance
+        return Baseline("", finding, tolerance).dumps()
+
+
+def make_snapshot(request: pytest.FixtureRequest, source: CircuitSource) -> CircuitSnapshot:
+    """The snapshot of the test that asks for it."""
+    option: Any = request.config.option
+    config: Any = request.config
+    return CircuitSnapshot(
+        session=config._syrupy,  # noqa: SLF001 — syrupy's own fixture has no other way
+        extension_class=CircuitExtension,
+        test_location=PyTestLocation(request.node),
+        # syrupy would write at once; what is approved here is written when the test has passed.
+        update_snapshots=False,
+        update_new_snapshots_only=False,
+        source=source,
+        update=option.update_snapshots,
+        update_new=option.update_new_snapshots_only,
+    )
