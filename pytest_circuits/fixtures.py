@@ -92,6 +92,9 @@ class Circuits:
         self.findings: list[Finding] = []
         self._request = request
 
+    def __repr__(self) -> str:
+        return f"<circuits of {self.alias}>"
+
     @property
     def runs(self) -> Runs:
         """The model's forward passes, shared by all measures of the run."""

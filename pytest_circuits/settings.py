@@ -110,10 +110,10 @@ class Settings:
     def header(self) -> list[str]:
         """The settings for pytest's header."""
         models = ", ".join(f"{line.alias}={line.source}" for line in self.measured.values())
-        reference = f"baselines of {self.reference} ({self.ini})"
         return [
-            f"circuits: {models} ({self.models_origin}); {reference}",
-            f"circuits: device {self.device}, dtype {self.dtype}, gate {self.gate}",
+            f"circuits: {models} ({self.models_origin})",
+            f"circuits: baselines of {self.reference} ({self.ini}), gate {self.gate}",
+            f"circuits: device {self.device}, dtype {self.dtype}",
         ]
 
 

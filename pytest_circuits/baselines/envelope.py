@@ -58,7 +58,7 @@ def loads(text: str, where: Path | str) -> Baseline:
             finding=decode(document),
             tolerance=decode_tolerance(document["tolerance"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BaselineError(
             f"{where}: the baseline {document.get('name') or 'of this test'!r} is damaged "
             f"({type(error).__name__}: {error}).\n"

@@ -47,6 +47,8 @@ def encode(finding: Finding) -> dict[str, Json]:
         "clusters": finding.clusters,
         "companion": {b.name: _encode_behaviour(b) for b in finding.companion},
     }
+    if finding.relative_to is not None:
+        document["relative_to"] = finding.relative_to
     if finding.role is not None:
         document["role"] = {
             "name": finding.role.name,
@@ -108,6 +110,7 @@ def decode(document: Mapping[str, Any]) -> Finding:
         companion=tuple(
             _decode_behaviour(name, behaviour) for name, behaviour in document["companion"].items()
         ),
+        relative_to=document.get("relative_to"),
         provenance=document["recorded_with"],
     )
 

@@ -99,7 +99,9 @@ class Finding:
         prompts: the prompts' kind, hashes and, where they were drawn, their token ids.
         role: the role whose members are judged, or None for one number.
         profiles: per-sample values of the role's members, by head label.
-        companion: the behaviours the mechanism serves.
+        companion: the behaviours the mechanism serves, the one that says most first.
+        relative_to: the name of the vital behaviour that the values are fractions of; they mean
+            nothing where that is gone.
         provenance: what it was measured with; shown, never compared.
     """
 
@@ -117,6 +119,7 @@ class Finding:
     role: Role | None = None
     profiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     companion: tuple[Behaviour, ...] = ()
+    relative_to: str | None = None
     provenance: Mapping[str, Json] = field(default_factory=dict)
 
     # Without this numpy on the left of == would broadcast instead of asking us.
@@ -129,8 +132,7 @@ class Finding:
                 f"do not fit the axes {self.axes}"
             )
         broken = [b.name for b in self.companion if not np.isfinite(b.value)]
-        gone = any(b.indistinct for b in self.companion)
-        if broken or not (np.isfinite(self.values).all() or gone):
+        if broken or not (np.isfinite(self.values).all() or self.undefined):
             where = broken or [str(Head(*map(int, cell))) for cell in self._not_finite()[:3]]
             raise InvalidFindingError(
                 f"{self.measure}: the model gives numbers that are not finite "
@@ -145,6 +147,11 @@ class Finding:
     def gone(self) -> tuple[Behaviour, ...]:
         """Vital behaviours that can't be told from nothing."""
         return tuple(behaviour for behaviour in self.companion if behaviour.indistinct)
+
+    @property
+    def undefined(self) -> bool:
+        """Whether the values are fractions of a behaviour that is gone, and so mean nothing."""
+        return any(behaviour.name == self.relative_to for behaviour in self.gone)
 
     def behaviour(self, name: str) -> Behaviour:
         """The companion behaviour of that name.

@@ -114,5 +114,6 @@ def patch(
             for layer, head in zip(*np.nonzero(np.abs(values) >= ROLE_THRESHOLD), strict=True)
         },
         companion=companion,
+        relative_to="logit_diff_gap",
         provenance=provenance(runs),
     )

@@ -42,7 +42,7 @@ class TokenizedPairs:
         return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PromptPairs:
     """Pairs of prompts that differ in what a circuit is to pick up.
 
@@ -104,6 +104,9 @@ class PromptPairs:
 
     def __len__(self) -> int:
         return len(self.clean)
+
+    def __repr__(self) -> str:
+        return f"<PromptPairs {self.name}: {len(self)}>"
 
     @classmethod
     def from_json(cls, path: str | Path) -> PromptPairs:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
 
 _ORDER = [*(kind.value for kind in SEVERITY), NOT_JUDGED]
-_VERDICT_WIDTH = max(map(len, _ORDER))
-_LEAST_TEST = 20
-_LEAST_HEADLINE = 20
+_LEAST_TEST = 16
 
 
 class Line(NamedTuple):
@@ -36,15 +34,15 @@ def terminal_lines(rows: Sequence[Row], width: int) -> list[Line]:
     if not rows:
         return [Line("no findings")]
     ordered = sorted(rows, key=lambda r: (r.passes, _ORDER.index(r.verdict), r.test, r.name))
+    verdict_width = max(len(row.verdict) for row in rows)
     alias_width = min(16, max(len(row.alias) for row in rows))
-    room = width - _VERDICT_WIDTH - alias_width - 3
-    longest_headline = max(len(row.headline) for row in rows)
-    longest_test = max(len(_test(row)) for row in rows)
+    room = width - verdict_width - alias_width - 3
     # The number matters more than the name, which stands in pytest's own summary too.
-    test_width = min(longest_test, max(_LEAST_TEST, room - max(longest_headline, _LEAST_HEADLINE)))
+    wanted = room - max(len(_number(row)) for row in rows)
+    test_width = min(max(len(_test(row)) for row in rows), max(_LEAST_TEST, wanted))
     lines = [
         Line(
-            f"{row.verdict:<{_VERDICT_WIDTH}} {_cut(_test(row), test_width):<{test_width}} "
+            f"{row.verdict:<{verdict_width}} {_cut(_test(row), test_width):<{test_width}} "
             f"{_cut(row.alias, alias_width):<{alias_width}} "
             f"{_cut(_number(row), room - test_width)}".rstrip(),
             _colour(row),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_circuits.findings import Behaviour, Direction, Finding
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE, Tolerance
 from pytest_circuits.verdicts.verdict import About, Change, Kind, Reason, Verdict
@@ -31,9 +29,12 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
     differing = _sorted(_differences(found, approved))
     if differing:
         return Verdict(Kind.INCOMPARABLE, differing, summarise(found))
-    reasons = _sorted(
-        [*_behaviours(found, approved, tolerance), *_values(found, approved, tolerance)]
-    )
+    behaviours = list(_behaviours(found, approved, tolerance))
+    gone = {reason.subject for reason in behaviours if reason.change is Change.GONE}
+    # Fractions of a behaviour that is gone mean nothing, so they are not shown.
+    undefined = found.relative_to in gone or found.undefined or approved.undefined
+    values = [] if undefined else _values(found, approved, tolerance)
+    reasons = _sorted([*behaviours, *values])
     changes = {reason.change for reason in reasons}
     if changes & {Change.GONE, Change.EMPTY}:
         kind = Kind.LOST
@@ -43,13 +44,22 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         kind = Kind.STRENGTHENED
     else:
         kind = Kind.PRESERVED
-    return Verdict(kind, reasons, summarise(found))
+    return Verdict(
+        kind,
+        reasons,
+        summarise(found),
+        role="" if approved.role is None else approved.role.name,
+        companion=tuple(behaviour.name for behaviour in approved.companion),
+    )
 
 
 def without_baseline(found: Finding) -> Verdict:
     """The verdict on a finding that nobody has approved yet."""
     return Verdict(Kind.NEW, (), summarise(found))
 
+
+#: Far below the last decimal that is kept, far above what binary fractions are off by.
+_HAIR = 1e-9
 
 _ORDER = {Change.DIFFERS: 0, Change.GONE: 1, Change.EMPTY: 2}
 
@@ -68,6 +78,12 @@ def _differences(found: Finding, approved: Finding) -> list[Reason]:
         "direction": (approved.direction.value, found.direction.value),
         "axes": (" × ".join(approved.axes), " × ".join(found.axes)),
         "shape": (_shape(approved), _shape(found)),
+    }
+    measured = {behaviour.name for behaviour in found.companion}
+    pairs |= {
+        f"companion.{behaviour.name}": ("measured", "not measured")
+        for behaviour in approved.companion
+        if behaviour.name not in measured
     }
     if approved.measure == found.measure:
         pairs |= _pairs("convention", approved.convention, found.convention)
@@ -109,6 +125,14 @@ def _movement(direction: Direction, before: float, after: float) -> float:
     return after - before
 
 
+def _within(moved: float, allowed: float) -> bool:
+    """Whether a movement is within the tolerance, which is one of decimal numbers.
+
+    0.90 − 0.85 is a little more than 0.05 in binary, and should not be a change.
+    """
+    return abs(moved) <= allowed + _HAIR
+
+
 def _behaviours(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
     now = {behaviour.name: behaviour for behaviour in found.companion}
     for before in approved.companion:
@@ -128,17 +152,20 @@ def _behaviours(found: Finding, approved: Finding, tolerance: Tolerance) -> Iter
 
 
 def _behaviour_change(before: Behaviour, after: Behaviour, allowed: float) -> Change | None:
-    if before.vital and (after.indistinct or after.value < DEAD_SHARE * before.value):
+    # What was never there can't go.
+    if (
+        before.vital
+        and not before.indistinct
+        and (after.indistinct or after.value < DEAD_SHARE * before.value)
+    ):
         return Change.GONE
     moved = _movement(before.direction, before.value, after.value)
-    if abs(moved) <= allowed:
+    if _within(moved, allowed):
         return None
     return Change.BETTER if moved > 0 else Change.WORSE
 
 
 def _values(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
-    if not np.isfinite(found.values).all():
-        return  # the behaviour is gone, which says everything
     if approved.role is None:
         before, after = _as_behaviour(approved), _as_behaviour(found)
         allowed = tolerance.value.of(before.value)
@@ -172,13 +199,19 @@ def _heads(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[
     assert approved.role is not None
     role = approved.role
     members, now = approved.members(), found.members(role.threshold)
-    strength, strength_now = _strength(members), _strength(now)
+    strength = _strength(members)
     allowed = tolerance.value.of(strength)
+    kept: dict[Head, float] = {}
     for head in sorted(members.keys() | now.keys()):
         before, after = float(approved.values[head]), float(found.values[head])
         moved = _movement(approved.direction, before, after)
-        if abs(moved) <= allowed:
-            continue  # also where it crossed the threshold by less than the tolerance
+        if _within(moved, allowed):
+            # Also where it crossed the threshold by less than the tolerance: it is no change.
+            if head in members:
+                kept[head] = after
+            continue
+        if head in now:
+            kept[head] = after
         if head not in now:
             change = Change.LEFT
         elif head not in members:
@@ -186,12 +219,13 @@ def _heads(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[
         else:
             change = Change.BETTER if moved > 0 else Change.WORSE
         yield Reason(change, About.HEAD, str(head), found.quantity, before, after, allowed)
-    if members and not now:
+    if members and not kept:
         yield Reason(
             Change.EMPTY, About.ROLE, role.name, "heads", float(len(members)), 0.0
         )
+    strength_now = _strength(kept)
     role_allowed = tolerance.role.of(strength)
-    if strength - strength_now > role_allowed:
+    if strength_now < strength and not _within(strength - strength_now, role_allowed):
         # Many small losses, each within tolerance, are a loss all the same.
         yield Reason(
             Change.WORSE,
@@ -211,7 +245,7 @@ def _strength(members: Mapping[Head, float]) -> float:
 def summarise(finding: Finding) -> str:
     """The finding's own numbers in a few words."""
     parts = []
-    if finding.gone:
+    if finding.undefined:
         parts.append(f"{finding.quantity} undefined")
     elif finding.role is None:
         parts.append(f"{finding.quantity} {float(finding.values):.2f}")

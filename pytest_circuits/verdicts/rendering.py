@@ -8,24 +8,28 @@ from pytest_circuits.verdicts.judging import readable
 from pytest_circuits.verdicts.verdict import About, Change, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_circuits.verdicts.verdict import Reason, Verdict
 
 
 #: The command that approves what was measured.
 APPROVE = "pytest --circuits --snapshot-update"
+#: Heads named on one line.
+_HEADS_SHOWN = 6
 
 
 def headline(verdict: Verdict) -> str:
     """What broke and what that did, in one line; the finding's own numbers where nothing moved.
 
     The mechanism comes first (the heads that left a role, else its worst change), then the
-    behaviour that says most: one that can still be measured before one that is gone.
+    behaviour that says most.
     """
     if not verdict.reasons:
         return verdict.summary
     if verdict.kind is Kind.INCOMPARABLE:
         return reason_text(verdict.reasons[0])
-    behaviours = [r for r in verdict.reasons if r.about is About.BEHAVIOUR]
+    behaviours = {r.subject: r for r in verdict.reasons if r.about is About.BEHAVIOUR}
     mechanism = [r for r in verdict.reasons if r.about is not About.BEHAVIOUR]
     left = [r for r in mechanism if r.change is Change.LEFT]
     parts = []
@@ -34,27 +38,45 @@ def headline(verdict: Verdict) -> str:
         parts.append(f"{_brief(left[0])}{more}")
     elif mechanism:
         parts.append(_brief(mechanism[0]))
-    measurable = [r for r in behaviours if r.change is not Change.GONE]
-    if behaviours:
-        parts.append(_brief((measurable or behaviours)[0]))
+    parts += [_brief(behaviours[name]) for name in verdict.companion if name in behaviours][:1]
     return "; ".join(parts)
 
 
 def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
-    """The verdict and its reasons, worst first, one a line.
+    """The verdict and its reasons, worst first; heads that did the same share a line.
 
     Args:
         verdict: the verdict.
-        limit: at most so many reasons; the rest is counted.
+        limit: at most so many lines of reasons; the rest is counted.
     """
-    shown = verdict.reasons if limit is None else verdict.reasons[:limit]
     text = [f"{verdict.kind}: {headline(verdict)}"]
     if verdict.kind is Kind.NEW:
         return [*text, f"  there is no baseline yet; approve this one with `{APPROVE}`"]
-    text += [f"  {reason_text(reason)}" for reason in shown]
-    if len(shown) < len(verdict.reasons):
-        text.append(f"  … and {len(verdict.reasons) - len(shown)} more")
+    reasons = list(_grouped(verdict))
+    shown = reasons if limit is None or len(reasons) <= limit else reasons[: limit - 1]
+    text += [f"  {line}" for line in shown]
+    if len(shown) < len(reasons):
+        text.append(f"  … and {len(reasons) - len(shown)} more")
     return text
+
+
+def _grouped(verdict: Verdict) -> Iterator[str]:
+    seen = set()
+    for reason in verdict.reasons:
+        if reason.about is not About.HEAD:
+            yield reason_text(reason)
+        elif reason.change not in seen:
+            seen.add(reason.change)
+            alike = [r for r in verdict.reasons if r.about is About.HEAD and r.change is reason.change]
+            what = {
+                Change.LEFT: f"left the {verdict.role}",
+                Change.JOINED: f"joined the {verdict.role}",
+                Change.WORSE: "weaker",
+                Change.BETTER: "stronger",
+            }[reason.change]
+            heads = ", ".join(_brief(r) for r in alike[:_HEADS_SHOWN])
+            more = f" and {len(alike) - _HEADS_SHOWN} more" if len(alike) > _HEADS_SHOWN else ""
+            yield f"{what}: {heads}{more} ({reason.quantity}, tolerance {reason.tolerance:.2f})"
 
 
 def reason_text(reason: Reason) -> str:

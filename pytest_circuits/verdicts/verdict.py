@@ -93,8 +93,12 @@ class Verdict:
         kind: which of the outcomes.
         reasons: what led to it, worst first.
         summary: the finding's own numbers in a few words.
+        role: the role that was judged; empty for a finding without heads.
+        companion: names of the companion behaviours, the one that says most first.
     """
 
     kind: Kind
     reasons: tuple[Reason, ...]
     summary: str
+    role: str = ""
+    companion: tuple[str, ...] = ()

@@ -1,0 +1,24 @@
+"""Shared by all tests."""
+
+import os
+
+import pytest
+import torch
+
+# Imported once before pytester runs anything in this process: torch does not survive being
+# imported a second time, which is what a pytester run that imports it first would lead to.
+from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
+
+pytest_plugins = ["pytester"]
+
+torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+
+
+@pytest.fixture(autouse=True)
+def _not_in_ci(monkeypatch):
+    """A test's verdict on `new` and its output must not depend on where the tests run."""
+    for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith("PYTEST_CIRCUITS_"):
+            monkeypatch.delenv(name)

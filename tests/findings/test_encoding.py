@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from pytest_circuits.findings import Behaviour, Direction, Finding, Role
+from pytest_circuits.findings.encoding import decode, encode, rounded
+
+
+def finding(values=((0.123456, -0.0), (0.9, 0.65)), companion_value=4.0, **fields) -> Finding:
+    values = np.array(values, dtype=np.float64)
+    fields = {
+        "role": Role("induction heads", 0.4),
+        "profiles": {"L1H1": np.array([0.6, 0.7]), "L1H0": np.array([0.85, 0.95])},
+        "direction": Direction.HIGHER,
+        **fields,
+    }
+    return Finding(
+        measure="induction_scores",
+        quantity="induction score",
+        unit="attention probability",
+        axes=("layer", "head"),
+        values=values,
+        errors=np.full_like(values, 0.01),
+        samples=2,
+        clusters=2,
+        convention={"block": 16, "first_token": "BOS"},
+        prompts={"kind": "repeated tokens", "ids": [[1, 2], [2, 1]]},
+        companion=(
+            Behaviour(
+                "accuracy", companion_value, 0.5, 2, Direction.HIGHER, "share",
+                vital=True, interval=(0.25, 0.99999), profile=np.array([3.5, 4.5]),
+            ),
+            Behaviour("repeat_loss", 0.5, math.nan, 1, Direction.LOWER, "nats"),
+        ),
+        provenance={"dtype": "float32", "versions": {"torch": "2.6"}},
+        **fields,
+    )  # fmt: skip
+
+
+def test_a_finding_comes_back_from_its_document():
+    original = finding()
+
+    back = decode(json.loads(json.dumps(encode(original), allow_nan=False)))
+
+    assert back.equals(rounded(original))
+    for field in ("quantity", "unit", "direction", "axes", "samples", "clusters", "role"):
+        assert getattr(back, field) == getattr(original, field), field
+    assert dict(back.provenance) == dict(original.provenance)
+    assert back.profiles.keys() == original.profiles.keys()
+    np.testing.assert_array_equal(back.profiles["L1H0"], [0.85, 0.95])
+    np.testing.assert_array_equal(back.errors, original.errors)
+
+
+def test_behaviours_come_back_from_their_document():
+    accuracy, loss = decode(encode(finding())).companion
+
+    assert (accuracy.name, accuracy.value, accuracy.error) == ("accuracy", 4.0, 0.5)
+    assert (accuracy.clusters, accuracy.vital, accuracy.unit) == (2, True, "share")
+    assert accuracy.interval == (0.25, 1.0)
+    np.testing.assert_array_equal(accuracy.profile, [3.5, 4.5])
+    assert (loss.name, loss.direction, loss.vital) == ("repeat_loss", Direction.LOWER, False)
+    assert math.isnan(loss.error)
+    assert loss.interval is None
+    assert loss.profile is None
+
+
+def test_a_finding_of_one_number_comes_back():
+    number = Finding(
+        "repeat_loss", "repeat loss", "nats", Direction.LOWER, (), np.array(2.00004),
+        np.array(math.nan), 1, 1, {}, {}, profiles={"repeat_loss": np.array([2.0])},
+    )  # fmt: skip
+
+    document = encode(number)
+    back = decode(document)
+
+    assert document["values"] == 2.0
+    assert "role" not in document
+    assert back.values.shape == ()
+    assert float(back) == 2.0
+    np.testing.assert_array_equal(back.profiles["repeat_loss"], [2.0])
+
+
+def test_numbers_are_rounded_to_four_decimals():
+    assert encode(finding())["values"] == [[0.1235, 0.0], [0.9, 0.65]]
+
+
+def test_rounding_twice_changes_nothing_more():
+    once = rounded(finding())
+
+    assert encode(once) == encode(rounded(once))
+
+
+@pytest.mark.parametrize("value", [-0.0, -0.00001])
+def test_minus_zero_is_zero(value):
+    text = json.dumps(encode(finding([[value, 0.9], [0.5, 0.5]]))["values"])
+
+    assert text.startswith("[[0.0, ")
+
+
+def test_undefined_values_are_null_and_come_back_as_nan():
+    gone = finding(np.full((2, 2), math.nan), companion_value=-1.0, profiles={})
+
+    document = encode(gone)
+
+    assert document["values"] == [[None, None], [None, None]]
+    assert document["role"] == {"name": "induction heads", "threshold": 0.4, "members": {}}
+    assert np.isnan(decode(document).values).all()
+
+
+def test_an_infinite_error_is_null_too():
+    document = encode(finding())
+    assert document["companion"]["repeat_loss"]["error"] is None
+
+
+def test_keys_stand_in_a_fixed_order():
+    assert list(encode(finding())) == [
+        "measure",
+        "quantity",
+        "unit",
+        "direction",
+        "convention",
+        "prompts",
+        "samples",
+        "clusters",
+        "companion",
+        "role",
+        "profiles",
+        "axes",
+        "values",
+        "errors",
+        "recorded_with",
+    ]
+
+
+def test_profiles_are_those_of_the_members_in_the_order_of_their_heads():
+    document = encode(finding())
+
+    assert list(document["role"]["members"]) == ["L1H0", "L1H1"]
+    assert list(document["profiles"]) == ["L1H0", "L1H1"]
+
+    # A head that dropped out of the role takes its profile with it.
+    document = encode(finding([[0.1, 0.2], [0.9, 0.3]]))
+    assert list(document["profiles"]) == ["L1H0"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"values": "many"},
+        {"values": [[0.1], [0.2, 0.3]]},
+        {"values": [0.1, 0.2]},
+        {"direction": "sideways"},
+        {"samples": None},
+        {"role": {"name": "induction heads"}},
+        {"companion": {"accuracy": {}}},
+    ],
+    ids=str,
+)
+def test_a_document_that_is_no_finding_is_refused(damage):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        decode({**encode(finding()), **damage})
+
+
+@pytest.mark.parametrize("key", list(encode(finding())))
+def test_a_document_that_lacks_a_key_is_refused_or_whole_without_it(key):
+    document = encode(finding())
+    del document[key]
+
+    if key in ("role", "profiles"):  # findings of one number have no role, some no profiles
+        assert decode(document).measure == "induction_scores"
+    else:
+        with pytest.raises(KeyError, match=key):
+            decode(document)

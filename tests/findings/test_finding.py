@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pytest_circuits.findings import Behaviour, Direction, Finding, Head, InvalidFindingError, Role
+from pytest_circuits.findings.statistics import t95
+
+
+def behaviour(value: float, error: float = 0.1, **fields) -> Behaviour:
+    fields = {"name": "repeat_gain", "clusters": 10, "vital": True, **fields}
+    return Behaviour(
+        value=value, error=error, direction=Direction.HIGHER, unit="nats", **fields
+    )
+
+
+def scores(values, **fields) -> Finding:
+    values = np.array(values, dtype=np.float64)
+    fields = {
+        "direction": Direction.HIGHER,
+        "axes": ("layer", "head"),
+        "errors": np.full_like(values, 0.01),
+        "role": Role("induction heads", 0.4),
+        "companion": (behaviour(4.0),),
+        **fields,
+    }
+    return Finding(
+        measure="induction_scores",
+        quantity="induction score",
+        unit="attention probability",
+        values=values,
+        samples=10,
+        clusters=10,
+        convention={"block": 16},
+        prompts={"kind": "repeated tokens"},
+        **fields,
+    )
+
+
+def number(value: float, **fields) -> Finding:
+    return scores(value, axes=(), role=None, errors=np.array(0.25), **fields)
+
+
+def test_equality_is_left_to_snapshots():
+    finding = scores([[0.1, 0.9]])
+
+    assert finding != copy.copy(finding)
+    assert finding == finding  # noqa: PLR0124 — identity is what is asked
+
+
+def test_an_array_on_the_left_does_not_broadcast_over_a_finding():
+    finding = scores([[0.1, 0.9]])
+
+    assert (np.ones((1, 2)) == finding) is False
+    assert (finding == np.ones((1, 2))) is False
+
+
+def test_findings_are_hashable_by_identity():
+    finding = scores([[0.1, 0.9]])
+
+    assert {finding: "found"}[finding] == "found"
+    assert len({finding, copy.copy(finding)}) == 2
+
+
+def test_a_finding_converts_to_numpy_without_sharing_its_values():
+    finding = scores([[0.1, 0.9]])
+
+    array = np.asarray(finding)
+    array[0, 0] = 7
+
+    assert finding.values[0, 0] == 0.1
+    assert np.asarray(finding, dtype=np.float32).dtype == np.float32
+
+
+def test_a_finding_of_one_number_converts_to_float():
+    assert float(number(3.5)) == 3.5
+
+
+def test_a_finding_with_heads_is_no_single_number():
+    with pytest.raises(TypeError, match="values for layer × head, not one number"):
+        float(scores([[0.1]]))
+
+
+def test_findings_of_the_same_quantity_and_values_are_equals():
+    finding = scores([[0.1, 0.9]])
+
+    assert finding.equals(scores([[0.1, 0.9]]))
+    assert finding.equals(replace(finding, provenance={"device": "elsewhere"}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"measure": "previous_token_scores"},
+        {"convention": {"block": 15}},
+        {"prompts": {"kind": "pairs"}},
+        {"values": np.array([[0.1, 0.9001]])},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_findings_that_differ_are_not_equals(change):
+    finding = scores([[0.1, 0.9]])
+
+    assert not finding.equals(replace(finding, **change))
+
+
+def test_undefined_findings_are_equals():
+    gone = (behaviour(0.0),)
+
+    assert scores([[math.nan]], companion=gone).equals(scores([[math.nan]], companion=gone))
+
+
+def test_a_pickled_finding_comes_back_with_everything():
+    finding = scores([[0.1, 0.9]], profiles={"L0H1": np.array([0.8, 1.0])})
+
+    back = pickle.loads(pickle.dumps(finding))  # noqa: S301 — our own bytes
+
+    assert back.equals(finding)
+    assert back.companion[0].value == 4.0
+    np.testing.assert_array_equal(back.profiles["L0H1"], [0.8, 1.0])
+
+
+def test_values_that_are_not_finite_are_refused_with_the_heads_they_belong_to():
+    values = np.full((3, 4), 0.5)
+    values[1, 2] = math.nan
+    values[2, 0] = math.inf
+
+    with pytest.raises(InvalidFindingError) as error:
+        scores(values)
+
+    assert str(error.value) == (
+        "induction_scores: the model gives numbers that are not finite (L1H2, L2H0). "
+        "Look for NaN or overflow in its weights, or try another dtype."
+    )
+
+
+def test_one_number_that_is_not_finite_is_refused_by_its_quantity():
+    with pytest.raises(InvalidFindingError, match=r"not finite \(induction score\)"):
+        number(math.nan)
+
+
+def test_a_behaviour_that_is_not_finite_is_refused_by_its_name():
+    with pytest.raises(InvalidFindingError, match=r"not finite \(repeat_gain\)"):
+        scores([[0.5]], companion=(behaviour(math.nan),))
+
+
+def test_values_may_be_undefined_where_the_behaviour_is_gone():
+    finding = scores([[math.nan, math.nan]], companion=(behaviour(0.05, error=0.1),))
+
+    assert [b.name for b in finding.gone] == ["repeat_gain"]
+    assert finding.members() == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"axes": ()},
+        {"axes": ("layer", "head", "position")},
+        {"errors": np.zeros((2, 1))},
+    ],
+    ids=["too few axes", "too many axes", "errors of another shape"],
+)
+def test_values_errors_and_axes_must_fit_each_other(fields):
+    with pytest.raises(InvalidFindingError, match="do not fit the axes"):
+        scores([[0.1, 0.9]], **fields)
+
+
+def test_heads_come_strongest_first_whatever_their_sign():
+    finding = scores([[0.1, -0.9], [0.5, 0.0]])
+
+    assert list(finding.heads().items()) == [
+        (Head(0, 1), -0.9),
+        (Head(1, 0), 0.5),
+        (Head(0, 0), 0.1),
+        (Head(1, 1), 0.0),
+    ]
+
+
+def test_heads_with_the_same_value_keep_their_order():
+    assert list(scores([[0.5, 0.5], [0.5, 0.5]]).heads()) == [
+        Head(0, 0),
+        Head(0, 1),
+        Head(1, 0),
+        Head(1, 1),
+    ]
+
+
+def test_one_number_has_no_heads():
+    with pytest.raises(TypeError, match="no values for heads"):
+        number(1.0).heads()
+
+
+def test_members_are_the_heads_at_or_above_the_threshold():
+    finding = scores([[0.4, 0.39], [-0.9, 0.7]])
+
+    assert list(finding.members()) == [Head(1, 1), Head(0, 0)]
+    assert list(finding.members(threshold=0.5)) == [Head(1, 1)]
+
+
+def test_members_of_a_two_sided_role_count_by_magnitude():
+    finding = scores([[0.4, 0.39], [-0.9, 0.7]], direction=Direction.TWO_SIDED)
+
+    assert list(finding.members()) == [Head(1, 0), Head(1, 1), Head(0, 0)]
+
+
+def test_a_finding_without_a_role_has_no_members():
+    assert scores([[0.9]], role=None).members() == {}
+
+
+def test_lower_bounds_are_one_sided_t_intervals_over_clusters():
+    finding = scores([[0.5, 0.9]], errors=np.array([[0.1, 0.0]]))
+
+    np.testing.assert_allclose(finding.lower_bounds(), [[0.5 - t95(10) * 0.1, 0.9]])
+
+
+def test_one_cluster_has_no_lower_bound():
+    assert np.isnan(replace(scores([[0.5]]), clusters=1).lower_bounds()).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "clusters", "indistinct"),
+    [
+        (4.0, 0.1, 10, False),
+        (0.2, 0.1, 10, False),  # 0.2 − 1.833 × 0.1 is above 0
+        (0.18, 0.1, 10, True),
+        (0.0, 0.0, 10, True),
+        (-1.0, 0.1, 10, True),
+        (0.1, math.nan, 1, False),  # one cluster has no interval, so the estimate decides
+        (-0.1, math.nan, 1, True),
+    ],
+)
+def test_a_vital_behaviour_is_indistinct_when_its_interval_contains_0(
+    value, error, clusters, indistinct
+):
+    assert behaviour(value, error, clusters=clusters).indistinct is indistinct
+
+
+def test_a_behaviour_that_is_not_vital_is_never_indistinct():
+    assert not behaviour(-1.0, vital=False).indistinct
+
+
+def test_a_behaviour_is_found_by_its_name():
+    finding = scores([[0.5]], companion=(behaviour(4.0), behaviour(0.5, name="repeat_loss")))
+
+    assert finding.behaviour("repeat_loss").value == 0.5
+    with pytest.raises(KeyError, match="accuracy"):
+        finding.behaviour("accuracy")
+
+
+def test_a_finding_is_one_line_in_a_debugger():
+    assert repr(scores([[0.1, 0.9]])) == "<Finding induction_scores 1 layers × 2 heads>"
+    assert repr(number(3.14159)) == "<Finding induction_scores 3.142>"
+
+
+def test_a_finding_prints_as_a_short_table():
+    values = np.linspace(0, 0.9, 10).reshape(2, 5)
+
+    lines = str(scores(values)).splitlines()
+
+    assert lines[0] == "induction_scores (attention probability, 10 samples)"
+    assert lines[1] == "  L1H4       0.900 ± 0.010"
+    assert len(lines) == 1 + 8 + 1  # the strongest eight, then the behaviour
+    assert lines[-1] == "  repeat_gain 4.000 ± 0.100 nats"
+    assert str(number(3.5)).splitlines()[1] == "  3.500 ± 0.250"

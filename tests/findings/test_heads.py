@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_circuits.findings import Head
+
+
+@pytest.mark.parametrize("label", ["L5H1", "5.1", " L5H1 ", "L05H01"])
+def test_a_head_is_read_in_both_spellings(label):
+    assert Head.parse(label) == Head(layer=5, index=1)
+
+
+@pytest.mark.parametrize(
+    "label", ["", "L5", "5", "H1L5", "l5h1", "L5H1.2", "5.", ".1", "L-1H0", "L5 H1", "L٥H١"]
+)
+def test_anything_else_is_refused_by_name(label):
+    with pytest.raises(ValueError, match="no head label: write L5H1 or 5.1") as error:
+        Head.parse(label)
+    assert repr(label) in str(error.value)
+
+
+def test_a_label_is_what_transformer_lens_writes():
+    assert str(Head(18, 6)) == "L18H6"
+    assert Head.parse(str(Head(18, 6))) == Head(18, 6)
+
+
+def test_heads_sort_by_layer_then_index_as_numbers():
+    heads = [Head(10, 0), Head(9, 11), Head(9, 2)]
+
+    assert sorted(heads) == [Head(9, 2), Head(9, 11), Head(10, 0)]
