@@ -104,7 +104,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return config.stash[SETTINGS].header() if config.getoption("circuits") else []
 
 
-def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> None:
     """Let a test that only carries the marker run once for every model, as the others do."""
     if not collector.istestfunction(obj, name):
         return

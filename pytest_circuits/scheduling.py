@@ -24,7 +24,7 @@ class OneModelPerWorker:
 
         aliases = self._aliases
 
-        class ByModel(LoadScopeScheduling):
+        class ByModel(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
             """Every other test is a scope of its own: it may go to any worker."""
 
             def _split_scope(self, nodeid: str) -> str:
@@ -52,4 +52,6 @@ def cap_threads(config: pytest.Config) -> None:
     if workers > 1:
         import torch
 
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // workers)))
+        torch.set_num_threads(
+            max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // workers))
+        )

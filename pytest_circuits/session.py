@@ -10,7 +10,6 @@ import pytest
 from pytest_circuits.models import ModelPool, Source
 from pytest_circuits.report.rows import PROPERTY, Row
 from pytest_circuits.report.terminal import terminal_lines
-from pytest_circuits.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_circuits.fixtures import Circuits
     from pytest_circuits.models import LoadedModel
     from pytest_circuits.runs import Runs
+    from pytest_circuits.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ class CircuitsSession:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Write what a test approved, if it passed: a later assertion may still fail it."""
-        model = getattr(item, "funcargs", {}).get("circuit_model")
+        model: Any = getattr(item, "funcargs", {}).get("circuit_model")
         if hasattr(model, "hook_dict"):
-            self.runs_of(model)
+            self.runs_of(model)  # an override's model: noted before the test can hook it
         result = yield
         for write in item.stash[STATE].approve:
             write()
@@ -198,7 +198,8 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
         )
     if settings.reference is None:
         raise pytest.UsageError(
-            f"--circuits needs a reference model, and circuits_models is not set ({settings.ini}):\n"
+            f"--circuits needs a reference model, and circuits_models is not set "
+            f"({settings.ini}):\n"
             f"  circuits_models =\n"
             f"      reference = path/to/checkpoint"
         )

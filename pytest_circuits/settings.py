@@ -21,7 +21,8 @@ DEFAULT = "default"
 CANDIDATE = "candidate"
 
 _ALIAS = re.compile(r"[A-Za-z0-9._-]+")
-_CHOICES = {"gate": ("regression", "change", "never")}
+#: The values of ``verdicts.Gate``, which a plain run must not import.
+GATES = ("regression", "change", "never")
 _DEFAULTS = {"device": "auto", "dtype": "auto", "gate": "regression"}
 
 
@@ -161,8 +162,10 @@ def _setting(config: pytest.Config, name: str, ini: str) -> Setting:
 
 
 def _check(name: str, value: str, origin: str) -> None:
-    if name in _CHOICES:
-        allowed, fits = _CHOICES[name], value in _CHOICES[name]
+    allowed: tuple[str, ...]
+    if name == "gate":
+        allowed = GATES
+        fits = value in allowed
     else:
         # A plain run must not pay for the import that only an unusual value needs.
         if value == _DEFAULTS[name]:
@@ -170,11 +173,11 @@ def _check(name: str, value: str, origin: str) -> None:
         from pytest_circuits.models import DEVICE_PATTERN, DTYPES
 
         if name == "device":
-            allowed, fits = ("auto", "cpu", "mps", "cuda", "cuda:N"), bool(
-                DEVICE_PATTERN.fullmatch(value)
-            )
+            allowed = ("auto", "cpu", "mps", "cuda", "cuda:N")
+            fits = DEVICE_PATTERN.fullmatch(value) is not None
         else:
-            allowed, fits = DTYPES, value in DTYPES
+            allowed = DTYPES
+            fits = value in allowed
     if not fits:
         raise pytest.UsageError(
             f"circuits: {name} {value!r} ({origin}) is not one of {', '.join(allowed)}"

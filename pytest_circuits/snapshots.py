@@ -77,9 +77,7 @@ class CircuitExtension(SingleFileSnapshotExtension):
         return _path(test_location).stem
 
     @classmethod
-    def get_snapshot_name(
-        cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0
-    ) -> str:
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
         """The test's name and the finding's."""
         name = index if isinstance(index, str) else ""
         return f"{test_location.snapshot_name}{_SEPARATOR}{name}"

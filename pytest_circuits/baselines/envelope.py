@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+_RESTORE = "Restore the file from version control, or delete it and approve it anew."
 _CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 
 
@@ -53,16 +54,14 @@ def loads(text: str, where: Path | str) -> Baseline:
     """
     document = json.loads(text)
     try:
-        return Baseline(
-            name=document["name"],
-            finding=decode(document),
-            tolerance=decode_tolerance(document["tolerance"]),
-        )
+        finding, tolerance = decode(document), decode_tolerance(document["tolerance"])
+        for behaviour in finding.companion:
+            tolerance.behaviours[behaviour.name]  # a KeyError names the one that is missing
+        return Baseline(document["name"], finding, tolerance)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BaselineError(
             f"{where}: the baseline {document.get('name') or 'of this test'!r} is damaged "
-            f"({type(error).__name__}: {error}).\n"
-            f"Restore the file from version control, or delete it and approve it anew."
+            f"({type(error).__name__}: {error}).\n{_RESTORE}"
         ) from error
 
 
@@ -79,9 +78,11 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         raise BaselineError(f"{path}: can't be read ({error}).") from error
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise BaselineError(_not_json(path, text, error)) from error
+    except ValueError as error:
+        raise BaselineError(f"{path}: {error}.\n{_RESTORE}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise BaselineError(
@@ -93,11 +94,13 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
     if not isinstance(findings, list) or not all(
         isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in findings
     ):
-        raise BaselineError(
-            f"{path}: has no list of named findings.\n"
-            f"Restore the file from version control, or delete it and approve it anew."
-        )
+        raise BaselineError(f"{path}: has no list of named findings.\n{_RESTORE}")
     return cast("list[dict[str, Any]]", findings)
+
+
+def _no_constant(name: str) -> None:
+    """Refuse what Python reads and JSON doesn't have."""
+    raise ValueError(f"holds {name}, which is no JSON")
 
 
 def _not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
@@ -107,7 +110,4 @@ def _not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
                 f"{path}:{number}: has a merge conflict.\nTake one side of it "
                 f"(`git checkout --ours` or `--theirs` with the file's name), then run the test."
             )
-    return (
-        f"{path}:{error.lineno}: is not JSON ({error.msg}).\n"
-        f"Restore the file from version control, or delete it and approve it anew."
-    )
+    return f"{path}:{error.lineno}: is not JSON ({error.msg}).\n{_RESTORE}"

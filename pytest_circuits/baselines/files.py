@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = "__circuits__"
 
 _MAX_NAME = 200
-_ILLEGAL = re.compile(r'[^\w .()+,;=@#%&!\[\]{}~^-]', re.ASCII)
+_ILLEGAL = re.compile(r"[^\w .()+,;=@#%&!\[\]{}~^-]", re.ASCII)
 
 
 def file_name(test: str, parameters: str) -> str:
@@ -34,14 +34,16 @@ def file_name(test: str, parameters: str) -> str:
     """
     true = f"{test}[{parameters}]" if parameters else test
     name = _ILLEGAL.sub("_", true)
-    if name == true and parameters == parameters.lower() and len(name) <= _MAX_NAME:
+    # Classes have capitals by custom; elsewhere they are what two names could differ in.
+    cased = f"{test.rpartition('.')[2]}{parameters}"
+    if name == true and cased == cased.lower() and len(name) <= _MAX_NAME:
         return name
     digest = hashlib.sha256(true.encode()).hexdigest()[:8]
     return f"{name[: _MAX_NAME - len(digest) - 1]}-{digest}"
 
 
 def baseline_path(test_file: Path, alias: str, name: str) -> Path:
-    """Where the baselines of a test and alias lie: ``__circuits__/<alias>/<module>/<name>.json``."""
+    """A test's baselines for an alias: ``__circuits__/<alias>/<module>/<name>.json``."""
     return test_file.parent / ROOT / alias / test_file.stem / f"{name}.json"
 
 
@@ -88,7 +90,9 @@ def write(path: Path, baselines: Sequence[Baseline]) -> None:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=".tmp"
+    )
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 class Direction(StrEnum):
@@ -141,7 +141,9 @@ class Finding:
             )
 
     def _not_finite(self) -> list[tuple[int, ...]]:
-        return [] if not self.axes else list(zip(*np.nonzero(~np.isfinite(self.values)), strict=True))
+        return (
+            [] if not self.axes else list(zip(*np.nonzero(~np.isfinite(self.values)), strict=True))
+        )
 
     @property
     def gone(self) -> tuple[Behaviour, ...]:
@@ -209,11 +211,15 @@ class Finding:
 
     def __float__(self) -> float:
         if self.axes:
-            raise TypeError(f"{self.measure} has values for {' × '.join(self.axes)}, not one number")
+            raise TypeError(
+                f"{self.measure} has values for {' × '.join(self.axes)}, not one number"
+            )
         return float(self.values)
 
     def __repr__(self) -> str:
-        shape = " × ".join(f"{n} {axis}s" for n, axis in zip(self.values.shape, self.axes, strict=True))
+        shape = " × ".join(
+            f"{n} {axis}s" for n, axis in zip(self.values.shape, self.axes, strict=True)
+        )
         return f"<Finding {self.measure} {shape or format(float(self.values), '.4g')}>"
 
     def __str__(self) -> str:

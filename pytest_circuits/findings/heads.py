@@ -12,10 +12,10 @@ class Head(NamedTuple):
     """One attention head: its layer and its index in the layer, both from 0."""
 
     layer: int
-    index: int
+    head_index: int
 
     def __str__(self) -> str:
-        return f"L{self.layer}H{self.index}"
+        return f"L{self.layer}H{self.head_index}"
 
     @classmethod
     def parse(cls, label: str) -> Head:

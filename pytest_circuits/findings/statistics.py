@@ -109,6 +109,6 @@ def ratio_and_error(
     weights = rng.multinomial(count, [1 / count] * count, size=draws).astype(np.float64)
     drawn_bottoms = weights @ bottoms
     # A draw whose denominator vanishes says nothing about the ratio.
-    usable = np.abs(drawn_bottoms) > 1e-6 * np.abs(bottoms).sum()  # noqa: PLR2004
+    usable = np.abs(drawn_bottoms) > 1e-6 * np.abs(bottoms).sum()
     drawn = (weights @ tops.reshape(count, -1))[usable] / drawn_bottoms[usable, None]
     return ratio, drawn.std(axis=0, ddof=1).reshape(ratio.shape)

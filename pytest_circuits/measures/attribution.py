@@ -123,7 +123,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         },
         prompts=pairs_record(pairs, tokenized),
         role=Role("answer-writing heads", threshold),
-        profiles={str(head): samples[:, head.layer, head.index] for head in members},
+        profiles={str(head): samples[:, head.layer, head.head_index] for head in members},
         companion=companion,
         provenance=provenance(runs),
     )
@@ -148,9 +148,7 @@ def decompose(runs: Runs, tokenized: TokenizedPairs) -> Decomposition:
     return whole
 
 
-def _decompose_group(
-    runs: Runs, group: PromptGroup, tokenized: TokenizedPairs
-) -> Decomposition:
+def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) -> Decomposition:
     bridge: Any = runs.bridge
     answers = [tokenized.answers[row] for row in group.rows]
     wrong = [tokenized.wrong_answers[row] for row in group.rows]
@@ -166,7 +164,8 @@ def _decompose_group(
     direction = target
     if weight is not None:
         direction = direction * (1 + weight if norm.uses_weight_offset else weight)
-    if not norm.uses_rms_norm:
+    # A model without norms has no scale either, and a final "norm" that passes all through.
+    if runs.has_hook("ln_final.hook_scale") and not norm.uses_rms_norm:
         # (x − mean x) · d = x · (d − mean d)
         direction = direction - direction.mean(-1, keepdim=True)
         norm_bias = _double(getattr(norm, "bias", None), group)
@@ -185,9 +184,11 @@ def _decompose_group(
         )
 
     def along(stack: Tensor) -> Tensor:
-        if not len(stack):
-            return direction.new_zeros((len(direction), 0))
-        return (stack.double() * direction).sum(-1).T
+        """What each layer's output at the last position adds, ``[row, layer]``."""
+        added: Tensor = direction.new_zeros((len(direction), 0))
+        if len(stack):
+            added = (stack.double() * direction).sum(-1).T
+        return added
 
     return Decomposition(
         heads=torch.stack(heads, dim=1),

@@ -49,9 +49,7 @@ def induction_scores(
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
     """
-    return _scores(
-        model, prompts, "induction", "induction_scores", "A[q, q-(T-1)], q = T+1 … 2T"
-    )
+    return _scores(model, prompts, "induction", "induction_scores", "A[q, q-(T-1)], q = T+1 … 2T")
 
 
 def previous_token_scores(
@@ -75,9 +73,7 @@ def duplicate_token_scores(
 
     Arguments, return value and errors as for :func:`induction_scores`.
     """
-    return _scores(
-        model, prompts, "duplicate", "duplicate_token_scores", "A[q, q-T], q = T+1 … 2T"
-    )
+    return _scores(model, prompts, "duplicate", "duplicate_token_scores", "A[q, q-T], q = T+1 … 2T")
 
 
 def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None) -> Finding:
@@ -151,7 +147,7 @@ def _scores(
         convention={"score": formula, **_convention(drawn, prompts)},
         prompts=_record(drawn),
         role=Role(f"{name} heads", ROLE_THRESHOLD),
-        profiles={str(head): samples[:, head.layer, head.index] for head in members},
+        profiles={str(head): samples[:, head.layer, head.head_index] for head in members},
         companion=_companion(*_per_sequence(run, drawn.block)),
         provenance=provenance(runs),
     )

@@ -87,7 +87,8 @@ def _load_transformers(
 
     try:
         # Sizes that don't fit are let through here, to be reported by name below.
-        model, report = AutoModelForCausalLM.from_pretrained(
+        # With output_loading_info the call returns a pair, which its annotation leaves out.
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation="eager",
@@ -104,6 +105,7 @@ def _load_transformers(
         raise ModelError(
             f"{source.text}: transformers can't load it:\n{_first_lines(error)}"
         ) from error
+    model, report = loaded
     _check_fit(
         source,
         missing=report["missing_keys"],
@@ -145,7 +147,8 @@ def _load_native(
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         # Without this the bridge reads the tokenizer again, by a model type it doesn't know.
         tokenizer.init_kwargs["add_bos_token"] = True
-        bridge = TransformerBridge.boot_native(
+        boot: Any = TransformerBridge
+        bridge: TransformerBridge = boot.boot_native(
             TransformerBridgeConfig(**config, dtype=dtype, init_weights=False),
             tokenizer=tokenizer,
             device=device,

@@ -83,7 +83,9 @@ def parse_source(text: str, base: Path | None = None) -> Source:
     if path.is_dir():
         return Source(text, SourceKind.DIRECTORY, str(path))
     identifier, _, revision = text.partition("@")
-    looks_like_path = text.startswith((".", "/", "~", "$")) or "\\" in text or expanded.is_absolute()
+    looks_like_path = (
+        text.startswith((".", "/", "~", "$")) or "\\" in text or expanded.is_absolute()
+    )
     if not looks_like_path and _HUB_ID.fullmatch(identifier) and (revision or "@" not in text):
         return Source(text, SourceKind.HUB, identifier, revision or None)
     what = "is a file" if path.is_file() else "there is no such folder"

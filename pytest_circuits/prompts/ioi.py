@@ -64,4 +64,11 @@ def ioi(n: int = 16, seed: int = 0) -> PromptPairs:
             answers.append(f" {other}")
             wrong.append(f" {giver}")
             clusters.append(f"{_TEMPLATES.index(template)}:{'-'.join(sorted(names))}")
-    return PromptPairs(clean, corrupted, answers, wrong, clusters, name=f"ioi(n={n}, seed={seed})")
+    return PromptPairs(
+        clean,
+        corrupted,
+        answers,
+        wrong,
+        clusters=clusters,
+        name=f"ioi(n={n}, seed={seed})",
+    )

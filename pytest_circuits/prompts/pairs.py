@@ -84,6 +84,7 @@ class PromptPairs:
         corrupted: Sequence[str],
         answers: Sequence[str],
         wrong_answers: Sequence[str],
+        *,
         clusters: Sequence[str] | None = None,
         name: str = "pairs",
     ) -> None:

@@ -57,14 +57,12 @@ def patch_head_out(
 def _together(runs: Runs, rows: int, positions: int) -> list[range]:
     """Heads whose copies of the prompts fit into one pass."""
     step = max(1, next(iter(runs.batches(rows * runs.heads, positions))).stop // rows)
-    return [
-        range(first, min(first + step, runs.heads)) for first in range(0, runs.heads, step)
-    ]
+    return [range(first, min(first + step, runs.heads)) for first in range(0, runs.heads, step)]
 
 
 def _put_in(source: PromptGroup, layer: int, heads: range) -> Callable[..., Tensor]:
     def hook(z: Tensor, **_: object) -> Tensor:
-        patched = z.clone().unflatten(0, (len(heads), -1))
+        patched = z.clone().view(len(heads), -1, *z.shape[1:])
         for copy, head in enumerate(heads):
             patched[copy, :, :, head] = source.z[layer][:, :, head]
         return torch.flatten(patched, 0, 1)

@@ -97,7 +97,9 @@ def _run_group(runs: Runs, rows: tuple[int, ...], prompts: Sequence[Sequence[int
         return name, hook
 
     layers = range(runs.layers)
-    wanted = [f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")]
+    wanted = [
+        f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
+    ]
     wanted += ["blocks.0.hook_in", "ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
     hooks = [read(name) for name in wanted if runs.has_hook(name)]
     hooks += [read(f"blocks.{layer}.attn.hook_z", every_position=True) for layer in layers]

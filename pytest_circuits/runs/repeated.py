@@ -55,10 +55,12 @@ def _run(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
     tokens = torch.tensor(drawn.sequences, device=runs.device)
     block = drawn.block
     # offset of the diagonal, and the first query that counts
-    stripes = {"previous": (1, 1), "induction": (block - 1, block + 1), "duplicate": (block, block + 1)}
-    means = {
-        name: np.zeros((len(tokens), runs.layers, runs.heads)) for name in stripes
+    stripes = {
+        "previous": (1, 1),
+        "induction": (block - 1, block + 1),
+        "duplicate": (block, block + 1),
     }
+    means = {name: np.zeros((len(tokens), runs.layers, runs.heads)) for name in stripes}
     losses, hits = [], []
 
     def read(rows: slice, layer: int) -> Callable[..., None]:
@@ -73,12 +75,13 @@ def _run(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
     for rows in runs.batches(len(tokens), tokens.shape[1]):
         logits = runs.forward(
             tokens[rows],
-            [(f"blocks.{layer}.attn.hook_pattern", read(rows, layer)) for layer in range(runs.layers)],
+            [
+                (f"blocks.{layer}.attn.hook_pattern", read(rows, layer))
+                for layer in range(runs.layers)
+            ],
         )
         following = tokens[rows, 1:, None]
         logprobs = logits[:, :-1].float().log_softmax(-1)
         losses.append(-logprobs.gather(-1, following)[..., 0].double().cpu())
         hits.append((logprobs.argmax(-1) == following[..., 0]).double().cpu())
-    return RepeatedRun(
-        **means, losses=torch.cat(losses).numpy(), hits=torch.cat(hits).numpy()
-    )
+    return RepeatedRun(**means, losses=torch.cat(losses).numpy(), hits=torch.cat(hits).numpy())

@@ -220,9 +220,7 @@ def _heads(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[
             change = Change.BETTER if moved > 0 else Change.WORSE
         yield Reason(change, About.HEAD, str(head), found.quantity, before, after, allowed)
     if members and not kept:
-        yield Reason(
-            Change.EMPTY, About.ROLE, role.name, "heads", float(len(members)), 0.0
-        )
+        yield Reason(Change.EMPTY, About.ROLE, role.name, "heads", float(len(members)), 0.0)
     strength_now = _strength(kept)
     role_allowed = tolerance.role.of(strength)
     if strength_now < strength and not _within(strength - strength_now, role_allowed):

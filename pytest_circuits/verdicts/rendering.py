@@ -67,7 +67,9 @@ def _grouped(verdict: Verdict) -> Iterator[str]:
             yield reason_text(reason)
         elif reason.change not in seen:
             seen.add(reason.change)
-            alike = [r for r in verdict.reasons if r.about is About.HEAD and r.change is reason.change]
+            alike = [
+                r for r in verdict.reasons if r.about is About.HEAD and r.change is reason.change
+            ]
             what = {
                 Change.LEFT: f"left the {verdict.role}",
                 Change.JOINED: f"joined the {verdict.role}",
