@@ -9,9 +9,9 @@ import torch
 # imported a second time, which is what a pytester run that imports it first would lead to.
 from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "circuit_suites"]
 
-torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
