@@ -35,7 +35,7 @@ def circuit_source(request: pytest.FixtureRequest) -> CircuitSource:
             "@pytest.mark.circuits\n(unittest classes can't do either: use a plain function).",
             pytrace=False,
         )
-    from pytest_circuits.plugin import circuits_session
+    from pytest_circuits.session import circuits_session
 
     return circuits_session(request.config).sources[alias]
 
@@ -49,7 +49,7 @@ def circuit_model(
     Hooks that a test leaves on it are taken away before the next test.
     """
     from pytest_circuits.models import ModelError
-    from pytest_circuits.plugin import circuits_session
+    from pytest_circuits.session import circuits_session
 
     try:
         return circuits_session(request.config).load(circuit_source)
@@ -62,9 +62,9 @@ def circuits(circuit_source: CircuitSource, request: pytest.FixtureRequest) -> I
     """Measures on the model under test."""
     handle = Circuits(circuit_source, request)
     yield handle
-    from pytest_circuits.plugin import circuits_session
+    from pytest_circuits.session import circuits_session
 
-    circuits_session(request.config).not_judged(request.node, handle)
+    circuits_session(request.config).not_judged(request.node, handle.alias, handle.findings)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ class Circuits:
     @property
     def runs(self) -> Runs:
         """The model's forward passes, shared by all measures of the run."""
-        from pytest_circuits.plugin import circuits_session
+        from pytest_circuits.session import circuits_session
 
         model = self._request.getfixturevalue("circuit_model")
         return circuits_session(self._request.config).runs_of(model)

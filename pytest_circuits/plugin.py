@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from pytest_circuits import hookspecs
@@ -16,9 +14,6 @@ from pytest_circuits.fixtures import (
     circuits,
 )
 from pytest_circuits.settings import Settings, read_settings
-
-if TYPE_CHECKING:
-    from pytest_circuits.session import CircuitsSession
 
 #: pytest finds fixtures in a plugin by its names; these four are for the tests.
 __all__ = ["circuit_model", "circuit_snapshot", "circuit_source", "circuits"]
@@ -138,10 +133,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("circuits")
         if not config.getoption("circuits"):
             item.add_marker(pytest.mark.skip(reason=SKIP_REASON))
-
-
-def circuits_session(config: pytest.Config) -> CircuitsSession:
-    """The session of a run with ``--circuits``."""
-    from pytest_circuits.session import SESSION
-
-    return config.stash[SESSION]

@@ -12,13 +12,11 @@ from pytest_circuits.report.rows import PROPERTY, Row
 from pytest_circuits.report.terminal import terminal_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.findings import Finding
-    from pytest_circuits.fixtures import Circuits
-    from pytest_circuits.models import LoadedModel
     from pytest_circuits.runs import Runs
     from pytest_circuits.settings import Settings
 
@@ -93,9 +91,18 @@ class CircuitsSession:
         self.runs_of(bridge)  # notes what is on the model now, before any test has it
         return bridge
 
-    def loaded(self, source: CircuitSource) -> LoadedModel:
-        """The source's model with where it came from (already loaded)."""
-        return self.pool.get(source.source)
+    def provenance(self, source: CircuitSource, model: TransformerBridge) -> dict[str, str]:
+        """Where a measured model's weights came from.
+
+        The source's name and its files' fingerprint hold for the model as it was loaded. A
+        model that a conftest put in its place, or whose weights a test changed, is not that.
+        """
+        from pytest_circuits.models.fingerprint import live_fingerprint
+
+        loaded = self.pool.loaded(source.source)
+        if loaded is not None and loaded.bridge is model and self.runs_of(model).pristine:
+            return {"source": source.source.public_name, "weights": loaded.fingerprint}
+        return {"source": "a model of the test's own", "weights": live_fingerprint(model)}
 
     def runs_of(self, model: TransformerBridge) -> Runs:
         """The forward passes of a model, whoever made it."""
@@ -105,12 +112,12 @@ class CircuitsSession:
             self._runs[id(model)] = Runs(model)
         return self._runs[id(model)]
 
-    def not_judged(self, item: pytest.Item, handle: Circuits) -> None:
-        """Note findings that a test measured and never compared."""
+    def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
+        """Note those of a test's findings that it never compared."""
         judged = item.stash[STATE].judged
-        for finding in handle.findings:
+        for finding in findings:
             if not any(finding is other for other in judged):
-                row = Row.not_judged(item.nodeid, handle.alias, finding)
+                row = Row.not_judged(item.nodeid, alias, finding)
                 item.user_properties.append((PROPERTY, row.to_json()))
 
     @pytest.hookimpl(tryfirst=True)
@@ -173,6 +180,11 @@ class CircuitsSession:
 
 
 SESSION = pytest.StashKey[CircuitsSession]()
+
+
+def circuits_session(config: pytest.Config) -> CircuitsSession:
+    """The session of a run with ``--circuits``."""
+    return config.stash[SESSION]
 
 
 def _outcome(report: pytest.TestReport) -> str:

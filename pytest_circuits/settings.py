@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -26,8 +25,7 @@ GATES = ("regression", "change", "never")
 _DEFAULTS = {"device": "auto", "dtype": "auto", "gate": "regression"}
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A value and where it came from."""
 
     value: str
@@ -37,8 +35,7 @@ class Setting:
         return f"{self.value} ({self.origin})"
 
 
-@dataclass(frozen=True)
-class ModelLine:
+class ModelLine(NamedTuple):
     """A model as somebody named it.
 
     Attributes:
@@ -67,8 +64,7 @@ class ModelLine:
             raise pytest.UsageError(str(error)) from error
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that was set for this run.
 
     Attributes:

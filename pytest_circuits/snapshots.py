@@ -18,6 +18,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
 from pytest_circuits.baselines import (
+    ROOT,
     Baseline,
     BaselineError,
     baseline_path,
@@ -28,9 +29,8 @@ from pytest_circuits.baselines import (
 )
 from pytest_circuits.findings import Finding
 from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.plugin import circuits_session
 from pytest_circuits.report.rows import PROPERTY, Row
-from pytest_circuits.session import STATE, CircuitSource
+from pytest_circuits.session import STATE, CircuitSource, circuits_session
 from pytest_circuits.verdicts import (
     Gate,
     Kind,
@@ -68,7 +68,12 @@ class CircuitExtension(SingleFileSnapshotExtension):
 
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:
-        """``__circuits__/<alias>/<module>`` beside the test file."""
+        """``__circuits__/<alias>/<module>`` beside the test file.
+
+        syrupy asks for every test that was collected, also for one that uses no circuits.
+        """
+        if not _is_circuit_test(test_location):
+            return str(Path(test_location.filepath).parent / ROOT)
         return str(_path(test_location).parent)
 
     @classmethod
@@ -141,6 +146,11 @@ class CircuitExtension(SingleFileSnapshotExtension):
         return True
 
 
+def _is_circuit_test(test_location: PyTestLocation) -> bool:
+    variant: Any = getattr(test_location.item, "callspec", None)
+    return variant is not None and "circuit_source" in variant.params
+
+
 def _path(test_location: PyTestLocation) -> Path:
     item: Any = test_location.item
     alias = item.callspec.params["circuit_source"]
@@ -167,6 +177,7 @@ class CircuitSnapshot(SnapshotAssertion):
     """
 
     source: CircuitSource | None = None
+    request: pytest.FixtureRequest | None = None
     update: bool = False
     update_new: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
@@ -286,22 +297,17 @@ class CircuitSnapshot(SnapshotAssertion):
         """Have the finding written once its test has passed."""
         index: SnapshotIndex = self._index_of(result)
         assert self.source is not None
-        source = self.source
+        assert self.request is not None
+        source, request = self.source, self.request
         result.created = approved is None
         result.updated = not result.created
 
         def write_now() -> None:
-            model = circuits_session(self._config).loaded(source)
+            # A finding may come from a measure called directly, on the test's own model.
+            model = request.getfixturevalue("circuit_model")
+            origin = circuits_session(self._config).provenance(source, model)
             text = self._document(
-                replace(
-                    finding,
-                    provenance={
-                        "source": source.source.public_name,
-                        "weights": model.fingerprint,
-                        **finding.provenance,
-                    },
-                ),
-                approved,
+                replace(finding, provenance={**origin, **finding.provenance}), approved
             )
             self.extension.write_snapshot(
                 snapshot_location=result.snapshot_location,
@@ -338,6 +344,7 @@ def make_snapshot(request: pytest.FixtureRequest, source: CircuitSource) -> Circ
         update_snapshots=False,
         update_new_snapshots_only=False,
         source=source,
+        request=request,
         update=option.update_snapshots,
         update_new=option.update_new_snapshots_only,
     )

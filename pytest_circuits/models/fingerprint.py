@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import nn
+
 _CHUNK = 1 << 24
 
 
@@ -41,3 +43,17 @@ def fingerprint(folder: Path) -> str:
                 total.update(chunk)
                 size -= len(chunk)
     return f"sha256:{total.hexdigest()}"
+
+
+def live_fingerprint(model: nn.Module) -> str:
+    """SHA-256 over the parameters of a model in memory: their names, dtypes, shapes and bytes.
+
+    Not comparable with :func:`fingerprint`: a hooked model names its parameters differently.
+    """
+    import torch
+
+    total = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        total.update(json.dumps([name, str(parameter.dtype), list(parameter.shape)]).encode())
+        total.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return f"live-sha256:{total.hexdigest()}"

@@ -41,3 +41,7 @@ class ModelPool:
                 self._errors[source] = error
                 raise
         return self._models[source]
+
+    def loaded(self, source: Source) -> LoadedModel | None:
+        """The source's model if it is loaded."""
+        return self._models.get(source)

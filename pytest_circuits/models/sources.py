@@ -80,7 +80,7 @@ def parse_source(text: str, base: Path | None = None) -> Source:
         return Source(text, SourceKind.BUNDLED, name)
     expanded = Path(os.path.expandvars(text)).expanduser()
     path = (base or Path.cwd()) / expanded
-    if path.is_dir():
+    if text and path.is_dir():
         return Source(text, SourceKind.DIRECTORY, str(path))
     identifier, _, revision = text.partition("@")
     looks_like_path = (
@@ -154,7 +154,7 @@ def _from_hub(source: Source) -> Path:
 
 
 def _check_files(source: Source, folder: Path) -> None:
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if "config.json" not in names:
         raise ModelError(
             f"{source.text}: there is no config.json, so this is no checkpoint.\n"

@@ -197,6 +197,10 @@ def _check_entry(path: Path, number: int, entry: object) -> None:
         raise PromptError(
             f"{path}: entry {number} {what}; a pair has {', '.join(needed)} and perhaps cluster"
         )
+    assert isinstance(entry, dict)
+    for key in needed:
+        if not isinstance(entry[key], str):
+            raise PromptError(f"{path}: entry {number} has {key} {entry[key]!r}, which is no text")
 
 
 def _encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401

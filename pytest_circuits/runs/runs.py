@@ -39,6 +39,7 @@ class Runs:
         self.passes = 0
         self._memory = Memory(_MEMORY_BUDGET)
         self._clean = Clean(bridge)
+        self._at_first = self._weights()
 
     @property
     def layers(self) -> int:
@@ -59,6 +60,11 @@ class Runs:
     def device(self) -> torch.device:
         """The device of the model's weights."""
         return next(self.bridge.parameters()).device
+
+    @property
+    def pristine(self) -> bool:
+        """Whether every weight is what it was when these runs began."""
+        return self._weights() == self._at_first
 
     def restore(self) -> None:
         """Take hooks, training mode and gradients off the model."""

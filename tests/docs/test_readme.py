@@ -1,0 +1,91 @@
+"""Every example in the README is run, and every command is one that CI runs."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pytest_circuits import testing
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def block(language, containing):
+    (found,) = [text for text in blocks(language) if containing in text]
+    return found
+
+
+@pytest.fixture
+def quiet(pytester):
+    return lambda *args: pytester.runpytest_inprocess(
+        "-p", "no:jaxtyping", "-p", "no:typeguard", *args
+    )
+
+
+def test_the_first_example_is_approved_and_then_preserved(pytester, quiet):
+    pytester.makepyfile(test_recall=block("python", "# test_recall.py"))
+    (pytester.path / "pytest.ini").write_text(block("ini", "bundled:recall"))
+    approved = quiet("--circuits", "--snapshot-update")
+    approved.assert_outcomes(passed=2)
+    assert len(list(pytester.path.glob("__circuits__/recall/test_recall/*.json"))) == 2
+    again = quiet("--circuits")
+    again.assert_outcomes(passed=2)
+    again.stdout.fnmatch_lines(["2 findings: 2 preserved"])
+
+
+def test_the_red_run_looks_as_shown(pytester, quiet, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path / "quickstart")
+    shown = block("console", "= circuits =").splitlines()
+    command = shown[0].removeprefix("$ pytest ").split()[:-1]
+    result = quiet(*command, "quickstart")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    section = shown[2:]
+    start = result.outlines.index(section[0])
+    assert result.outlines[start : start + len(section)] == section
+
+
+def test_the_notebook_example_runs(tmp_path, capsys):
+    testing.tiny_checkpoint(tmp_path / "checkpoint")
+    code = block("python", "boot_transformers")
+    assert "path/to/checkpoint" in code
+    exec(code.replace("path/to/checkpoint", str(tmp_path / "checkpoint")), {})  # noqa: S102
+    assert capsys.readouterr().out.startswith("induction_scores (attention probability")
+
+
+def test_the_ini_with_a_parent_is_understood(pytester, quiet):
+    (pytester.path / "pytest.ini").write_text(block("ini", "< smollm2"))
+    pytester.makepyfile("def test_one(circuits): assert circuits")
+    listed = quiet("--collect-only", "-q", "--circuits")
+    listed.stdout.fnmatch_lines(["*::test_one[[]smollm2[]]"])
+
+
+def test_the_two_set_up_commands_are_the_ones_that_ci_runs():
+    commands = [text.strip() for text in blocks("sh")]
+    assert len(commands) == 2
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert [command for command in commands if command not in script] == []
+
+
+def test_every_option_and_key_is_documented(pytester, quiet):
+    result = quiet("--help")
+    options = set(re.findall(r"--circuits(?:-[a-z]+)?", result.stdout.str()))
+    keys = set(re.findall(r"^  (circuits_[a-z]+)", result.stdout.str(), re.MULTILINE))
+    assert len(options) == 5
+    assert len(keys) == 4
+    assert [name for name in options | keys if f"`{name}" not in README] == []
+
+
+def test_every_public_name_exists():
+    import pytest_circuits
+
+    for name in pytest_circuits.__all__:
+        assert getattr(pytest_circuits, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        pytest_circuits.nonsense  # noqa: B018
