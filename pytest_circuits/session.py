@@ -75,6 +75,7 @@ class CircuitsSession:
         self.pool = ModelPool(settings.device.value, settings.dtype.value)
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
+        self._unfinished: dict[str, None] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
 
@@ -120,6 +121,22 @@ class CircuitsSession:
                 row = Row.not_judged(item.nodeid, alias, finding)
                 item.user_properties.append((PROPERTY, row.to_json()))
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse tests whose baselines would be one file where a file system ignores case."""
+        from pytest_circuits.snapshots import baseline_file
+
+        seen: dict[str, str] = {}
+        for item in session.items:
+            if "circuit_snapshot" not in getattr(item, "fixturenames", ()):
+                continue
+            path = baseline_file(item)
+            other = seen.setdefault(str(path).casefold(), item.nodeid)
+            if path is not None and other != item.nodeid:
+                raise pytest.UsageError(
+                    f"{other} and {item.nodeid} differ only in case, and so would their "
+                    f"baselines' files: rename one of them"
+                )
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a test afresh, also when it is run again."""
@@ -150,6 +167,10 @@ class CircuitsSession:
         """Gather a test's verdicts, here or from an xdist worker, when it is over."""
         if report.when == "call":
             self._outcomes[report.nodeid] = _outcome(report)
+            self._unfinished.pop(report.nodeid, None)
+        elif report.when != "teardown" and report.failed and "circuits" in report.keywords:
+            # A failed setup, or a worker that is gone: no call report will follow.
+            self._unfinished[report.nodeid] = None
         if report.when == "teardown":
             outcome = self._outcomes.get(report.nodeid, "")
             # A test that runs again reports again: its last attempt counts.
@@ -175,7 +196,7 @@ class CircuitsSession:
         rows = [row for rows in self.rows.values() for row in rows]
         width = self._config.get_terminal_writer().fullwidth
         terminalreporter.write_sep("=", "circuits")
-        for line in terminal_lines(rows, width):
+        for line in terminal_lines(rows, width, unfinished=len(self._unfinished)):
             terminalreporter.write_line(line.text, **{line.colour: True} if line.colour else {})
 
 

@@ -162,6 +162,12 @@ def _path(test_location: PyTestLocation) -> Path:
     return baseline_path(Path(test_location.filepath), alias, file_name(test, parameters))
 
 
+def baseline_file(item: pytest.Item) -> Path | None:
+    """Where a test's baselines lie; None for a test that does not run once for every model."""
+    location = PyTestLocation(item)
+    return _path(location) if _is_circuit_test(location) else None
+
+
 def verdict_on(found: str, approved: str) -> Verdict:
     """The verdict on two baselines as text."""
     baseline = loads(approved, "the baseline")

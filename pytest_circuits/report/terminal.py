@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _ORDER = [*(kind.value for kind in SEVERITY), NOT_JUDGED]
 _LEAST_TEST = 16
+_EXPECTED = ("xfailed", "xpassed")
+_NOTES = ("", *(f" ({outcome})" for outcome in _EXPECTED))
 
 
 class Line(NamedTuple):
@@ -24,15 +26,21 @@ class Line(NamedTuple):
     colour: str = ""
 
 
-def terminal_lines(rows: Sequence[Row], width: int) -> list[Line]:
+def terminal_lines(rows: Sequence[Row], width: int, unfinished: int = 0) -> list[Line]:
     """One line a finding (verdict, test, alias, the number that matters), worst first.
 
     Args:
         rows: the findings.
         width: columns of the terminal; no line is longer.
+        unfinished: tests that never came to measure (a failed setup, a lost worker).
     """
+    incomplete = (
+        [Line(f"incomplete: {unfinished} circuit test(s) did not run to a verdict"[:width], "red")]
+        if unfinished
+        else []
+    )
     if not rows:
-        return [Line("no findings")]
+        return [Line("no findings"), *incomplete]
     ordered = sorted(rows, key=lambda r: (r.passes, _ORDER.index(r.verdict), r.test, r.name))
     verdict_width = max(len(row.verdict) for row in rows)
     alias_width = min(16, max(len(row.alias) for row in rows))
@@ -49,7 +57,7 @@ def terminal_lines(rows: Sequence[Row], width: int) -> list[Line]:
         )
         for row in ordered
     ]
-    return [*lines, Line(_count(rows)[:width])]
+    return [*lines, Line(_count(rows)[:width]), *incomplete]
 
 
 def _test(row: Row) -> str:
@@ -63,7 +71,7 @@ def _test(row: Row) -> str:
 
 
 def _number(row: Row) -> str:
-    notes = [row.outcome] if row.outcome in ("xfailed", "xpassed") else []
+    notes = [row.outcome] if row.outcome in _EXPECTED else []
     if row.written:
         notes.append("written")
     return f"{', '.join(notes)}: {row.headline}" if notes else row.headline
@@ -80,6 +88,11 @@ def _cut(text: str, width: int) -> str:
 
 
 def _count(rows: Sequence[Row]) -> str:
-    counts = Counter(row.verdict for row in rows)
-    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict])
+    # What a test was expected to do is no news, so it is counted apart.
+    counts = Counter(
+        f"{row.verdict} ({row.outcome})" if row.outcome in _EXPECTED else row.verdict
+        for row in rows
+    )
+    kinds = [f"{verdict}{note}" for note in _NOTES for verdict in _ORDER]
+    counted = ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
     return f"{len(rows)} finding{'s' if len(rows) != 1 else ''}: {counted}"
