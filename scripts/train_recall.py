@@ -16,17 +16,17 @@ next-token loss on every position. Two further checkpoints start from it:
     100 steps at 2e-3 on independent random words: the induction heads dissolve, the previous-token
     head remains.
 
-Figures at the default seed, over 256 sequences of ``<bos>``, 24 distinct words, and the same 24
-again (loss is in nats; "with first" also counts the first word of the second copy, which induction
-cannot know, and which the model guesses because no block in training is longer than 24):
+Figures at the default seed, measured as the package does, on 256 sequences of ``<bos>``, 24 distinct
+words, and the same 24 again (loss in nats over the second copy, without its first word, which
+can't be known):
 
-================ ====== ========== ======== ===================== =====================
-                 loss   with first accuracy induction L1H0-3      previous token L0H0-3
-================ ====== ========== ======== ===================== =====================
-recall           0.002  0.069      1.000    1.00 0.96 0.96 0.97   0.15 0.16 0.32 0.62
-recall-finetuned 0.001  0.054      1.000    1.00 0.96 0.96 0.97   0.14 0.16 0.32 0.61
-recall-regressed 4.166  4.165      0.015    0.00 0.03 0.00 0.00   0.04 0.15 0.38 0.53
-================ ====== ========== ======== ===================== =====================
+================ ===== ======== ===================== =====================
+                 loss  accuracy induction L1H0-3      previous token L0H0-3
+================ ===== ======== ===================== =====================
+recall           0.002 1.000    1.00 0.97 0.96 0.97   0.15 0.16 0.32 0.62
+recall-finetuned 0.001 1.000    1.00 0.96 0.96 0.97   0.14 0.16 0.32 0.61
+recall-regressed 4.164 0.017    0.00 0.03 0.00 0.00   0.04 0.15 0.38 0.53
+================ ===== ======== ===================== =====================
 
 One CPU thread takes half a minute. The same seed and library versions write the same bytes;
 another processor or torch build may round differently.
@@ -37,7 +37,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +48,12 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge.sources.native import NativeModel, initialize_native_model
 from transformers import PreTrainedTokenizerFast
 
+from pytest_circuits import measures, prompts
+from pytest_circuits.models import load, parse_source
+from pytest_circuits.runs import Runs
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     Sampler = Callable[[int, torch.Generator], torch.Tensor]
 
@@ -66,6 +69,7 @@ _WORD_LIST = """
 WORDS = _WORD_LIST.split()
 N_WORDS = 48  # in every sequence, after BOS
 PERIODS = (6, 24)  # shortest and longest repeated block, both included
+SEQUENCES = prompts.repeated_tokens(batch=256, block=24)  # what the figures are measured on
 
 # The keyword arguments of TransformerBridgeConfig; what a checkpoint needs is spelled out even
 # where it equals a default, so that a changed default cannot change the model.
@@ -133,64 +137,19 @@ def trained(start: NativeModel, draw: Sampler, *, steps: int, lr: float, seed: i
     return model
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What a checkpoint does, measured on blocks of T distinct words given twice.
-
-    ``loss`` and ``accuracy`` are those of the second copy without its first word;
-    ``loss_with_first`` counts that word too. ``induction`` and ``previous`` are ``[layer, head]``:
-    mean attention from a word's second occurrence to the word after its first (T - 1 back), and
-    from any position to the one before it.
-    """
-
-    loss: float
-    loss_with_first: float
-    accuracy: float
-    induction: torch.Tensor
-    previous: torch.Tensor
-
-
-@torch.no_grad()
-def measure(model: NativeModel, n: int = 256, seed: int = 1234) -> Figures:
-    """Measure on ``n`` sequences, the same for every checkpoint as the seed is fixed."""
-    t = N_WORDS // 2
-    block = distinct_words(n, t, torch.Generator().manual_seed(seed))
-    tokens = with_bos(block.repeat(1, 2))
-
-    patterns: list[torch.Tensor] = []  # per layer: [head, query, key], mean over sequences
-    hooks = [
-        layer.attn.register_forward_hook(lambda _m, _args, out: patterns.append(out[1].mean(0)))
-        for layer in model.layers
-    ]
-    logits = model(tokens)[:, :-1]
-    for hook in hooks:
-        hook.remove()
-
-    def attention_back(offset: int, first: int) -> torch.Tensor:
-        query = torch.arange(first, tokens.shape[1])
-        return torch.stack(patterns)[:, :, query, query - offset].mean(-1)
-
-    nll = cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
-    right = (logits.argmax(-1) == tokens[:, 1:]).float()
-    return Figures(
-        loss=nll[:, t + 1 :].mean().item(),
-        loss_with_first=nll[:, t:].mean().item(),
-        accuracy=right[:, t + 1 :].mean().item(),
-        induction=attention_back(t - 1, first=t + 1),
-        previous=attention_back(1, first=1),
-    )
-
-
-def table(figures: dict[str, Figures]) -> str:
-    """Lay out one line for every checkpoint, head scores from head 0 to head 3."""
-    bars = " ".join("=" * width for width in (16, 6, 10, 8, 21, 21))
-    top = "                 loss   with first accuracy induction L1H0-3      previous token L0H0-3"
+def table(out: Path, names: Iterable[str]) -> str:
+    """Measure the checkpoints in a folder: a line each, head scores from head 0 to head 3."""
+    bars = " ".join("=" * width for width in (16, 5, 8, 21, 21))
+    top = "                 loss  accuracy induction L1H0-3      previous token L0H0-3"
     rows = []
-    for name, f in figures.items():
-        scalars = f"{f.loss:<6.3f} {f.loss_with_first:<10.3f} {f.accuracy:<8.3f}"
-        heads = [*f.induction[1].tolist(), *f.previous[0].tolist()]
-        scores = [f"{score:.2f}" for score in heads]
-        rows.append(f"{name:16} {scalars} {' '.join(scores[:4]):21} {' '.join(scores[4:])}")
+    for name in names:
+        runs = Runs(load(parse_source(str(out / name)), device="cpu").bridge)
+        induction = measures.induction_scores(runs, SEQUENCES)
+        previous = measures.previous_token_scores(runs, SEQUENCES)
+        loss, accuracy = (induction.behaviour(b).value for b in ("repeat_loss", "repeat_accuracy"))
+        scores = [f"{score:.2f}" for score in (*induction.values[1], *previous.values[0])]
+        row = f"{name:16} {loss:<5.3f} {accuracy:<8.3f}"
+        rows.append(f"{row} {' '.join(scores[:4]):21} {' '.join(scores[4:])}")
     return "\n".join([bars, top, bars, *rows, bars])
 
 
@@ -242,7 +201,7 @@ def main() -> None:
     }
     for name, model in checkpoints.items():
         write(model, args.out / name)
-    print(table({name: measure(model) for name, model in checkpoints.items()}))
+    print(table(args.out, checkpoints))
 
 
 if __name__ == "__main__":
