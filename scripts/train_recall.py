@@ -16,9 +16,9 @@ next-token loss on every position. Two further checkpoints start from it:
     100 steps at 2e-3 on independent random words: the induction heads dissolve, the previous-token
     head remains.
 
-Figures at the default seed, measured as the package does, on 256 sequences of ``<bos>``, 24 distinct
-words, and the same 24 again (loss in nats over the second copy, without its first word, which
-can't be known):
+Figures at the default seed, measured as the package does, on 256 sequences of ``<bos>``, 24
+distinct words, and the same 24 again (loss in nats over the second copy, without its first word,
+which can't be known):
 
 ================ ===== ======== ===================== =====================
                  loss  accuracy induction L1H0-3      previous token L0H0-3
@@ -42,24 +42,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch.nn.functional import cross_entropy, pad
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge.sources.native import NativeModel, initialize_native_model
-from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits import measures, prompts
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.runs import Runs
+from pytest_circuits.testing import word_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Sampler = Callable[[int, torch.Generator], torch.Tensor]
 
-BOS = "<bos>"
-# There is no unknown token: a word that is not in this list makes the tokenizer raise. "a" is in it
-# because transformer-lens encodes that string to find out whether a tokenizer prepends BOS.
 _WORD_LIST = """
     a apple bear bell bird boat book bread bridge cake candle cat chair cloud coat coin corn cow cup
     deer desk dog door drum duck egg farm fish flag fork fox frog garden gate goat gold hat horse
@@ -153,24 +149,6 @@ def table(out: Path, names: Iterable[str]) -> str:
     return "\n".join([bars, top, bars, *rows, bars])
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Build the tokenizer: a word is a token, BOS comes first unless special tokens are off."""
-    core = Tokenizer(models.WordLevel({word: i for i, word in enumerate([BOS, *WORDS])}))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    template = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, 0)])
-    core.post_processor = template
-    # Without an end and a padding token of its own, transformer-lens would give the tokenizer one
-    # whose id lies outside the model's vocabulary.
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=core,
-        bos_token=BOS,
-        eos_token=BOS,
-        pad_token=BOS,
-        clean_up_tokenization_spaces=False,
-        model_max_length=CONFIG["n_ctx"],
-    )
-
-
 def write(model: NativeModel, directory: Path) -> None:
     """Write one checkpoint: weights, config and tokenizer."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -180,7 +158,9 @@ def write(model: NativeModel, directory: Path) -> None:
     # Not save_file(), which makes a file that only its owner can read.
     weights = save(model.state_dict(), metadata={"format": "pt"})
     (directory / "model.safetensors").write_bytes(weights)
-    tokenizer().save_pretrained(directory)
+    tokenizer = word_tokenizer(WORDS)
+    tokenizer.model_max_length = CONFIG["n_ctx"]
+    tokenizer.save_pretrained(directory)
 
 
 def main() -> None:
