@@ -19,6 +19,7 @@ from pytest_circuits.settings import Settings, read_settings
 __all__ = ["circuit_model", "circuit_snapshot", "circuit_source", "circuits"]
 
 SETTINGS = pytest.StashKey[Settings]()
+DIST_CHOSEN = pytest.StashKey[bool]()
 #: The id of the only variant while no model is declared.
 _NO_MODEL = "no-model"
 
@@ -71,15 +72,11 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-@pytest.hookimpl(optionalhook=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Note whether the user chose how xdist distributes tests; later that can't be told."""
     early_config.stash[DIST_CHOSEN] = (
         getattr(early_config.known_args_namespace, "dist", "no") != "no"
     )
-
-
-DIST_CHOSEN = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:

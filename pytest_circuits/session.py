@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,11 +44,15 @@ class ItemState:
 
     Attributes:
         judged: findings that were compared with a baseline.
+        rows: what there is to report.
         approve: writes one test's approved baselines, once the test has passed.
+        passed: whether its call phase passed.
     """
 
     judged: list[Finding] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     approve: list[Callable[[], None]] = field(default_factory=list)
+    passed: bool = False
 
 
 STATE = pytest.StashKey[ItemState]()
@@ -115,11 +119,10 @@ class CircuitsSession:
 
     def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
         """Note those of a test's findings that it never compared."""
-        judged = item.stash[STATE].judged
+        state = item.stash[STATE]
         for finding in findings:
-            if not any(finding is other for other in judged):
-                row = Row.not_judged(item.nodeid, alias, finding)
-                item.user_properties.append((PROPERTY, row.to_json()))
+            if not any(finding is other for other in state.judged):
+                state.rows.append(Row.not_judged(item.nodeid, alias, finding))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Refuse tests whose baselines would be one file where a file system ignores case."""
@@ -143,25 +146,45 @@ class CircuitsSession:
         item.stash[STATE] = ItemState()
         item.user_properties[:] = [p for p in item.user_properties if p[0] != PROPERTY]
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Write what a test approved, if it passed: a later assertion may still fail it."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Note an override's model before the test can hook it."""
         model: Any = getattr(item, "funcargs", {}).get("circuit_model")
         if hasattr(model, "hook_dict"):
-            self.runs_of(model)  # an override's model: noted before the test can hook it
-        result = yield
-        for write in item.stash[STATE].approve:
-            write()
-        return result
+            self.runs_of(model)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note whether the test passed, when everybody else has had a say (a strict xfail)."""
+        report = yield
+        if report.when == "call":
+            item.stash[STATE].passed = report.passed
+        return report
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """Give the models to the next test as they were."""
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Write what a test approved, if it passed, and give the models on as they were."""
+        state = item.stash.get(STATE, ItemState())
+        written = False
         try:
-            return (yield)
+            if state.passed:
+                for write in state.approve:
+                    write()
+                written = True
         finally:
-            for runs in self._runs.values():
-                runs.restore()
+            # Also after a write that failed: fixtures are torn down in any case.
+            try:
+                result = yield
+            finally:
+                for runs in self._runs.values():
+                    runs.restore()
+                item.user_properties += [
+                    (PROPERTY, replace(row, written=row.written and written).to_json())
+                    for row in state.rows
+                ]
+        return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather a test's verdicts, here or from an xdist worker, when it is over."""

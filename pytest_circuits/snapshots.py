@@ -29,7 +29,7 @@ from pytest_circuits.baselines import (
 )
 from pytest_circuits.findings import Finding
 from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.report.rows import PROPERTY, Row
+from pytest_circuits.report.rows import Row
 from pytest_circuits.session import STATE, CircuitSource, circuits_session
 from pytest_circuits.verdicts import (
     Gate,
@@ -200,6 +200,14 @@ class CircuitSnapshot(SnapshotAssertion):
     def __repr__(self) -> str:
         return f"<circuit_snapshot of {self.source.alias if self.source else '?'}>"
 
+    def __call__(self, *, name: SnapshotIndex | None = None, **other: object) -> SnapshotAssertion:
+        """The snapshot of a test's further finding, by its name."""
+        if other:
+            self.with_defaults()
+        if not isinstance(name, str) or _SEPARATOR in name:
+            raise ValueError(f"a finding's name is a text without {_SEPARATOR!r}, not {name!r}")
+        return super().__call__(name=name)
+
     def with_defaults(self, **_: object) -> NoReturn:
         """Refused: baselines have one format."""
         raise TypeError("circuit_snapshot has one format; it takes no other extension or filter")
@@ -294,7 +302,7 @@ class CircuitSnapshot(SnapshotAssertion):
             passes=passing,
             written=written,
         )
-        item.user_properties.append((PROPERTY, row.to_json()))
+        item.stash[STATE].rows.append(row)
         item.ihook.pytest_circuits_verdict(item=item, verdict=verdict)
 
     def _approve_later(

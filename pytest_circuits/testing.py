@@ -6,7 +6,7 @@ Example:
     >>> from pytest_circuits.measures import induction_scores
     >>> from pytest_circuits.testing import perfect_induction_model
     >>> induction_scores(perfect_induction_model()).members()  # doctest: +SKIP
-    {Head(layer=1, index=0): 1.0}
+    {Head(layer=1, head_index=0): 1.0}
 """
 
 from __future__ import annotations
@@ -128,13 +128,14 @@ def perfect_induction_model(words: Sequence[str] = WORDS, context: int = 33) -> 
         normalization_type=None,
         positional_embedding_type="standard",
     )
-    bridge: TransformerBridge = cast("Any", TransformerBridge).boot_native(
-        config,
-        tokenizer=tokenizer,
-        device="cpu",
-        dtype=torch.float32,
-        model_name="perfect-induction",
-    )
+    with torch.random.fork_rng(devices=[]):  # weights are initialised only to be replaced
+        bridge: TransformerBridge = cast("Any", TransformerBridge).boot_native(
+            config,
+            tokenizer=tokenizer,
+            device="cpu",
+            dtype=torch.float32,
+            model_name="perfect-induction",
+        )
     bridge.eval()
     bridge.requires_grad_(requires_grad=False)
     # The bridge wraps modules in place, which shows in its parameters' names only.
@@ -200,7 +201,8 @@ def tiny_checkpoint(
     """
     import torch
 
-    model = _tiny_model(architecture, 1 + len(words))
+    with torch.random.fork_rng(devices=[]):  # weights are initialised only to be replaced
+        model = _tiny_model(architecture, 1 + len(words))
     draw = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
         noise = torch.randn(parameter.shape, generator=draw)

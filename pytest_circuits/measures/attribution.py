@@ -129,6 +129,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     )
 
 
+@torch.no_grad()
 def decompose(runs: Runs, tokenized: TokenizedPairs) -> Decomposition:
     """Take the logit difference on the clean prompts apart.
 

@@ -41,7 +41,7 @@ def terminal_lines(rows: Sequence[Row], width: int, unfinished: int = 0) -> list
     )
     if not rows:
         return [Line("no findings"), *incomplete]
-    ordered = sorted(rows, key=lambda r: (r.passes, _ORDER.index(r.verdict), r.test, r.name))
+    ordered = sorted(rows, key=lambda r: (not _fails(r), _ORDER.index(r.verdict), r.test, r.name))
     verdict_width = max(len(row.verdict) for row in rows)
     alias_width = min(16, max(len(row.alias) for row in rows))
     room = width - verdict_width - alias_width - 3
@@ -77,8 +77,12 @@ def _number(row: Row) -> str:
     return f"{', '.join(notes)}: {row.headline}" if notes else row.headline
 
 
+def _fails(row: Row) -> bool:
+    return not row.passes and row.outcome not in _EXPECTED
+
+
 def _colour(row: Row) -> str:
-    if not row.passes:
+    if _fails(row):
         return "red"
     return "" if row.verdict == "preserved" else "yellow"
 

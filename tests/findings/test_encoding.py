@@ -102,22 +102,24 @@ def test_minus_zero_is_zero(value):
 
 
 def test_undefined_values_are_null_and_come_back_as_nan():
-    gone = finding(np.full((2, 2), math.nan), companion_value=-1.0, profiles={})
+    gone = finding(
+        np.full((2, 2), math.nan), companion_value=-1.0, profiles={}, relative_to="accuracy"
+    )
 
     document = encode(gone)
 
     assert document["values"] == [[None, None], [None, None]]
     assert document["role"] == {"name": "induction heads", "threshold": 0.4, "members": {}}
+    assert decode(document).undefined
     assert np.isnan(decode(document).values).all()
 
 
-def test_an_infinite_error_is_null_too():
-    document = encode(finding())
-    assert document["companion"]["repeat_loss"]["error"] is None
+def test_an_error_that_a_single_cluster_does_not_have_is_null():
+    assert encode(finding())["companion"]["repeat_loss"]["error"] is None
 
 
 def test_keys_stand_in_a_fixed_order():
-    assert list(encode(finding())) == [
+    assert list(encode(finding(relative_to="accuracy"))) == [
         "measure",
         "quantity",
         "unit",
@@ -127,6 +129,7 @@ def test_keys_stand_in_a_fixed_order():
         "samples",
         "clusters",
         "companion",
+        "relative_to",
         "role",
         "profiles",
         "axes",

@@ -8,15 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_circuits.findings import Behaviour, Direction, Finding, Head, InvalidFindingError, Role
+from pytest_circuits.findings import (
+    Behaviour,
+    Direction,
+    Finding,
+    Head,
+    InvalidFindingError,
+    Role,
+)
 from pytest_circuits.findings.statistics import t95
 
 
 def behaviour(value: float, error: float = 0.1, **fields) -> Behaviour:
     fields = {"name": "repeat_gain", "clusters": 10, "vital": True, **fields}
-    return Behaviour(
-        value=value, error=error, direction=Direction.HIGHER, unit="nats", **fields
-    )
+    return Behaviour(value=value, error=error, direction=Direction.HIGHER, unit="nats", **fields)
 
 
 def scores(values, **fields) -> Finding:
@@ -44,6 +49,9 @@ def scores(values, **fields) -> Finding:
 
 def number(value: float, **fields) -> Finding:
     return scores(value, axes=(), role=None, errors=np.array(0.25), **fields)
+
+
+GONE = {"companion": (behaviour(0.05, error=0.1),), "relative_to": "repeat_gain"}
 
 
 def test_equality_is_left_to_snapshots():
@@ -110,9 +118,7 @@ def test_findings_that_differ_are_not_equals(change):
 
 
 def test_undefined_findings_are_equals():
-    gone = (behaviour(0.0),)
-
-    assert scores([[math.nan]], companion=gone).equals(scores([[math.nan]], companion=gone))
+    assert scores([[math.nan]], **GONE).equals(scores([[math.nan]], **GONE))
 
 
 def test_a_pickled_finding_comes_back_with_everything():
@@ -150,10 +156,25 @@ def test_a_behaviour_that_is_not_finite_is_refused_by_its_name():
 
 
 def test_values_may_be_undefined_where_the_behaviour_is_gone():
-    finding = scores([[math.nan, math.nan]], companion=(behaviour(0.05, error=0.1),))
+    finding = scores([[math.nan, math.nan]], **GONE)
 
     assert [b.name for b in finding.gone] == ["repeat_gain"]
+    assert finding.undefined
     assert finding.members() == {}
+
+
+def test_values_are_defined_while_what_they_are_fractions_of_is_there():
+    assert not scores([[0.5]], relative_to="repeat_gain").undefined
+    with pytest.raises(InvalidFindingError, match=r"not finite \(L0H0\)"):
+        scores([[math.nan]], relative_to="repeat_gain")
+
+
+def test_values_that_are_no_fractions_are_defined_whatever_is_gone():
+    alone = {**GONE, "relative_to": None}
+
+    assert not scores([[0.5]], **alone).undefined
+    with pytest.raises(InvalidFindingError, match=r"not finite \(L0H0\)"):
+        scores([[math.nan]], **alone)
 
 
 @pytest.mark.parametrize(

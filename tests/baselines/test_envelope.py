@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pytest_circuits.baselines import SCHEMA_VERSION, Baseline, BaselineError, loads
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.envelope import read_entries
+from pytest_circuits.findings import Behaviour, Direction, Finding, Role
+from pytest_circuits.findings.encoding import rounded
+from pytest_circuits.verdicts import default_tolerance
+
+
+def baseline(name: str = "") -> Baseline:
+    finding = Finding(
+        measure="induction_scores",
+        quantity="induction score",
+        unit="attention probability",
+        direction=Direction.HIGHER,
+        axes=("layer", "head"),
+        values=np.array([[0.123456, 0.9]]),
+        errors=np.array([[0.01, 0.02]]),
+        samples=3,
+        clusters=3,
+        convention={"block": 4},
+        prompts={"kind": "repeated tokens", "ids": [[1, 2, 3, 4], [4, 3, 2, 1], [2, 1, 4, 3]]},
+        role=Role("induction heads", 0.4),
+        profiles={"L0H1": np.array([0.8, 0.9, 1.0])},
+        companion=(Behaviour("repeat_loss", 0.5, 0.01, 3, Direction.LOWER, "nats"),),
+        provenance={"dtype": "float32"},
+    )
+    return Baseline(name, finding, default_tolerance(finding))
+
+
+def written(tmp_path, text):
+    path = tmp_path / "test_heads.json"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_baseline_is_a_text_for_reviewers():
+    assert baseline("second").dumps() == (
+        "{\n"
+        '  "name": "second",\n'
+        '  "measure": "induction_scores",\n'
+        '  "quantity": "induction score",\n'
+        '  "unit": "attention probability",\n'
+        '  "direction": "higher",\n'
+        '  "convention": {\n'
+        '    "block": 4\n'
+        "  },\n"
+        '  "prompts": {\n'
+        '    "kind": "repeated tokens",\n'
+        '    "ids": [\n'
+        "      [1, 2, 3, 4],\n"
+        "      [4, 3, 2, 1],\n"
+        "      [2, 1, 4, 3]\n"
+        "    ]\n"
+        "  },\n"
+        '  "samples": 3,\n'
+        '  "clusters": 3,\n'
+        '  "companion": {\n'
+        '    "repeat_loss": {\n'
+        '      "value": 0.5,\n'
+        '      "error": 0.01,\n'
+        '      "clusters": 3,\n'
+        '      "direction": "lower",\n'
+        '      "unit": "nats",\n'
+        '      "vital": false\n'
+        "    }\n"
+        "  },\n"
+        '  "role": {\n'
+        '    "name": "induction heads",\n'
+        '    "threshold": 0.4,\n'
+        '    "members": {\n'
+        '      "L0H1": 0.9\n'
+        "    }\n"
+        "  },\n"
+        '  "profiles": {\n'
+        '    "L0H1": [0.8, 0.9, 1.0]\n'
+        "  },\n"
+        '  "axes": ["layer", "head"],\n'
+        '  "values": [\n'
+        "    [0.1235, 0.9]\n"
+        "  ],\n"
+        '  "errors": [\n'
+        "    [0.01, 0.02]\n"
+        "  ],\n"
+        '  "recorded_with": {\n'
+        '    "dtype": "float32"\n'
+        "  },\n"
+        '  "tolerance": {\n'
+        '    "value": [0.05, 0.02],\n'
+        '    "role": [0.1, 0.1],\n'
+        '    "behaviours": {\n'
+        '      "repeat_loss": [0.15, 0.05]\n'
+        "    },\n"
+        '    "origin": "default"\n'
+        "  }\n"
+        "}\n"
+    )
+
+
+def test_a_baseline_comes_back_from_its_text():
+    original = baseline("second")
+
+    back = loads(original.dumps(), "somewhere.json")
+
+    assert back.name == "second"
+    assert back.finding.equals(rounded(original.finding))
+    assert back.tolerance == original.tolerance
+    assert back.dumps() == original.dumps()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"values": "many"}, "ValueError"),
+        ({"values": [[0.1, None]]}, "InvalidFindingError"),
+        ({"direction": "sideways"}, "ValueError: 'sideways'"),
+        ({"companion": []}, "AttributeError"),
+        ({"role": []}, "TypeError"),
+        ({"tolerance": None}, "TypeError"),
+        ({"tolerance": {"value": [0.1, 0.1], "role": [0.1, 0.1]}}, "KeyError: 'behaviours'"),
+        (
+            {
+                "tolerance": {
+                    "value": [0.1, 0.1], "role": [0.1, 0.1], "behaviours": {}, "origin": "mine"
+                }
+            },
+            "KeyError: 'repeat_loss'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_damaged_baseline_is_named_with_what_to_do(damage, said):
+    document = {**json.loads(baseline("second").dumps()), **damage}
+
+    with pytest.raises(BaselineError) as error:
+        loads(dumps(document), "suite/test_heads.json")
+
+    first, second = str(error.value).splitlines()
+    assert first.startswith("suite/test_heads.json: the baseline 'second' is damaged (")
+    assert said in first
+    assert second == ("Restore the file from version control, or delete it and approve it anew.")
+
+
+def test_a_baseline_without_a_name_is_that_of_the_test():
+    document = json.loads(baseline().dumps())
+    del document["values"]
+
+    with pytest.raises(BaselineError, match=r"baseline 'of this test' is damaged \(KeyError"):
+        loads(dumps(document), "f.json")
+
+
+def test_no_file_has_no_entries(tmp_path):
+    assert read_entries(tmp_path / "missing.json") == []
+
+
+def test_a_merge_conflict_is_found_at_its_line(tmp_path):
+    path = written(
+        tmp_path,
+        '{\n  "schema_version": 1,\n<<<<<<< HEAD\n  "findings": []\n=======\n'
+        '  "findings": [1]\n>>>>>>> other\n}\n',
+    )
+
+    with pytest.raises(BaselineError) as error:
+        read_entries(path)
+
+    assert str(error.value) == (
+        f"{path}:3: has a merge conflict.\nTake one side of it (`git checkout --ours` or "
+        f"`--theirs` with the file's name), then run the test."
+    )
+
+
+def test_what_is_no_json_is_found_at_its_line(tmp_path):
+    path = written(tmp_path, '{\n  "schema_version": 1,\n  "findings": [,]\n}\n')
+
+    with pytest.raises(BaselineError, match="is not JSON") as error:
+        read_entries(path)
+
+    assert str(error.value).startswith(f"{path}:3: ")
+    assert "Restore the file from version control" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00"])
+def test_a_file_cut_short_is_refused(tmp_path, text):
+    with pytest.raises(BaselineError, match="is not JSON"):
+        read_entries(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
+    path = tmp_path / "test_heads.json"
+    path.write_bytes(b'{"name": "\xff"}')
+
+    with pytest.raises(BaselineError, match="can't be read") as error:
+        read_entries(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_refused(tmp_path, constant):
+    path = written(tmp_path, f'{{"schema_version": 1, "findings": [{constant}]}}')
+
+    with pytest.raises(BaselineError, match=f"holds {constant}, which is no JSON"):
+        read_entries(path)
+
+
+@pytest.mark.parametrize("version", ["2", "null", '"1"'])
+def test_another_schema_is_refused_with_both_ways_out(tmp_path, version):
+    path = written(tmp_path, f'{{"schema_version": {version}, "findings": []}}')
+
+    with pytest.raises(BaselineError) as error:
+        read_entries(path)
+
+    message = str(error.value)
+    assert f"{path}: schema version" in message
+    assert f"this pytest-circuits reads {SCHEMA_VERSION}" in message
+    assert "Install the pytest-circuits that wrote it" in message
+    assert "pytest --circuits --snapshot-update" in message
+
+
+@pytest.mark.parametrize("findings", ["null", "{}", "[1]", '[{"name": 1}]', '[{"measure": "x"}]'])
+def test_a_file_without_named_findings_is_refused(tmp_path, findings):
+    path = written(tmp_path, f'{{"schema_version": 1, "findings": {findings}}}')
+
+    with pytest.raises(BaselineError, match="has no list of named findings"):
+        read_entries(path)
+
+
+@pytest.mark.parametrize("text", ["[]", "1", '"text"', "null"])
+def test_json_that_is_no_baseline_file_is_refused(tmp_path, text):
+    with pytest.raises(BaselineError, match="schema version None"):
+        read_entries(written(tmp_path, text))

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pytest_circuits import measures
+from pytest_circuits.findings import Direction, Head
+from pytest_circuits.prompts import PromptError, RepeatedTokens
+from pytest_circuits.testing import COPIED_LOGIT
+
+BATCH, BLOCK = 4, 6
+PROMPTS = RepeatedTokens(batch=BATCH, block=BLOCK, seed=2)
+SCORES = [
+    measures.induction_scores,
+    measures.previous_token_scores,
+    measures.duplicate_token_scores,
+]
+
+
+def tokens_of(finding):
+    blocks = torch.tensor(finding.prompts["ids"])
+    return torch.cat([torch.zeros(len(blocks), 1, dtype=torch.long), blocks, blocks], dim=1)
+
+
+@pytest.mark.parametrize("block", [3, 5, 16])
+def test_a_perfect_induction_head_scores_1(perfect, block):
+    found = measures.induction_scores(perfect, RepeatedTokens(block=block))
+
+    assert found.values[1, 0] == pytest.approx(1, abs=1e-6)
+    assert list(found.members()) == [Head(1, 0)]
+
+
+@pytest.mark.parametrize("block", [3, 5, 16])
+def test_a_perfect_previous_token_head_scores_1(perfect, block):
+    found = measures.previous_token_scores(perfect, RepeatedTokens(block=block))
+
+    assert found.values[0, 0] == pytest.approx(1, abs=1e-6)
+    assert list(found.members()) == [Head(0, 0)]
+
+
+def test_scores_of_a_known_model_are_known(perfect):
+    # T = 4, so queries q = 5 … 8 count for induction (key q − 3) and duplicates (key q − 4), and
+    # q = 1 … 8 for the previous token. A head that attends to all alike gives 1/(q + 1) to each.
+    alike_second_block = np.mean([1 / 6, 1 / 7, 1 / 8, 1 / 9])
+    alike_everywhere = np.mean([1 / (q + 1) for q in range(1, 9)])
+    prompts = RepeatedTokens(block=4)
+
+    induction = measures.induction_scores(perfect, prompts).values
+    previous = measures.previous_token_scores(perfect, prompts).values
+    duplicate = measures.duplicate_token_scores(perfect, prompts).values
+
+    # The induction head rests on <bos> in the first block, which is the previous token of q = 1.
+    np.testing.assert_allclose(
+        induction, [[0, alike_second_block], [1, alike_second_block]], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        previous, [[1, alike_everywhere], [1 / 8, alike_everywhere]], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        duplicate, [[0, alike_second_block], [0, alike_second_block]], atol=1e-6
+    )
+
+
+def test_a_perfect_model_repeats_without_loss(perfect):
+    found = measures.repeat_loss(perfect)
+
+    # All it does not know it holds for equally likely: 40 tokens at logit 0.
+    certain = math.log(1 + 39 * math.exp(-COPIED_LOGIT))
+    assert float(found) == pytest.approx(certain, abs=1e-6)
+    assert found.behaviour("repeat_accuracy").value == 1
+    assert found.behaviour("repeat_gain").value == pytest.approx(math.log(40) - certain, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("measure", "offset", "first"),
+    [
+        (measures.induction_scores, BLOCK - 1, BLOCK + 1),
+        (measures.previous_token_scores, 1, 1),
+        (measures.duplicate_token_scores, BLOCK, BLOCK + 1),
+    ],
+    ids=["induction", "previous token", "duplicate token"],
+)
+def test_scores_are_means_over_cached_patterns(bridge, measure, offset, first):
+    found = measure(bridge, PROMPTS)
+
+    _, cache = bridge.run_with_cache(tokens_of(found))
+    heads = bridge.cfg.n_heads
+    by_sequence = np.zeros((BATCH, bridge.cfg.n_layers, heads))
+    for layer in range(bridge.cfg.n_layers):
+        pattern = cache[f"blocks.{layer}.attn.hook_pattern"]
+        for sequence in range(BATCH):
+            for head in range(heads):
+                by_sequence[sequence, layer, head] = np.mean(
+                    [
+                        float(pattern[sequence, head, query, query - offset])
+                        for query in range(first, 2 * BLOCK + 1)
+                    ]
+                )
+    np.testing.assert_allclose(found.values, by_sequence.mean(axis=0), atol=1e-6)
+    errors = by_sequence.std(axis=0, ddof=1) / math.sqrt(BATCH)
+    np.testing.assert_allclose(found.errors, errors, atol=1e-6)
+    for label, profile in found.profiles.items():
+        np.testing.assert_allclose(profile, by_sequence[:, *Head.parse(label)], atol=1e-6)
+
+
+def test_a_members_profile_is_kept_and_no_others(bridges):
+    found = measures.induction_scores(bridges["recall"])
+
+    assert set(found.profiles) == {str(head) for head in found.members()} == {
+        "L1H0", "L1H1", "L1H2", "L1H3"
+    }  # fmt: skip
+
+
+def test_repeat_loss_is_a_cross_entropy_over_the_second_block(bridge):
+    found = measures.repeat_loss(bridge, PROMPTS)
+
+    tokens = tokens_of(found)
+    with torch.no_grad():
+        logits = bridge(tokens, return_type="logits").double()
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none"
+    )
+    second, first = losses[:, BLOCK + 1 : 2 * BLOCK], losses[:, :BLOCK]
+    right = (logits[:, :-1].argmax(-1) == tokens[:, 1:])[:, BLOCK + 1 : 2 * BLOCK]
+    gain = first.mean(1) - second.mean(1)
+    assert second.shape == (BATCH, BLOCK - 1)
+    assert float(found) == pytest.approx(second.mean().item(), abs=1e-5)
+    np.testing.assert_allclose(found.profiles["repeat_loss"], second.mean(1), atol=1e-5)
+    assert found.behaviour("repeat_accuracy").value == pytest.approx(right.double().mean().item())
+    assert found.behaviour("repeat_gain").value == pytest.approx(gain.mean().item(), abs=1e-5)
+    assert found.behaviour("repeat_gain").error == pytest.approx(
+        gain.std().item() / math.sqrt(BATCH), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("measure", SCORES)
+def test_scores_carry_the_behaviour_they_serve(bridges, measure):
+    found = measure(bridges["recall"], PROMPTS)
+    loss = measures.repeat_loss(bridges["recall"], PROMPTS)
+
+    assert found.behaviour("repeat_loss").value == float(loss)
+    assert found.behaviour("repeat_loss").direction is Direction.LOWER
+    for name in ("repeat_accuracy", "repeat_gain"):
+        assert found.behaviour(name).value == loss.behaviour(name).value
+    assert found.behaviour("repeat_gain").vital
+
+
+def test_a_model_that_does_not_repeat_has_lost_the_behaviour(bridges):
+    assert measures.induction_scores(bridges["recall"]).gone == ()
+    assert [b.name for b in measures.induction_scores(bridges["gpt2"]).gone] == ["repeat_gain"]
+
+
+def test_every_choice_is_in_the_convention(perfect):
+    found = measures.induction_scores(perfect, PROMPTS)
+
+    assert found.convention == {
+        "score": "A[q, q-(T-1)], q = T+1 … 2T",
+        "block": BLOCK,
+        "batch": BATCH,
+        "seed": 2,
+        "first_token": "BOS",
+        "loss": "predictions at T+1 … 2T-1",
+        "attention": "eager",
+    }
+    assert found.prompts["first_token"] == "<bos>"
+    assert (found.samples, found.clusters) == (BATCH, BATCH)
+
+
+def test_the_default_block_fills_the_context(perfect):
+    assert measures.induction_scores(perfect).convention["block"] == 16
+
+
+def test_another_seed_is_another_convention_and_other_prompts(perfect):
+    first, second = (
+        measures.induction_scores(perfect, RepeatedTokens(block=BLOCK, seed=seed))
+        for seed in (0, 1)
+    )
+
+    assert first.convention["seed"] != second.convention["seed"]
+    assert first.prompts["tokens"] != second.prompts["tokens"]
+
+
+def test_one_sequence_has_scores_and_no_errors(perfect):
+    found = measures.induction_scores(perfect, RepeatedTokens(batch=1))
+
+    assert found.values[1, 0] == pytest.approx(1, abs=1e-6)
+    assert np.isnan(found.errors).all()
+    assert not found.gone
+
+
+def test_a_block_that_does_not_fit_the_context_is_refused(perfect):
+    with pytest.raises(PromptError, match="needs 35 positions, and the model has 33"):
+        measures.induction_scores(perfect, RepeatedTokens(block=17))
+
+
+def test_a_finding_tells_what_it_was_measured_with(perfect):
+    provenance = measures.repeat_loss(perfect, PROMPTS).provenance
+
+    assert (provenance["device"], provenance["dtype"]) == ("cpu", "float32")
+    assert provenance["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert list(provenance["versions"]) == [
+        "pytest-circuits",
+        "torch",
+        "transformer-lens",
+        "transformers",
+    ]

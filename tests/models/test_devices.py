@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pytest_circuits.models import DEVICE_PATTERN, ModelError
+from pytest_circuits.models.devices import resolve_device, resolve_dtype
+
+
+@pytest.mark.parametrize("asked", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:11"])
+def test_these_devices_may_be_asked_for(asked):
+    assert DEVICE_PATTERN.fullmatch(asked)
+
+
+@pytest.mark.parametrize("asked", ["", "gpu", "cuda:", "cuda:-1", "CPU", "cpu:0", "cuda:1x"])
+def test_these_may_not(asked):
+    assert not DEVICE_PATTERN.fullmatch(asked)
+
+
+def test_the_cpu_is_always_there():
+    assert resolve_device("cpu") == "cpu"
+
+
+def test_auto_is_a_device_that_torch_can_use():
+    assert torch.zeros(1, device=resolve_device("auto")).item() == 0
+
+
+def test_a_device_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(ModelError) as error:
+        resolve_device("cuda:99")
+
+    assert "there is no device 'cuda:99' here" in str(error.value)
+    assert "cpu" in str(error.value)
+    assert "--circuits-device" in str(error.value)
+
+
+def checkpoint(folder, tensors=None, **config):
+    (folder / "config.json").write_text(json.dumps(config))
+    if tensors:
+        save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("key", ["dtype", "torch_dtype"])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("bfloat16", torch.bfloat16), ("torch.float16", torch.float16)]
+)
+def test_auto_is_the_dtype_of_the_config(tmp_path, key, name, dtype):
+    assert resolve_dtype("auto", checkpoint(tmp_path, **{key: name})) is dtype
+
+
+def test_auto_is_the_dtype_of_most_tensors_where_the_config_has_none(tmp_path):
+    tensors = {f"w{i}": torch.zeros(2, dtype=torch.bfloat16) for i in range(3)}
+    tensors["norm"] = torch.zeros(2)
+
+    assert resolve_dtype("auto", checkpoint(tmp_path, tensors)) is torch.bfloat16
+
+
+def test_the_dtype_that_was_asked_for_wins(tmp_path):
+    assert resolve_dtype("float64", checkpoint(tmp_path, dtype="bfloat16")) is torch.float64
+
+
+@pytest.mark.parametrize("name", ["int8", "float33", "Tensor", "fp8"])
+def test_a_dtype_to_which_no_model_can_be_loaded_is_refused(tmp_path, name):
+    with pytest.raises(ModelError) as error:
+        resolve_dtype("auto", checkpoint(tmp_path, dtype=name))
+
+    assert f"dtype {name!r}, which is no float type" in str(error.value)
+    assert "--circuits-dtype (float32, bfloat16, float16, float64)" in str(error.value)

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pytest_circuits.models import Clean, load, parse_source
+from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint
+
+TOKENS = torch.tensor([[0, 1, 2, 3, 1, 2]])
+
+
+@pytest.fixture(scope="module", params=["native", "llama", "gpt2"])
+def shared(request, tmp_path_factory):
+    if request.param == "native":
+        return perfect_induction_model()
+    folder = tiny_checkpoint(tmp_path_factory.mktemp("tiny"), request.param)
+    return load(parse_source(str(folder))).bridge
+
+
+@pytest.fixture
+def bridge(shared):
+    yield shared
+    Clean(shared).restore()
+
+
+def logits(bridge):
+    with torch.no_grad():
+        return bridge(TOKENS, return_type="logits").clone()
+
+
+def zero(value, **_):
+    return torch.zeros_like(value)
+
+
+def libraries_hooks(bridge):
+    return {
+        (name, kind, key)
+        for name, module in bridge.named_modules()
+        for kind in ("_forward_hooks", "_forward_pre_hooks")
+        for key in getattr(module, kind)
+        if "hook_" not in name
+    }
+
+
+def add_bridge_hook(bridge):
+    bridge.add_hook("blocks.0.attn.hook_z", zero)
+
+
+def add_permanent_hook(bridge):
+    bridge.hook_dict["blocks.0.attn.hook_z"].add_perma_hook(zero)
+
+
+def add_hook_to_a_point(bridge):
+    bridge.hook_dict["blocks.1.hook_resid_pre"].add_hook(zero)
+
+
+def add_plain_forward_hook(bridge):
+    bridge.unembed.register_forward_hook(lambda module, args, output: output * 2)
+
+
+def add_plain_pre_hook(bridge):
+    bridge.unembed.register_forward_pre_hook(lambda module, args: (args[0] * 2,))
+
+
+HOOKS = [
+    add_bridge_hook,
+    add_permanent_hook,
+    add_hook_to_a_point,
+    add_plain_forward_hook,
+    add_plain_pre_hook,
+]
+
+
+@pytest.mark.parametrize("add", HOOKS)
+def test_a_hook_that_was_left_behind_is_taken_off(bridge, add):
+    before = logits(bridge)
+    clean = Clean(bridge)
+    assert not clean.has_strays
+
+    add(bridge)
+    assert clean.has_strays
+    assert not torch.equal(logits(bridge), before)
+
+    clean.restore()
+    assert not clean.has_strays
+    assert torch.equal(logits(bridge), before)
+
+
+def test_backward_hooks_are_taken_off(bridge):
+    clean = Clean(bridge)
+    seen = []
+    bridge.unembed.register_full_backward_hook(lambda *_: seen.append("plain"))
+    bridge.add_hook("unembed.hook_in", lambda *_, **__: seen.append("bridge"), dir="bwd")
+    assert clean.has_strays
+
+    clean.restore()
+
+    assert not clean.has_strays
+    bridge.requires_grad_(requires_grad=True)
+    bridge(TOKENS, return_type="logits").sum().backward()
+    assert seen == []
+
+
+def test_training_mode_and_gradients_are_taken_off(bridge):
+    clean = Clean(bridge)
+    bridge.train()
+    bridge.requires_grad_(requires_grad=True)
+    bridge(TOKENS, return_type="logits").sum().backward()
+    assert any(parameter.grad is not None for parameter in bridge.parameters())
+
+    clean.restore()
+
+    assert not any(module.training for module in bridge.modules())
+    assert not any(parameter.requires_grad for parameter in bridge.parameters())
+    assert all(parameter.grad is None for parameter in bridge.parameters())
+
+
+def test_hooks_of_the_libraries_stay(bridge):
+    clean = Clean(bridge)
+    bridge.run_with_cache(TOKENS)  # which brings them
+    before = libraries_hooks(bridge)
+    assert before
+    bridge.unembed.register_forward_hook(lambda *_: None)
+
+    clean.restore()
+
+    assert libraries_hooks(bridge) == before
+    assert not clean.has_strays
+
+
+def test_hooks_that_were_there_from_the_beginning_stay(bridge):
+    handle = bridge.unembed.register_forward_hook(lambda module, args, output: output * 2)
+    clean = Clean(bridge)
+    before = logits(bridge)
+    try:
+        assert not clean.has_strays
+        clean.restore()
+        assert torch.equal(logits(bridge), before)
+    finally:
+        handle.remove()
+
+
+def test_a_forward_pass_alone_leaves_no_strays(bridge):
+    clean = Clean(bridge)
+
+    logits(bridge)
+    bridge.run_with_cache(TOKENS)
+    bridge.run_with_hooks(TOKENS, fwd_hooks=[("blocks.0.attn.hook_z", zero)])
+
+    assert not clean.has_strays

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_circuits.models import ModelError, SourceKind, bundled_names, parse_source
+from pytest_circuits.models.sources import checkpoint_folder
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints" / "step-500").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("no model")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_models_that_come_along_are_named():
+    assert bundled_names() == ["recall", "recall-finetuned", "recall-regressed"]
+
+
+def test_a_bundled_model_is_a_source():
+    source = parse_source(" bundled:recall ")
+
+    assert (source.kind, source.location) == (SourceKind.BUNDLED, "recall")
+    assert source.public_name == source.text == "bundled:recall"
+
+
+@pytest.mark.parametrize("text", ["./checkpoints/step-500", "checkpoints/step-500"])
+def test_a_folder_is_a_source(home, text):
+    source = parse_source(text)
+
+    assert source.kind is SourceKind.DIRECTORY
+    assert Path(source.location) == home / "checkpoints" / "step-500"
+    assert source.public_name == "directory:step-500"
+
+
+def test_an_absolute_folder_is_a_source(home):
+    assert parse_source(str(home)).location == str(home)
+
+
+def test_a_relative_folder_starts_from_the_base(home, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+    source = parse_source("checkpoints/step-500", base=home)
+
+    assert Path(source.location) == home / "checkpoints" / "step-500"
+
+
+@pytest.mark.parametrize(
+    "text", ["~/checkpoints/step-500", "$MODELS/step-500", "${MODELS}/step-500"]
+)
+def test_home_and_variables_are_expanded(home, monkeypatch, text):
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("MODELS", str(home / "checkpoints"))
+
+    assert Path(parse_source(text).location) == home / "checkpoints" / "step-500"
+
+
+@pytest.mark.parametrize(
+    ("text", "location", "revision"),
+    [
+        ("gpt2", "gpt2", None),
+        ("org/name-1.0_x", "org/name-1.0_x", None),
+        ("org/name@main", "org/name", "main"),
+        ("org/name@refs/pr/1", "org/name", "refs/pr/1"),
+        ("EleutherAI/pythia-70m@step1000", "EleutherAI/pythia-70m", "step1000"),
+    ],
+)
+def test_a_hub_id_is_a_source(home, text, location, revision):
+    source = parse_source(text)
+
+    assert source.kind is SourceKind.HUB
+    assert (source.location, source.revision) == (location, revision)
+    assert source.public_name == text
+
+
+def test_a_folder_comes_before_a_hub_id_of_the_same_name(home):
+    (home / "gpt2").mkdir()
+
+    assert parse_source("gpt2").kind is SourceKind.DIRECTORY
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "there is no such folder"),
+        ("./missing", "there is no such folder"),
+        ("/nowhere/at/all", "there is no such folder"),
+        ("~/missing", "there is no such folder"),
+        ("$MISSING/model", "there is no such folder"),
+        ("runs\\checkpoint", "there is no such folder"),
+        ("a/b/c", "there is no such folder"),
+        ("org/name@", "there is no such folder"),
+        ("org/na me", "there is no such folder"),
+        ("https://huggingface.co/gpt2", "there is no such folder"),
+        ("./notes.txt", "is a file"),
+    ],
+)
+def test_anything_else_is_refused_with_what_a_source_is(home, text, why):
+    with pytest.raises(ModelError) as error:
+        parse_source(text)
+
+    assert str(error.value) == (
+        f"{text!r} is no model source: {why}.\n"
+        "A source is bundled:NAME (recall, recall-finetuned, recall-regressed), the folder of a "
+        "checkpoint,\nor a hub id with or without a revision (org/name@revision)."
+    )
+
+
+@pytest.mark.parametrize("name", ["", "gpt2", "../bundled/recall", "Recall", "recall/config.json"])
+def test_an_unknown_bundled_name_is_refused_with_the_known_ones(name):
+    with pytest.raises(ModelError) as error:
+        parse_source(f"bundled:{name}")
+
+    assert str(error.value) == (
+        f"no bundled model is called {name!r}.\n"
+        "There are: recall, recall-finetuned, recall-regressed."
+    )
+
+
+def test_reading_a_source_imports_no_torch():
+    code = (
+        "import sys\n"
+        "from pytest_circuits.models import parse_source, ModelPool\n"
+        "parse_source('bundled:recall')\n"
+        "ModelPool()\n"
+        "print(*sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))\n"
+    )
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "", "")
+
+
+def folder_with(tmp_path, *names):
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    return parse_source(str(tmp_path))
+
+
+def test_a_folder_without_config_is_no_checkpoint(tmp_path):
+    source = folder_with(tmp_path, "model.safetensors")
+
+    with pytest.raises(ModelError) as error:
+        checkpoint_folder(source)
+
+    assert str(error.value) == (
+        f"{tmp_path}: there is no config.json, so this is no checkpoint.\n"
+        "Name the folder that `save_pretrained` wrote."
+    )
+
+
+@pytest.mark.parametrize("ending", ["bin", "pt", "pth", "ckpt", "pkl", "pickle"])
+def test_pickled_weights_are_refused_with_the_way_to_convert_them(tmp_path, ending):
+    source = folder_with(tmp_path, "config.json", f"weights.{ending}")
+
+    with pytest.raises(ModelError) as error:
+        checkpoint_folder(source)
+
+    assert f"the weights are pickled (weights.{ending}), which could run any code" in str(
+        error.value
+    )
+    assert "save_pretrained(folder" in str(error.value)
+
+
+def test_pickled_files_beside_safetensors_do_no_harm(tmp_path):
+    source = folder_with(tmp_path, "config.json", "model.safetensors", "optimizer.pt")
+
+    assert checkpoint_folder(source) == tmp_path
+
+
+def test_a_folder_without_weights_is_refused(tmp_path):
+    source = folder_with(tmp_path, "config.json", "tokenizer.json")
+
+    with pytest.raises(ModelError, match="there are no weights"):
+        checkpoint_folder(source)
+
+
+def test_a_folder_that_went_away_is_refused(tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    source = parse_source(str(tmp_path / "checkpoint"))
+    (tmp_path / "checkpoint").rmdir()
+
+    with pytest.raises(ModelError, match=r"there is no config\.json"):
+        checkpoint_folder(source)

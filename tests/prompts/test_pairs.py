@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from pytest_circuits.prompts import PromptError, PromptPairs
+from pytest_circuits.testing import word_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return word_tokenizer()
+
+
+def splitting_tokenizer(**special) -> PreTrainedTokenizerFast:
+    """Single letters are tokens, and so are spaces; other characters are unknown."""
+    core = Tokenizer(
+        models.WordLevel({"<unk>": 0, "a": 1, "b": 2, "c": 3, " ": 4}, unk_token="<unk>")
+    )
+    core.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", **special)
+
+
+def pairs(clean="a b", corrupted="a c", answer="d", wrong="e", **fields) -> PromptPairs:
+    return PromptPairs([clean], [corrupted], [answer], [wrong], **fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answers": ["x"]}, "2 clean prompts, and 1 answers"),
+        ({"corrupted": ["x"] * 3}, "2 clean prompts, and 3 corrupted"),
+        ({"wrong_answers": []}, "2 clean prompts, and 0 wrong_answers"),
+        ({"clusters": ["x"]}, "2 clean prompts, and 1 clusters"),
+        ({"answers": "xy"}, "answers is a list of texts, one for each pair"),
+        ({"clean": [b"a", b"b"]}, "clean is a list of texts, one for each pair"),
+        ({"answers": [1, 2]}, "answers is a list of texts, one for each pair"),
+        ({"clusters": [0, 1]}, "clusters is a list of texts, one for each pair"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused_by_name(change, message):
+    columns = {
+        "clean": ["a", "b"],
+        "corrupted": ["c", "d"],
+        "answers": ["e", "f"],
+        "wrong_answers": ["g", "h"],
+    }
+
+    with pytest.raises(PromptError) as error:
+        PromptPairs(**{**columns, **change})
+
+    assert str(error.value) == message
+
+
+def test_there_must_be_a_pair():
+    with pytest.raises(PromptError, match="no prompt pairs"):
+        PromptPairs([], [], [], [])
+
+
+def test_every_pair_is_its_own_cluster_unless_told():
+    two = PromptPairs(["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"])
+
+    assert two.clusters == ("0", "1")
+    assert len(two) == 2
+
+
+def test_pairs_do_not_change_with_the_list_they_were_made_of():
+    clean = ["a b"]
+    made = PromptPairs(clean, ["a c"], ["d"], ["e"])
+
+    clean.append("x")
+
+    assert made.clean == ("a b",)
+
+
+def test_the_hash_sees_every_text_and_not_the_name():
+    assert pairs().hash == pairs(name="another").hash
+    for change in ({"clean": "a x"}, {"corrupted": "a x"}, {"answer": "x"}, {"wrong": "x"}):
+        assert pairs(**change).hash != pairs().hash
+    assert pairs(clusters=["other"]).hash != pairs().hash
+
+
+def test_a_text_moved_to_another_column_changes_the_hash():
+    assert pairs(clean="x", corrupted="y").hash != pairs(clean="y", corrupted="x").hash
+
+
+def test_pairs_are_read_from_json(tmp_path):
+    file = tmp_path / "prompts.json"
+    entry = {"clean": "a b", "corrupted": "a ç", "answer": "d", "wrong_answer": "e"}
+    file.write_text(json.dumps([entry, {**entry, "clean": "f b"}]), encoding="utf-8")
+
+    read = PromptPairs.from_json(file)
+
+    assert read.clean == ("a b", "f b")
+    assert read.corrupted == ("a ç", "a ç")
+    assert read.answers == ("d", "d")
+    assert read.wrong_answers == ("e", "e")
+    assert read.clusters == ("0", "1")
+    assert read.name == "prompts.json"
+
+
+def test_clusters_are_read_from_json_where_they_are_given(tmp_path):
+    file = tmp_path / "prompts.json"
+    entry = {"clean": "a b", "corrupted": "a c", "answer": "d", "wrong_answer": "e"}
+    entries = [{**entry, "cluster": "x"}, {**entry, "cluster": "x"}, entry]
+    file.write_text(json.dumps(entries), encoding="utf-8")
+
+    assert PromptPairs.from_json(str(file)).clusters == ("x", "x", "2")
+
+
+FULL = '{"clean": "a", "corrupted": "b", "answer": "c", "wrong_answer": "d"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "can't be read as JSON"),
+        ("[]", "holds no list of prompt pairs"),
+        (FULL, "holds no list of prompt pairs"),
+        (
+            f'[{FULL}, {{"clean": "a", "answer": "c"}}]',
+            (
+                "entry 1 lacks corrupted, wrong_answer; a pair has clean, corrupted, answer, "
+                "wrong_answer and perhaps cluster"
+            ),
+        ),
+        ('["a"]', "entry 0 lacks clean, corrupted, answer, wrong_answer"),
+        (f'[{FULL[:-1]}, "answers": "x"}}]', "entry 0 has unknown answers"),
+        ("[" + FULL.replace('"a"', "1") + "]", "entry 0 has clean 1, which is no text"),
+    ],
+)
+def test_a_bad_json_file_is_refused_with_its_place(tmp_path, text, message):
+    file = tmp_path / "prompts.json"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(PromptError) as error:
+        PromptPairs.from_json(file)
+
+    assert message in str(error.value)
+    assert str(file) in str(error.value)
+
+
+def test_a_json_file_that_is_not_there_is_refused_by_name(tmp_path):
+    with pytest.raises(PromptError, match=r"nowhere\.json: can't be read"):
+        PromptPairs.from_json(tmp_path / "nowhere.json")
+
+
+def test_tokens_are_those_of_the_tokenizer_after_its_first_token(tokenizer):
+    tokenized = pairs().check(tokenizer)
+
+    assert tokenized.clean == ((0, 1, 2),)
+    assert tokenized.corrupted == ((0, 1, 3),)
+    assert tokenized.answers == (4,)
+    assert tokenized.wrong_answers == (5,)
+    assert tokenized.first_token == "<bos>"
+
+
+def test_a_tokenizer_without_bos_puts_nothing_first():
+    tokenized = PromptPairs(["ab"], ["ac"], ["a"], ["b"]).check(splitting_tokenizer())
+
+    assert tokenized.clean == ((1, 2),)
+    assert tokenized.first_token is None
+
+
+def test_the_token_hash_sees_every_column(tokenizer):
+    hashes = {
+        made.check(tokenizer).hash
+        for made in (
+            pairs(),
+            pairs(clean="a x"),
+            pairs(corrupted="a x"),
+            pairs(answer="x"),
+            pairs(wrong="x"),
+        )
+    }
+
+    assert len(hashes) == 5
+    assert pairs(name="another").check(tokenizer).hash == pairs().check(tokenizer).hash
+
+
+def test_prompts_of_two_lengths_are_refused_with_their_tokens(tokenizer):
+    with pytest.raises(PromptError) as error:
+        PromptPairs(["a b", "a b c"], ["a c", "a d"], ["x", "x"], ["y", "y"]).check(tokenizer)
+
+    assert str(error.value) == (
+        "pair 1: 3 tokens in the clean prompt, 2 in the corrupted one:\n"
+        "  clean     a|b|c\n"
+        "  corrupted a|d\n"
+        "Patching puts a position of one into the same position of the other."
+    )
+
+
+def test_an_empty_prompt_is_refused(tokenizer):
+    with pytest.raises(PromptError, match="pair 0: 0 tokens in the clean prompt, 0 in the"):
+        pairs(clean="", corrupted="").check(tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "message"),
+    [
+        ("answer", " b", "pair 0: answer ' b' is 2 tokens, not one:\n   |b\n"),
+        ("wrong", "abc", "pair 0: wrong answer 'abc' is 3 tokens, not one:\n  a|b|c\n"),
+        ("answer", "", "pair 0: answer '' is 0 tokens, not one:\n"),
+    ],
+)
+def test_an_answer_of_many_tokens_is_refused_with_its_tokens(column, text, message):
+    made = pairs(**{"clean": "a", "corrupted": "b", "answer": "a", "wrong": "b", column: text})
+
+    with pytest.raises(PromptError) as error:
+        made.check(splitting_tokenizer())
+
+    assert message in str(error.value)
+    assert "mind the leading space" in str(error.value)
+
+
+def test_a_word_that_the_tokenizer_refuses_is_named(tokenizer):
+    with pytest.raises(PromptError, match="'a zebra' has words that this model's tokenizer") as e:
+        pairs(corrupted="a zebra").check(tokenizer)
+
+    assert "Write the prompt with words of its vocabulary." in str(e.value)
+
+
+def test_a_word_that_becomes_the_unknown_token_is_named():
+    with pytest.raises(PromptError, match="'az' has words that this model's tokenizer") as error:
+        PromptPairs(["ab"], ["az"], ["a"], ["b"]).check(splitting_tokenizer())
+
+    assert "a|<unk>" in str(error.value)

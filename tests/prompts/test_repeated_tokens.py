@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_circuits.prompts import PromptError, RepeatedTokens
+from pytest_circuits.testing import WORDS, word_tokenizer
+
+
+@pytest.fixture
+def tokenizer():
+    return word_tokenizer()
+
+
+def without_bos():
+    tokenizer = word_tokenizer()
+    tokenizer.bos_token = None
+    return tokenizer
+
+
+def draw(tokenizer, context=33, vocabulary=40, **fields):
+    return RepeatedTokens(**fields).draw(tokenizer, context=context, vocabulary=vocabulary)
+
+
+def test_a_sequence_is_bos_a_block_and_the_same_block(tokenizer):
+    drawn = draw(tokenizer, batch=7, block=5)
+
+    assert len(drawn.sequences) == 7
+    assert drawn.block == 5
+    for sequence in drawn.sequences:
+        assert len(sequence) == 11
+        assert sequence[0] == tokenizer.bos_token_id
+        assert sequence[1:6] == sequence[6:]
+    assert (drawn.first_token, drawn.first_is_bos) == ("<bos>", True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tokens_in_a_block_are_distinct_and_ordinary(tokenizer, seed):
+    drawn = draw(tokenizer, batch=20, block=16, seed=seed)
+
+    for sequence in drawn.sequences:
+        block = sequence[1:17]
+        assert len(set(block)) == 16
+        assert set(block) <= set(range(1, 40))
+
+
+def test_every_ordinary_token_can_be_drawn(tokenizer):
+    drawn = draw(tokenizer, batch=50, block=10)
+
+    assert {token for sequence in drawn.sequences for token in sequence[1:]} == set(range(1, 40))
+
+
+def test_a_block_may_be_the_whole_vocabulary(tokenizer):
+    drawn = draw(tokenizer, context=100, batch=1, block=39)
+
+    assert sorted(drawn.sequences[0][1:40]) == list(range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("context", "block"), [(33, 16), (34, 16), (5, 2), (49, 24), (1024, 50), (101, 50)]
+)
+def test_the_block_fills_the_context_up_to_50(context, block):
+    tokenizer = word_tokenizer([*WORDS, *(f"word{i}" for i in range(40))])
+
+    assert draw(tokenizer, context=context, vocabulary=80).block == block
+
+
+def test_the_same_seed_gives_the_same_draw(tokenizer):
+    assert draw(tokenizer, seed=1) == draw(tokenizer, seed=1)
+    assert draw(tokenizer, seed=1).sequences != draw(tokenizer, seed=2).sequences
+
+
+def test_the_draw_is_the_same_on_every_machine(tokenizer):
+    # Baselines hold these ids and this hash.
+    drawn = draw(tokenizer, batch=1, block=4)
+
+    assert drawn.sequences == ((0, 33, 30, 17, 11, 33, 30, 17, 11),)
+    assert drawn.strings_hash == "2d8d36bae94be627"
+
+
+def test_more_sequences_begin_with_the_same_ones(tokenizer):
+    assert draw(tokenizer, batch=9).sequences[:4] == draw(tokenizer, batch=4).sequences
+
+
+def test_added_tokens_do_not_change_the_draw(tokenizer):
+    before = draw(tokenizer)
+
+    tokenizer.add_tokens(["<tool>", "zebra"])
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>"]})
+    assert len(tokenizer) == 43
+
+    assert draw(tokenizer, vocabulary=43) == before
+    assert draw(tokenizer, vocabulary=64) == before  # embeddings padded to a round number
+
+
+def test_special_tokens_are_never_drawn(tokenizer):
+    tokenizer.add_special_tokens({"additional_special_tokens": ["m", "alpha"]})
+
+    drawn = draw(tokenizer, batch=50, block=16)
+
+    special = set(tokenizer.convert_tokens_to_ids(["m", "alpha", "<bos>"]))
+    assert not special & {token for sequence in drawn.sequences for token in sequence[1:]}
+
+
+def test_tokens_without_an_embedding_are_never_drawn(tokenizer):
+    drawn = draw(tokenizer, vocabulary=20, batch=50, block=16)
+
+    assert max(token for sequence in drawn.sequences for token in sequence) < 20
+
+
+def test_the_hash_sees_the_strings_behind_the_ids(tokenizer):
+    swapped = word_tokenizer([WORDS[1], WORDS[0], *WORDS[2:]])
+
+    assert draw(tokenizer).sequences == draw(swapped).sequences
+    assert draw(tokenizer, batch=50).strings_hash != draw(swapped, batch=50).strings_hash
+
+
+def test_without_bos_one_ordinary_token_comes_first_and_in_no_block():
+    drawn = draw(without_bos(), batch=50, block=16)
+
+    firsts = {sequence[0] for sequence in drawn.sequences}
+    assert len(firsts) == 1
+    assert firsts <= set(range(1, 40))
+    assert not firsts & {token for sequence in drawn.sequences for token in sequence[1:]}
+    assert not drawn.first_is_bos
+    assert drawn.first_token in WORDS
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"context": 4}, "a block of 1 tokens, twice, after a first token needs 3 positions"),
+        (
+            {"context": 32, "block": 16},
+            (
+                "a block of 16 tokens, twice, after a first token needs 33 positions, "
+                "and the model has 32"
+            ),
+        ),
+        (
+            {"context": 100, "block": 40},
+            (
+                "a block of 40 distinct tokens needs 40 ordinary tokens, "
+                "and the vocabulary has 39: ask for a shorter block"
+            ),
+        ),
+        ({"vocabulary": 9}, "needs 16 ordinary tokens, and the vocabulary has 8"),
+    ],
+)
+def test_a_model_that_is_too_small_is_told_so(tokenizer, fields, message):
+    with pytest.raises(PromptError) as error:
+        draw(tokenizer, **fields)
+
+    assert message in str(error.value)
+
+
+def test_the_first_token_counts_where_it_is_an_ordinary_one():
+    with pytest.raises(PromptError, match="needs 40 ordinary tokens, and the vocabulary has 39"):
+        draw(without_bos(), context=100, block=39)
+
+
+@pytest.mark.parametrize("fields", [{"batch": 0}, {"block": 1}, {"block": 0}, {"batch": -1}])
+def test_nothing_to_repeat_is_refused_at_once(fields):
+    with pytest.raises(PromptError, match="a batch of at least 1 and a block of at least 2, got"):
+        RepeatedTokens(**fields)

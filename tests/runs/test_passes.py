@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pytest_circuits import measures
+from pytest_circuits.models import load, parse_source
+from pytest_circuits.prompts import PromptPairs, RepeatedTokens
+from pytest_circuits.runs import Runs, as_runs, run_prompts, runs
+from pytest_circuits.testing import perfect_induction_model
+
+PAIRS = PromptPairs(
+    ["a apple bear bell a", "fox frog gate goat fox"],
+    ["a bird bear bell a", "fox hat gate goat fox"],
+    ["apple", "frog"],
+    ["bird", "hat"],
+)
+# Of two lengths, and more of the shorter.
+MANY = PromptPairs(
+    [*PAIRS.clean * 3, "a apple bear a"],
+    [*PAIRS.corrupted * 3, "a bird bear a"],
+    [*PAIRS.answers * 3, "apple"],
+    [*PAIRS.wrong_answers * 3, "bird"],
+)
+
+
+@pytest.fixture
+def bridge():
+    """A model of the test's own: it may change it."""
+    return load(parse_source("bundled:recall"), device="cpu").bridge
+
+
+@pytest.fixture
+def recall(bridge):
+    return Runs(bridge)
+
+
+def test_three_scores_and_the_loss_are_one_pass(recall):
+    measures.induction_scores(recall)
+    measures.previous_token_scores(recall)
+    measures.duplicate_token_scores(recall)
+    measures.repeat_loss(recall)
+
+    assert recall.passes == 1
+
+
+def test_other_repeated_tokens_are_another_pass(recall):
+    for seed in (0, 1, 0):
+        measures.induction_scores(recall, RepeatedTokens(seed=seed))
+
+    assert recall.passes == 2
+
+
+def test_measures_on_pairs_share_their_clean_run(recall):
+    measures.head_attribution(recall, PAIRS)
+    measures.logit_diff(recall, PAIRS)
+    assert recall.passes == 1
+
+    # The corrupted run, and one pass for the four heads of each of the two layers.
+    measures.patch(recall, PAIRS)
+    assert recall.passes == 1 + 1 + 2
+
+    measures.patch(recall, PAIRS)
+    assert recall.passes == 4 + 2  # only patches are not remembered
+
+
+def test_runs_are_shared_by_tokens_not_by_name(recall):
+    renamed = PromptPairs(
+        PAIRS.clean, PAIRS.corrupted, PAIRS.wrong_answers, PAIRS.answers, name="the other way round"
+    )
+
+    straight, turned = measures.logit_diff(recall, PAIRS), measures.logit_diff(recall, renamed)
+
+    assert recall.passes == 1
+    assert float(straight) == -float(turned)
+
+
+def test_a_bare_model_gets_fresh_runs_and_runs_stay_themselves(bridge, recall):
+    assert as_runs(recall) is recall
+    assert as_runs(bridge).passes == 0
+    measures.induction_scores(bridge)
+    assert recall.passes == 0
+
+
+def test_a_run_gives_the_same_numbers_as_the_model_by_hand(bridge, recall):
+    tokens = PAIRS.check(bridge.tokenizer).clean
+
+    run = run_prompts(recall, tokens)
+
+    with torch.no_grad():
+        logits, cache = bridge.run_with_cache(torch.tensor(tokens))
+    (group,) = run.groups
+    torch.testing.assert_close(group.logits, logits[:, -1])
+    for layer in range(2):
+        torch.testing.assert_close(group.z[layer], cache[f"blocks.{layer}.attn.hook_z"])
+        torch.testing.assert_close(
+            group.attention[layer], cache[f"blocks.{layer}.hook_attn_out"][:, -1]
+        )
+    torch.testing.assert_close(group.embedding, cache["blocks.0.hook_resid_pre"][:, -1])
+    torch.testing.assert_close(group.residual, cache["blocks.1.hook_resid_post"][:, -1])
+    torch.testing.assert_close(group.scale, cache["ln_final.hook_scale"][:, -1])
+
+
+def test_what_is_gathered_is_in_the_order_of_the_prompts(recall):
+    tokens = MANY.check(recall.tokenizer).clean
+    assert len({len(prompt) for prompt in tokens}) == 2
+
+    run = run_prompts(recall, tokens)
+
+    last_tokens = run.gather(lambda group: group.tokens[:, -1])
+    assert last_tokens.tolist() == [prompt[-1] for prompt in tokens]
+
+
+def all_numbers(bridge):
+    fresh = Runs(bridge)
+    findings = [
+        measures.induction_scores(fresh),
+        measures.repeat_loss(fresh),
+        measures.logit_diff(fresh, MANY),
+        measures.head_attribution(fresh, MANY),
+        measures.patch(fresh, MANY),
+    ]
+    return fresh.passes, findings
+
+
+def test_passes_cut_to_fit_memory_give_the_same_numbers(bridge, monkeypatch):
+    passes, whole = all_numbers(bridge)
+    # 65 float32 logits at 6 positions, and room for three such rows.
+    monkeypatch.setattr(runs, "_LOGITS_BUDGET", 3 * 65 * 6 * 4)
+
+    more_passes, cut = all_numbers(bridge)
+
+    assert more_passes > 2 * passes
+    for one, other in zip(whole, cut, strict=True):
+        np.testing.assert_allclose(other.values, one.values, atol=1e-5)
+        np.testing.assert_allclose(other.errors, one.errors, atol=1e-5)
+
+
+def zero_a_weight_without_gradients(bridge):
+    with torch.no_grad():
+        bridge.blocks[1].attn.o.weight.zero_()
+
+
+def zero_a_weight_by_data(bridge):
+    bridge.blocks[1].attn.o.weight.data.zero_()
+
+
+def swap_a_weights_rows(bridge):
+    with torch.no_grad():
+        weight = bridge.blocks[1].attn.o.weight
+        weight.copy_(weight.flip(0))
+
+
+def change_one_number(bridge):
+    bridge.unembed.weight.data[3, 5] += 1e-3
+
+
+def load_other_weights(bridge):
+    other = load(parse_source("bundled:recall-regressed"), device="cpu").bridge
+    bridge.load_state_dict(other.state_dict())
+
+
+CHANGES = [
+    zero_a_weight_without_gradients,
+    zero_a_weight_by_data,
+    swap_a_weights_rows,
+    change_one_number,
+    load_other_weights,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_weight_is_measured_anew(bridge, recall, change):
+    before = measures.repeat_loss(recall)
+
+    change(bridge)
+    after = measures.repeat_loss(recall)
+
+    assert recall.passes == 2
+    assert float(after) == float(measures.repeat_loss(bridge)) != float(before)
+
+
+def test_a_hook_is_measured_with_and_not_remembered(bridge, recall):
+    before = measures.repeat_loss(recall)
+
+    bridge.add_hook("blocks.1.attn.hook_z", lambda z, **_: torch.zeros_like(z))
+    hooked = measures.repeat_loss(recall)
+    again = measures.repeat_loss(recall)
+    bridge.reset_hooks()
+    after = measures.repeat_loss(recall)
+
+    assert float(hooked) == float(again) > float(before) + 1
+    assert float(after) == float(before)
+    assert recall.passes == 3
+
+
+def test_a_plain_torch_hook_is_measured_with_too(bridge, recall):
+    before = measures.logit_diff(recall, PAIRS)
+
+    handle = bridge.unembed.register_forward_hook(lambda module, args, output: 2 * output)
+    doubled = measures.logit_diff(recall, PAIRS)
+    handle.remove()
+
+    assert float(doubled) == pytest.approx(2 * float(before))
+    assert float(measures.logit_diff(recall, PAIRS)) == float(before)
+    assert recall.passes == 2
+
+
+def test_a_context_of_hooks_is_measured_with(bridge, recall):
+    before = measures.repeat_loss(recall)
+
+    with bridge.hooks(fwd_hooks=[("blocks.1.attn.hook_z", lambda z, **_: torch.zeros_like(z))]):
+        inside = measures.repeat_loss(recall)
+
+    assert float(inside) > float(before) + 1
+    assert float(measures.repeat_loss(recall)) == float(before)
+
+
+def test_restoring_takes_hooks_off(bridge, recall):
+    before = measures.repeat_loss(recall)
+    bridge.add_hook("blocks.1.attn.hook_z", lambda z, **_: torch.zeros_like(z))
+
+    recall.restore()
+
+    assert float(measures.repeat_loss(recall)) == float(before)
+    assert recall.passes == 1
+
+
+def test_measuring_leaves_no_hook_behind(bridge, recall):
+    measures.induction_scores(recall)
+    measures.patch(recall, PAIRS)
+
+    assert not any(point.fwd_hooks for point in bridge.hook_dict.values())
+
+
+def test_a_model_that_trains_can_be_measured(bridge):
+    bridge.requires_grad_(requires_grad=True)
+    fresh = Runs(bridge)
+
+    measures.induction_scores(fresh)
+    measures.head_attribution(fresh, PAIRS)
+    measures.patch(fresh, PAIRS)
+
+    assert all(parameter.grad is None for parameter in bridge.parameters())
+    assert all(parameter.requires_grad for parameter in bridge.parameters())
+
+
+def test_runs_know_the_shape_of_their_model():
+    perfect = Runs(perfect_induction_model())
+
+    assert (perfect.layers, perfect.heads) == (2, 2)
+    assert perfect.device == torch.device("cpu")
+    assert perfect.has_hook("blocks.1.attn.hook_z")
+    assert not perfect.has_hook("blocks.2.attn.hook_z")
+    assert not perfect.has_hook("blocks.0.hook_mlp_out")

@@ -1,0 +1,168 @@
+"""What each verdict does under each gate, with and without an update."""
+
+import pytest
+from circuit_suites import counts, edit_baseline
+
+
+def preserve(suite):
+    pass
+
+
+def strengthen(suite):
+    """The approved heads were weaker than the model's are."""
+
+    def change(document):
+        document["values"][1] = [value - 0.3 for value in document["values"][1]]
+
+    edit_baseline(suite.baseline, change)
+
+
+def weaken(suite):
+    """One of the approved heads was stronger than the model's is."""
+
+    def change(document):
+        document["values"][1][0] += 0.3
+
+    edit_baseline(suite.baseline, change)
+
+
+def lose(suite):
+    """The approved model gained so much from repetition that this one gains nothing beside it."""
+
+    def change(document):
+        document["companion"]["repeat_gain"]["value"] = 50.0
+
+    edit_baseline(suite.baseline, change)
+
+
+def forget(suite):
+    suite.baseline.unlink()
+
+
+def measure_otherwise(suite):
+    """The approved finding was measured on longer blocks."""
+
+    def change(document):
+        document["convention"]["block"] = 25
+
+    edit_baseline(suite.baseline, change)
+
+
+MAKE = {
+    "preserved": preserve,
+    "strengthened": strengthen,
+    "weakened": weaken,
+    "lost": lose,
+    "new": forget,
+    "incomparable": measure_otherwise,
+}
+#: What each gate lets pass on a developer's machine.
+PASSES = {
+    "regression": {"preserved", "strengthened", "new"},
+    "change": {"preserved"},
+    "never": set(MAKE),
+}
+
+every_verdict = pytest.mark.parametrize("verdict", list(MAKE))
+every_gate = pytest.mark.parametrize("gate", list(PASSES))
+
+
+def read(path):
+    return path.read_bytes() if path.exists() else None
+
+
+@every_gate
+@every_verdict
+def test_the_gate_decides_and_nothing_is_written(one_test, verdict, gate):
+    MAKE[verdict](one_test)
+    before = one_test.age()
+    result = one_test.run("--circuits", "--circuits-gate", gate)
+    outcome = (0, {"passed": 1}) if verdict in PASSES[gate] else (1, {"failed": 1})
+    assert (result.ret, counts(result)) == outcome
+    result.stdout.fnmatch_lines([f"{verdict} test_heads recall *", f"1 finding: 1 {verdict}"])
+    assert one_test.stamps() == before
+
+
+@every_gate
+@every_verdict
+def test_an_update_passes_and_writes_what_is_not_preserved(
+    one_test, approved_once, verdict, gate
+):
+    MAKE[verdict](one_test)
+    before = one_test.age()
+    result = one_test.run("--circuits", "--circuits-gate", gate, "--snapshot-update")
+    assert (result.ret, counts(result)) == (0, {"passed": 1})
+    note = "" if verdict == "preserved" else "written: "
+    result.stdout.fnmatch_lines([f"{verdict} test_heads recall {note}*"])
+    assert ("written" in result.stdout.str()) == (verdict != "preserved")
+    assert one_test.baseline.read_bytes() == approved_once[one_test.baseline.name]
+    assert (one_test.stamps() == before) == (verdict == "preserved")
+
+
+@every_verdict
+def test_new_only_writes_what_has_no_baseline_and_leaves_the_rest_to_the_gate(
+    one_test, approved_once, verdict
+):
+    MAKE[verdict](one_test)
+    before = one_test.age()
+    result = one_test.run("--circuits", "--snapshot-update-new-only")
+    outcome = (0, {"passed": 1}) if verdict in PASSES["regression"] else (1, {"failed": 1})
+    assert (result.ret, counts(result)) == outcome
+    if verdict == "new":
+        assert one_test.baseline.read_bytes() == approved_once[one_test.baseline.name]
+    else:
+        assert one_test.stamps() == before
+
+
+@every_gate
+@pytest.mark.parametrize("variable", ["CI", "BUILD_NUMBER"])
+def test_in_ci_a_missing_baseline_fails_and_names_the_command(
+    one_test, monkeypatch, variable, gate
+):
+    monkeypatch.setenv(variable, "1")
+    forget(one_test)
+    result = one_test.run("--circuits", "--circuits-gate", gate)
+    assert (result.ret, counts(result)) == (
+        (0, {"passed": 1}) if gate == "never" else (1, {"failed": 1})
+    )
+    if gate != "never":
+        result.stdout.fnmatch_lines(
+            [
+                "E  *assert new: 4 heads, L1H0 1.00; repeat loss 0.00",
+                "E  *there is no baseline yet; approve this one with "
+                "`pytest --circuits --snapshot-update`",
+            ]
+        )
+    assert one_test.stamps() == {}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "lines"),
+    [
+        (
+            "weakened",
+            [
+                "assert weakened: L1H0 1.30→1.00",
+                "weaker: L1H0 1.30→1.00 (induction score, tolerance 0.08)",
+            ],
+        ),
+        (
+            "lost",
+            ["assert lost: repeat gain gone: 50.00 → 4.29", "repeat gain gone: 50.00 → 4.29"],
+        ),
+        (
+            "incomparable",
+            [
+                "assert incomparable: convention.block differs: 25 → 24",
+                "convention.block differs: 25 → 24",
+            ],
+        ),
+    ],
+)
+def test_a_failure_is_explained_worst_first_and_by_nothing_else(one_test, verdict, lines):
+    MAKE[verdict](one_test)
+    result = one_test.run("--circuits")
+    explained = [
+        line.removeprefix("E").strip() for line in result.stdout.lines if line.startswith("E ")
+    ]
+    assert explained == lines

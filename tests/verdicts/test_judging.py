@@ -1,0 +1,461 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pytest_circuits.findings import Behaviour, Direction, Finding, Role
+from pytest_circuits.verdicts import (
+    About,
+    Allowance,
+    Change,
+    Kind,
+    Tolerance,
+    default_tolerance,
+    judge,
+    summarise,
+    without_baseline,
+)
+
+TOLERANCE = Tolerance(
+    value=Allowance(floor=0.05, share=0.0),
+    role=Allowance(floor=0.1, share=0.1),
+    behaviours={
+        "repeat_loss": Allowance(floor=0.15, share=0.0),
+        "repeat_gain": Allowance(floor=0.15, share=0.0),
+    },
+)
+
+
+def scores(values, *, loss=0.5, gain=4.0, gain_error=0.1, direction=Direction.HIGHER, **fields):
+    """Scores of one layer of heads with their behaviours; heads at 0.4 and above are members."""
+    values = np.array([values], dtype=np.float64)
+    finding = Finding(
+        measure="induction_scores",
+        quantity="induction score",
+        unit="attention probability",
+        direction=direction,
+        axes=("layer", "head"),
+        values=values,
+        errors=np.full_like(values, 0.01),
+        samples=10,
+        clusters=10,
+        convention={"block": 16, "seed": 0},
+        prompts={"kind": "repeated tokens", "tokens": "aa11", "ids": [[1, 2]]},
+        role=Role("induction heads", 0.4),
+        companion=(
+            Behaviour("repeat_loss", loss, 0.05, 10, Direction.LOWER, "nats"),
+            Behaviour("repeat_gain", gain, gain_error, 10, Direction.HIGHER, "nats", vital=True),
+        ),
+    )
+    return replace(finding, **fields)
+
+
+def number(value, *, direction=Direction.HIGHER, error=0.1):
+    return replace(
+        scores([0.0], direction=direction),
+        axes=(),
+        values=np.array(value, dtype=np.float64),
+        errors=np.array(error),
+        role=None,
+        companion=(),
+    )
+
+
+BASE = [0.9, 0.5, 0.0, 0.0]
+PATCH = {"direction": Direction.TWO_SIDED}
+
+
+@pytest.mark.parametrize(
+    ("found", "approved", "kind"),
+    [
+        pytest.param(scores(BASE), scores(BASE), Kind.PRESERVED, id="the same"),
+        pytest.param(
+            scores([0.85, 0.55, 0.05, 0.0]), scores(BASE), Kind.PRESERVED, id="at the tolerance"
+        ),
+        pytest.param(
+            scores([0.8501, 0.5, 0.0, 0.0]), scores(BASE), Kind.PRESERVED, id="just inside it"
+        ),
+        pytest.param(
+            scores([0.8499, 0.5, 0.0, 0.0]), scores(BASE), Kind.WEAKENED, id="just beyond it"
+        ),
+        pytest.param(
+            scores([0.9501, 0.5, 0.0, 0.0]), scores(BASE), Kind.STRENGTHENED, id="beyond, upwards"
+        ),
+        pytest.param(
+            scores([0.97, 0.44, 0.0, 0.0]),
+            scores(BASE),
+            Kind.WEAKENED,
+            id="one head stronger and another weaker",
+        ),
+        pytest.param(
+            scores([0.9, 0.2, 0.0, 0.0]), scores(BASE), Kind.WEAKENED, id="a head leaves the role"
+        ),
+        pytest.param(
+            scores([0.9, 0.5, 0.6, 0.0]), scores(BASE), Kind.STRENGTHENED, id="a head joins it"
+        ),
+        pytest.param(
+            scores([0.2, 0.5, 0.9, 0.0]),
+            scores(BASE),
+            Kind.WEAKENED,
+            id="a head leaves and another takes its strength",
+        ),
+        pytest.param(
+            scores([0.9, 0.5, 0.35, 0.39]), scores(BASE), Kind.PRESERVED, id="others stay outside"
+        ),
+        pytest.param(scores([0.1, 0.1, 0.0, 0.0]), scores(BASE), Kind.LOST, id="the role empties"),
+        pytest.param(
+            scores([0.9, 0.0, 0.0, 0.0]), scores([0.1] * 4), Kind.STRENGTHENED, id="a role appears"
+        ),
+        pytest.param(
+            scores([0.39, 0.9]), scores([0.42, 0.9]), Kind.PRESERVED, id="a hair below the line"
+        ),
+        pytest.param(
+            scores([0.39]), scores([0.42]), Kind.PRESERVED, id="the only member, a hair below"
+        ),
+        pytest.param(
+            scores([0.42, 0.9]), scores([0.39, 0.9]), Kind.PRESERVED, id="a hair above the line"
+        ),
+        pytest.param(
+            scores([0.45, 0.44, 0.45]),
+            scores([0.49, 0.48, 0.49]),
+            Kind.PRESERVED,
+            id="small losses within the role's tolerance",
+        ),
+        pytest.param(
+            scores([0.451, 0.451, 0.451, 0.951]),
+            scores([0.5, 0.5, 0.5, 1.0]),
+            Kind.PRESERVED,
+            id="small losses within the role's share",
+        ),
+        pytest.param(
+            scores([0.401, 0.401, 0.401]),
+            scores([0.45, 0.45, 0.45]),
+            Kind.WEAKENED,
+            id="small losses that add up",
+        ),
+        pytest.param(
+            scores([0.39, 0.39, 0.39]),
+            scores([0.44, 0.44, 0.44]),
+            Kind.WEAKENED,
+            id="small losses that add up while all leave the role",
+        ),
+        pytest.param(scores(BASE, loss=0.65), scores(BASE), Kind.PRESERVED, id="loss at tolerance"),
+        pytest.param(scores(BASE, loss=0.66), scores(BASE), Kind.WEAKENED, id="higher loss"),
+        pytest.param(scores(BASE, loss=0.3), scores(BASE), Kind.STRENGTHENED, id="lower loss"),
+        pytest.param(scores(BASE, gain=3.0), scores(BASE), Kind.WEAKENED, id="less gain"),
+        pytest.param(scores(BASE, gain=0.81), scores(BASE), Kind.WEAKENED, id="a fifth is left"),
+        pytest.param(scores(BASE, gain=0.79), scores(BASE), Kind.LOST, id="less than a fifth"),
+        pytest.param(
+            scores(BASE, gain=3.9, gain_error=3.0),
+            scores(BASE),
+            Kind.LOST,
+            id="an interval that contains 0",
+        ),
+        pytest.param(scores(BASE, gain=-1.0), scores(BASE), Kind.LOST, id="less than nothing"),
+        pytest.param(
+            scores(BASE, gain=0.1), scores(BASE, gain=0.05), Kind.PRESERVED, id="never was there"
+        ),
+        pytest.param(
+            scores([-0.9, 0.5], **PATCH), scores([0.9, 0.5], **PATCH), Kind.WEAKENED, id="sign flip"
+        ),
+        pytest.param(
+            scores([-0.95, 0.5], **PATCH),
+            scores([-0.9, 0.5], **PATCH),
+            Kind.PRESERVED,
+            id="two-sided, within tolerance",
+        ),
+        pytest.param(
+            scores([-1.0, 0.5], **PATCH),
+            scores([-0.9, 0.5], **PATCH),
+            Kind.STRENGTHENED,
+            id="two-sided, away from 0",
+        ),
+        pytest.param(
+            scores([-0.8, 0.5], **PATCH),
+            scores([-0.9, 0.5], **PATCH),
+            Kind.WEAKENED,
+            id="two-sided, towards 0",
+        ),
+        pytest.param(
+            scores([0.9, -0.5], **PATCH), scores([0.9, 0.0], **PATCH), Kind.STRENGTHENED,
+            id="two-sided, a negative head joins",
+        ),
+        pytest.param(number(3.0), number(3.05), Kind.PRESERVED, id="number at tolerance"),
+        pytest.param(number(2.9), number(3.0), Kind.WEAKENED, id="higher is better, lower"),
+        pytest.param(number(3.1), number(3.0), Kind.STRENGTHENED, id="higher is better, higher"),
+        pytest.param(number(0.5), number(3.0), Kind.LOST, id="higher is better, nearly nothing"),
+        pytest.param(
+            number(3.1, direction=Direction.LOWER),
+            number(3.0, direction=Direction.LOWER),
+            Kind.WEAKENED,
+            id="lower is better, higher",
+        ),
+        pytest.param(
+            number(2.9, direction=Direction.LOWER),
+            number(3.0, direction=Direction.LOWER),
+            Kind.STRENGTHENED,
+            id="lower is better, lower",
+        ),
+        pytest.param(
+            number(0.0, direction=Direction.LOWER),
+            number(3.0, direction=Direction.LOWER),
+            Kind.STRENGTHENED,
+            id="lower is better, nothing",
+        ),
+        pytest.param(number(-2.0), number(-2.0), Kind.PRESERVED, id="a wrong answer, as before"),
+    ],
+)  # fmt: skip
+def test_a_finding_is_judged(found, approved, kind):
+    assert judge(found, approved, TOLERANCE).kind is kind
+
+
+@pytest.mark.parametrize("kind_of", [scores, number], ids=["heads", "number"])
+def test_standard_errors_excuse_nothing(kind_of):
+    approved = kind_of([0.9, 0.5] if kind_of is scores else 3.0)
+    worse = kind_of([0.8, 0.5] if kind_of is scores else 2.8)
+    uncertain = replace(worse, errors=np.full_like(worse.errors, 0.5))
+
+    assert judge(uncertain, approved, TOLERANCE).kind is Kind.WEAKENED
+
+
+def test_a_finding_of_one_sample_has_no_error_and_is_judged_all_the_same():
+    alone = {"errors": np.full((1, 4), math.nan), "clusters": 1, "samples": 1}
+
+    verdict = judge(scores(BASE, gain_error=math.nan, **alone), scores(BASE, **alone), TOLERANCE)
+
+    assert verdict.kind is Kind.PRESERVED
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "before", "after"),
+    [
+        ({"convention": {"block": 15, "seed": 0}}, "convention.block", "16", "15"),
+        ({"convention": {"block": 16}}, "convention.seed", "0", "none"),
+        (
+            {"convention": {"block": 16, "seed": 0, "loss": "all"}},
+            "convention.loss",
+            "none",
+            "all",
+        ),
+        (
+            {"prompts": {"kind": "repeated tokens", "tokens": "bb22", "ids": [[1, 2]]}},
+            "prompts.tokens",
+            "aa11",
+            "bb22",
+        ),
+        (
+            {"values": np.zeros((2, 4)), "errors": np.zeros((2, 4))},
+            "shape",
+            "1 × 4",
+            "2 × 4",
+        ),
+        ({"unit": "logits"}, "unit", "attention probability", "logits"),
+        ({"direction": Direction.TWO_SIDED}, "direction", "higher", "two-sided"),
+        ({"companion": scores(BASE).companion[1:]}, "companion.repeat_loss", "measured", None),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else None,
+)
+def test_what_is_not_the_same_quantity_is_incomparable_and_says_why(change, field, before, after):
+    verdict = judge(replace(scores(BASE), **change), scores(BASE), TOLERANCE)
+
+    assert verdict.kind is Kind.INCOMPARABLE
+    reason = verdict.reasons[0]
+    assert (reason.change, reason.about) == (Change.DIFFERS, About.FIELD)
+    assert (reason.subject, reason.before) == (field, before)
+    assert after is None or reason.after == after
+    assert len(verdict.reasons) == 1
+
+
+def test_every_field_that_differs_is_named():
+    found = replace(
+        scores(BASE), convention={"block": 15, "seed": 3}, prompts={"kind": "pairs"}, unit="logits"
+    )
+
+    verdict = judge(found, scores(BASE), TOLERANCE)
+
+    assert [reason.subject for reason in verdict.reasons] == [
+        "convention.block",
+        "convention.seed",
+        "prompts.kind",
+        "prompts.tokens",
+        "unit",
+    ]
+
+
+def test_another_measure_is_incomparable_without_a_list_of_its_conventions():
+    found = replace(scores(BASE), measure="patch", convention={"site": "head_out"})
+
+    verdict = judge(found, scores(BASE), TOLERANCE)
+
+    assert verdict.kind is Kind.INCOMPARABLE
+    assert [reason.subject for reason in verdict.reasons] == ["measure"]
+
+
+def test_drawn_ids_are_compared_by_their_hash():
+    other_ids = {"kind": "repeated tokens", "tokens": "aa11", "ids": [[2, 1]]}
+
+    assert judge(replace(scores(BASE), prompts=other_ids), scores(BASE), TOLERANCE).kind is (
+        Kind.PRESERVED
+    )
+
+
+def test_what_a_finding_was_measured_with_is_not_compared():
+    found = replace(scores(BASE), provenance={"device": "cuda", "dtype": "bfloat16"})
+
+    assert judge(found, scores(BASE), TOLERANCE).kind is Kind.PRESERVED
+
+
+def test_reasons_come_worst_first():
+    approved = scores([0.9, 0.8, 0.7, 0.0, 0.5], loss=0.5)
+    found = scores([0.6, 0.3, 0.7, 0.6, 0.6], loss=5.0, gain=0.1)
+
+    reasons = judge(found, approved, TOLERANCE).reasons
+
+    assert [(reason.change, reason.subject) for reason in reasons] == [
+        (Change.GONE, "repeat_gain"),
+        (Change.WORSE, "repeat_loss"),  # 30 tolerances
+        (Change.LEFT, "L0H1"),  # 10
+        (Change.WORSE, "L0H0"),  # 6
+        (Change.WORSE, "induction heads"),  # the role lost 0.4 of its 2.9
+        (Change.JOINED, "L0H3"),  # good news last, the best of it first
+        (Change.BETTER, "L0H4"),
+    ]
+    assert reasons[1].excess == pytest.approx(30)
+
+
+def test_an_empty_role_comes_before_the_heads_that_left_it():
+    reasons = judge(scores([0.1, 0.0, 0.0, 0.0]), scores(BASE), TOLERANCE).reasons
+
+    assert [reason.change for reason in reasons] == [
+        Change.EMPTY,
+        Change.LEFT,
+        Change.LEFT,
+        Change.WORSE,
+    ]
+    assert (reasons[0].subject, reasons[0].before, reasons[0].after) == ("induction heads", 2, 0)
+
+
+def test_a_reason_carries_the_numbers_it_rests_on():
+    (reason,) = judge(scores([0.8, 0.5, 0.0, 0.0]), scores(BASE), TOLERANCE).reasons
+
+    assert (reason.change, reason.about, reason.subject) == (Change.WORSE, About.HEAD, "L0H0")
+    assert (reason.quantity, reason.before, reason.after) == ("induction score", 0.9, 0.8)
+    assert reason.tolerance == 0.05
+    assert reason.excess == pytest.approx(2)
+    assert reason.bad
+
+
+def test_a_sign_flip_counts_with_its_whole_distance():
+    (reason,) = judge(scores([-0.9], **PATCH), scores([0.9], **PATCH), TOLERANCE).reasons
+
+    assert reason.change is Change.WORSE
+    assert reason.excess == pytest.approx(1.8 / 0.05)
+
+
+def test_the_summed_strength_of_a_role_counts_heads_that_joined_it():
+    approved, found = scores([0.9, 0.5, 0.0]), scores([0.9, 0.2, 0.6])
+
+    changes = {reason.about for reason in judge(found, approved, TOLERANCE).reasons}
+
+    assert About.ROLE not in changes
+
+
+def test_small_losses_that_add_up_name_the_role():
+    (reason,) = judge(scores([0.401] * 3), scores([0.45] * 3), TOLERANCE).reasons
+
+    assert (reason.about, reason.subject) == (About.ROLE, "induction heads")
+    assert reason.quantity == "summed strength"
+    assert reason.before == pytest.approx(1.35)
+    assert reason.after == pytest.approx(1.203)
+    assert reason.tolerance == pytest.approx(0.135)
+
+
+def test_a_tolerance_is_a_share_of_the_roles_strength_where_that_is_larger():
+    wide = replace(TOLERANCE, value=Allowance(floor=0.05, share=0.1))
+    approved = scores([0.9, 0.5])  # a tenth of 1.4
+
+    assert judge(scores([0.77, 0.5]), approved, wide).kind is Kind.PRESERVED
+    assert judge(scores([0.75, 0.5]), approved, wide).kind is Kind.WEAKENED
+
+
+def test_the_baselines_threshold_decides_who_is_in_the_role():
+    approved = scores([0.9, 0.5])
+    found = replace(scores([0.9, 0.5]), role=Role("induction heads", 0.8))
+
+    assert judge(found, approved, TOLERANCE).kind is Kind.PRESERVED
+
+
+def fractions(values, gap):
+    return replace(
+        scores([0.0] * len(values), direction=Direction.TWO_SIDED),
+        values=np.array([values]),
+        measure="patch",
+        companion=(
+            Behaviour("logit_diff_gap", gap, 0.1, 10, Direction.HIGHER, "logits", vital=True),
+        ),
+        relative_to="logit_diff_gap",
+    )
+
+
+def test_fractions_of_a_behaviour_that_is_gone_are_not_judged():
+    tolerance = replace(TOLERANCE, behaviours={"logit_diff_gap": Allowance(0.2, 0.05)})
+
+    undefined = judge(fractions([math.nan] * 2, gap=0.0), fractions([0.9, 0.1], 4.0), tolerance)
+    dying = judge(fractions([0.2, 0.8], gap=0.5), fractions([0.9, 0.1], 4.0), tolerance)
+
+    for verdict in (undefined, dying):
+        assert verdict.kind is Kind.LOST
+        assert [reason.subject for reason in verdict.reasons] == ["logit_diff_gap"]
+
+
+def test_fractions_are_judged_while_their_behaviour_lives():
+    tolerance = replace(TOLERANCE, behaviours={"logit_diff_gap": Allowance(0.2, 0.05)})
+
+    verdict = judge(fractions([0.2, 0.8], gap=4.0), fractions([0.9, 0.1], 4.0), tolerance)
+
+    assert {reason.subject for reason in verdict.reasons} == {"L0H0", "L0H1"}
+
+
+def test_scores_are_judged_beside_a_behaviour_that_is_gone():
+    verdict = judge(scores([0.2, 0.5, 0.0, 0.0], gain=0.0), scores(BASE), TOLERANCE)
+
+    assert [reason.subject for reason in verdict.reasons[:2]] == ["repeat_gain", "L0H0"]
+
+
+def test_a_finding_without_baseline_is_new_and_gives_its_own_numbers():
+    verdict = without_baseline(scores(BASE))
+
+    assert verdict.kind is Kind.NEW
+    assert verdict.reasons == ()
+    assert verdict.summary == summarise(scores(BASE))
+
+
+@pytest.mark.parametrize(
+    ("finding", "text"),
+    [
+        (scores(BASE), "2 heads, L0H0 0.90; repeat loss 0.50"),
+        (scores([0.1, 0.5]), "1 head, L0H1 0.50; repeat loss 0.50"),
+        (scores([0.1, 0.1]), "0 heads; repeat loss 0.50"),
+        (scores(BASE, gain=-1.0), "2 heads, L0H0 0.90; repeat loss 0.50"),
+        (number(3.0), "induction score 3.00"),
+        (
+            fractions([math.nan, math.nan], gap=0.0),
+            "induction score undefined; logit diff gap 0.00",
+        ),
+    ],
+)
+def test_a_finding_is_summarised_in_a_few_words(finding, text):
+    assert summarise(finding) == text
+
+
+def test_default_tolerances_hold_benign_change_and_not_damage():
+    approved = scores([0.886, 0.744, 0.714, 0.0], loss=3.24)
+    tolerance = default_tolerance(approved)
+
+    benign = scores([0.868, 0.762, 0.70, 0.018], loss=3.32)
+    damaged = scores([0.886, 0.744, 0.714, 0.0], loss=5.41)
+    assert judge(benign, approved, tolerance).kind is Kind.PRESERVED
+    assert judge(damaged, approved, tolerance).kind is Kind.WEAKENED

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pytest_circuits.findings import Behaviour, Direction, Finding
+from pytest_circuits.verdicts import (
+    Allowance,
+    Tolerance,
+    decode_tolerance,
+    default_tolerance,
+    encode_tolerance,
+)
+
+
+def finding(measure: str, *companion: str) -> Finding:
+    return Finding(
+        measure, "value", "logits", Direction.HIGHER, (), np.array(1.0), np.array(0.1), 5, 5,
+        convention={},
+        prompts={},
+        companion=tuple(
+            Behaviour(name, 1.0, 0.1, 5, Direction.HIGHER, "logits") for name in companion
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("strength", "allowed"), [(0.0, 0.1), (1.0, 0.1), (2.0, 0.1), (4.0, 0.2), (-4.0, 0.2)]
+)
+def test_an_allowance_is_a_floor_or_a_share_whichever_is_larger(strength, allowed):
+    assert Allowance(floor=0.1, share=0.05).of(strength) == pytest.approx(allowed)
+
+
+def test_a_tolerance_comes_back_from_its_document():
+    tolerance = Tolerance(
+        Allowance(0.05, 0.02),
+        Allowance(0.1, 0.1),
+        {"repeat_loss": Allowance(0.15, 0.05)},
+        origin="calibrated",
+    )
+
+    document = json.loads(json.dumps(encode_tolerance(tolerance)))
+
+    assert document == {
+        "value": [0.05, 0.02],
+        "role": [0.1, 0.1],
+        "behaviours": {"repeat_loss": [0.15, 0.05]},
+        "origin": "calibrated",
+    }
+    assert decode_tolerance(document) == tolerance
+
+
+def test_default_tolerances_follow_the_measure():
+    assert default_tolerance(finding("logit_diff")).value == Allowance(0.2, 0.05)
+    assert default_tolerance(finding("induction_scores")).value == Allowance(0.05, 0.02)
+    assert default_tolerance(finding("my_own_measure")).value == Allowance(0.05, 0.02)
+
+
+def test_every_behaviour_gets_a_default_tolerance_known_or_not():
+    tolerance = default_tolerance(finding("mine", "repeat_accuracy", "politeness"))
+
+    assert tolerance.behaviours["repeat_accuracy"] == Allowance(0.05, 0.0)
+    assert tolerance.behaviours["politeness"].of(10) == pytest.approx(0.5)
+    assert tolerance.origin == "default"
+
+
+def test_a_default_tolerance_does_not_depend_on_the_values():
+    small = finding("induction_scores", "repeat_loss")
+    large = replace(small, values=np.array(100.0))
+
+    assert default_tolerance(small) == default_tolerance(large)
