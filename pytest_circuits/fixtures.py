@@ -54,7 +54,7 @@ def circuit_model(
     try:
         return circuits_session(request.config).load(circuit_source)
     except ModelError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise _failure(str(error)) from None
 
 
 @pytest.fixture
@@ -75,6 +75,11 @@ def circuit_snapshot(
     from pytest_circuits.snapshots import make_snapshot
 
     return make_snapshot(request, circuit_source)
+
+
+def _failure(message: str) -> BaseException:
+    """The message alone: where in our code it arose is of no use to who reads it."""
+    return pytest.fail.Exception(message, pytrace=False)
 
 
 class Circuits:
@@ -142,6 +147,6 @@ class Circuits:
         try:
             finding = measure(runs, *args, **options)
         except (ModelError, PromptError, InvalidFindingError) as error:
-            pytest.fail(f"{name} on {self.alias}: {error}", pytrace=False)
+            raise _failure(f"{name} on {self.alias}: {error}") from None
         self.findings.append(finding)
         return finding

@@ -125,6 +125,12 @@ class CircuitsSession:
                 state.rows.append(Row.not_judged(item.nodeid, alias, finding))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse tests that can't be run as they are written."""
+        for item in session.items:
+            _check_scopes(item)
+        self._check_files(session)
+
+    def _check_files(self, session: pytest.Session) -> None:
         """Refuse tests whose baselines would be one file where a file system ignores case."""
         from pytest_circuits.snapshots import baseline_file
 
@@ -229,6 +235,20 @@ SESSION = pytest.StashKey[CircuitsSession]()
 def circuits_session(config: pytest.Config) -> CircuitsSession:
     """The session of a run with ``--circuits``."""
     return config.stash[SESSION]
+
+
+def _check_scopes(item: pytest.Item) -> None:
+    """Refuse fixtures of a wider scope that ask for one of ours that belongs to one test."""
+    known: Any = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    for *_, fixture in known.values():
+        ours = [name for name in fixture.argnames if name in ("circuits", "circuit_snapshot")]
+        if ours and fixture.scope != "function":
+            raise pytest.UsageError(
+                f"{item.nodeid}: the {fixture.scope}-scoped fixture {fixture.argname!r} asks for "
+                f"{ours[0]!r}, which belongs to one test.\n"
+                f"Give {fixture.argname!r} function scope, or let it ask for 'circuit_model' and "
+                f"measure with pytest_circuits.measures."
+            )
 
 
 def _outcome(report: pytest.TestReport) -> str:

@@ -107,9 +107,10 @@ class Settings(NamedTuple):
     def header(self) -> list[str]:
         """The settings for pytest's header."""
         models = ", ".join(f"{line.alias}={line.source}" for line in self.measured.values())
+        owners = dict.fromkeys(" else ".join(self.owners(alias)) for alias in self.measured)
         return [
             f"circuits: {models} ({self.models_origin})",
-            f"circuits: baselines of {self.reference} ({self.ini}), gate {self.gate}",
+            f"circuits: baselines of {'; '.join(owners)} ({self.ini}), gate {self.gate}",
             f"circuits: device {self.device}, dtype {self.dtype}",
         ]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.prompts.tokens import bos_id
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -154,7 +156,8 @@ class PromptPairs:
             PromptError: if a clean and a corrupted prompt differ in length, or an answer is not
                 a single token; the message shows the tokens.
         """
-        first = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
+        bos = bos_id(tokenizer)
+        first = [] if bos is None else [bos]
         ids = {
             field: [_encode(tokenizer, text) for text in getattr(self, field)] for field in _FIELDS
         }

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_circuits.prompts.pairs import PromptError, digest
+from pytest_circuits.prompts.tokens import bos_id
 
 #: The longest block drawn unless a test asks for another.
 LONGEST_BLOCK = 50
+#: In a block of two the token after the earlier occurrence is the token before the current one,
+#: and a previous-token head would pass for an induction head.
+SHORTEST_BLOCK = 3
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,10 @@ class RepeatedTokens:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.batch < 1 or (self.block is not None and self.block < 2):  # noqa: PLR2004
+        if self.batch < 1 or (self.block is not None and self.block < SHORTEST_BLOCK):
             raise PromptError(
-                f"repeated tokens need a batch of at least 1 and a block of at least 2, "
-                f"got batch={self.batch}, block={self.block}"
+                f"repeated tokens need a batch of at least 1 and a block of at least "
+                f"{SHORTEST_BLOCK}, got batch={self.batch}, block={self.block}"
             )
 
     def draw(self, tokenizer: Any, context: int, vocabulary: int) -> DrawnTokens:  # noqa: ANN401
@@ -68,8 +72,9 @@ class RepeatedTokens:
         Raises:
             PromptError: if the context or the vocabulary is too small.
         """
-        block = min(LONGEST_BLOCK, (context - 1) // 2) if self.block is None else self.block
-        if block < 2 or 1 + 2 * block > context:  # noqa: PLR2004
+        fitting = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, (context - 1) // 2))
+        block = fitting if self.block is None else self.block
+        if 1 + 2 * block > context:
             raise PromptError(
                 f"a block of {block} tokens, twice, after a first token needs {1 + 2 * block} "
                 f"positions, and the model has {context}"
@@ -78,7 +83,7 @@ class RepeatedTokens:
         ordinary = [
             token for token in range(min(len(tokenizer), vocabulary)) if token not in special
         ]
-        bos = tokenizer.bos_token_id
+        bos = bos_id(tokenizer)
         needed = block + (bos is None)
         if len(ordinary) < needed:
             raise PromptError(

@@ -5,11 +5,16 @@ import math
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Direction, Head
+from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptError, RepeatedTokens
-from pytest_circuits.testing import COPIED_LOGIT
+from pytest_circuits.testing import COPIED_LOGIT, WORDS, tiny_checkpoint
 
 BATCH, BLOCK = 4, 6
 PROMPTS = RepeatedTokens(batch=BATCH, block=BLOCK, seed=2)
@@ -207,3 +212,18 @@ def test_a_finding_tells_what_it_was_measured_with(perfect):
         "transformer-lens",
         "transformers",
     ]
+
+
+def test_a_tokenizer_without_bos_gets_an_ordinary_first_token_through_a_bridge_too(tmp_path):
+    # transformer-lens makes EOS stand in for the missing BOS.
+    tiny_checkpoint(tmp_path, "llama")
+    core = Tokenizer(WordLevel({word: i for i, word in enumerate(["<eos>", *WORDS])}))
+    core.pre_tokenizer = WhitespaceSplit()
+    PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>").save_pretrained(tmp_path)
+    bridge = load(parse_source(str(tmp_path))).bridge
+    assert bridge.tokenizer.bos_token == "<eos>"
+
+    scores = measures.induction_scores(bridge)
+
+    assert scores.convention["first_token"] == "ordinary token"
+    assert scores.prompts["first_token"] in WORDS

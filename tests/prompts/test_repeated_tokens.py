@@ -56,7 +56,7 @@ def test_a_block_may_be_the_whole_vocabulary(tokenizer):
 
 
 @pytest.mark.parametrize(
-    ("context", "block"), [(33, 16), (34, 16), (5, 2), (49, 24), (1024, 50), (101, 50)]
+    ("context", "block"), [(33, 16), (34, 16), (7, 3), (49, 24), (1024, 50), (101, 50)]
 )
 def test_the_block_fills_the_context_up_to_50(context, block):
     tokenizer = word_tokenizer([*WORDS, *(f"word{i}" for i in range(40))])
@@ -143,6 +143,7 @@ def test_without_bos_one_ordinary_token_comes_first_and_in_no_block():
                 "and the vocabulary has 39: ask for a shorter block"
             ),
         ),
+        ({"context": 6}, "a block of 3 tokens, twice, after a first token needs 7 positions"),
         ({"vocabulary": 9}, "needs 16 ordinary tokens, and the vocabulary has 8"),
     ],
 )
@@ -158,7 +159,7 @@ def test_the_first_token_counts_where_it_is_an_ordinary_one():
         draw(without_bos(), context=100, block=39)
 
 
-@pytest.mark.parametrize("fields", [{"batch": 0}, {"block": 1}, {"block": 0}, {"batch": -1}])
+@pytest.mark.parametrize("fields", [{"batch": 0}, {"block": 2}, {"block": 0}, {"batch": -1}])
 def test_nothing_to_repeat_is_refused_at_once(fields):
-    with pytest.raises(PromptError, match="a batch of at least 1 and a block of at least 2, got"):
+    with pytest.raises(PromptError, match="a batch of at least 1 and a block of at least 3, got"):
         RepeatedTokens(**fields)
