@@ -128,7 +128,7 @@ def test_without_bos_one_ordinary_token_comes_first_and_in_no_block():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"context": 4}, "a block of 1 tokens, twice, after a first token needs 3 positions"),
+        ({"context": 4}, "a block of 3 tokens, twice, after a first token needs 7 positions"),
         (
             {"context": 32, "block": 16},
             (
