@@ -117,6 +117,8 @@ def _at_least(finding: Finding, at_least: float, heads: int, *, sure: bool) -> N
     if heads < 1:
         raise ValueError(f"heads is how many heads must hold, at least 1, not {heads}")
     values = _head_values(finding)
+    if heads > len(values):
+        raise ValueError(f"heads is {heads}, and this model has only {len(values)}")
     bounds = finding.lower_bounds()
     if sure and finding.clusters < 2:  # noqa: PLR2004
         raise ValueError(

@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: pytest-circuits show example_suites/quickstart",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    show = commands.add_parser("show", help="print baselines in words")
+    what = "print baselines in words"
+    show = commands.add_parser("show", help=what, description=what)
     show.add_argument(
         "paths",
         nargs="*",

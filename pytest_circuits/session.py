@@ -80,6 +80,7 @@ class CircuitsSession:
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
         self._unfinished: dict[str, None] = {}
+        self._refused: dict[str, str] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
 
@@ -125,32 +126,23 @@ class CircuitsSession:
                 state.rows.append(Row.not_judged(item.nodeid, alias, finding))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse tests that can't be run as they are written."""
-        for item in session.items:
-            _check_scopes(item)
-        self._check_files(session)
+        """Note the tests that can't run as they are written.
 
-    def _check_files(self, session: pytest.Session) -> None:
-        """Refuse tests whose baselines would be one file where a file system ignores case."""
-        from pytest_circuits.snapshots import baseline_file
-
-        seen: dict[str, str] = {}
+        They fail when their turn comes: an error here would reach nobody from an xdist worker.
+        """
         for item in session.items:
-            if "circuit_snapshot" not in getattr(item, "fixturenames", ()):
-                continue
-            path = baseline_file(item)
-            other = seen.setdefault(str(path).casefold(), item.nodeid)
-            if path is not None and other != item.nodeid:
-                raise pytest.UsageError(
-                    f"{other} and {item.nodeid} differ only in case, and so would their "
-                    f"baselines' files: rename one of them"
-                )
+            problem = _scope_problem(item)
+            if problem:
+                self._refused[item.nodeid] = problem
+        self._refused |= _case_problems(session.items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a test afresh, also when it is run again."""
         item.stash[STATE] = ItemState()
         item.user_properties[:] = [p for p in item.user_properties if p[0] != PROPERTY]
+        if item.nodeid in self._refused:
+            pytest.fail(self._refused[item.nodeid], pytrace=False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
@@ -197,7 +189,7 @@ class CircuitsSession:
         if report.when == "call":
             self._outcomes[report.nodeid] = _outcome(report)
             self._unfinished.pop(report.nodeid, None)
-        elif report.when != "teardown" and report.failed and "circuits" in report.keywords:
+        elif report.when != "teardown" and report.failed and self._is_ours(report):
             # A failed setup, or a worker that is gone: no call report will follow.
             self._unfinished[report.nodeid] = None
         if report.when == "teardown":
@@ -208,6 +200,14 @@ class CircuitsSession:
                 for name, value in report.user_properties
                 if name == PROPERTY
             ]
+
+    def _is_ours(self, report: pytest.TestReport) -> bool:
+        from pytest_circuits.scheduling import model_of
+
+        if report.keywords:
+            return "circuits" in report.keywords
+        # xdist knows no more than the node id of what a lost worker was running.
+        return model_of(report.nodeid, frozenset(self.sources)) is not None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
@@ -237,18 +237,38 @@ def circuits_session(config: pytest.Config) -> CircuitsSession:
     return config.stash[SESSION]
 
 
-def _check_scopes(item: pytest.Item) -> None:
-    """Refuse fixtures of a wider scope that ask for one of ours that belongs to one test."""
+def _scope_problem(item: pytest.Item) -> str | None:
+    """What is wrong if a fixture of a wider scope asks for one of ours that belongs to one test."""
     known: Any = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
     for *_, fixture in known.values():
         ours = [name for name in fixture.argnames if name in ("circuits", "circuit_snapshot")]
         if ours and fixture.scope != "function":
-            raise pytest.UsageError(
-                f"{item.nodeid}: the {fixture.scope}-scoped fixture {fixture.argname!r} asks for "
-                f"{ours[0]!r}, which belongs to one test.\n"
+            return (
+                f"the {fixture.scope}-scoped fixture {fixture.argname!r} asks for {ours[0]!r}, "
+                f"which belongs to one test.\n"
                 f"Give {fixture.argname!r} function scope, or let it ask for 'circuit_model' and "
                 f"measure with pytest_circuits.measures."
             )
+    return None
+
+
+def _case_problems(items: Sequence[pytest.Item]) -> dict[str, str]:
+    """What is wrong with tests whose baselines are one file where a file system ignores case."""
+    from pytest_circuits.snapshots import baseline_file
+
+    sharing: dict[str, list[str]] = {}
+    for item in items:
+        if "circuit_snapshot" in getattr(item, "fixturenames", ()):
+            path = baseline_file(item)
+            if path is not None:
+                sharing.setdefault(str(path).casefold(), []).append(item.nodeid)
+    return {
+        nodeid: f"{' and '.join(dict.fromkeys(nodeids))} differ only in case, and so would their "
+        f"baselines' files: rename one of them"
+        for nodeids in sharing.values()
+        if len(set(nodeids)) > 1
+        for nodeid in nodeids
+    }
 
 
 def _outcome(report: pytest.TestReport) -> str:

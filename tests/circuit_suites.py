@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +25,9 @@ import pytest_circuits.snapshots  # noqa: F401
 
 # Both are loaded lazily by transformers.
 _ = (transformers.AutoModelForCausalLM, transformers.PreTrainedTokenizerFast)
+
+# Every pytest run collects garbage several times when it ends; what was imported is none.
+gc.freeze()
 
 RECALL = "recall = bundled:recall"
 #: A child of the reference.
@@ -175,10 +180,12 @@ def copy_of_recall(folder, change=None):
     return folder
 
 
-def in_fresh_python(code):
+def in_fresh_python(code, **environment):
     """Run code in a new interpreter and return what it printed."""
-    import subprocess
-
     return subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
     ).stdout

@@ -82,15 +82,25 @@ class Row:
         return cls(NOT_JUDGED, test, alias, finding.measure, summarise(finding))
 
     def to_json(self) -> str:
-        """The row as one JSON string of at most 2 KiB; the least important reasons give way."""
-        row = self
+        """The row as one JSON string of at most 2 KiB.
+
+        The least important reasons give way first, then the ends of long names that say least.
+        """
+        row, limit = self, 400
         while len(text := json.dumps(asdict(row), ensure_ascii=False).encode()) > _MAX_BYTES:
             if row.reasons:
                 row = replace(row, reasons=row.reasons[:-1])
-            else:
-                row = replace(row, test=row.test[-400:], headline=row.headline[:200])
-                break
-        return json.dumps(asdict(row), ensure_ascii=False) if row is not self else text.decode()
+                continue
+            row = replace(
+                row,
+                test=row.test[-limit:],
+                alias=row.alias[:limit],
+                owner=row.owner[:limit],
+                name=row.name[:limit],
+                headline=row.headline[:limit],
+            )
+            limit //= 2
+        return text.decode()
 
     @classmethod
     def from_json(cls, text: str, outcome: str) -> Row:

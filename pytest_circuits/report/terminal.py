@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _ORDER = [*(kind.value for kind in SEVERITY), NOT_JUDGED]
 _LEAST_TEST = 16
+_LEAST_NUMBER = 8
 _EXPECTED = ("xfailed", "xpassed")
 _NOTES = ("", *(f" ({outcome})" for outcome in _EXPECTED))
 
@@ -34,30 +35,26 @@ def terminal_lines(rows: Sequence[Row], width: int, unfinished: int = 0) -> list
         width: columns of the terminal; no line is longer.
         unfinished: tests that never came to measure (a failed setup, a lost worker).
     """
-    incomplete = (
-        [Line(f"incomplete: {unfinished} circuit test(s) did not run to a verdict"[:width], "red")]
-        if unfinished
-        else []
-    )
+    text = f"incomplete: {unfinished} circuit test(s) did not run to a verdict"
+    incomplete = [Line(_cut(text, width), "red")] if unfinished else []
     if not rows:
-        return [Line("no findings"), *incomplete]
+        return [Line(_cut("no findings", width)), *incomplete]
     ordered = sorted(rows, key=lambda r: (not _fails(r), _ORDER.index(r.verdict), r.test, r.name))
     verdict_width = max(len(row.verdict) for row in rows)
-    alias_width = min(16, max(len(row.alias) for row in rows))
+    alias_width = min(width // 5, max(len(row.alias) for row in rows))
     room = width - verdict_width - alias_width - 3
     # The number matters more than the name, which stands in pytest's own summary too.
     wanted = room - max(len(_number(row)) for row in rows)
     test_width = min(max(len(_test(row)) for row in rows), max(_LEAST_TEST, wanted))
-    lines = [
-        Line(
+    test_width = max(1, min(test_width, room - _LEAST_NUMBER))
+    lines = []
+    for row in ordered:
+        text = (
             f"{row.verdict:<{verdict_width}} {_cut(_test(row), test_width):<{test_width}} "
-            f"{_cut(row.alias, alias_width):<{alias_width}} "
-            f"{_cut(_number(row), room - test_width)}".rstrip(),
-            _colour(row),
+            f"{_cut(row.alias, alias_width):<{alias_width}} {_number(row)}"
         )
-        for row in ordered
-    ]
-    return [*lines, Line(_count(rows)[:width]), *incomplete]
+        lines.append(Line(_cut(text.rstrip(), width), _colour(row)))
+    return [*lines, Line(_cut(_count(rows), width)), *incomplete]
 
 
 def _test(row: Row) -> str:
