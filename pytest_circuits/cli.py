@@ -72,7 +72,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     for file in sorted(path.rglob("*.json")):
-        if ROOT in file.parts:
+        if ROOT in file.resolve().parts:
             yield file
 
 

@@ -19,7 +19,11 @@ DEFAULT = "default"
 #: The alias of a model that is named on the command line by its source alone.
 CANDIDATE = "candidate"
 
-_ALIAS = re.compile(r"[A-Za-z0-9._-]+")
+#: Also a folder's name everywhere: not made of dots, none at the end, no device of Windows.
+_ALIAS = re.compile(
+    r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))\.*[a-z0-9_-](?:[a-z0-9._-]*[a-z0-9_-])?",
+    re.IGNORECASE | re.ASCII,
+)
 #: The values of ``verdicts.Gate``, which a plain run must not import.
 GATES = ("regression", "change", "never")
 _DEFAULTS = {"device": "auto", "dtype": "auto", "gate": "regression"}
@@ -189,7 +193,8 @@ def _declared(lines: Sequence[str], base: Path, ini: str) -> dict[str, ModelLine
         if not equals or not source or not _ALIAS.fullmatch(alias):
             raise pytest.UsageError(
                 f"{ini}: circuits_models has {text!r}; a line is `alias = source`, perhaps "
-                f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-'"
+                f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-', "
+                f"and can be a folder's name"
             )
         if alias.lower() in map(str.lower, declared):
             raise pytest.UsageError(f"{ini}: circuits_models names {alias!r} twice")
@@ -220,7 +225,7 @@ def _measured(
         elif not source or not _ALIAS.fullmatch(alias):
             raise pytest.UsageError(
                 f"{text!r} ({origin}) names no model: write alias=source, and an alias is made "
-                f"of letters, digits, '.', '_' and '-'"
+                f"of letters, digits, '.', '_' and '-', and can be a folder's name"
             )
         else:
             line = ModelLine(alias, source, None, base)

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 import pytest_circuits.assertions
 import pytest_circuits.measures
 import pytest_circuits.runs
-import pytest_circuits.snapshots  # noqa: F401
+import pytest_circuits.snapshots
 
 # Both are loaded lazily by transformers.
 _ = (transformers.AutoModelForCausalLM, transformers.PreTrainedTokenizerFast)

@@ -95,6 +95,13 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
         isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in findings
     ):
         raise BaselineError(f"{path}: has no list of named findings.\n{_RESTORE}")
+    names = [entry["name"] for entry in findings]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BaselineError(
+            f"{path}: holds {twice or 'the finding without a name'!r} twice, as a merge that kept "
+            f"both sides would leave it.\n{_RESTORE}"
+        )
     return cast("list[dict[str, Any]]", findings)
 
 

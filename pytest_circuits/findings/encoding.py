@@ -77,6 +77,7 @@ def _encode_behaviour(behaviour: Behaviour) -> Json:
         "direction": behaviour.direction.value,
         "unit": behaviour.unit,
         "vital": behaviour.vital,
+        "judged": behaviour.judged,
     }
     if behaviour.interval is not None:
         document["interval"] = [_number(bound) for bound in behaviour.interval]
@@ -126,6 +127,7 @@ def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
         direction=Direction(document["direction"]),
         unit=document["unit"],
         vital=bool(document["vital"]),
+        judged=bool(document["judged"]),
         interval=None if interval is None else (float(interval[0]), float(interval[1])),
         profile=None if profile is None else _array(profile),
     )

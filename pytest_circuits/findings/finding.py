@@ -45,6 +45,8 @@ class Behaviour:
         direction: which way it gets better.
         unit: for example ``nats``.
         vital: whether the behaviour is gone when this value falls to nothing.
+        judged: whether a change of it counts by itself. A value that also moves for reasons that
+            are no concern of the mechanism is shown, and counts only when it is gone.
         interval: 95 % interval, where the value has an exact one (Clopper–Pearson for a share).
         profile: per-sequence or per-prompt values ``[sample]``, where they are kept.
     """
@@ -56,13 +58,17 @@ class Behaviour:
     direction: Direction
     unit: str
     vital: bool = False
+    judged: bool = True
     interval: tuple[float, float] | None = None
     profile: NDArray[np.float64] | None = None
 
     @property
     def indistinct(self) -> bool:
-        """Whether the one-sided 95 % interval of a vital behaviour contains 0."""
-        return self.vital and not (self.value > 0 and not self.lower_bound() <= 0)
+        """Whether a vital behaviour's interval (t over clusters, 95 % each way) contains 0."""
+        if not self.vital:
+            return False
+        margin = t95(self.clusters) * self.error
+        return self.value == 0 if np.isnan(margin) else bool(abs(self.value) <= margin)
 
     def lower_bound(self) -> float:
         """One-sided 95 % lower bound; NaN with a single cluster."""

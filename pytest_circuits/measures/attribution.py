@@ -18,7 +18,7 @@ from pytest_circuits.measures.common import (
 )
 from pytest_circuits.measures.logit_difference import answer_differences
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import PromptGroup, Runs, as_runs, run_prompts
+from pytest_circuits.runs import PromptGroup, PromptRun, Runs, as_runs, exact, run_prompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Heads that write at least this share of the mean logit difference have the role.
 ROLE_SHARE = 0.1
+#: … and at least so many logits, lest every head has it where there is no difference.
+LEAST_THRESHOLD = 0.05
 #: How far the parts may miss the whole, as a share of it, before we refuse to attribute.
 _IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
@@ -85,8 +87,9 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     """
     runs = as_runs(model)
     tokenized = pairs.check(runs.tokenizer)
-    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
-    samples = decompose(runs, tokenized).heads.numpy()
+    run = run_prompts(runs, tokenized.clean)
+    differences = answer_differences(run, tokenized)
+    samples = _decompose(runs, run, tokenized).heads.numpy()
     mean, error = mean_and_error(samples, pairs.clusters)
     companion: tuple[Behaviour, ...] = (
         behaviour(
@@ -100,7 +103,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         ),
         accuracy(differences, pairs.clusters),
     )
-    threshold = ROLE_SHARE * abs(companion[0].value)
+    threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(companion[0].value))
     members = [
         Head(layer, head)
         for layer in range(runs.layers)
@@ -129,19 +132,21 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     )
 
 
-@torch.no_grad()
 def decompose(runs: Runs, tokenized: TokenizedPairs) -> Decomposition:
     """Take the logit difference on the clean prompts apart.
 
     Raises:
         ModelError: if the parts don't sum to the whole.
     """
-    run = run_prompts(runs, tokenized.clean)
+    return _decompose(runs, run_prompts(runs, tokenized.clean), tokenized)
+
+
+def _decompose(runs: Runs, run: PromptRun, tokenized: TokenizedPairs) -> Decomposition:
     parts = [_decompose_group(runs, group, tokenized) for group in run.groups]
     order = torch.tensor([row for group in run.groups for row in group.rows]).argsort()
     whole = Decomposition(
         **{
-            field: torch.cat([getattr(part, field) for part in parts])[order].cpu()
+            field: torch.cat([getattr(part, field) for part in parts])[order]
             for field in Decomposition.__dataclass_fields__
         }
     )
@@ -153,42 +158,42 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
     bridge: Any = runs.bridge
     answers = [tokenized.answers[row] for row in group.rows]
     wrong = [tokenized.wrong_answers[row] for row in group.rows]
-    # float64 on the way: sums of hundreds of parts are held against their total.
-    unembedding = bridge.W_U.double()
-    target = (unembedding[:, answers] - unembedding[:, wrong]).T  # [row, d_model]
-    bias = _double(getattr(bridge, "b_U", None), group)
-    constant = (bias[answers] - bias[wrong]) if bias is not None else target.new_zeros(len(answers))
-    total = (group.normalised.double() * target).sum(-1) + constant
+    # In float64 from here on: sums of hundreds of parts are held against their total.
+    target = exact(bridge.W_U[:, answers]).T - exact(bridge.W_U[:, wrong]).T  # [row, d_model]
+    constant = target.new_zeros(len(answers))
+    bias = getattr(bridge, "b_U", None)
+    if bias is not None:
+        constant = exact(bias[answers]) - exact(bias[wrong])
+    total = (exact(group.normalised) * target).sum(-1) + constant
 
     norm = bridge.ln_final
-    weight = _double(getattr(norm, "weight", None), group)
     direction = target
+    weight = getattr(norm, "weight", None)
     if weight is not None:
-        direction = direction * (1 + weight if norm.uses_weight_offset else weight)
+        direction = direction * (exact(weight) + (1 if norm.uses_weight_offset else 0))
     # A model without norms has no scale either, and a final "norm" that passes all through.
     if runs.has_hook("ln_final.hook_scale") and not norm.uses_rms_norm:
         # (x − mean x) · d = x · (d − mean d)
         direction = direction - direction.mean(-1, keepdim=True)
-        norm_bias = _double(getattr(norm, "bias", None), group)
-        if norm_bias is not None:
-            constant = constant + target @ norm_bias
-    direction = direction / group.scale.double()
+        if getattr(norm, "bias", None) is not None:
+            constant = constant + target @ exact(norm.bias)
+    direction = direction / exact(group.scale)
 
     heads, output_bias = [], []
     for layer, z in enumerate(group.z):
         attention = bridge.blocks[layer].attn
-        written = torch.einsum("hkd,nd->nhk", attention.W_O.double(), direction)
-        heads.append((written * z[:, -1].double()).sum(-1))
-        bias = _double(getattr(attention, "b_O", None), group)
+        written = torch.einsum("hkd,nd->nhk", exact(attention.W_O), direction)
+        heads.append((written * exact(z[:, -1])).sum(-1))
+        bias = getattr(attention, "b_O", None)
         output_bias.append(
-            direction @ bias if bias is not None else direction.new_zeros(len(direction))
+            direction.new_zeros(len(direction)) if bias is None else direction @ exact(bias)
         )
 
     def along(stack: Tensor) -> Tensor:
         """What each layer's output at the last position adds, ``[row, layer]``."""
         added: Tensor = direction.new_zeros((len(direction), 0))
         if len(stack):
-            added = (stack.double() * direction).sum(-1).T
+            added = (exact(stack) * direction).sum(-1).T
         return added
 
     return Decomposition(
@@ -196,14 +201,10 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
         output_bias=torch.stack(output_bias, dim=1),
         attention=along(group.attention),
         mlp=along(group.mlp),
-        embedding=(group.embedding.double() * direction).sum(-1),
+        embedding=(exact(group.embedding) * direction).sum(-1),
         constant=constant,
         total=total,
     )
-
-
-def _double(parameter: Tensor | None, group: PromptGroup) -> Tensor | None:
-    return None if parameter is None else parameter.to(group.logits.device).double()
 
 
 def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor) -> None:

@@ -27,6 +27,8 @@ def provenance(runs: Runs) -> dict[str, Json]:
     """What a number was measured with: shown beside it, never compared."""
     packages = ("pytest-circuits", "torch", "transformer-lens", "transformers")
     return {
+        # Said only where it is so: the weights alone would not explain such a number.
+        **({"hooked": "by the test"} if runs.hooked else {}),
         "device": runs.device.type,
         "dtype": str(next(runs.bridge.parameters()).dtype).removeprefix("torch."),
         "versions": {package: version(package).partition("+")[0] for package in packages},
@@ -41,6 +43,7 @@ def behaviour(
     unit: str,
     *,
     vital: bool = False,
+    judged: bool = True,
     keep: bool = False,
 ) -> Behaviour:
     """A behaviour from its values on each sample (``[sample]``); ``keep`` stores them too."""
@@ -53,6 +56,7 @@ def behaviour(
         direction,
         unit,
         vital=vital,
+        judged=judged,
         profile=samples if keep else None,
     )
 

@@ -65,7 +65,8 @@ def patch(
     two_sided = Direction.TWO_SIDED
     companion = (
         behaviour("clean_logit_diff", clean, clusters, Direction.HIGHER, "logits"),
-        behaviour("corrupted_logit_diff", corrupted, clusters, two_sided, "logits"),
+        # Judged by the gap: by itself it has no good direction.
+        behaviour("corrupted_logit_diff", corrupted, clusters, two_sided, "logits", judged=False),
         behaviour(
             "logit_diff_gap",
             clean - corrupted,

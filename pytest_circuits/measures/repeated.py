@@ -180,7 +180,10 @@ def _companion(
     return (
         behaviour("repeat_loss", losses, clusters, Direction.LOWER, "nats"),
         behaviour("repeat_accuracy", hits, clusters, Direction.HIGHER, "share of tokens"),
-        behaviour("repeat_gain", gain, clusters, Direction.HIGHER, "nats", vital=True),
+        # It shrinks too when a model is less surprised by random tokens, which is no loss.
+        behaviour(
+            "repeat_gain", gain, clusters, Direction.HIGHER, "nats", vital=True, judged=False
+        ),
     )
 
 

@@ -55,5 +55,7 @@ def live_fingerprint(model: nn.Module) -> str:
     total = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         total.update(json.dumps([name, str(parameter.dtype), list(parameter.shape)]).encode())
-        total.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        total.update(
+            parameter.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        )
     return f"live-sha256:{total.hexdigest()}"

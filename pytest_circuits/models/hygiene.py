@@ -21,44 +21,53 @@ _LIBRARIES = ("transformer_lens", "transformers", "accelerate", "torch")
 
 
 class Clean:
-    """Tells what a test left on a model, and takes it away.
+    """What is on a model now; takes away what a test puts there later.
 
     Covers transformer-lens hooks (permanent ones too), hooks put on a module with plain torch,
-    training mode, and gradients switched on. What the libraries put there themselves stays.
+    training mode, and gradients switched on. What the libraries put there themselves stays, and
+    so does what was there at first: it belongs to the model.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
         self._bridge = bridge
-        self._at_first = {(id(hooks), key) for hooks, key in self._plain_hooks()}
+        # The hooks themselves are held, so that no later one can have the identity of one of them.
+        self._at_first = list(self._hooks())
+        self._known = {id(hook) for _, _, hook in self._at_first}
 
-    def _plain_hooks(self) -> Iterator[tuple[dict[int, Any], int]]:
-        """Hooks that somebody put on a module with torch's own calls: their dict and key."""
+    def _hooks(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Every hook that somebody put on the model: where it is kept, its key, itself."""
         from transformer_lens.hook_points import HookPoint
 
         module: nn.Module
         for module in self._bridge.modules():
             if isinstance(module, HookPoint):
-                continue  # these keep a list of their own
+                for kept in (module.fwd_hooks, module.bwd_hooks):
+                    yield from ((kept, None, handle) for handle in kept)
+                continue
             for kind in _HOOK_DICTS:
                 hooks: dict[int, Any] = getattr(module, kind)
                 for key, hook in hooks.items():
                     home = str(getattr(hook, "__module__", ""))
                     if home.partition(".")[0] not in _LIBRARIES:
-                        yield hooks, key
+                        yield hooks, key, hook
+
+    def _strays(self) -> list[tuple[Any, Any, Any]]:
+        return [found for found in self._hooks() if id(found[2]) not in self._known]
 
     @property
     def has_strays(self) -> bool:
-        """Whether hooks are on the model that a test or its fixtures put there."""
-        return any(
-            point.fwd_hooks or point.bwd_hooks for point in self._bridge.hook_dict.values()
-        ) or any((id(hooks), key) not in self._at_first for hooks, key in self._plain_hooks())
+        """Whether hooks are on the model that were not there at first."""
+        return bool(self._strays())
 
     def restore(self) -> None:
         """Take away everything that was put on the model since."""
-        self._bridge.reset_hooks(including_permanent=True)
-        for hooks, key in list(self._plain_hooks()):
-            if (id(hooks), key) not in self._at_first:
-                del hooks[key]
+        for kept, key, hook in self._strays():
+            if key is None:
+                hook.hook.remove()  # transformer-lens' handle holds torch's
+                kept.remove(hook)
+            else:
+                del kept[key]
+        self._bridge.clear_contexts()
         self._bridge.eval()
         self._bridge.requires_grad_(requires_grad=False)
         for parameter in self._bridge.parameters():

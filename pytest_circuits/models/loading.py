@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import torch
     from transformer_lens.model_bridge import TransformerBridge
 
+#: Masks and rotary tables that older checkpoints carry; models compute them themselves.
+_BUFFER = re.compile(r"\.(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
 _NATIVE = "TransformerLensNative"
 
 
@@ -57,6 +60,18 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> LoadedMod
     Raises:
         ModelError: if that can't be done.
     """
+    try:
+        return _load(source, device, dtype)
+    except ModelError:
+        raise
+    except Exception as error:
+        # Whatever a library says of a damaged file or an impossible name is for its own users.
+        raise ModelError(
+            f"{source.text}: can't be loaded ({type(error).__name__}):\n{_first_lines(error)}"
+        ) from error
+
+
+def _load(source: Source, device: str, dtype: str) -> LoadedModel:
     folder = checkpoint_folder(source)
     config = _read_config(source, folder)
     used_device = resolve_device(device)
@@ -196,7 +211,7 @@ def _check_fit(
         for kind, names in (
             ("wrong shape", sorted(wrong_shape)),
             ("missing", sorted(missing)),
-            ("not in the config's model", sorted(unexpected)),
+            ("not in the config's model", sorted(n for n in unexpected if not _BUFFER.search(n))),
         )
         if names
     ]

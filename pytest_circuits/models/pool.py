@@ -42,6 +42,12 @@ class ModelPool:
                 raise
         return self._models[source]
 
+    def renew(self, source: Source) -> None:
+        """Give a model that a test has changed its weights back; it stays the same object."""
+        loaded = self._models[source]
+        fresh = load(source, self._device, self._dtype)
+        loaded.bridge.load_state_dict(fresh.bridge.state_dict())
+
     def loaded(self, source: Source) -> LoadedModel | None:
         """The source's model if it is loaded."""
         return self._models.get(source)

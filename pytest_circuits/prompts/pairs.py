@@ -225,7 +225,8 @@ def _unknown(text: str, detail: str) -> str:
 
 
 def _show(tokenizer: Any, tokens: Sequence[int]) -> str:  # noqa: ANN401
-    return "|".join(tokenizer.decode([token]) for token in tokens)
+    # As Python writes them, so that a line break in a prompt breaks no message.
+    return "|".join(repr(tokenizer.decode([token]))[1:-1] for token in tokens)
 
 
 def digest(value: object) -> str:

@@ -3,7 +3,7 @@
 from pytest_circuits.runs.patching import patch_head_out
 from pytest_circuits.runs.prompted import PromptGroup, PromptRun, run_prompts
 from pytest_circuits.runs.repeated import RepeatedRun, run_repeated
-from pytest_circuits.runs.runs import Runs, as_runs
+from pytest_circuits.runs.runs import Runs, as_runs, exact
 
 __all__ = [
     "PromptGroup",
@@ -11,6 +11,7 @@ __all__ = [
     "RepeatedRun",
     "Runs",
     "as_runs",
+    "exact",
     "patch_head_out",
     "run_prompts",
     "run_repeated",

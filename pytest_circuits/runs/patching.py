@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from pytest_circuits.runs.runs import exact
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,7 +49,7 @@ def patch_head_out(
                     target.tokens.repeat(len(heads), 1),
                     [(f"blocks.{layer}.attn.hook_z", _put_in(source, layer, heads))],
                 )[:, -1]
-                numbers = read(logits, source.rows * len(heads)).double().cpu().numpy()
+                numbers = exact(read(logits, source.rows * len(heads))).numpy()
                 results[list(source.rows), layer, heads.start : heads.stop] = numbers.reshape(
                     len(heads), rows
                 ).T

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pytest_circuits.runs.runs import exact
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -61,7 +63,7 @@ class PromptRun:
 
     def gather(self, pick: Callable[[PromptGroup], Tensor]) -> Tensor:
         """A per-row tensor of every group, put together in the prompts' order (on the CPU)."""
-        parts = [pick(group).double().cpu() for group in self.groups]
+        parts = [exact(pick(group)) for group in self.groups]
         order = torch.tensor([row for group in self.groups for row in group.rows])
         return torch.cat(parts)[order.argsort()]
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from pytest_circuits.runs.runs import exact
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -68,7 +70,7 @@ def _run(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
             for name, (offset, first) in stripes.items():
                 # diagonal[…, i] is A[i + offset, i]
                 diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)[..., first - offset :]
-                means[name][rows, layer] = diagonal.double().mean(-1).cpu().numpy()
+                means[name][rows, layer] = exact(diagonal).mean(-1).numpy()
 
         return hook
 
@@ -82,6 +84,6 @@ def _run(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
         )
         following = tokens[rows, 1:, None]
         logprobs = logits[:, :-1].float().log_softmax(-1)
-        losses.append(-logprobs.gather(-1, following)[..., 0].double().cpu())
-        hits.append((logprobs.argmax(-1) == following[..., 0]).double().cpu())
+        losses.append(exact(-logprobs.gather(-1, following)[..., 0]))
+        hits.append(exact(logprobs.argmax(-1) == following[..., 0]))
     return RepeatedRun(**means, losses=torch.cat(losses).numpy(), hits=torch.cat(hits).numpy())

@@ -37,9 +37,22 @@ class Runs:
     def __init__(self, bridge: TransformerBridge) -> None:
         self.bridge = bridge
         self.passes = 0
+        self._as_loaded = Clean(bridge)
+        self._weights_at_first = self._weights()
+        self._begin(self._as_loaded)
+
+    def _begin(self, clean: Clean) -> None:
+        self._clean = clean
         self._memory = Memory(_MEMORY_BUDGET)
-        self._clean = Clean(bridge)
-        self._at_first = self._weights()
+
+    def adopt_hooks(self) -> None:
+        """Count the hooks that are on the model now as belonging to it."""
+        self._begin(Clean(self.bridge))
+
+    def shed_hooks(self) -> None:
+        """Take all hooks off that were not there when these runs began."""
+        self._as_loaded.restore()
+        self._begin(self._as_loaded)
 
     @property
     def layers(self) -> int:
@@ -64,7 +77,12 @@ class Runs:
     @property
     def pristine(self) -> bool:
         """Whether every weight is what it was when these runs began."""
-        return self._weights() == self._at_first
+        return self._weights() == self._weights_at_first
+
+    @property
+    def hooked(self) -> bool:
+        """Whether a test has hooks on the model now."""
+        return self._clean.has_strays
 
     def restore(self) -> None:
         """Take hooks, training mode and gradients off the model."""
@@ -72,23 +90,21 @@ class Runs:
 
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""
-        if self._clean.has_strays:
+        if self.hooked:
             return make()
         return self._memory.get((key, self._weights()), make)
 
     def _weights(self) -> tuple[int, ...]:
-        """A cheap trace of every weight, to notice one that a test has changed in place.
+        """A trace of every weight and buffer, to notice one that was changed in place.
 
-        Sums the weights' bits (which sees edits through ``.data``) and adds torch's own count
-        of in-place changes (which sees permutations).
+        Sums of the bits along rows and columns, weighted by position: edits and permutations
+        show, also those made through ``.data``, which torch doesn't count.
         """
-        integer = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-        trace = []
-        for parameter in self.bridge.parameters():
-            bits = parameter.detach().contiguous().view(integer[parameter.element_size()])
-            trace.append(bits.sum(dtype=torch.int64))
-            trace.append(torch.tensor(parameter._version, device=bits.device))  # noqa: SLF001
-        return tuple(torch.stack(trace).tolist())
+        trace = [
+            _trace(tensor.detach())
+            for tensor in (*self.bridge.parameters(), *self.bridge.buffers())
+        ]
+        return tuple(torch.stack([sum_.to(self.device) for sum_ in trace]).tolist())
 
     def forward(self, tokens: Tensor, hooks: Sequence[Hook] = ()) -> Tensor:
         """Logits ``[row, position, vocabulary]`` of one pass, with hooks on for that pass only."""
@@ -108,6 +124,26 @@ class Runs:
     def has_hook(self, name: str) -> bool:
         """Whether the model has a hook point of that name."""
         return name in self.bridge.hook_dict
+
+
+_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def _trace(tensor: Tensor) -> Tensor:
+    bits = tensor.contiguous().view(-1) if tensor.ndim < 2 else tensor.contiguous().flatten(1)  # noqa: PLR2004
+    bits = bits.view(_INTEGERS[bits.element_size()]).view(len(bits) if bits.ndim > 1 else 1, -1)
+    rows, columns = bits.sum(1, dtype=torch.int64), bits.sum(0, dtype=torch.int64)
+    # Odd weights: a multiplication by one loses nothing when the sums wrap around.
+    total = torch.zeros((), dtype=torch.int64, device=bits.device)
+    for place, sums in enumerate((rows, columns)):
+        weights = 2 * torch.arange(len(sums), device=bits.device) + 1
+        total = 31 * total + place + (sums * weights).sum()
+    return total
+
+
+def exact(tensor: Tensor) -> Tensor:
+    """The tensor in float64 on the CPU: there are devices that have no float64."""
+    return tensor.detach().cpu().double()
 
 
 def as_runs(model: TransformerBridge | Runs) -> Runs:

@@ -48,7 +48,6 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         kind,
         reasons,
         summarise(found),
-        role="" if approved.role is None else approved.role.name,
         companion=tuple(behaviour.name for behaviour in approved.companion),
     )
 
@@ -121,8 +120,12 @@ def _movement(direction: Direction, before: float, after: float) -> float:
         return before - after
     if direction is Direction.TWO_SIDED:
         # Along the baseline's sign, so that a flip counts with its whole distance.
-        return (after - before) * (1.0 if before >= 0 else -1.0)
+        return (after - before) * _sign(before)
     return after - before
+
+
+def _sign(value: float) -> float:
+    return 1.0 if value >= 0 else -1.0
 
 
 def _within(moved: float, allowed: float) -> bool:
@@ -156,9 +159,11 @@ def _behaviour_change(before: Behaviour, after: Behaviour, allowed: float) -> Ch
     if (
         before.vital
         and not before.indistinct
-        and (after.indistinct or after.value < DEAD_SHARE * before.value)
+        and (after.indistinct or after.value * _sign(before.value) < DEAD_SHARE * abs(before.value))
     ):
         return Change.GONE
+    if not before.judged:
+        return None
     moved = _movement(before.direction, before.value, after.value)
     if _within(moved, allowed):
         return None
@@ -200,10 +205,10 @@ def _heads(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[
     role = approved.role
     members, now = approved.members(), found.members(role.threshold)
     strength = _strength(members)
-    allowed = tolerance.value.of(strength)
     kept: dict[Head, float] = {}
     for head in sorted(members.keys() | now.keys()):
         before, after = float(approved.values[head]), float(found.values[head])
+        allowed = tolerance.value.of(before)
         moved = _movement(approved.direction, before, after)
         if _within(moved, allowed):
             # Also where it crossed the threshold by less than the tolerance: it is no change.
@@ -215,7 +220,8 @@ def _heads(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[
         if head not in now:
             change = Change.LEFT
         elif head not in members:
-            change = Change.JOINED
+            # Where values have signs, a negative newcomer works against the behaviour.
+            change = Change.JOINED if after > 0 else Change.OPPOSES
         else:
             change = Change.BETTER if moved > 0 else Change.WORSE
         yield Reason(change, About.HEAD, str(head), found.quantity, before, after, allowed)

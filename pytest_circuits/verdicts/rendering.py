@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 #: The command that approves what was measured.
 APPROVE = "pytest --circuits --snapshot-update"
 #: Heads named on one line.
-_HEADS_SHOWN = 6
+_HEADS_SHOWN = 4
 
 
 def headline(verdict: Verdict) -> str:
     """What broke and what that did, in one line; the finding's own numbers where nothing moved.
 
     The mechanism comes first (the heads that left a role, else its worst change), then the
-    behaviour that says most.
+    behaviour that says most. What got better is told only where nothing got worse.
     """
     if not verdict.reasons:
         return verdict.summary
     if verdict.kind is Kind.INCOMPARABLE:
         return reason_text(verdict.reasons[0])
-    behaviours = {r.subject: r for r in verdict.reasons if r.about is About.BEHAVIOUR}
-    mechanism = [r for r in verdict.reasons if r.about is not About.BEHAVIOUR]
+    worst = [r for r in verdict.reasons if r.bad is verdict.reasons[0].bad]
+    mechanism = [r for r in worst if r.about is not About.BEHAVIOUR]
     left = [r for r in mechanism if r.change is Change.LEFT]
     parts = []
     if left:
@@ -38,7 +38,13 @@ def headline(verdict: Verdict) -> str:
         parts.append(f"{_brief(left[0])}{more}")
     elif mechanism:
         parts.append(_brief(mechanism[0]))
-    parts += [_brief(behaviours[name]) for name in verdict.companion if name in behaviours][:1]
+    rank = {name: place for place, name in enumerate(verdict.companion)}
+    behaviours = sorted(
+        (r for r in worst if r.about is About.BEHAVIOUR),
+        # Without a mechanism to name, that the behaviour is gone says most.
+        key=lambda r: (r.change is not Change.GONE and not mechanism, rank[r.subject]),
+    )
+    parts += [_brief(r) for r in behaviours[:1]]
     return "; ".join(parts)
 
 
@@ -71,14 +77,15 @@ def _grouped(verdict: Verdict) -> Iterator[str]:
                 r for r in verdict.reasons if r.about is About.HEAD and r.change is reason.change
             ]
             what = {
-                Change.LEFT: f"left the {verdict.role}",
-                Change.JOINED: f"joined the {verdict.role}",
+                Change.LEFT: "left the role",
+                Change.JOINED: "joined the role",
+                Change.OPPOSES: "now against the behaviour",
                 Change.WORSE: "weaker",
                 Change.BETTER: "stronger",
             }[reason.change]
             heads = ", ".join(_brief(r) for r in alike[:_HEADS_SHOWN])
             more = f" and {len(alike) - _HEADS_SHOWN} more" if len(alike) > _HEADS_SHOWN else ""
-            yield f"{what}: {heads}{more} ({reason.quantity}, tolerance {reason.tolerance:.2f})"
+            yield f"{what}: {heads}{more}"
 
 
 def reason_text(reason: Reason) -> str:

@@ -1,7 +1,9 @@
 """How far a finding may lie from its baseline before it counts as a change.
 
 The one place that holds the defaults. A tolerance is a floor or a share of the strength of what
-is judged, whichever is larger: benign changes move large values further than small ones.
+is judged (a head's own value, a role's sum), whichever is larger: benign changes move large
+values further than small ones. A head's share is not of the role's sum, which grows with the
+number of heads until whole heads fit into it.
 
 The evidence is SmolLM2-135M-Instruct, largest change of any head:
 
@@ -49,8 +51,7 @@ class Tolerance:
     """What a baseline allows.
 
     Attributes:
-        value: for one head's value (its share is of the role's summed strength), or for the
-            number of a finding without heads.
+        value: for one head's value, or for the number of a finding without heads.
         role: for the summed strength of a role.
         behaviours: for each companion behaviour.
         origin: where it came from; ``default`` unless somebody set it.
@@ -63,7 +64,7 @@ class Tolerance:
 
 
 _ROLE = Allowance(floor=0.1, share=0.1)
-_ANY_VALUE = Allowance(floor=0.05, share=0.02)
+_ANY_VALUE = Allowance(floor=0.05, share=0.1)
 _ANY_BEHAVIOUR = Allowance(floor=0.1, share=0.05)
 
 _VALUES = {

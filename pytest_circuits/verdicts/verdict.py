@@ -43,6 +43,7 @@ class Change(StrEnum):
 
     LEFT = "left"  # a head is no longer in the role
     JOINED = "joined"  # a head is new in the role
+    OPPOSES = "opposes"  # a head is new among those that work against the behaviour
     EMPTY = "empty"  # the role has no heads left
     GONE = "gone"  # a vital behaviour can't be told from nothing, or fell below a fifth
     WORSE = "worse"
@@ -93,12 +94,10 @@ class Verdict:
         kind: which of the outcomes.
         reasons: what led to it, worst first.
         summary: the finding's own numbers in a few words.
-        role: the role that was judged; empty for a finding without heads.
         companion: names of the companion behaviours, the one that says most first.
     """
 
     kind: Kind
     reasons: tuple[Reason, ...]
     summary: str
-    role: str = ""
     companion: tuple[str, ...] = ()

@@ -50,9 +50,7 @@ each_threshold_helper = pytest.mark.parametrize(
 
 
 @each_threshold_helper
-@pytest.mark.parametrize(
-    ("at_least", "heads"), [(0.8, 1), (0.5, 2), (0.1, 3), (-0.9, 4), (-2, 4)]
-)
+@pytest.mark.parametrize(("at_least", "heads"), [(0.8, 1), (0.5, 2), (0.1, 3), (-0.9, 4), (-2, 4)])
 def test_enough_heads_that_are_good_enough_pass(helper, measure, at_least, heads):
     helper(finding(measure), at_least=at_least, heads=heads)
 
@@ -115,7 +113,7 @@ def test_no_heads_at_all_cannot_be_asked_for(heads):
 
 
 def test_more_heads_than_the_model_has_cannot_be_asked_for():
-    with pytest.raises(ValueError, match="^heads is 5, and this model has only 4$"):
+    with pytest.raises(ValueError, match=r"^heads is 5, and this model has only 4$"):
         assert_induction_score(finding(), at_least=-9, heads=5)
 
 
@@ -206,7 +204,7 @@ def test_the_default_margin_is_small():
 
 
 def test_a_head_that_is_not_named_may_not_stand_among_those_that_are():
-    with pytest.raises(AssertionError, match="L0H0 0.100 is 0.400 units behind L1H1 0.500"):
+    with pytest.raises(AssertionError, match=r"L0H0 0\.100 is 0\.400 units behind L1H1 0\.500"):
         assert_head_ranking(finding(), top=["L1H0", "L0H0"])
 
 

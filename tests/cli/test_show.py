@@ -45,7 +45,8 @@ def test_a_folder_shows_every_baseline_below_it_in_order(suite_folder, capsys, a
     assert (status, errors) == (0, [])
     titles = [line for line in lines if not line.startswith(" ")]
     assert titles == sorted(
-        path.relative_to(suite_folder).as_posix() for path in suite_folder.rglob("__circuits__/**/*.json")
+        path.relative_to(suite_folder).as_posix()
+        for path in suite_folder.rglob("__circuits__/**/*.json")
     )
     assert len(titles) == 4
 
@@ -116,6 +117,7 @@ import contextlib, io, sys
 from pytest_circuits.cli import main
 with contextlib.redirect_stdout(io.StringIO()):
     main(["show", {str(EXAMPLES / "quickstart")!r}])
-print(sorted({{"torch", "transformer_lens", "transformers", "syrupy", "pytest"}} & set(sys.modules)))
+heavy = {{"torch", "transformer_lens", "transformers", "syrupy", "pytest"}}
+print(sorted(heavy & set(sys.modules)))
 """
     assert in_fresh_python(code) == "[]\n"

@@ -111,9 +111,7 @@ def test_the_marker_selects_and_deselects_them(every_kind, flags):
 
 def test_they_run_once_for_every_model_also_where_only_a_marker_says_so(every_kind):
     every_kind.ini(RECALL, OTHER)
-    result = every_kind.run(
-        "--circuits", "--circuits-model", "recall", "--circuits-model", "tuned"
-    )
+    result = every_kind.run("--circuits", "--circuits-model", "recall", "--circuits-model", "tuned")
     # The marked variant of test_partly can't: its function is not a circuit test.
     assert counts(result) == {"passed": 2 * (CIRCUIT_TESTS - 1) + 3}
 
@@ -229,8 +227,10 @@ def test_it(shared):
     result.stdout.fnmatch_lines(
         [
             f"the {scope}-scoped fixture 'shared' asks for {ours!r}, which belongs to one test.",
-            "Give 'shared' function scope, or let it ask for 'circuit_model' and measure with "
-            "pytest_circuits.measures.",
+            (
+                "Give 'shared' function scope, or let it ask for 'circuit_model' and measure with "
+                "pytest_circuits.measures."
+            ),
             "incomplete: 1 circuit test(s) did not run to a verdict",
         ],
         consecutive=False,
@@ -266,8 +266,10 @@ def test_it(scores, circuit_snapshot):
     "uses",
     [
         '@pytest.mark.usefixtures("circuits")\n    def test_it(self):\n        pass',
-        "@pytest.fixture(autouse=True)\n    def _take(self, circuits):\n        pass\n\n"
-        "    def test_it(self):\n        pass",
+        (
+            "@pytest.fixture(autouse=True)\n    def _take(self, circuits):\n        pass\n\n"
+            "    def test_it(self):\n        pass"
+        ),
     ],
 )
 def test_a_unittest_class_gets_one_clear_error(suite, uses):
@@ -311,7 +313,11 @@ def test_heads(circuits, circuit_snapshot, subtests):
     result = suite.run("--circuits", "--circuits-model", "c=bundled:recall-regressed")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["lost test_heads (induction) * c *", "lost test_heads (previous_token) c *", "2 findings: 2 lost"]
+        [
+            "lost test_heads (induction) * c *",
+            "lost test_heads (previous_token) c *",
+            "2 findings: 2 lost",
+        ]
     )
 
 
@@ -341,7 +347,10 @@ def pytest_unconfigure(config):
 @pytest.mark.parametrize(
     ("option", "line"),
     [
-        ("--markers", "@pytest.mark.circuits: a circuit test; runs with --circuits, once for every*"),
+        (
+            "--markers",
+            "@pytest.mark.circuits: a circuit test; runs with --circuits, once for every*",
+        ),
         ("--fixtures", "circuits -- *pytest_circuits/fixtures.py:*"),
         ("--help", "*--circuits-model=?ALIAS=?SOURCE*"),
     ],

@@ -8,8 +8,10 @@ import torch
 from circuit_suites import ONE_TEST, OTHER, RECALL, copy_of_recall, counts
 
 SOURCES = [
-    "A source is bundled:NAME (recall, recall-finetuned, recall-regressed), the folder of a "
-    "checkpoint,",
+    (
+        "A source is bundled:NAME (recall, recall-finetuned, recall-regressed), the folder of a "
+        "checkpoint,"
+    ),
     "or a hub id with or without a revision (org/name@revision).",
 ]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -131,8 +133,10 @@ USE_THE_CONFIG = "Use the config.json that was saved with these weights."
         (
             pickled,
             [
-                "./checkpoint: the weights are pickled (pytorch_model.bin), which could run any "
-                "code; they are not loaded.",
+                (
+                    "./checkpoint: the weights are pickled (pytorch_model.bin), which could run "
+                    "any code; they are not loaded."
+                ),
                 "Save them as safetensors: model.save_pretrained(folder, safe_serialization=True).",
             ],
         ),
@@ -184,23 +188,25 @@ USE_THE_CONFIG = "Use the config.json that was saved with these weights."
         (
             broken_config,
             [
-                "./checkpoint: config.json is not JSON (Expecting property name enclosed in "
-                "double quotes: line 1 column 2 (char 1)).",
+                (
+                    "./checkpoint: config.json is not JSON (Expecting property name enclosed in "
+                    "double quotes: line 1 column 2 (char 1))."
+                ),
             ],
         ),
         (
             not_finite,
             [
-                "induction_scores on candidate: induction_scores: the model gives numbers that are "
-                "not finite (repeat_loss, repeat_gain). Look for NaN or overflow in its weights, "
-                "or try another dtype.",
+                (
+                    "induction_scores on candidate: induction_scores: the model gives numbers that "
+                    "are not finite (repeat_loss, repeat_gain). Look for NaN or overflow in its "
+                    "weights, or try another dtype."
+                ),
             ],
         ),
     ],
 )
-def test_a_checkpoint_that_cannot_be_measured_fails_the_test_in_a_few_lines(
-    one_test, make, lines
-):
+def test_a_checkpoint_that_cannot_be_measured_fails_the_test_in_a_few_lines(one_test, make, lines):
     make(one_test.path / "checkpoint")
     before = one_test.age()
     result = one_test.run("--circuits", "--circuits-model", "candidate=./checkpoint")
@@ -307,8 +313,10 @@ def test_a_baseline_of_a_hub_model_names_its_revision(suite, hub):
         pytest.param(
             'PromptPairs(["dog unicorn"], ["dog star"], ["star"], ["cat"])',
             [
-                "logit_diff on recall: 'dog unicorn' has words that this model's tokenizer doesn't "
-                "know:",
+                (
+                    "logit_diff on recall: 'dog unicorn' has words that this model's tokenizer "
+                    "doesn't know:"
+                ),
                 "WordLevel error: Missing [UNK] token from the vocabulary",
                 "Write the prompt with words of its vocabulary.",
             ],
@@ -317,7 +325,10 @@ def test_a_baseline_of_a_hub_model_names_its_revision(suite, hub):
         pytest.param(
             'PromptPairs(["dog star dog"], ["dog star"], ["star"], ["cat"])',
             [
-                "logit_diff on recall: pair 0: 3 tokens in the clean prompt, 2 in the corrupted one:",
+                (
+                    "logit_diff on recall: pair 0: 3 tokens in the clean prompt, "
+                    "2 in the corrupted one:"
+                ),
                 "clean     dog|star|dog",
                 "corrupted dog|star",
                 "Patching puts a position of one into the same position of the other.",
@@ -365,9 +376,18 @@ def pytest_terminal_summary(terminalreporter, config):
 """
 
 
-def test_two_models_of_three_tests_are_loaded_exactly_twice(suite):
+IN_TURNS = """
+
+
+def pytest_collection_finish(session):
+    session.items.sort(key=lambda item: item.originalname)
+"""
+
+
+@pytest.mark.parametrize("order", ["", IN_TURNS], ids=["model by model", "in turns"])
+def test_two_models_of_three_tests_are_loaded_exactly_twice(suite, order):
     suite.ini(RECALL, OTHER)
-    suite.write("conftest.py", COUNT_LOADS)
+    suite.write("conftest.py", COUNT_LOADS + order)
     suite.write(
         "test_heads.py",
         """
@@ -513,7 +533,9 @@ def circuit_model(circuit_model):
     return circuit_model
 """,
     )
-    suite.write("test_heads.py", "def test_it(circuits):\n    assert circuits.repeat_loss().values > 3")
+    suite.write(
+        "test_heads.py", "def test_it(circuits):\n    assert circuits.repeat_loss().values > 3"
+    )
     result = suite.run("--circuits")
     assert (result.ret, counts(result)) == (0, {"passed": 1})
 

@@ -22,10 +22,12 @@ def without_helpers(path):
     removed = 0
 
     class Remover(ast.NodeTransformer):
-        def visit_Expr(self, node):  # noqa: N802 — ast's own name
+        def visit_Expr(self, node):
             nonlocal removed
             call = node.value
-            if not (isinstance(call, ast.Call) and getattr(call.func, "id", "").startswith("assert_")):
+            if not (
+                isinstance(call, ast.Call) and getattr(call.func, "id", "").startswith("assert_")
+            ):
                 return node
             removed += 1
             return None
@@ -105,7 +107,5 @@ def test_a_checkpoint_with_a_randomly_drawn_head_knocked_out_is_red_and_names_it
         if line.split()[1:3] in (["assert", "weakened:"], ["assert", "lost:"])
     ]
     assert any(head in line for line in failing), f"{drawn}: {failing}"
-    shown = [
-        line for line in result.stdout.lines if line.split()[:1] in (["weakened"], ["lost"])
-    ]
+    shown = [line for line in result.stdout.lines if line.split()[:1] in (["weakened"], ["lost"])]
     assert any(head in line for line in shown), f"{drawn}: {shown}"

@@ -148,7 +148,11 @@ def test_several_models_stand_on_lines_of_the_environment(one_test, monkeypatch)
     [
         ([RECALL, OTHER], "tuned", "tuned"),
         ([RECALL, CHILD], "tuned", "tuned else recall"),
-        ([RECALL, CHILD, "third = bundled:recall < tuned"], "third", "third else tuned else recall"),
+        (
+            [RECALL, CHILD, "third = bundled:recall < tuned"],
+            "third",
+            "third else tuned else recall",
+        ),
         ([RECALL, OTHER], "bundled:recall", "recall"),
         ([RECALL, OTHER], "tuned=bundled:recall", "tuned"),
     ],
@@ -176,8 +180,10 @@ def usage_error(result):
 def test_a_line_that_is_no_model_is_quoted(suite, line):
     suite.ini(line)
     assert usage_error(suite.run("--circuits")) == [
-        f"ERROR: pytest.ini: circuits_models has {line!r}; a line is `alias = source`, perhaps "
-        f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-'"
+        (
+            f"ERROR: pytest.ini: circuits_models has {line!r}; a line is `alias = source`, perhaps "
+            f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-'"
+        )
     ]
 
 
@@ -193,8 +199,10 @@ def test_two_models_of_one_alias_are_refused(suite, alias):
 def test_a_parent_that_no_line_above_declares_is_refused(suite, parent):
     suite.ini(RECALL, f"tuned = bundled:recall < {parent}", "later = bundled:recall")
     assert usage_error(suite.run("--circuits")) == [
-        f"ERROR: pytest.ini: circuits_models gives 'tuned' the parent {parent!r}, which no line "
-        f"above it declares"
+        (
+            f"ERROR: pytest.ini: circuits_models gives 'tuned' the parent {parent!r}, which no "
+            f"line above it declares"
+        )
     ]
 
 
@@ -204,16 +212,20 @@ def test_two_candidates_without_an_alias_are_refused(suite):
         "--circuits-model", "bundled:recall-finetuned",
     )  # fmt: skip
     assert usage_error(result) == [
-        "ERROR: two models are called 'candidate' (command line): give each an alias of its own, "
-        "as in alias=source"
+        (
+            "ERROR: two models are called 'candidate' (command line): give each an alias of its "
+            "own, as in alias=source"
+        )
     ]
 
 
 def test_two_candidates_of_one_alias_in_the_environment_are_refused(suite, monkeypatch):
     monkeypatch.setenv("PYTEST_CIRCUITS_MODEL", "a=bundled:recall\nA=bundled:recall")
     assert usage_error(suite.run("--circuits")) == [
-        "ERROR: two models are called 'A' (PYTEST_CIRCUITS_MODEL): give each an alias of its own, "
-        "as in alias=source"
+        (
+            "ERROR: two models are called 'A' (PYTEST_CIRCUITS_MODEL): give each an alias of its "
+            "own, as in alias=source"
+        )
     ]
 
 
@@ -221,8 +233,10 @@ def test_a_candidate_needs_an_alias_where_the_ini_declares_that_name(suite):
     suite.ini(RECALL, "candidate = bundled:recall-finetuned")
     result = suite.run("--circuits", "--circuits-model", "bundled:recall-regressed")
     assert usage_error(result) == [
-        "ERROR: 'bundled:recall-regressed' (command line) needs an alias, because the ini declares "
-        "'candidate': write alias=bundled:recall-regressed"
+        (
+            "ERROR: 'bundled:recall-regressed' (command line) needs an alias, because the ini "
+            "declares 'candidate': write alias=bundled:recall-regressed"
+        )
     ]
 
 
@@ -230,13 +244,15 @@ def test_a_candidate_needs_an_alias_where_the_ini_declares_that_name(suite):
 def test_an_alias_that_is_none_is_refused(suite, model):
     result = suite.run("--circuits", "--circuits-model", model)
     assert usage_error(result) == [
-        f"ERROR: {model!r} (command line) names no model: write alias=source, and an alias is made "
-        f"of letters, digits, '.', '_' and '-'"
+        (
+            f"ERROR: {model!r} (command line) names no model: write alias=source, and an alias is "
+            f"made of letters, digits, '.', '_' and '-'"
+        )
     ]
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "allowed"),
+    "setting",
     [
         ("device", "gpu", "auto, cpu, mps, cuda, cuda:N"),
         ("device", "cuda:", "auto, cpu, mps, cuda, cuda:N"),
@@ -246,8 +262,9 @@ def test_an_alias_that_is_none_is_refused(suite, model):
 )
 @pytest.mark.parametrize("origin", ["command line", "environment", "pytest.ini"])
 def test_a_value_that_cannot_be_is_refused_with_its_origin_and_the_choices(
-    suite, monkeypatch, name, value, allowed, origin
+    suite, monkeypatch, setting, origin
 ):
+    name, value, allowed = setting
     arguments = []
     if origin == "command line":
         arguments = [f"--circuits-{name}", value]
@@ -270,8 +287,10 @@ def test_without_a_reference_the_ini_that_was_read_is_named(suite, file):
     suite.write("test_heads.py", ONE_TEST)
     arguments = ("--circuits-model", "bundled:recall")
     assert usage_error(suite.run("--circuits", *arguments)) == [
-        f"ERROR: --circuits needs a reference model, and circuits_models is not set "
-        f"({file or 'no ini file'}):",
+        (
+            f"ERROR: --circuits needs a reference model, and circuits_models is not set "
+            f"({file or 'no ini file'}):"
+        ),
         "  circuits_models =",
         "      reference = path/to/checkpoint",
     ]

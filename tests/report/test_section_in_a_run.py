@@ -43,7 +43,9 @@ def test_a_plain_run_has_no_section(suite):
 
 def test_the_section_fits_a_narrow_terminal(one_test, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    result = one_test.run("--circuits", "--circuits-model", "checkpoint-500=bundled:recall-regressed")
+    result = one_test.run(
+        "--circuits", "--circuits-model", "checkpoint-500=bundled:recall-regressed"
+    )
     lines = section(result)
     assert lines[0].startswith("lost test_heads checkpo… L1H0 1.00→0.00")
     assert max(map(len, lines)) <= 40
@@ -83,13 +85,18 @@ def pytest_runtest_protocol(item, nextitem):
     assert section(result)[-1] == "1 finding: 1 preserved"
 
 
+def rows_of(junit):
+    """The rows in a JUnit file."""
+    properties = ET.parse(junit).getroot().findall(".//testcase//property")  # noqa: S314
+    return [json.loads(p.get("value")) for p in properties if p.get("name") == "circuits"]
+
+
 def test_junit_prints_every_row_once(one_test):
     result = one_test.run(
         "--circuits", "--circuits-model", "c=bundled:recall-regressed", "--junitxml=out.xml"
     )
     assert result.ret == 1
-    properties = ET.parse(one_test.path / "out.xml").getroot().findall(".//testcase//property")
-    (row,) = [json.loads(p.get("value")) for p in properties if p.get("name") == "circuits"]
+    (row,) = rows_of(one_test.path / "out.xml")
     assert row["verdict"] == "lost"
     assert row["alias"] == "c"
     assert row["owner"] == "recall"
@@ -102,8 +109,7 @@ def test_junit_says_what_was_written(suite):
     suite.write("test_heads.py", f"{ONE_TEST}\n\ndef test_fails(circuits, circuit_snapshot):\n"
                 "    assert circuits.repeat_loss() == circuit_snapshot\n    assert 0")  # fmt: skip
     suite.run("--circuits", "--snapshot-update", "--junitxml=out.xml")
-    properties = ET.parse(suite.path / "out.xml").getroot().findall(".//testcase//property")
-    rows = [json.loads(p.get("value")) for p in properties if p.get("name") == "circuits"]
+    rows = rows_of(suite.path / "out.xml")
     assert {row["test"]: row["written"] for row in rows} == {
         "test_heads.py::test_heads[recall]": True,
         "test_heads.py::test_fails[recall]": False,
@@ -135,9 +141,7 @@ def pytest_unconfigure(config):
 
 def workers(suite):
     """The tests that each worker ran."""
-    return {
-        path.stem: path.read_text().split() for path in sorted(suite.path.glob("gw*.tests"))
-    }
+    return {path.stem: path.read_text().split() for path in sorted(suite.path.glob("gw*.tests"))}
 
 
 def test_two_workers_say_the_same_as_one_process_and_load_each_model_once(suite):
@@ -149,9 +153,13 @@ def test_two_workers_say_the_same_as_one_process_and_load_each_model_once(suite)
     suite.approve("--circuits-model", "recall", "--circuits-model", "tuned")
     serial = suite.run("--circuits", *models)
     result = suite.run("--circuits", *models, "-n", "2")
-    assert (result.ret, counts(result)) == (serial.ret, counts(serial)) == (
-        1,
-        {"passed": 5, "failed": 2},
+    assert (
+        (result.ret, counts(result))
+        == (serial.ret, counts(serial))
+        == (
+            1,
+            {"passed": 5, "failed": 2},
+        )
     )
     assert section(result) == section(serial)
     assert len(section(result)) == 7

@@ -3,6 +3,7 @@
 import pytest
 from circuit_suites import counts
 
+COMPARE = "assert circuits.repeat_loss() == circuit_snapshot"
 TEMPLATE = """
 import pytest
 
@@ -117,7 +118,7 @@ def test_heads(circuits, circuit_snapshot, prompts):
 
 
 def test_modules_of_one_name_in_two_folders_have_baselines_of_their_own(suite):
-    text = "def test_heads(circuits, circuit_snapshot):\n    assert circuits.repeat_loss() == circuit_snapshot"
+    text = f"def test_heads(circuits, circuit_snapshot):\n    {COMPARE}"
     for folder in ("one", "two"):
         suite.write(f"{folder}/__init__.py", "")
         suite.write(f"{folder}/test_heads.py", text)
@@ -132,14 +133,14 @@ def test_modules_of_one_name_in_two_folders_have_baselines_of_their_own(suite):
 
 
 def test_functions_whose_names_differ_in_case_only_have_files_that_differ_in_more(suite):
-    body = "(circuits, circuit_snapshot):\n    assert circuits.repeat_loss() == circuit_snapshot\n"
+    body = f"(circuits, circuit_snapshot):\n    {COMPARE}\n"
     suite.write("test_heads.py", f"def test_heads{body}\n\ndef test_Heads{body}")
     suite.approve()
     assert len({name.casefold() for name in files(suite)}) == 2
 
 
 def test_classes_whose_names_differ_in_case_only_are_refused_and_nothing_is_written(suite):
-    body = "(self, circuits, circuit_snapshot):\n        assert circuits.repeat_loss() == circuit_snapshot\n"
+    body = f"(self, circuits, circuit_snapshot):\n        {COMPARE}\n"
     suite.write(
         "test_heads.py",
         f"class TestHeads:\n    def test{body}\n\nclass TestHEADS:\n    def test{body}\n"

@@ -85,9 +85,7 @@ def test_the_gate_decides_and_nothing_is_written(one_test, verdict, gate):
 
 @every_gate
 @every_verdict
-def test_an_update_passes_and_writes_what_is_not_preserved(
-    one_test, approved_once, verdict, gate
-):
+def test_an_update_passes_and_writes_what_is_not_preserved(one_test, approved_once, verdict, gate):
     MAKE[verdict](one_test)
     before = one_test.age()
     result = one_test.run("--circuits", "--circuits-gate", gate, "--snapshot-update")
@@ -129,8 +127,10 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         result.stdout.fnmatch_lines(
             [
                 "E  *assert new: 4 heads, L1H0 1.00; repeat loss 0.00",
-                "E  *there is no baseline yet; approve this one with "
-                "`pytest --circuits --snapshot-update`",
+                (
+                    "E  *there is no baseline yet; approve this one with "
+                    "`pytest --circuits --snapshot-update`"
+                ),
             ]
         )
     assert one_test.stamps() == {}

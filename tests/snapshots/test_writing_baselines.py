@@ -39,8 +39,10 @@ def test_an_update_of_an_undeclared_model_is_a_usage_error_that_names_both_ways_
     assert result.ret == 4
     assert [line for line in result.stderr.lines if line] == [
         "ERROR: 'candidate' owns no baselines, so --snapshot-update has nothing to write.",
-        "Declare it in circuits_models (pytest.ini): "
-        "candidate = bundled:recall-regressed < recall",
+        (
+            "Declare it in circuits_models (pytest.ini): "
+            "candidate = bundled:recall-regressed < recall"
+        ),
         "or update the reference: --circuits-model recall=bundled:recall-regressed",
     ]
     assert one_test.stamps() == before
@@ -263,8 +265,11 @@ def test_heads(circuits, circuit_snapshot):
     assert (result.ret, counts(result)) == (1, {"failed": 1})
     result.stdout.fnmatch_lines(
         [
-            f"E  *ValueError: this test compares another finding, which {says}: give each after "
-            f'the first a name of its own, as in `finding == circuit_snapshot(name="other")`'
+            (
+                f"E  *ValueError: this test compares another finding, which {says}: give each "
+                f"after the first a name of its own, as in "
+                '`finding == circuit_snapshot(name="other")`'
+            )
         ]
     )
     assert suite.stamps() == {}
@@ -307,8 +312,10 @@ def test_what_is_no_finding_is_refused_by_its_name(one_test, comparison, got):
     assert (result.ret, counts(result)) == (1, {"failed": 1})
     result.stdout.fnmatch_lines(
         [
-            f"E  *TypeError: circuit_snapshot holds findings, and got {got}: compare what a measure "
-            f"returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
+            (
+                f"E  *TypeError: circuit_snapshot holds findings, and got {got}: compare what a "
+                f"measure returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
+            )
         ]
     )
     assert one_test.stamps() == before
@@ -340,12 +347,18 @@ def test_a_snapshot_is_shown_in_one_line(one_test):
     result = one_test.run("--circuits")
     shown = [line for line in result.stdout.lines if "<circuit_snapshot" in line]
     assert "<circuit_snapshot of recall>" in shown
-    assert "circuits = <circuits of recall>, circuit_snapshot = <circuit_snapshot of recall>" in shown
+    assert (
+        "circuits = <circuits of recall>, circuit_snapshot = <circuit_snapshot of recall>" in shown
+    )
     result.stdout.no_fnmatch_line('*"values"*')
 
 
 # Files that can't be read
 
+REINSTALL = (
+    "Install the pytest-circuits that wrote it, or delete the file and approve it anew with "
+    "`pytest --circuits --snapshot-update`."
+)
 RESTORE = "Restore the file from version control, or delete it and approve it anew."
 
 
@@ -364,12 +377,15 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
         ),
         pytest.param(
             lambda text: text.replace(
-                '"samples": 10', '<<<<<<< ours\n"samples": 10\n=======\n"samples": 9\n>>>>>>> theirs'
+                '"samples": 10',
+                '<<<<<<< ours\n"samples": 10\n=======\n"samples": 9\n>>>>>>> theirs',
             ),
             [
                 ":38: has a merge conflict.",
-                "Take one side of it (`git checkout --ours` or `--theirs` with the file's name), "
-                "then run the test.",
+                (
+                    "Take one side of it (`git checkout --ours` or `--theirs` with the file's "
+                    "name), then run the test."
+                ),
             ],
             id="merge conflict",
         ),
@@ -377,8 +393,7 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
             lambda text: text.replace('"schema_version": 1', '"schema_version": 99'),
             [
                 ": schema version 99, and this pytest-circuits reads 1.",
-                "Install the pytest-circuits that wrote it, or delete the file and approve it anew "
-                "with `pytest --circuits --snapshot-update`.",
+                REINSTALL,
             ],
             id="schema of the future",
         ),
@@ -386,8 +401,7 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
             lambda text: "[]",
             [
                 ": schema version None, and this pytest-circuits reads 1.",
-                "Install the pytest-circuits that wrote it, or delete the file and approve it anew "
-                "with `pytest --circuits --snapshot-update`.",
+                REINSTALL,
             ],
             id="another document",
         ),
@@ -459,7 +473,9 @@ def test_a_file_that_cannot_be_written_is_an_error_and_the_run_goes_on(one_test,
     one_test.write("test_heads.py", f"{ONE_TEST}\ndef test_next():\n    pass")
     result = one_test.run("--circuits", "--snapshot-update")
     assert (result.ret, counts(result)) == (1, {"passed": 2, "errors": 1})
-    result.stdout.fnmatch_lines(["E  *OSError: no space left on device", "new test_heads recall 4 *"])
+    result.stdout.fnmatch_lines(
+        ["E  *OSError: no space left on device", "new test_heads recall 4 *"]
+    )
     assert one_test.stamps() == {}
 
 
@@ -488,5 +504,5 @@ def test_every_method_that_we_override_is_one_of_syrupys():
 
 
 def test_only_the_module_for_snapshots_imports_syrupy():
-    code = "import sys, pytest_circuits.session, pytest_circuits.fixtures\nprint('syrupy' in sys.modules)"
+    code = "import sys, pytest_circuits.session\nprint('syrupy' in sys.modules)"
     assert in_fresh_python(code) == "False\n"
