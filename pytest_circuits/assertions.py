@@ -154,10 +154,10 @@ def _check_measure(finding: Finding, measure: str, helper: str) -> None:
 
 def _check_alive(finding: Finding) -> None:
     __tracebackhide__ = True
-    if finding.gone:
+    if finding.undefined:
         gone = finding.gone[0]
         raise AssertionError(
-            f"{finding.quantity}: the behaviour is gone, so there is nothing to attribute\n"
+            f"{finding.quantity}: undefined, because there is nothing to be a fraction of\n"
             f"  {gone.name.replace('_', ' ')} {gone.value:.3f} ± {gone.error:.3f} {gone.unit}"
         )
 

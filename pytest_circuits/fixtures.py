@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.prompts import PromptPairs, RepeatedTokens
     from pytest_circuits.runs import Runs
-    from pytest_circuits.session import CircuitSource
     from pytest_circuits.snapshots import CircuitSnapshot
+    from pytest_circuits.state import CircuitSource
 
 #: A test that uses one of these is a circuit test.
 FIXTURES = frozenset({"circuits", "circuit_model", "circuit_snapshot", "circuit_source"})
@@ -72,9 +72,10 @@ def circuit_snapshot(
     circuit_source: CircuitSource, request: pytest.FixtureRequest
 ) -> CircuitSnapshot:
     """The approved finding: ``assert finding == circuit_snapshot``."""
+    from pytest_circuits.session import circuits_session
     from pytest_circuits.snapshots import make_snapshot
 
-    return make_snapshot(request, circuit_source)
+    return make_snapshot(request, circuit_source, circuits_session(request.config))
 
 
 def _failure(message: str) -> BaseException:

@@ -102,9 +102,12 @@ def pytest_pycollect_makeitem(
     """Let a test that only carries the marker run once for every model, as the others do."""
     if not collector.istestfunction(obj, name):
         return
-    own = {mark.name for mark in getattr(obj, "pytestmark", [])}
-    if "circuits" in own or collector.get_closest_marker("circuits"):
-        pytest.mark.usefixtures("circuit_source")(obj)
+    uses_source = pytest.mark.usefixtures("circuit_source")
+    if any(mark.name == "circuits" for mark in getattr(obj, "pytestmark", [])):
+        uses_source(obj)
+    elif collector.get_closest_marker("circuits"):
+        # On the class or module: the function may belong to others too, by inheritance.
+        collector.add_marker(uses_source)
 
 
 @pytest.hookimpl(trylast=True)

@@ -30,6 +30,17 @@ class OneModelPerWorker:
             def _split_scope(self, nodeid: str) -> str:
                 return model_of(nodeid, aliases) or nodeid
 
+            def remove_node(self, node: Any) -> str | None:  # noqa: ANN401
+                """Leave a test out that crashed its worker: it would crash the next one too."""
+                for unit in self.assigned_work[node].values():
+                    for nodeid, done in unit.items():
+                        if not done:
+                            unit[nodeid] = True
+                            super().remove_node(node)
+                            return str(nodeid)
+                super().remove_node(node)
+                return None
+
         return ByModel(config, log)
 
 

@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_circuits.models import ModelPool, Source
+from pytest_circuits.models import ModelPool
 from pytest_circuits.report.rows import PROPERTY, Row
 from pytest_circuits.report.terminal import terminal_lines
+from pytest_circuits.scheduling import model_of
+from pytest_circuits.state import STATE, CircuitSource, ItemState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.findings import Finding
     from pytest_circuits.runs import Runs
     from pytest_circuits.settings import Settings
-
-
-@dataclass(frozen=True)
-class CircuitSource:
-    """A model under test, by name.
-
-    Attributes:
-        alias: its stable name.
-        source: what is loaded.
-        owners: the aliases whose baselines serve for it, nearest first.
-        declared: whether it may own baselines.
-    """
-
-    alias: str
-    source: Source
-    owners: tuple[str, ...]
-    declared: bool
-
-
-@dataclass
-class ItemState:
-    """What one test did so far.
-
-    Attributes:
-        judged: findings that were compared with a baseline.
-        rows: what there is to report.
-        approve: writes one test's approved baselines, once the test has passed.
-        passed: whether its call phase passed.
-    """
-
-    judged: list[Finding] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    approve: list[Callable[[], None]] = field(default_factory=list)
-    passed: bool = False
-
-
-STATE = pytest.StashKey[ItemState]()
 
 
 class CircuitsSession:
@@ -79,7 +44,9 @@ class CircuitsSession:
         self.pool = ModelPool(settings.device.value, settings.dtype.value)
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
-        self._unfinished: dict[str, None] = {}
+        self._selected: set[str] = set()
+        self._finished: set[str] = set()
+        self._failed_subtests: set[str] = set()
         self._refused: dict[str, str] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
@@ -93,9 +60,7 @@ class CircuitsSession:
         from pytest_circuits.scheduling import cap_threads
 
         cap_threads(self._config)
-        bridge = self.pool.get(source.source).bridge
-        self.runs_of(bridge)  # notes what is on the model now, before any test has it
-        return bridge
+        return self.pool.get(source.source).bridge
 
     def provenance(self, source: CircuitSource, model: TransformerBridge) -> dict[str, str]:
         """Where a measured model's weights came from.
@@ -131,25 +96,50 @@ class CircuitsSession:
         They fail when their turn comes: an error here would reach nobody from an xdist worker.
         """
         for item in session.items:
+            if _is_circuit_test(item):
+                self._selected.add(item.nodeid)
             problem = _scope_problem(item)
             if problem:
                 self._refused[item.nodeid] = problem
         self._refused |= _case_problems(session.items)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note the circuit tests that xdist's workers are going to run."""
+        self._selected.update(self._of_a_model(ids))
+
+    def _of_a_model(self, nodeids: Iterable[str]) -> Iterable[str]:
+        # xdist's controller has no more than node ids; a circuit test's ends in its model.
+        return (nodeid for nodeid in nodeids if model_of(nodeid, frozenset(self.sources)))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        """Note what is on a model when its fixture gives it out: that belongs to the model."""
+        model: Any = yield
+        if fixturedef.argname == "circuit_model" and hasattr(model, "hook_dict"):
+            self.runs_of(model).adopt_hooks()
+        return model
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Take an override's hooks off a model of ours, and let go of a model of its own."""
+        if fixturedef.argname != "circuit_model" or fixturedef.cached_result is None:
+            return
+        runs = self._runs.get(id(fixturedef.cached_result[0]))
+        if runs is not None:
+            runs.shed_hooks()
+            if runs.bridge not in self.pool:
+                del self._runs[id(runs.bridge)]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a test afresh, also when it is run again."""
         item.stash[STATE] = ItemState()
+        self._failed_subtests.discard(item.nodeid)
         item.user_properties[:] = [p for p in item.user_properties if p[0] != PROPERTY]
         if item.nodeid in self._refused:
             pytest.fail(self._refused[item.nodeid], pytrace=False)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """Note an override's model before the test can hook it."""
-        model: Any = getattr(item, "funcargs", {}).get("circuit_model")
-        if hasattr(model, "hook_dict"):
-            self.runs_of(model)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -167,7 +157,8 @@ class CircuitsSession:
         state = item.stash.get(STATE, ItemState())
         written = False
         try:
-            if state.passed:
+            # pytest fails a test for its subtests only after everybody has seen its report.
+            if state.passed and item.nodeid not in self._failed_subtests:
                 for write in state.approve:
                     write()
                 written = True
@@ -176,22 +167,35 @@ class CircuitsSession:
             try:
                 result = yield
             finally:
-                for runs in self._runs.values():
-                    runs.restore()
+                if _is_circuit_test(item):
+                    self._clean_up(item)
                 item.user_properties += [
                     (PROPERTY, replace(row, written=row.written and written).to_json())
                     for row in state.rows
                 ]
         return result
 
+    def _clean_up(self, item: pytest.Item) -> None:
+        """Give the models to the next test as they were."""
+        for runs in self._runs.values():
+            runs.restore()
+        if "circuit_model" in getattr(item, "fixturenames", ()):
+            # Only who has the model itself can have changed its weights.
+            for source in self.sources.values():
+                loaded = self.pool.loaded(source.source)
+                if loaded is not None and not self.runs_of(loaded.bridge).pristine:
+                    self.pool.renew(source.source)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather a test's verdicts, here or from an xdist worker, when it is over."""
+        if isinstance(report, pytest.SubtestReport):
+            if report.failed:
+                self._failed_subtests.add(report.nodeid)
+            return
         if report.when == "call":
             self._outcomes[report.nodeid] = _outcome(report)
-            self._unfinished.pop(report.nodeid, None)
-        elif report.when != "teardown" and report.failed and self._is_ours(report):
-            # A failed setup, or a worker that is gone: no call report will follow.
-            self._unfinished[report.nodeid] = None
+        if report.when == "call" or report.skipped:
+            self._finished.add(report.nodeid)
         if report.when == "teardown":
             outcome = self._outcomes.get(report.nodeid, "")
             # A test that runs again reports again: its last attempt counts.
@@ -200,14 +204,6 @@ class CircuitsSession:
                 for name, value in report.user_properties
                 if name == PROPERTY
             ]
-
-    def _is_ours(self, report: pytest.TestReport) -> bool:
-        from pytest_circuits.scheduling import model_of
-
-        if report.keywords:
-            return "circuits" in report.keywords
-        # xdist knows no more than the node id of what a lost worker was running.
-        return model_of(report.nodeid, frozenset(self.sources)) is not None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
@@ -222,10 +218,12 @@ class CircuitsSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """One line a finding, worst first."""
+        if not self._finished and not self.rows:
+            return  # nothing was to run: --collect-only, --setup-plan
         rows = [row for rows in self.rows.values() for row in rows]
         width = self._config.get_terminal_writer().fullwidth
         terminalreporter.write_sep("=", "circuits")
-        for line in terminal_lines(rows, width, unfinished=len(self._unfinished)):
+        for line in terminal_lines(rows, width, unfinished=len(self._selected - self._finished)):
             terminalreporter.write_line(line.text, **{line.colour: True} if line.colour else {})
 
 
@@ -235,6 +233,10 @@ SESSION = pytest.StashKey[CircuitsSession]()
 def circuits_session(config: pytest.Config) -> CircuitsSession:
     """The session of a run with ``--circuits``."""
     return config.stash[SESSION]
+
+
+def _is_circuit_test(item: pytest.Item) -> bool:
+    return item.get_closest_marker("circuits") is not None
 
 
 def _scope_problem(item: pytest.Item) -> str | None:

@@ -30,7 +30,7 @@ from pytest_circuits.baselines import (
 from pytest_circuits.findings import Finding
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.report.rows import Row
-from pytest_circuits.session import STATE, CircuitSource, circuits_session
+from pytest_circuits.state import STATE, CircuitSource
 from pytest_circuits.verdicts import (
     Gate,
     Kind,
@@ -43,11 +43,13 @@ from pytest_circuits.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pytest
     from syrupy.data import SnapshotCollection
     from syrupy.types import SerializableData, SerializedData, SnapshotIndex
+
+    from pytest_circuits.session import CircuitsSession
 
 #: Stands between a test's name and a finding's name in syrupy's name of a snapshot.
 _SEPARATOR = "::"
@@ -183,7 +185,8 @@ class CircuitSnapshot(SnapshotAssertion):
     """
 
     source: CircuitSource | None = None
-    request: pytest.FixtureRequest | None = None
+    lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
+    origin: Callable[[], dict[str, str]] = field(default=dict)
     update: bool = False
     update_new: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
@@ -232,7 +235,7 @@ class CircuitSnapshot(SnapshotAssertion):
         super()._assert(data)
         result = self.executions[self.num_executions - 1]
         if result.exception is not None:
-            return self._refuse(result, result.exception)
+            return self._refuse(data, result, result.exception)
         recalled = result.recalled_data
         verdict = (
             without_baseline(rounded(data))
@@ -245,6 +248,7 @@ class CircuitSnapshot(SnapshotAssertion):
         if approve and data.gone:
             gone = data.gone[0]
             return self._refuse(
+                data,
                 result,
                 BaselineError(
                     f"nothing to approve: {gone.name.replace('_', ' ')} is {gone.value:.2f} ± "
@@ -252,10 +256,7 @@ class CircuitSnapshot(SnapshotAssertion):
                     f"A baseline needs a model and prompts on which the behaviour shows."
                 ),
             )
-        session = circuits_session(self._config)
-        passing = approve or passes(
-            verdict.kind, Gate(session.settings.gate.value), in_ci=session.settings.in_ci
-        )
+        passing = approve or self.lets_pass(verdict.kind)
         self._explained = lines(verdict, limit=_REASONS_SHOWN)
         result.success = passing
         self._note(data, verdict, name=name, passing=passing, written=approve)
@@ -272,18 +273,24 @@ class CircuitSnapshot(SnapshotAssertion):
             result.snapshot_name.rpartition(_SEPARATOR)[2] for result in self.executions.values()
         ]
         if name in used:
+            self._post_assert()  # the name was for this comparison only
             what = f"is called {name!r} too" if name else "has no name"
             raise ValueError(
                 f"this test compares another finding, which {what}: give each after the first a "
                 f'name of its own, as in `finding == circuit_snapshot(name="other")`'
             )
 
-    def _refuse(self, result: AssertionResult, error: Exception) -> bool:
+    def _refuse(self, finding: Finding, result: AssertionResult, error: Exception) -> bool:
         """Fail with our own words; anything unforeseen is raised, never shown as a change."""
         if not isinstance(error, BaselineError):
             raise error
         self._explained = str(error).replace(f"{self._config.rootpath}{os.sep}", "").splitlines()
         result.success = False
+        item = self.test_location.item
+        assert self.source is not None
+        item.stash[STATE].judged.append(finding)
+        row = Row.refused(item.nodeid, self.source.alias, finding, self._explained[0])
+        item.stash[STATE].rows.append(row)
         return False
 
     def _note(
@@ -310,19 +317,12 @@ class CircuitSnapshot(SnapshotAssertion):
     ) -> None:
         """Have the finding written once its test has passed."""
         index: SnapshotIndex = self._index_of(result)
-        assert self.source is not None
-        assert self.request is not None
-        source, request = self.source, self.request
         result.created = approved is None
         result.updated = not result.created
 
         def write_now() -> None:
-            # A finding may come from a measure called directly, on the test's own model.
-            model = request.getfixturevalue("circuit_model")
-            origin = circuits_session(self._config).provenance(source, model)
-            text = self._document(
-                replace(finding, provenance={**origin, **finding.provenance}), approved
-            )
+            provenance = {**self.origin(), **finding.provenance}
+            text = self._document(replace(finding, provenance=provenance), approved)
             self.extension.write_snapshot(
                 snapshot_location=result.snapshot_location,
                 snapshots=[(text, self.test_location, index)],
@@ -346,10 +346,13 @@ class CircuitSnapshot(SnapshotAssertion):
         return Baseline("", finding, tolerance).dumps()
 
 
-def make_snapshot(request: pytest.FixtureRequest, source: CircuitSource) -> CircuitSnapshot:
+def make_snapshot(
+    request: pytest.FixtureRequest, source: CircuitSource, session: CircuitsSession
+) -> CircuitSnapshot:
     """The snapshot of the test that asks for it."""
     option: Any = request.config.option
     config: Any = request.config
+    gate, in_ci = Gate(session.settings.gate.value), session.settings.in_ci
     return CircuitSnapshot(
         session=config._syrupy,  # noqa: SLF001 — syrupy's own fixture has no other way
         extension_class=CircuitExtension,
@@ -358,7 +361,9 @@ def make_snapshot(request: pytest.FixtureRequest, source: CircuitSource) -> Circ
         update_snapshots=False,
         update_new_snapshots_only=False,
         source=source,
-        request=request,
+        lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
+        # A finding may come from a measure called directly, on the test's own model.
+        origin=lambda: session.provenance(source, request.getfixturevalue("circuit_model")),
         update=option.update_snapshots,
         update_new=option.update_new_snapshots_only,
     )

@@ -46,7 +46,13 @@ class ModelPool:
         """Give a model that a test has changed its weights back; it stays the same object."""
         loaded = self._models[source]
         fresh = load(source, self._device, self._dtype)
-        loaded.bridge.load_state_dict(fresh.bridge.state_dict())
+        weights = dict(fresh.bridge.named_parameters()) | dict(fresh.bridge.named_buffers())
+        own = dict(loaded.bridge.named_parameters()) | dict(loaded.bridge.named_buffers())
+        for name, tensor in own.items():
+            tensor.data.copy_(weights[name])
+
+    def __contains__(self, bridge: object) -> bool:
+        return any(loaded.bridge is bridge for loaded in self._models.values())
 
     def loaded(self, source: Source) -> LoadedModel | None:
         """The source's model if it is loaded."""

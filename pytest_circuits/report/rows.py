@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: The name of a row among a test's user properties (JUnit prints it, xdist carries it).
 PROPERTY = "circuits"
 NOT_JUDGED = "not judged"
+#: No verdict, because of the baseline: it can't be read, or there is nothing to approve.
+REFUSED = "refused"
 #: A row is one short JSON string.
 _MAX_BYTES = 2048
 
@@ -24,7 +26,7 @@ class Row:
     """One finding's verdict.
 
     Attributes:
-        verdict: the verdict's kind, or ``not judged``.
+        verdict: the verdict's kind, ``refused`` or ``not judged``.
         test: the test's node id.
         alias: the model's alias.
         measure: the finding's measure.
@@ -80,6 +82,13 @@ class Row:
     def not_judged(cls, test: str, alias: str, finding: Finding) -> Row:
         """A row for a finding that was never compared."""
         return cls(NOT_JUDGED, test, alias, finding.measure, summarise(finding))
+
+    @classmethod
+    def refused(cls, test: str, alias: str, finding: Finding, why: str) -> Row:
+        """A row for a finding that could not be judged or approved."""
+        # Without the file's name, which the test's failure has.
+        headline = why.partition(".json")[2].lstrip(":0123456789 ") or why
+        return cls(REFUSED, test, alias, finding.measure, headline, passes=False)
 
     def to_json(self) -> str:
         """The row as one JSON string of at most 2 KiB.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.report.rows import NOT_JUDGED
+from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
 from pytest_circuits.verdicts import SEVERITY
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_circuits.report.rows import Row
 
-_ORDER = [*(kind.value for kind in SEVERITY), NOT_JUDGED]
+_ORDER = [REFUSED, *(kind.value for kind in SEVERITY), NOT_JUDGED]
 _LEAST_TEST = 16
 _LEAST_NUMBER = 8
 _EXPECTED = ("xfailed", "xpassed")
@@ -45,12 +45,15 @@ def terminal_lines(rows: Sequence[Row], width: int, unfinished: int = 0) -> list
     room = width - verdict_width - alias_width - 3
     # The number matters more than the name, which stands in pytest's own summary too.
     wanted = room - max(len(_number(row)) for row in rows)
-    test_width = min(max(len(_test(row)) for row in rows), max(_LEAST_TEST, wanted))
+    names = [_test(row) for row in ordered]
+    if max(map(len, names)) > max(_LEAST_TEST, wanted):
+        names = [name.removeprefix("test_") for name in names]
+    test_width = min(max(map(len, names)), max(_LEAST_TEST, wanted))
     test_width = max(1, min(test_width, room - _LEAST_NUMBER))
     lines = []
-    for row in ordered:
+    for row, name in zip(ordered, names, strict=True):
         text = (
-            f"{row.verdict:<{verdict_width}} {_cut(_test(row), test_width):<{test_width}} "
+            f"{row.verdict:<{verdict_width}} {_squeeze(name, test_width):<{test_width}} "
             f"{_cut(row.alias, alias_width):<{alias_width}} {_number(row)}"
         )
         lines.append(Line(_cut(text.rstrip(), width), _colour(row)))
@@ -58,8 +61,9 @@ def terminal_lines(rows: Sequence[Row], width: int, unfinished: int = 0) -> list
 
 
 def _test(row: Row) -> str:
-    """The test's function and own parameters, without file, class and alias."""
-    name = row.test.rpartition("::")[2]
+    """The test's class, function and own parameters, without file and alias."""
+    path, bracket, parameters = row.test.partition("[")
+    name = ".".join(path.split("::")[1:]) + bracket + parameters
     for ending in (f"[{row.alias}]", f"-{row.alias}]"):
         if name.endswith(ending):
             name = name.removesuffix(ending) + ("]" if ending[0] == "-" else "")
@@ -86,6 +90,14 @@ def _colour(row: Row) -> str:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
+def _squeeze(text: str, width: int) -> str:
+    """Cut in the middle: names in one file begin alike, and differ towards the end."""
+    if len(text) <= width:
+        return text
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
 
 
 def _count(rows: Sequence[Row]) -> str:

@@ -65,7 +65,10 @@ _ORDER = {Change.DIFFERS: 0, Change.GONE: 1, Change.EMPTY: 2}
 
 def _sorted(reasons: list[Reason]) -> tuple[Reason, ...]:
     return tuple(
-        sorted(reasons, key=lambda r: (not r.bad, _ORDER.get(r.change, 3), -r.excess, r.subject))
+        sorted(
+            reasons,
+            key=lambda r: (not r.bad, _ORDER.get(r.change, 3), -r.excess, -r.distance, r.subject),
+        )
     )
 
 

@@ -80,9 +80,15 @@ class Reason:
 
     @property
     def excess(self) -> float:
-        """How many tolerances it moved (infinite where that can't be said)."""
-        if isinstance(self.before, float) and isinstance(self.after, float) and self.tolerance > 0:
-            return abs(self.after - self.before) / self.tolerance
+        """How many whole tolerances it moved (infinite where that can't be said)."""
+        # Whole ones: heads that lost all they had differ in what that was.
+        return self.distance // self.tolerance if self.tolerance > 0 else float("inf")
+
+    @property
+    def distance(self) -> float:
+        """How far it moved (infinite where that can't be said)."""
+        if isinstance(self.before, float) and isinstance(self.after, float):
+            return abs(self.after - self.before)
         return float("inf")
 
 

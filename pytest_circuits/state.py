@@ -1,0 +1,52 @@
+"""What fixtures, snapshots and the session tell each other about one test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.models import Source
+    from pytest_circuits.report.rows import Row
+
+
+@dataclass(frozen=True)
+class CircuitSource:
+    """A model under test, by name.
+
+    Attributes:
+        alias: its stable name.
+        source: what is loaded.
+        owners: the aliases whose baselines serve for it, nearest first.
+        declared: whether it may own baselines.
+    """
+
+    alias: str
+    source: Source
+    owners: tuple[str, ...]
+    declared: bool
+
+
+@dataclass
+class ItemState:
+    """What one test did so far.
+
+    Attributes:
+        judged: findings that were compared with a baseline.
+        rows: what there is to report.
+        approve: each writes one finding's baseline, once the test has passed.
+        passed: whether its call phase passed.
+    """
+
+    judged: list[Finding] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    approve: list[Callable[[], None]] = field(default_factory=list)
+    passed: bool = False
+
+
+STATE = pytest.StashKey[ItemState]()
