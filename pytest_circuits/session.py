@@ -48,6 +48,7 @@ class CircuitsSession:
         self._finished: set[str] = set()
         self._failed_subtests: set[str] = set()
         self._refused: dict[str, str] = {}
+        self._to_run = False
         self._config = config
         self._runs: dict[int, Runs] = {}
 
@@ -131,6 +132,12 @@ class CircuitsSession:
             runs.shed_hooks()
             if runs.bridge not in self.pool:
                 del self._runs[id(runs.bridge)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Note whether tests are to run, which --fixtures, --collect-only and others don't want."""
+        option: Any = session.config.option
+        self._to_run = not (option.collectonly or option.setuponly)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -218,8 +225,8 @@ class CircuitsSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """One line a finding, worst first."""
-        if not self._finished and not self.rows:
-            return  # nothing was to run: --collect-only, --setup-plan
+        if not self._to_run:
+            return
         rows = [row for rows in self.rows.values() for row in rows]
         width = self._config.get_terminal_writer().fullwidth
         terminalreporter.write_sep("=", "circuits")

@@ -56,8 +56,8 @@ class Clean:
 
     @property
     def has_strays(self) -> bool:
-        """Whether hooks are on the model that were not there at first."""
-        return bool(self._strays())
+        """Whether other hooks are on the model than at first (more, or fewer)."""
+        return {id(hook) for _, _, hook in self._hooks()} != self._known
 
     def restore(self) -> None:
         """Take away everything that was put on the model since."""

@@ -48,8 +48,8 @@ class ModelPool:
         fresh = load(source, self._device, self._dtype)
         weights = dict(fresh.bridge.named_parameters()) | dict(fresh.bridge.named_buffers())
         own = dict(loaded.bridge.named_parameters()) | dict(loaded.bridge.named_buffers())
-        for name, tensor in own.items():
-            tensor.data.copy_(weights[name])
+        for name in own.keys() & weights.keys():
+            own[name].data.copy_(weights[name])
 
     def __contains__(self, bridge: object) -> bool:
         return any(loaded.bridge is bridge for loaded in self._models.values())

@@ -97,8 +97,7 @@ class Runs:
     def _weights(self) -> tuple[int, ...]:
         """A trace of every weight and buffer, to notice one that was changed in place.
 
-        Sums of the bits along rows and columns, weighted by position: edits and permutations
-        show, also those made through ``.data``, which torch doesn't count.
+        Edits and permutations show, also those made through ``.data``, which torch doesn't count.
         """
         trace = [
             _trace(tensor.detach())
@@ -130,15 +129,17 @@ _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def _trace(tensor: Tensor) -> Tensor:
+    """A sum of the tensor's bits in which every place has a weight of its own."""
     bits = tensor.contiguous().view(-1) if tensor.ndim < 2 else tensor.contiguous().flatten(1)  # noqa: PLR2004
     bits = bits.view(_INTEGERS[bits.element_size()]).view(len(bits) if bits.ndim > 1 else 1, -1)
-    rows, columns = bits.sum(1, dtype=torch.int64), bits.sum(0, dtype=torch.int64)
-    # Odd weights: a multiplication by one loses nothing when the sums wrap around.
-    total = torch.zeros((), dtype=torch.int64, device=bits.device)
-    for place, sums in enumerate((rows, columns)):
-        weights = 2 * torch.arange(len(sums), device=bits.device) + 1
-        total = 31 * total + place + (sums * weights).sum()
-    return total
+    columns = _place_weights(bits.shape[1], 2654435761, bits.device).to(bits.dtype)
+    rows = (bits * columns).sum(1, dtype=torch.int64)
+    return (rows * _place_weights(len(rows), 2246822519, bits.device)).sum()
+
+
+def _place_weights(count: int, factor: int, device: torch.device) -> Tensor:
+    """Odd integers without a pattern: multiplying by them loses nothing when it wraps around."""
+    return (torch.arange(1, count + 1, device=device) * factor >> 8) | 1
 
 
 def exact(tensor: Tensor) -> Tensor:

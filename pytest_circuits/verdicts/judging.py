@@ -64,12 +64,15 @@ _ORDER = {Change.DIFFERS: 0, Change.GONE: 1, Change.EMPTY: 2}
 
 
 def _sorted(reasons: list[Reason]) -> tuple[Reason, ...]:
-    return tuple(
-        sorted(
-            reasons,
-            key=lambda r: (not r.bad, _ORDER.get(r.change, 3), -r.excess, -r.distance, r.subject),
-        )
-    )
+    """Worst first: what is gone, then the heads, then the rest."""
+    return tuple(sorted(reasons, key=_badness))
+
+
+def _badness(reason: Reason) -> tuple[bool, int, bool, float, str]:
+    of_a_head = reason.about is About.HEAD
+    # Heads share one scale; what else moved is only comparable in tolerances.
+    size = reason.distance if of_a_head else reason.excess
+    return (not reason.bad, _ORDER.get(reason.change, 3), not of_a_head, -size, reason.subject)
 
 
 def _differences(found: Finding, approved: Finding) -> list[Reason]:
@@ -158,19 +161,17 @@ def _behaviours(found: Finding, approved: Finding, tolerance: Tolerance) -> Iter
 
 
 def _behaviour_change(before: Behaviour, after: Behaviour, allowed: float) -> Change | None:
-    # What was never there can't go.
-    if (
-        before.vital
-        and not before.indistinct
-        and (after.indistinct or after.value * _sign(before.value) < DEAD_SHARE * abs(before.value))
-    ):
-        return Change.GONE
-    if not before.judged:
-        return None
     moved = _movement(before.direction, before.value, after.value)
-    if _within(moved, allowed):
+    # What was never there can't go, and what got better has not gone.
+    if before.vital and not before.indistinct and moved < 0 and _is_gone(before, after):
+        return Change.GONE
+    if not before.judged or _within(moved, allowed):
         return None
     return Change.BETTER if moved > 0 else Change.WORSE
+
+
+def _is_gone(before: Behaviour, after: Behaviour) -> bool:
+    return after.indistinct or after.value * _sign(before.value) < DEAD_SHARE * abs(before.value)
 
 
 def _values(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:

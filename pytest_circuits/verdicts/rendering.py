@@ -85,7 +85,8 @@ def _grouped(verdict: Verdict) -> Iterator[str]:
             }[reason.change]
             heads = ", ".join(_brief(r) for r in alike[:_HEADS_SHOWN])
             more = f" and {len(alike) - _HEADS_SHOWN} more" if len(alike) > _HEADS_SHOWN else ""
-            yield f"{what}: {heads}{more}"
+            alone = f" (tolerance {reason.tolerance:.2f})" if len(alike) == 1 else ""
+            yield f"{what}: {heads}{more}{alone}"
 
 
 def reason_text(reason: Reason) -> str:

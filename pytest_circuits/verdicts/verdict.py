@@ -80,9 +80,8 @@ class Reason:
 
     @property
     def excess(self) -> float:
-        """How many whole tolerances it moved (infinite where that can't be said)."""
-        # Whole ones: heads that lost all they had differ in what that was.
-        return self.distance // self.tolerance if self.tolerance > 0 else float("inf")
+        """How many tolerances it moved (infinite where that can't be said)."""
+        return self.distance / self.tolerance if self.tolerance > 0 else float("inf")
 
     @property
     def distance(self) -> float:

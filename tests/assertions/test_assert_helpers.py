@@ -14,7 +14,9 @@ from pytest_circuits.findings import Behaviour, Direction, Finding, Role
 VALUES = [[0.1, -0.9], [0.8, 0.5]]
 
 
-def finding(measure="induction_scores", values=VALUES, errors=0.05, clusters=10, gain=4.0):
+def finding(  # noqa: PLR0917 — a finding has as many parts
+    measure="induction_scores", values=VALUES, errors=0.05, clusters=10, gain=4.0, relative_to=None
+):
     values = np.array(values, dtype=float)
     return Finding(
         measure=measure,
@@ -33,6 +35,7 @@ def finding(measure="induction_scores", values=VALUES, errors=0.05, clusters=10,
             Behaviour("repeat_loss", 0.25, 0.01, clusters, Direction.LOWER, "nats"),
             Behaviour("repeat_gain", gain, 0.1, clusters, Direction.HIGHER, "nats", vital=True),
         ),
+        relative_to=relative_to,
     )
 
 
@@ -146,18 +149,23 @@ def test_what_another_measure_found_is_refused(helper, given, text):
 @pytest.mark.parametrize(
     "check",
     [
-        lambda dead: assert_induction_score(dead, at_least=0.1),
-        lambda dead: assert_induction_score(dead, at_least=-9, heads=4),
+        lambda dead: assert_logit_diff_recovered(dead, at_least=0.1),
+        lambda dead: assert_logit_diff_recovered(dead, at_least=-9, heads=4),
         lambda dead: assert_head_ranking(dead, top=["L1H0"]),
     ],
 )
-def test_where_the_behaviour_is_gone_nothing_holds(check):
+def test_fractions_of_a_behaviour_that_is_gone_are_never_enough(check):
+    dead = finding("patch", np.full((2, 2), np.nan), gain=0.01, relative_to="repeat_gain")
     with pytest.raises(AssertionError) as raised:
-        check(finding(gain=0.01))
+        check(dead)
     assert message(raised) == [
-        "induction scores: the behaviour is gone, so there is nothing to attribute",
+        "patch: undefined, because there is nothing to be a fraction of",
         "  repeat gain 0.010 ± 0.100 nats",
     ]
+
+
+def test_fractions_of_a_behaviour_that_is_there_are_held():
+    assert_logit_diff_recovered(finding("patch", relative_to="repeat_gain"), at_least=0.7)
 
 
 # Rankings

@@ -68,7 +68,8 @@ def test_a_baseline_is_a_text_for_reviewers():
         '      "clusters": 3,\n'
         '      "direction": "lower",\n'
         '      "unit": "nats",\n'
-        '      "vital": false\n'
+        '      "vital": false,\n'
+        '      "judged": true\n'
         "    }\n"
         "  },\n"
         '  "role": {\n'
@@ -92,7 +93,7 @@ def test_a_baseline_is_a_text_for_reviewers():
         '    "dtype": "float32"\n'
         "  },\n"
         '  "tolerance": {\n'
-        '    "value": [0.05, 0.02],\n'
+        '    "value": [0.05, 0.1],\n'
         '    "role": [0.1, 0.1],\n'
         '    "behaviours": {\n'
         '      "repeat_loss": [0.15, 0.05]\n'
@@ -227,6 +228,22 @@ def test_a_file_without_named_findings_is_refused(tmp_path, findings):
 
     with pytest.raises(BaselineError, match="has no list of named findings"):
         read_entries(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("second", "'second'"), ("", "'the finding without a name'")]
+)
+def test_a_name_that_occurs_twice_is_refused(tmp_path, name, shown):
+    entries = [{"name": "first"}, {"name": name}, {"name": name}]
+    path = written(tmp_path, json.dumps({"schema_version": SCHEMA_VERSION, "findings": entries}))
+
+    with pytest.raises(BaselineError) as error:
+        read_entries(path)
+
+    assert str(error.value) == (
+        f"{path}: holds {shown} twice, as a merge that kept both sides would leave it.\n"
+        "Restore the file from version control, or delete it and approve it anew."
+    )
 
 
 @pytest.mark.parametrize("text", ["[]", "1", '"text"', "null"])

@@ -34,7 +34,7 @@ def finding(values=((0.123456, -0.0), (0.9, 0.65)), companion_value=4.0, **field
                 "accuracy", companion_value, 0.5, 2, Direction.HIGHER, "share",
                 vital=True, interval=(0.25, 0.99999), profile=np.array([3.5, 4.5]),
             ),
-            Behaviour("repeat_loss", 0.5, math.nan, 1, Direction.LOWER, "nats"),
+            Behaviour("repeat_loss", 0.5, math.nan, 1, Direction.LOWER, "nats", judged=False),
         ),
         provenance={"dtype": "float32", "versions": {"torch": "2.6"}},
         **fields,
@@ -63,6 +63,7 @@ def test_behaviours_come_back_from_their_document():
     assert accuracy.interval == (0.25, 1.0)
     np.testing.assert_array_equal(accuracy.profile, [3.5, 4.5])
     assert (loss.name, loss.direction, loss.vital) == ("repeat_loss", Direction.LOWER, False)
+    assert (accuracy.judged, loss.judged) == (True, False)
     assert math.isnan(loss.error)
     assert loss.interval is None
     assert loss.profile is None
@@ -103,7 +104,7 @@ def test_minus_zero_is_zero(value):
 
 def test_undefined_values_are_null_and_come_back_as_nan():
     gone = finding(
-        np.full((2, 2), math.nan), companion_value=-1.0, profiles={}, relative_to="accuracy"
+        np.full((2, 2), math.nan), companion_value=0.5, profiles={}, relative_to="accuracy"
     )
 
     document = encode(gone)
@@ -116,6 +117,20 @@ def test_undefined_values_are_null_and_come_back_as_nan():
 
 def test_an_error_that_a_single_cluster_does_not_have_is_null():
     assert encode(finding())["companion"]["repeat_loss"]["error"] is None
+
+
+def test_a_document_says_of_every_behaviour_whether_it_is_judged():
+    companion = encode(finding())["companion"]
+
+    assert (companion["accuracy"]["judged"], companion["repeat_loss"]["judged"]) == (True, False)
+
+
+def test_a_behaviour_that_does_not_say_whether_it_is_judged_is_refused():
+    document = encode(finding())
+    del document["companion"]["repeat_loss"]["judged"]
+
+    with pytest.raises(KeyError, match="judged"):
+        decode(document)
 
 
 def test_keys_stand_in_a_fixed_order():

@@ -250,9 +250,13 @@ def test_one_cluster_has_no_lower_bound():
         (0.2, 0.1, 10, False),  # 0.2 − 1.833 × 0.1 is above 0
         (0.18, 0.1, 10, True),
         (0.0, 0.0, 10, True),
-        (-1.0, 0.1, 10, True),
+        (0.0, 0.1, 10, True),
+        (-0.18, 0.1, 10, True),
+        (-0.2, 0.1, 10, False),  # clearly less than nothing is not nothing
+        (-1.0, 0.1, 10, False),
         (0.1, math.nan, 1, False),  # one cluster has no interval, so the estimate decides
-        (-0.1, math.nan, 1, True),
+        (-0.1, math.nan, 1, False),
+        (0.0, math.nan, 1, True),
     ],
 )
 def test_a_vital_behaviour_is_indistinct_when_its_interval_contains_0(
@@ -262,7 +266,15 @@ def test_a_vital_behaviour_is_indistinct_when_its_interval_contains_0(
 
 
 def test_a_behaviour_that_is_not_vital_is_never_indistinct():
+    assert not behaviour(0.0, vital=False).indistinct
     assert not behaviour(-1.0, vital=False).indistinct
+
+
+def test_a_behaviour_is_judged_unless_told():
+    assert behaviour(4.0).judged
+    assert not behaviour(4.0, judged=False).judged
+    # Whether it is there at all is asked of it either way.
+    assert behaviour(0.0, judged=False).indistinct
 
 
 def test_a_behaviour_is_found_by_its_name():

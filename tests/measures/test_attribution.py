@@ -150,13 +150,42 @@ def test_the_induction_head_of_a_known_model_writes_the_whole_answer(perfect):
 
 
 def test_the_role_is_a_tenth_of_the_logit_difference(bridges, telling_pairs):
-    found = measures.head_attribution(bridges["gpt2"], telling_pairs(bridges["gpt2"]))
+    found = measures.head_attribution(bridges["recall"], telling_pairs(bridges["recall"]))
 
     threshold = abs(found.behaviour("logit_diff").value) / 10
+    assert threshold > 0.05
     assert found.role.threshold == pytest.approx(threshold)
     strong = {str(head) for head, value in found.heads().items() if abs(value) >= threshold}
     assert set(found.profiles) == {str(head) for head in found.members()} == strong
     assert 0 < len(strong) < 8
+
+
+def test_heads_that_write_next_to_nothing_have_no_role(bridges, telling_pairs):
+    found = measures.head_attribution(bridges["gpt2"], telling_pairs(bridges["gpt2"]))
+
+    assert abs(found.behaviour("logit_diff").value) / 10 < 0.05
+    assert found.role.threshold == 0.05
+    assert all(abs(value) >= 0.05 for value in found.members().values())
+    assert 0 < len(found.members()) < 8
+
+
+def test_nothing_is_attributed_where_there_is_no_logit_difference(perfect):
+    # v and w never occur, so both have logit 0.
+    found = measures.head_attribution(perfect, PromptPairs(["a b a"], ["k b a"], ["v"], ["w"]))
+
+    assert found.members() == {}
+    assert found.profiles == {}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_parts_are_summed_in_float64_off_the_device(tmp_path, telling_pairs, dtype):
+    bridge = load(parse_source(str(tiny_checkpoint(tmp_path, dtype=dtype))), device="cpu").bridge
+    runs = Runs(bridge)
+
+    parts = decompose(runs, telling_pairs(bridge).check(runs.tokenizer))
+
+    for part in vars(parts).values():
+        assert (part.dtype, part.device.type) == (torch.float64, "cpu")
 
 
 def test_an_attribution_carries_the_logit_difference_it_is_part_of(bridges, telling_pairs):

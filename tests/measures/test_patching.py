@@ -157,9 +157,6 @@ def test_one_pair_has_fractions_and_no_errors(perfect):
 DEAD = {
     # c or d before the last word: the answer does not depend on it.
     "no gap": PromptPairs(["a b c a", "x y z x"], ["a b d a", "x y v x"], ["b", "y"], ["k", "k"]),
-    "a gap the wrong way": PromptPairs(
-        ["a b c a", "x y z x"], ["a v c a", "x w z x"], ["v", "w"], ["b", "y"]
-    ),
     # 40 one way, 40 the other: nothing on average.
     "an uncertain gap": PromptPairs(
         ["a b c a", "x y z x"], ["a v c a", "x w z x"], ["b", "w"], ["v", "y"]
@@ -179,6 +176,26 @@ def test_nothing_to_restore_has_no_fractions(perfect, pairs):
     assert found.values.shape == (2, 2)
     assert found.profiles == {}
     assert runs.passes == 2  # clean and corrupted; no patches
+
+
+def test_a_gap_the_wrong_way_is_not_nothing_to_restore(perfect):
+    pairs = PromptPairs(["a b c a", "x y z x"], ["a v c a", "x w z x"], ["v", "w"], ["b", "y"])
+
+    found = measures.patch(perfect, pairs)
+
+    assert found.behaviour("logit_diff_gap").value == pytest.approx(-2 * COPIED_LOGIT)
+    assert found.gone == ()
+    np.testing.assert_allclose(found.values, [[0, 0], [1, 0]], atol=1e-6)
+
+
+def test_the_corrupted_logit_difference_is_shown_and_not_judged(perfect):
+    companion = measures.patch(perfect, KEY).companion
+
+    assert {b.name: b.judged for b in companion} == {
+        "clean_logit_diff": True,
+        "corrupted_logit_diff": False,
+        "logit_diff_gap": True,
+    }
 
 
 def test_a_patch_says_what_was_patched(perfect):

@@ -14,6 +14,7 @@ from pytest_circuits import measures
 from pytest_circuits.findings import Direction, Head
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptError, RepeatedTokens
+from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT, WORDS, tiny_checkpoint
 
 BATCH, BLOCK = 4, 6
@@ -154,8 +155,23 @@ def test_scores_carry_the_behaviour_they_serve(bridges, measure):
 
 
 def test_a_model_that_does_not_repeat_has_lost_the_behaviour(bridges):
+    regressed = load(parse_source("bundled:recall-regressed"), device="cpu").bridge
     assert measures.induction_scores(bridges["recall"]).gone == ()
-    assert [b.name for b in measures.induction_scores(bridges["gpt2"]).gone] == ["repeat_gain"]
+    assert [b.name for b in measures.induction_scores(regressed).gone] == ["repeat_gain"]
+
+
+def test_a_model_that_repetition_misleads_has_not_lost_what_it_never_had(bridges):
+    found = measures.induction_scores(bridges["gpt2"])
+
+    gain = found.behaviour("repeat_gain")
+    assert gain.value < -3 * gain.error
+    assert found.gone == ()
+
+
+def test_the_repeat_gain_is_shown_and_not_judged(perfect):
+    for measure in (*SCORES, measures.repeat_loss):
+        companion = measure(perfect, PROMPTS).companion
+        assert [b.name for b in companion if not b.judged] == ["repeat_gain"]
 
 
 def test_every_choice_is_in_the_convention(perfect):
@@ -204,6 +220,7 @@ def test_a_block_that_does_not_fit_the_context_is_refused(perfect):
 def test_a_finding_tells_what_it_was_measured_with(perfect):
     provenance = measures.repeat_loss(perfect, PROMPTS).provenance
 
+    assert "hooked" not in provenance
     assert (provenance["device"], provenance["dtype"]) == ("cpu", "float32")
     assert provenance["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert list(provenance["versions"]) == [
@@ -212,6 +229,17 @@ def test_a_finding_tells_what_it_was_measured_with(perfect):
         "transformer-lens",
         "transformers",
     ]
+
+
+def test_a_finding_tells_that_a_test_had_hooks_on_the_model(perfect):
+    runs = Runs(perfect)
+
+    with perfect.hooks(fwd_hooks=[("blocks.1.attn.hook_z", lambda z, **_: torch.zeros_like(z))]):
+        inside = measures.repeat_loss(runs, PROMPTS).provenance
+    after = measures.repeat_loss(runs, PROMPTS).provenance
+
+    assert inside == {"hooked": "by the test", **after}
+    assert "hooked" not in after
 
 
 def test_a_tokenizer_without_bos_gets_an_ordinary_first_token_through_a_bridge_too(tmp_path):

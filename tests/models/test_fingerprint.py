@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from pytest_circuits.models.fingerprint import fingerprint
+from pytest_circuits.models.fingerprint import fingerprint, live_fingerprint
 from pytest_circuits.testing import tiny_checkpoint
 
 
@@ -70,3 +70,26 @@ def test_it_is_a_hash_of_every_tensors_header_and_bytes(tmp_path):
     expected.update(json.dumps(["b", "F32", [2]]).encode() + tensors["b"].numpy().tobytes())
 
     assert fingerprint(resaved(tmp_path, tensors)) == f"sha256:{expected.hexdigest()}"
+
+
+def live(**parameters):
+    module = torch.nn.Module()
+    for name, value in parameters.items():
+        module.register_parameter(name, torch.nn.Parameter(value))
+    return live_fingerprint(module)
+
+
+def test_a_model_in_memory_has_one_too_whatever_the_shape_of_its_parameters():
+    scale, weight = torch.tensor(2.0), torch.ones(2, 3)
+
+    prints = [
+        live(scale=scale, weight=weight),
+        live(scale=scale + 1, weight=weight),
+        live(scale=scale.reshape(1), weight=weight),
+        live(scale=scale, weight=weight.T),
+        live(scale=scale, weight=weight.bfloat16()),
+    ]
+
+    assert len(set(prints)) == 5
+    assert all(text.startswith("live-sha256:") for text in prints)
+    assert live(weight=weight.clone(), scale=scale.clone()) == prints[0]

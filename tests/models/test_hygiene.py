@@ -19,8 +19,9 @@ def shared(request, tmp_path_factory):
 
 @pytest.fixture
 def bridge(shared):
+    clean = Clean(shared)
     yield shared
-    Clean(shared).restore()
+    clean.restore()
 
 
 def logits(bridge):
@@ -128,16 +129,35 @@ def test_hooks_of_the_libraries_stay(bridge):
     assert not clean.has_strays
 
 
-def test_hooks_that_were_there_from_the_beginning_stay(bridge):
-    handle = bridge.unembed.register_forward_hook(lambda module, args, output: output * 2)
+@pytest.mark.parametrize("later", HOOKS)
+@pytest.mark.parametrize("first", HOOKS)
+def test_hooks_that_were_there_at_first_stay_and_later_ones_go(bridge, first, later):
+    untouched = logits(bridge)
+    first(bridge)
     clean = Clean(bridge)
     before = logits(bridge)
-    try:
-        assert not clean.has_strays
-        clean.restore()
-        assert torch.equal(logits(bridge), before)
-    finally:
-        handle.remove()
+    assert not torch.equal(before, untouched)
+    assert not clean.has_strays
+
+    later(bridge)
+    assert clean.has_strays
+    clean.restore()
+
+    assert not clean.has_strays
+    assert torch.equal(logits(bridge), before)
+
+
+def test_a_backward_hook_that_was_there_at_first_stays(bridge):
+    seen = []
+    bridge.add_hook("unembed.hook_in", lambda *_, **__: seen.append("first"), dir="bwd")
+    clean = Clean(bridge)
+    bridge.add_hook("unembed.hook_in", lambda *_, **__: seen.append("later"), dir="bwd")
+
+    clean.restore()
+
+    bridge.requires_grad_(requires_grad=True)
+    bridge(TOKENS, return_type="logits").sum().backward()
+    assert seen == ["first"]
 
 
 def test_a_forward_pass_alone_leaves_no_strays(bridge):

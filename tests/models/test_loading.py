@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from pytest_circuits.models import ModelError, load, parse_source
+from pytest_circuits.models import ModelError, load, loading, parse_source
 from pytest_circuits.models.fingerprint import fingerprint
 from pytest_circuits.testing import tiny_checkpoint
 
@@ -228,6 +228,83 @@ def test_a_damaged_weights_file_is_refused(llama):
     path.write_bytes(path.read_bytes()[:100])
 
     assert refusal(llama).startswith(f"{llama}: transformers can't load it:\n")
+
+
+@pytest.mark.parametrize("length", [0, 4, 100, -1])
+@pytest.mark.parametrize("which", ["llama", "recall"])
+def test_a_weights_file_cut_short_is_refused_where_it_tells_the_dtype_too(request, which, length):
+    folder = request.getfixturevalue(which)
+    edit_config(folder, dtype=None, torch_dtype=None)
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:length])
+
+    assert refusal(folder).startswith(f"{folder}: ")
+
+
+def test_a_name_that_the_hub_refuses_is_refused():
+    with pytest.raises(ModelError) as error:
+        load(parse_source("foo--bar"))
+
+    first, *rest = str(error.value).splitlines()
+    assert first == "foo--bar: can't be loaded (HFValidationError):"
+    assert "foo--bar" in "".join(rest)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("rope"), RuntimeError("a\n\nb"), OSError(), Exception()]
+)
+def test_whatever_a_library_raises_becomes_an_error_of_ours(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(loading, "_load_native", fail)
+
+    with pytest.raises(ModelError) as refused:
+        load(parse_source("bundled:recall"))
+
+    first, *rest = str(refused.value).splitlines()
+    assert first == f"bundled:recall: can't be loaded ({type(error).__name__}):"
+    assert rest
+    assert refused.value.__cause__ is error
+
+
+def test_an_interruption_is_no_error_of_a_model(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loading, "_load_native", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        load(parse_source("bundled:recall"))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "names"),
+    [
+        ("gpt2", ["transformer.h.0.attn.bias", "transformer.h.1.attn.masked_bias"]),
+        ("llama", ["model.layers.0.attn.masked_bias", "model.layers.1.attention.bias"]),
+        ("llama", ["model.layers.0.self_attn.rotary_emb.inv_freq"]),
+    ],
+)
+def test_masks_and_rotary_tables_of_older_checkpoints_are_left_out(
+    checkpoints, tmp_path, architecture, names
+):
+    folder = shutil.copytree(checkpoints[architecture], tmp_path / "older")
+    edit_tensors(folder, lambda tensors: tensors.update({n: torch.ones(3) for n in names}))
+
+    older, newer = (load_folder(f).bridge for f in (folder, checkpoints[architecture]))
+
+    with torch.no_grad():
+        assert torch.equal(older(TOKENS), newer(TOKENS))
+
+
+@pytest.mark.parametrize(
+    "name", ["model.layers.0.self_attn.q_proj.bias", "model.layers.0.attn.bias.weight"]
+)
+def test_other_tensors_that_look_like_masks_are_not(llama, name):
+    edit_tensors(llama, lambda tensors: tensors.update({name: torch.ones(3)}))
+
+    assert f"not in the config's model: {name}" in refusal(llama)
 
 
 def test_a_checkpoint_without_tokenizer_is_refused(llama):

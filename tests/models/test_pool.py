@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from pytest_circuits.models import ModelError, ModelPool, parse_source
+from pytest_circuits import measures
+from pytest_circuits.models import ModelError, ModelPool, load, parse_source
+from pytest_circuits.runs import Runs
 from pytest_circuits.testing import tiny_checkpoint
 
 RECALL = parse_source("bundled:recall")
@@ -54,3 +57,45 @@ def test_one_model_that_cannot_be_loaded_leaves_the_others_alone(tmp_path):
 
     assert pool.get(RECALL).source == RECALL
     assert pool.loads == 2
+
+
+@pytest.mark.parametrize("architecture", ["native", "llama", "gpt2"])
+def test_a_model_gets_its_weights_back_in_place(tmp_path, architecture):
+    source = RECALL
+    if architecture != "native":
+        source = parse_source(str(tiny_checkpoint(tmp_path, architecture)))
+    pool = ModelPool()
+    bridge = pool.get(source).bridge
+    parameters = list(bridge.parameters())
+    runs = Runs(bridge)
+    before = float(measures.repeat_loss(runs))
+    for parameter in parameters:
+        parameter.data.add_(0.5)
+    assert float(measures.repeat_loss(runs)) != before
+
+    pool.renew(source)
+
+    assert pool.get(source).bridge is bridge
+    assert all(now is then for now, then in zip(bridge.parameters(), parameters, strict=True))
+    assert runs.pristine
+    assert float(measures.repeat_loss(runs)) == float(measures.repeat_loss(bridge)) == before
+    assert pool.loads == 1
+
+
+def test_a_model_that_gets_its_weights_back_keeps_its_hooks():
+    pool = ModelPool()
+    bridge = pool.get(RECALL).bridge
+    runs = Runs(bridge)
+    bridge.add_hook("blocks.1.attn.hook_z", lambda z, **_: torch.zeros_like(z))
+
+    pool.renew(RECALL)
+
+    assert runs.hooked
+
+
+def test_a_pool_knows_the_models_that_are_its_own():
+    pool = ModelPool()
+    bridge = pool.get(RECALL).bridge
+
+    assert bridge in pool
+    assert load(RECALL).bridge not in pool

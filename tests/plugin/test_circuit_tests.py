@@ -342,6 +342,7 @@ def pytest_unconfigure(config):
     result = one_test.run("--circuits", option)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["loads: 0"])
+    result.stdout.no_fnmatch_line("*= circuits =*")
 
 
 @pytest.mark.parametrize(

@@ -471,6 +471,35 @@ def test_next(circuits, circuit_model):
     assert (result.ret, counts(result)) == (0, {"passed": 3}), result.stdout.str()
 
 
+def test_weights_that_a_test_changed_are_the_checkpoints_in_the_next_one(suite):
+    suite.write(
+        "test_heads.py",
+        """
+SEEN = []
+
+
+def test_first(circuits):
+    SEEN.append(float(circuits.repeat_loss()))
+
+
+def test_changes_a_weight(circuits, circuit_model):
+    for weight in circuit_model.parameters():
+        weight.data.zero_()
+    assert float(circuits.repeat_loss()) > 3
+
+
+def test_next(circuits):
+    assert float(circuits.repeat_loss()) == SEEN[0]
+
+
+def test_next_with_the_model(circuits, circuit_model):
+    assert float(circuits.repeat_loss()) == SEEN[0]
+""",
+    )
+    result = suite.run("--circuits")
+    assert (result.ret, counts(result)) == (0, {"passed": 4})
+
+
 def test_hooks_of_a_failing_test_are_gone_too(suite):
     suite.write(
         "test_heads.py",

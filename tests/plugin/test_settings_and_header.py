@@ -176,13 +176,26 @@ def usage_error(result):
     return [line for line in result.stderr.lines if line]
 
 
-@pytest.mark.parametrize("line", ["recall", "= bundled:recall", "re call = x", "recall =", "ä = x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "recall",
+        "= bundled:recall",
+        "re call = x",
+        "recall =",
+        "ä = x",
+        ".. = x",
+        "con = x",
+        "a. = x",
+    ],
+)
 def test_a_line_that_is_no_model_is_quoted(suite, line):
     suite.ini(line)
     assert usage_error(suite.run("--circuits")) == [
         (
             f"ERROR: pytest.ini: circuits_models has {line!r}; a line is `alias = source`, perhaps "
-            f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-'"
+            f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-', "
+            f"and can be a folder's name"
         )
     ]
 
@@ -246,7 +259,7 @@ def test_an_alias_that_is_none_is_refused(suite, model):
     assert usage_error(result) == [
         (
             f"ERROR: {model!r} (command line) names no model: write alias=source, and an alias is "
-            f"made of letters, digits, '.', '_' and '-'"
+            f"made of letters, digits, '.', '_' and '-', and can be a folder's name"
         )
     ]
 

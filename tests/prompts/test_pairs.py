@@ -16,10 +16,9 @@ def tokenizer():
 
 
 def splitting_tokenizer(**special) -> PreTrainedTokenizerFast:
-    """Single letters are tokens, and so are spaces; other characters are unknown."""
-    core = Tokenizer(
-        models.WordLevel({"<unk>": 0, "a": 1, "b": 2, "c": 3, " ": 4}, unk_token="<unk>")
-    )
+    """Three letters, spaces and line breaks are tokens; other characters are unknown."""
+    known = ("<unk>", "a", "b", "c", " ", "\n")
+    core = Tokenizer(models.WordLevel({text: i for i, text in enumerate(known)}, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", **special)
 
@@ -191,6 +190,26 @@ def test_prompts_of_two_lengths_are_refused_with_their_tokens(tokenizer):
         "  corrupted a|d\n"
         "Patching puts a position of one into the same position of the other."
     )
+
+
+def test_a_line_break_in_a_prompt_breaks_no_message():
+    with pytest.raises(PromptError) as error:
+        pairs(clean="a\nb", corrupted="a\n", answer="a", wrong="b").check(splitting_tokenizer())
+
+    assert str(error.value).splitlines()[1:3] == [
+        r"  clean     a|\n|b",
+        r"  corrupted a|\n",
+    ]
+
+
+def test_a_line_break_in_an_answer_breaks_no_message():
+    with pytest.raises(PromptError) as error:
+        pairs(clean="a", corrupted="b", answer="\nb", wrong="a").check(splitting_tokenizer())
+
+    assert str(error.value).splitlines()[:2] == [
+        r"pair 0: answer '\nb' is 2 tokens, not one:",
+        r"  \n|b",
+    ]
 
 
 def test_an_empty_prompt_is_refused(tokenizer):

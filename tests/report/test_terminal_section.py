@@ -4,7 +4,16 @@ import pytest
 
 from pytest_circuits.report import Row, terminal_lines
 
-KINDS = ["lost", "incomparable", "weakened", "new", "strengthened", "preserved", "not judged"]
+KINDS = [
+    "refused",
+    "lost",
+    "incomparable",
+    "weakened",
+    "new",
+    "strengthened",
+    "preserved",
+    "not judged",
+]
 
 
 def row(verdict="preserved", test="test_a.py::test_heads[recall]", **fields):
@@ -33,11 +42,11 @@ def test_columns_are_aligned():
 
 
 def test_the_worst_comes_first():
-    rows = [row(kind, passes=kind not in KINDS[:3]) for kind in reversed(KINDS)]
+    rows = [row(kind, passes=kind not in KINDS[:4]) for kind in reversed(KINDS)]
     lines = texts(rows)
     assert [line[:12].strip() for line in lines[:-1]] == KINDS
     assert lines[-1] == (
-        "7 findings: 1 lost, 1 incomparable, 1 weakened, 1 new, 1 strengthened, 1 preser…"
+        "8 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 strengthene…"
     )
 
 
@@ -73,14 +82,15 @@ def test_findings_that_were_never_compared_are_listed():
 @pytest.mark.parametrize(
     ("test", "shown"),
     [
-        ("a/test_a.py::TestB::test_c[recall]", "test_c"),
+        ("a/test_a.py::TestB::test_c[recall]", "TestB.test_c"),
+        ("test_a.py::test_c[a::b-recall]", "test_c[a::b]"),
         ("test_a.py::test_c[x-recall]", "test_c[x]"),
         ("test_a.py::test_c[recall-recall]", "test_c[recall]"),
         ("test_a.py::test_c[recall-other]", "test_c[recall-other]"),
         ("test_a.py::test_c", "test_c"),
     ],
 )
-def test_a_test_is_shown_without_its_file_class_and_alias(test, shown):
+def test_a_test_is_shown_with_its_class_and_without_its_file_and_alias(test, shown):
     assert texts([row(test=test)])[0] == f"preserved {shown} recall 4 heads, L1H0 1.00"
 
 
@@ -144,3 +154,17 @@ def test_at_80_columns_the_number_is_not_cut_for_a_long_name():
 )
 def test_what_fails_is_red_and_what_is_new_to_the_reader_yellow(fields, colour):
     assert terminal_lines([row(**fields)], 80)[0].colour == colour
+
+
+def test_long_names_are_cut_in_the_middle_because_they_begin_alike():
+    rows = [
+        row("lost", f"t.py::test_heads_of_a_very_long_story_{n}", headline="h" * 45)
+        for n in ("one", "two")
+    ]
+    names = [line.split()[1] for line in texts(rows)[:-1]]
+    assert len(set(names)) == 2
+    assert [name.endswith(end) for name, end in zip(names, ("one", "two"), strict=True)] == [
+        True,
+        True,
+    ]
+    assert all("…" in name for name in names)

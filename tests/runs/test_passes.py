@@ -8,7 +8,7 @@ from pytest_circuits import measures
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.runs import Runs, as_runs, run_prompts, runs
-from pytest_circuits.testing import perfect_induction_model
+from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint
 
 PAIRS = PromptPairs(
     ["a apple bear bell a", "fox frog gate goat fox"],
@@ -152,6 +152,33 @@ def swap_a_weights_rows(bridge):
         weight.copy_(weight.flip(0))
 
 
+def permute_a_weights_rows_by_data(bridge):
+    weight = bridge.blocks[1].attn.o.weight
+    weight.data.copy_(weight.data.roll(3, dims=0))
+
+
+def permute_a_weights_columns_by_data(bridge):
+    weight = bridge.blocks[1].attn.o.weight
+    weight.data.copy_(weight.data.flip(1))
+
+
+def permute_rows_and_columns_by_data(bridge):
+    weight = bridge.blocks[1].attn.o.weight
+    weight.data.copy_(weight.data.roll(5, dims=1).flip(0))
+
+
+def swap_two_numbers(bridge):
+    weight = bridge.unembed.weight.data
+    weight[3, 5], weight[7, 11] = weight[7, 11].clone(), weight[3, 5].clone()
+
+
+def swap_two_layers(bridge):
+    first, second = (bridge.blocks[layer].attn.o.weight.data for layer in (0, 1))
+    kept = first.clone()
+    first.copy_(second)
+    second.copy_(kept)
+
+
 def change_one_number(bridge):
     bridge.unembed.weight.data[3, 5] += 1e-3
 
@@ -165,6 +192,11 @@ CHANGES = [
     zero_a_weight_without_gradients,
     zero_a_weight_by_data,
     swap_a_weights_rows,
+    permute_a_weights_rows_by_data,
+    permute_a_weights_columns_by_data,
+    permute_rows_and_columns_by_data,
+    swap_two_numbers,
+    swap_two_layers,
     change_one_number,
     load_other_weights,
 ]
@@ -179,6 +211,74 @@ def test_a_changed_weight_is_measured_anew(bridge, recall, change):
 
     assert recall.passes == 2
     assert float(after) == float(measures.repeat_loss(bridge)) != float(before)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_weights_that_are_exactly_restored_are_remembered(bridge, recall, change):
+    before = measures.repeat_loss(recall)
+    weights = {name: tensor.clone() for name, tensor in bridge.state_dict().items()}
+    assert recall.pristine
+
+    change(bridge)
+    assert not recall.pristine
+    bridge.load_state_dict(weights)
+
+    assert recall.pristine
+    assert float(measures.repeat_loss(recall)) == float(before)
+    assert recall.passes == 1
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64"])
+def test_a_forward_pass_changes_nothing_that_is_traced(tmp_path, architecture, dtype):
+    folder = tiny_checkpoint(tmp_path, architecture, dtype=dtype)
+    fresh = Runs(load(parse_source(str(folder)), device="cpu").bridge)
+
+    measures.repeat_loss(fresh)
+    measures.induction_scores(fresh)
+
+    assert fresh.pristine
+    assert fresh.passes == 1
+
+
+def test_a_changed_buffer_is_measured_anew(tmp_path):
+    bridge = load(parse_source(str(tiny_checkpoint(tmp_path, "llama"))), device="cpu").bridge
+    fresh = Runs(bridge)
+    before = measures.repeat_loss(fresh)
+    # Once for every place the rotary table is kept.
+    tables = [table for name, table in bridge.named_buffers() if name.endswith("inv_freq")]
+    assert tables
+
+    for table in tables:
+        table.data.mul_(3)
+    after = measures.repeat_loss(fresh)
+
+    assert not fresh.pristine
+    assert fresh.passes == 2
+    assert float(after) != float(before)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "change"),
+    [
+        pytest.param(torch.tensor(1.0), lambda scale: scale + 1, id="one number"),
+        pytest.param(torch.tensor([1.0, 2.0]), lambda pair: pair.flip(0), id="a vector"),
+        pytest.param(torch.tensor([True, False]), torch.logical_not, id="a mask"),
+        pytest.param(torch.arange(24).reshape(2, 3, 4), lambda cube: cube.flip(2), id="a cube"),
+        pytest.param(torch.arange(6.0).reshape(2, 3).T, lambda m: m.flip(0), id="not contiguous"),
+    ],
+)
+def test_tensors_of_every_shape_are_traced(bridge, tensor, change):
+    bridge.blocks[0].register_buffer("extra", tensor.clone())
+    fresh = Runs(bridge)
+    assert fresh.pristine
+
+    (extra,) = [buffer for name, buffer in bridge.named_buffers() if name.endswith("extra")]
+    extra.copy_(change(tensor))
+    assert not fresh.pristine
+
+    extra.copy_(tensor)
+    assert fresh.pristine
 
 
 def test_a_hook_is_measured_with_and_not_remembered(bridge, recall):
@@ -225,6 +325,72 @@ def test_restoring_takes_hooks_off(bridge, recall):
 
     assert float(measures.repeat_loss(recall)) == float(before)
     assert recall.passes == 1
+
+
+def silence(bridge, layer):
+    bridge.add_hook(f"blocks.{layer}.attn.hook_z", lambda z, **_: torch.zeros_like(z))
+
+
+def test_runs_know_whether_a_test_has_hooks_on_the_model(bridge, recall):
+    assert not recall.hooked
+    silence(bridge, 1)
+    assert recall.hooked
+    recall.restore()
+    assert not recall.hooked
+
+
+def test_hooks_that_were_there_at_first_belong_to_the_model(bridge):
+    silence(bridge, 1)
+    fresh = Runs(bridge)
+
+    first, again = measures.repeat_loss(fresh), measures.repeat_loss(fresh)
+
+    assert not fresh.hooked
+    assert fresh.passes == 1
+    assert "hooked" not in first.provenance
+    assert float(first) == float(again)
+
+
+def test_adopted_hooks_are_measured_with_and_remembered_until_they_are_shed(bridge, recall):
+    plain = float(measures.repeat_loss(recall))
+    silence(bridge, 1)
+
+    recall.adopt_hooks()
+    adopted = [measures.repeat_loss(recall), measures.repeat_loss(recall)]
+    assert not recall.hooked
+    assert recall.passes == 2
+    assert float(adopted[0]) == float(adopted[1]) > plain + 1
+    assert "hooked" not in adopted[0].provenance
+
+    recall.shed_hooks()
+    assert not recall.hooked
+    assert float(measures.repeat_loss(recall)) == plain
+
+
+def test_restoring_leaves_adopted_hooks_on(bridge, recall):
+    silence(bridge, 1)
+    recall.adopt_hooks()
+    adopted = float(measures.repeat_loss(recall))
+    bridge.add_hook("unembed.hook_out", lambda logits, **_: 2 * logits)
+    assert recall.hooked
+    assert float(measures.repeat_loss(recall)) != adopted
+
+    recall.restore()
+
+    assert not recall.hooked
+    assert float(measures.repeat_loss(recall)) == float(measures.repeat_loss(bridge)) == adopted
+
+
+def test_shedding_takes_adopted_hooks_and_later_ones_off(bridge, recall):
+    plain = float(measures.repeat_loss(recall))
+    silence(bridge, 0)
+    recall.adopt_hooks()
+    silence(bridge, 1)
+
+    recall.shed_hooks()
+
+    assert not any(point.fwd_hooks for point in bridge.hook_dict.values())
+    assert float(measures.repeat_loss(recall)) == plain
 
 
 def test_measuring_leaves_no_hook_behind(bridge, recall):

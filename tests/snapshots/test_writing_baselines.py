@@ -431,6 +431,7 @@ def test_a_damaged_file_fails_with_its_name_and_what_to_do_and_is_never_overwrit
     shown = block(result.stdout.str(), "assert __circuits__/recall/test_heads/test_heads.json:")
     assert shown[0].endswith(lines[0])
     assert shown[1:] == lines[1:]
+    result.stdout.fnmatch_lines(["refused test_heads recall *", "1 finding: 1 refused"])
     assert "Traceback" not in result.stdout.str()
     assert one_test.stamps() == before
 
@@ -489,7 +490,7 @@ def test_every_method_that_we_override_is_one_of_syrupys():
     from pytest_circuits.snapshots import CircuitExtension, CircuitSnapshot
 
     own_extension = {"owner", "owners"}
-    own_snapshot = {"explanation", "request", "source", "update", "update_new"}
+    own_snapshot = {"explanation", "lets_pass", "origin", "source", "update", "update_new"}
     own_snapshot |= {"_approve_later", "_check_name", "_config", "_document", "_explained"}
     own_snapshot |= {"_index_of", "_note", "_refuse"}
     for ours, theirs, added in (

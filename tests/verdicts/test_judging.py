@@ -159,6 +159,17 @@ PATCH = {"direction": Direction.TWO_SIDED}
             scores(BASE, gain=0.1), scores(BASE, gain=0.05), Kind.PRESERVED, id="never was there"
         ),
         pytest.param(
+            scores(BASE, gain=-3.9), scores(BASE, gain=-4.0), Kind.PRESERVED, id="below 0 as before"
+        ),
+        pytest.param(
+            scores(BASE, gain=3.0), scores(BASE, gain=-4.0), Kind.STRENGTHENED,
+            id="what got better through 0 has not gone",
+        ),
+        pytest.param(
+            scores(BASE, gain=-4.1, gain_error=3.0), scores(BASE, gain=-4.0), Kind.LOST,
+            id="below 0, and now an interval that contains 0",
+        ),
+        pytest.param(
             scores([-0.9, 0.5], **PATCH), scores([0.9, 0.5], **PATCH), Kind.WEAKENED, id="sign flip"
         ),
         pytest.param(
@@ -180,8 +191,16 @@ PATCH = {"direction": Direction.TWO_SIDED}
             id="two-sided, towards 0",
         ),
         pytest.param(
-            scores([0.9, -0.5], **PATCH), scores([0.9, 0.0], **PATCH), Kind.STRENGTHENED,
-            id="two-sided, a negative head joins",
+            scores([0.9, 0.5], **PATCH), scores([0.9, 0.0], **PATCH), Kind.STRENGTHENED,
+            id="two-sided, a positive head joins",
+        ),
+        pytest.param(
+            scores([0.9, -0.5], **PATCH), scores([0.9, 0.0], **PATCH), Kind.WEAKENED,
+            id="two-sided, a negative head is new",
+        ),
+        pytest.param(
+            scores([0.9, -0.44], **PATCH), scores([0.9, -0.39], **PATCH), Kind.PRESERVED,
+            id="two-sided, a negative head crosses the line by a hair",
         ),
         pytest.param(number(3.0), number(3.05), Kind.PRESERVED, id="number at tolerance"),
         pytest.param(number(2.9), number(3.0), Kind.WEAKENED, id="higher is better, lower"),
@@ -316,14 +335,14 @@ def test_reasons_come_worst_first():
 
     assert [(reason.change, reason.subject) for reason in reasons] == [
         (Change.GONE, "repeat_gain"),
-        (Change.WORSE, "repeat_loss"),  # 30 tolerances
-        (Change.LEFT, "L0H1"),  # 10
-        (Change.WORSE, "L0H0"),  # 6
+        (Change.LEFT, "L0H1"),  # heads by how far they moved
+        (Change.WORSE, "L0H0"),
+        (Change.WORSE, "repeat_loss"),  # the rest by tolerances, here 30
         (Change.WORSE, "induction heads"),  # the role lost 0.4 of its 2.9
         (Change.JOINED, "L0H3"),  # good news last, the best of it first
         (Change.BETTER, "L0H4"),
     ]
-    assert reasons[1].excess == pytest.approx(30)
+    assert reasons[3].excess == pytest.approx(30)
 
 
 def test_an_empty_role_comes_before_the_heads_that_left_it():
@@ -333,7 +352,7 @@ def test_an_empty_role_comes_before_the_heads_that_left_it():
         Change.EMPTY,
         Change.LEFT,
         Change.LEFT,
-        Change.WORSE,
+        Change.WORSE,  # the role's sum
     ]
     assert (reasons[0].subject, reasons[0].before, reasons[0].after) == ("induction heads", 2, 0)
 
@@ -344,6 +363,7 @@ def test_a_reason_carries_the_numbers_it_rests_on():
     assert (reason.change, reason.about, reason.subject) == (Change.WORSE, About.HEAD, "L0H0")
     assert (reason.quantity, reason.before, reason.after) == ("induction score", 0.9, 0.8)
     assert reason.tolerance == 0.05
+    assert reason.distance == pytest.approx(0.1)
     assert reason.excess == pytest.approx(2)
     assert reason.bad
 
@@ -352,7 +372,18 @@ def test_a_sign_flip_counts_with_its_whole_distance():
     (reason,) = judge(scores([-0.9], **PATCH), scores([0.9], **PATCH), TOLERANCE).reasons
 
     assert reason.change is Change.WORSE
-    assert reason.excess == pytest.approx(1.8 / 0.05)
+    assert reason.distance == pytest.approx(1.8)
+    assert reason.excess == pytest.approx(36)
+
+
+def test_heads_come_by_how_far_they_moved_whatever_their_tolerances():
+    tolerance = replace(TOLERANCE, value=Allowance(floor=0.05, share=0.1))
+    approved, found = scores([0.6, 0.9, 0.7]), scores([0.0, 0.03, 0.0])
+
+    reasons = judge(found, approved, tolerance).reasons
+
+    heads = [reason.subject for reason in reasons if reason.about is About.HEAD]
+    assert heads == ["L0H1", "L0H2", "L0H0"]
 
 
 def test_the_summed_strength_of_a_role_counts_heads_that_joined_it():
@@ -373,12 +404,119 @@ def test_small_losses_that_add_up_name_the_role():
     assert reason.tolerance == pytest.approx(0.135)
 
 
-def test_a_tolerance_is_a_share_of_the_roles_strength_where_that_is_larger():
+@pytest.mark.parametrize(
+    ("now", "kind"),
+    [
+        ([0.82, 0.45], Kind.PRESERVED),
+        ([0.80, 0.5], Kind.WEAKENED),  # a tenth of 0.9 is 0.09
+        ([0.9, 0.44], Kind.WEAKENED),  # a tenth of 0.5 is the floor
+        ([0.9, 0.56], Kind.STRENGTHENED),
+    ],
+)
+def test_a_heads_tolerance_is_a_share_of_its_own_value_or_the_floor(now, kind):
     wide = replace(TOLERANCE, value=Allowance(floor=0.05, share=0.1))
-    approved = scores([0.9, 0.5])  # a tenth of 1.4
 
-    assert judge(scores([0.77, 0.5]), approved, wide).kind is Kind.PRESERVED
-    assert judge(scores([0.75, 0.5]), approved, wide).kind is Kind.WEAKENED
+    assert judge(scores(now), scores([0.9, 0.5]), wide).kind is kind
+
+
+def test_every_head_has_a_tolerance_of_its_own():
+    wide = replace(TOLERANCE, value=Allowance(floor=0.05, share=0.1))
+
+    reasons = judge(scores([0.1, 0.1, 0.9]), scores([0.9, 0.5, 0.0]), wide).reasons
+
+    allowed = {reason.subject: reason.tolerance for reason in reasons if reason.about is About.HEAD}
+    assert allowed == {
+        "L0H0": pytest.approx(0.09),
+        "L0H1": pytest.approx(0.05),
+        "L0H2": pytest.approx(0.05),
+    }
+
+
+def test_a_few_dead_heads_do_not_hide_among_many():
+    approved = scores([0.8] * 64)
+    found = scores([0.0] * 4 + [0.8] * 60)
+
+    verdict = judge(found, approved, default_tolerance(approved))
+
+    assert verdict.kind is Kind.WEAKENED
+    assert [(reason.change, reason.subject) for reason in verdict.reasons] == [
+        (Change.LEFT, f"L0H{head}") for head in range(4)
+    ]
+
+
+@pytest.mark.parametrize("before", [0.0, 0.3, -0.39])
+def test_a_negative_head_that_is_new_works_against_the_behaviour(before):
+    (reason,) = judge(
+        scores([0.9, -0.6], **PATCH), scores([0.9, before], **PATCH), TOLERANCE
+    ).reasons
+
+    assert (reason.change, reason.about, reason.subject) == (Change.OPPOSES, About.HEAD, "L0H1")
+    assert (reason.before, reason.after) == (before, -0.6)
+    assert reason.bad
+
+
+def unjudged(finding, name):
+    """The finding with one behaviour that is judged only by whether it is there."""
+    companion = (replace(b, judged=b.name != name) for b in finding.companion)
+    return replace(finding, companion=tuple(companion))
+
+
+def test_a_loss_that_improves_may_take_gain_with_it():
+    approved = unjudged(scores(BASE, loss=1.5, gain=4.0), "repeat_gain")
+    found = unjudged(scores(BASE, loss=0.5, gain=3.0), "repeat_gain")
+
+    verdict = judge(found, approved, default_tolerance(approved))
+
+    assert verdict.kind is Kind.STRENGTHENED
+    assert [reason.subject for reason in verdict.reasons] == ["repeat_loss"]
+
+
+@pytest.mark.parametrize("gain", [-9.0, 0.81, 1.0, 9.0])
+def test_what_is_not_judged_counts_only_when_it_is_gone(gain):
+    approved = unjudged(scores(BASE), "repeat_gain")
+
+    verdict = judge(unjudged(scores(BASE, gain=gain), "repeat_gain"), approved, TOLERANCE)
+
+    gone = gain < 0.8
+    assert verdict.kind is (Kind.LOST if gone else Kind.PRESERVED)
+    assert [reason.change for reason in verdict.reasons] == [Change.GONE] * gone
+
+
+def test_what_is_not_judged_and_not_vital_never_counts():
+    approved = unjudged(scores(BASE), "repeat_loss")
+
+    verdict = judge(unjudged(scores(BASE, loss=9.0), "repeat_loss"), approved, TOLERANCE)
+
+    assert (verdict.kind, verdict.reasons) == (Kind.PRESERVED, ())
+
+
+def test_the_baseline_says_what_is_judged():
+    found = unjudged(scores(BASE, gain=3.0), "repeat_gain")
+
+    assert judge(found, scores(BASE), TOLERANCE).kind is Kind.WEAKENED
+
+
+@pytest.mark.parametrize("corrupted", [-6.0, -1.0, 0.0, 1.0])
+def test_clean_and_gap_may_improve_whatever_the_corrupted_prompts_do(corrupted):
+    approved, found = (
+        replace(
+            fractions([0.9, 0.1], gap),
+            companion=(
+                Behaviour("clean_logit_diff", clean, 0.1, 10, Direction.HIGHER, "logits"),
+                Behaviour(
+                    "corrupted_logit_diff", clean - gap, 0.1, 10, Direction.TWO_SIDED, "logits",
+                    judged=False,
+                ),
+                Behaviour("logit_diff_gap", gap, 0.1, 10, Direction.HIGHER, "logits", vital=True),
+            ),
+        )
+        for clean, gap in ((2.0, 4.0), (7.0, 7.0 - corrupted))
+    )  # fmt: skip
+
+    verdict = judge(found, approved, default_tolerance(approved))
+
+    assert verdict.kind is Kind.STRENGTHENED
+    assert {reason.subject for reason in verdict.reasons} == {"clean_logit_diff", "logit_diff_gap"}
 
 
 def test_the_baselines_threshold_decides_who_is_in_the_role():
@@ -405,8 +543,9 @@ def test_fractions_of_a_behaviour_that_is_gone_are_not_judged():
 
     undefined = judge(fractions([math.nan] * 2, gap=0.0), fractions([0.9, 0.1], 4.0), tolerance)
     dying = judge(fractions([0.2, 0.8], gap=0.5), fractions([0.9, 0.1], 4.0), tolerance)
+    reversed_ = judge(fractions([0.2, 0.8], gap=-4.0), fractions([0.9, 0.1], 4.0), tolerance)
 
-    for verdict in (undefined, dying):
+    for verdict in (undefined, dying, reversed_):
         assert verdict.kind is Kind.LOST
         assert [reason.subject for reason in verdict.reasons] == ["logit_diff_gap"]
 

@@ -35,6 +35,10 @@ def scores(values, *, loss=3.2, gain=4.0, block=16) -> Finding:
     )  # fmt: skip
 
 
+def two_sided(values) -> Finding:
+    return replace(scores(values), direction=Direction.TWO_SIDED)
+
+
 BASE = scores([0.886, 0.744, 0.5, 0.0])
 
 
@@ -42,7 +46,6 @@ def verdict(found, approved=BASE):
     return judge(found, approved, TOLERANCE)
 
 
-LIMIT = "(induction score, tolerance 0.05)"
 APPROVE = "pytest --circuits --snapshot-update"
 CASES = {
     "preserved": (
@@ -53,7 +56,7 @@ CASES = {
         verdict(scores([0.112, 0.744, 0.5, 0.0], loss=5.4)),
         [
             "weakened: L0H0 0.89→0.11; repeat loss 3.20→5.40",
-            "  left the induction heads: L0H0 0.89→0.11 (induction score, tolerance 0.05)",
+            "  left the role: L0H0 0.89→0.11 (tolerance 0.05)",
             "  repeat loss 3.20 → 5.40 (tolerance 0.16)",
             "  induction heads summed strength 2.13 → 1.24 (tolerance 0.21)",
         ],
@@ -62,17 +65,58 @@ CASES = {
         verdict(scores([0.112, 0.3, 0.5, 0.8])),
         [
             "weakened: L0H0 0.89→0.11 +1",
-            "  left the induction heads: L0H0 0.89→0.11, L0H1 0.74→0.30 " + LIMIT,
+            "  left the role: L0H0 0.89→0.11, L0H1 0.74→0.30",
             "  induction heads summed strength 2.13 → 1.30 (tolerance 0.21)",
-            "  joined the induction heads: L0H3 0.00→0.80 (induction score, tolerance 0.05)",
+            "  joined the role: L0H3 0.00→0.80 (tolerance 0.05)",
         ],
     ),
     "weaker, stronger": (
         verdict(scores([0.786, 0.9, 0.5, 0.0])),
         [
             "weakened: L0H0 0.89→0.79",
-            "  weaker: L0H0 0.89→0.79 (induction score, tolerance 0.05)",
-            "  stronger: L0H1 0.74→0.90 (induction score, tolerance 0.05)",
+            "  weaker: L0H0 0.89→0.79 (tolerance 0.05)",
+            "  stronger: L0H1 0.74→0.90 (tolerance 0.05)",
+        ],
+    ),
+    "against the behaviour": (
+        verdict(two_sided([0.886, 0.9, 0.5, -0.6]), two_sided([0.886, 0.744, 0.5, 0.0])),
+        [
+            "weakened: L0H3 0.00→-0.60",
+            "  now against the behaviour: L0H3 0.00→-0.60 (tolerance 0.05)",
+            "  stronger: L0H1 0.74→0.90 (tolerance 0.05)",
+        ],
+    ),
+    "a head weaker, behaviour better": (
+        verdict(scores([0.786, 0.744, 0.5, 0.0], loss=2.0)),
+        [
+            "weakened: L0H0 0.89→0.79",
+            "  weaker: L0H0 0.89→0.79 (tolerance 0.05)",
+            "  repeat loss 3.20 → 2.00 (tolerance 0.16)",
+        ],
+    ),
+    "heads and behaviour better": (
+        verdict(scores([0.886, 0.9, 0.5, 0.8], loss=2.0)),
+        [
+            "strengthened: L0H3 0.00→0.80; repeat loss 3.20→2.00",
+            "  joined the role: L0H3 0.00→0.80 (tolerance 0.05)",
+            "  repeat loss 3.20 → 2.00 (tolerance 0.16)",
+            "  stronger: L0H1 0.74→0.90 (tolerance 0.05)",
+        ],
+    ),
+    "only behaviour, and it is gone": (
+        verdict(scores([0.886, 0.744, 0.5, 0.0], loss=7.2, gain=0.0)),
+        [
+            "lost: repeat gain gone: 4.00 → 0.00",
+            "  repeat gain gone: 4.00 → 0.00",
+            "  repeat loss 3.20 → 7.20 (tolerance 0.16)",
+        ],
+    ),
+    "only behaviour, worse in two ways": (
+        verdict(scores([0.886, 0.744, 0.5, 0.0], loss=3.7, gain=2.0)),
+        [
+            "weakened: repeat loss 3.20→3.70",
+            "  repeat gain 4.00 → 2.00 (tolerance 0.20)",
+            "  repeat loss 3.20 → 3.70 (tolerance 0.16)",
         ],
     ),
     "only behaviour": (
@@ -85,8 +129,8 @@ CASES = {
             "lost: L0H0 0.89→0.00 +2; repeat loss 3.20→7.20",
             "  repeat gain gone: 4.00 → 0.00",
             "  no induction heads left (3 before)",
+            "  left the role: L0H0 0.89→0.00, L0H1 0.74→0.00, L0H2 0.50→0.00",
             "  repeat loss 3.20 → 7.20 (tolerance 0.16)",
-            "  left the induction heads: L0H0 0.89→0.00, L0H1 0.74→0.00, L0H2 0.50→0.00 " + LIMIT,
             "  induction heads summed strength 2.13 → 0.00 (tolerance 0.21)",
         ],
     ),
@@ -133,8 +177,17 @@ def test_many_heads_that_did_the_same_share_a_line():
 
     (left,) = [line for line in lines(judged) if "left the" in line]
 
-    assert left.count("→") == 6
-    assert " and 2 more (induction score" in left
+    assert left == (
+        "  left the role: L0H0 0.50→0.00, L0H1 0.50→0.00, L0H2 0.50→0.00, L0H3 0.50→0.00 and 4 more"
+    )
+
+
+def test_four_heads_that_did_the_same_are_all_named():
+    judged = verdict(scores([0.0] * 4), scores([0.5] * 4))
+
+    (left,) = [line for line in lines(judged) if "left the" in line]
+
+    assert left.endswith("L0H3 0.50→0.00")
 
 
 def test_a_number_is_told_by_its_quantity():
