@@ -143,7 +143,7 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
             "weakened",
             [
                 "assert weakened: L1H0 1.30→1.00",
-                "weaker: L1H0 1.30→1.00",
+                "weaker: L1H0 1.30→1.00 (tolerance 0.13)",
             ],
         ),
         (

@@ -99,8 +99,8 @@ CASES = {
         [
             "strengthened: L0H3 0.00→0.80; repeat loss 3.20→2.00",
             "  joined the role: L0H3 0.00→0.80 (tolerance 0.05)",
-            "  repeat loss 3.20 → 2.00 (tolerance 0.16)",
             "  stronger: L0H1 0.74→0.90 (tolerance 0.05)",
+            "  repeat loss 3.20 → 2.00 (tolerance 0.16)",
         ],
     ),
     "only behaviour, and it is gone": (
