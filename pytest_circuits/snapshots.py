@@ -317,9 +317,6 @@ class CircuitSnapshot(SnapshotAssertion):
     ) -> None:
         """Have the finding written once its test has passed."""
         index: SnapshotIndex = self._index_of(result)
-        result.created = approved is None
-        result.updated = not result.created
-
         def write_now() -> None:
             provenance = {**self.origin(), **finding.provenance}
             text = self._document(replace(finding, provenance=provenance), approved)
@@ -327,6 +324,9 @@ class CircuitSnapshot(SnapshotAssertion):
                 snapshot_location=result.snapshot_location,
                 snapshots=[(text, self.test_location, index)],
             )
+            # syrupy counts what was written, when the run is over.
+            result.created = approved is None
+            result.updated = not result.created
 
         self.test_location.item.stash[STATE].approve.append(write_now)
 
