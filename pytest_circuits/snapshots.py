@@ -317,6 +317,7 @@ class CircuitSnapshot(SnapshotAssertion):
     ) -> None:
         """Have the finding written once its test has passed."""
         index: SnapshotIndex = self._index_of(result)
+
         def write_now() -> None:
             provenance = {**self.origin(), **finding.provenance}
             text = self._document(replace(finding, provenance=provenance), approved)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
-from pytest_circuits.findings import Behaviour, Direction, Finding, Head, Role
+from pytest_circuits.findings import Behaviour, Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     accuracy,
     behaviour,
     pairs_convention,
     pairs_record,
+    profiles,
     provenance,
 )
 from pytest_circuits.measures.logit_difference import answer_differences
@@ -104,12 +106,6 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         accuracy(differences, pairs.clusters),
     )
     threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(companion[0].value))
-    members = [
-        Head(layer, head)
-        for layer in range(runs.layers)
-        for head in range(runs.heads)
-        if abs(mean[layer, head]) >= threshold
-    ]
     return Finding(
         measure="head_attribution",
         quantity="attribution",
@@ -126,7 +122,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         },
         prompts=pairs_record(pairs, tokenized),
         role=Role("answer-writing heads", threshold),
-        profiles={str(head): samples[:, head.layer, head.head_index] for head in members},
+        profiles=profiles(np.abs(mean), samples, threshold),
         companion=companion,
         provenance=provenance(runs),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, Direction
+from pytest_circuits.findings import Behaviour, Direction, Head
 from pytest_circuits.findings.statistics import mean_and_error
 
 if TYPE_CHECKING:
@@ -77,6 +77,20 @@ def accuracy(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Be
         "share of prompts",
         interval=(exact.ci_low, exact.ci_high),
     )
+
+
+def profiles(
+    strengths: NDArray[np.float64], samples: NDArray[np.float64], threshold: float
+) -> dict[str, NDArray[np.float64]]:
+    """The samples ``[sample]`` of every head that is at least as strong as the threshold.
+
+    Args:
+        strengths: ``[layer, head]``; magnitudes, where values have signs.
+        samples: ``[sample, layer, head]``.
+        threshold: the least strength.
+    """
+    cells = zip(*np.nonzero(strengths >= threshold), strict=True)
+    return {str(Head(int(layer), int(head))): samples[:, layer, head] for layer, head in cells}
 
 
 def pairs_convention(tokenized: TokenizedPairs) -> dict[str, Json]:

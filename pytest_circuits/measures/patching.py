@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_circuits.findings import Direction, Finding, Head, Role
+from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import ratio_and_error
-from pytest_circuits.measures.common import behaviour, pairs_convention, pairs_record, provenance
+from pytest_circuits.measures.common import (
+    behaviour,
+    pairs_convention,
+    pairs_record,
+    profiles,
+    provenance,
+)
 from pytest_circuits.measures.logit_difference import answer_differences, read_difference
 from pytest_circuits.runs import Runs, as_runs, patch_head_out, run_prompts
 
@@ -110,10 +116,7 @@ def patch(
         },
         prompts=pairs_record(pairs, tokenized),
         role=Role("restoring heads", ROLE_THRESHOLD),
-        profiles={
-            str(Head(int(layer), int(head))): numerators[:, layer, head]
-            for layer, head in zip(*np.nonzero(np.abs(values) >= ROLE_THRESHOLD), strict=True)
-        },
+        profiles=profiles(np.abs(values), numerators, ROLE_THRESHOLD),
         companion=companion,
         relative_to="logit_diff_gap",
         provenance=provenance(runs),

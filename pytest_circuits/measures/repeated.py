@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_circuits.findings import Behaviour, Direction, Finding, Head, Role
+from pytest_circuits.findings import Behaviour, Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.measures.common import ATTENTION, behaviour, provenance
+from pytest_circuits.measures.common import ATTENTION, behaviour, profiles, provenance
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
 from pytest_circuits.runs import RepeatedRun, Runs, as_runs, run_repeated
 
@@ -128,12 +128,6 @@ def _scores(
     samples: NDArray[np.float64] = getattr(run, stripe)
     mean, error = mean_and_error(samples, range(len(samples)))
     name = measure.removesuffix("_scores").replace("_", " ")
-    members = [
-        Head(layer, head)
-        for layer in range(runs.layers)
-        for head in range(runs.heads)
-        if mean[layer, head] >= ROLE_THRESHOLD
-    ]
     return Finding(
         measure=measure,
         quantity=f"{name} score",
@@ -147,7 +141,7 @@ def _scores(
         convention={"score": formula, **_convention(drawn, prompts)},
         prompts=_record(drawn),
         role=Role(f"{name} heads", ROLE_THRESHOLD),
-        profiles={str(head): samples[:, head.layer, head.head_index] for head in members},
+        profiles=profiles(mean, samples, ROLE_THRESHOLD),
         companion=_companion(*_per_sequence(run, drawn.block)),
         provenance=provenance(runs),
     )

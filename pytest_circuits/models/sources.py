@@ -167,7 +167,7 @@ def _check_files(source: Source, folder: Path) -> None:
         raise ModelError(
             f"{source.text}: the weights are pickled ({', '.join(pickled[:3])}), "
             f"which could run any code; they are not loaded.\n"
-            f"Save them as safetensors, which is what model.save_pretrained(folder) writes today."
+            f"Save them as safetensors, as model.save_pretrained(folder) does today."
         )
     raise ModelError(
         f"{source.text}: there are no weights (*.safetensors).\n"

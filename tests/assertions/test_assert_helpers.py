@@ -55,12 +55,12 @@ each_threshold_helper = pytest.mark.parametrize(
 @each_threshold_helper
 @pytest.mark.parametrize(("at_least", "heads"), [(0.8, 1), (0.5, 2), (0.1, 3), (-0.9, 4), (-2, 4)])
 def test_enough_heads_that_are_good_enough_pass(helper, measure, at_least, heads):
-    helper(finding(measure), at_least=at_least, heads=heads)
+    assert helper(finding(measure), at_least=at_least, heads=heads) is None
 
 
 @each_threshold_helper
 def test_one_head_is_asked_for_unless_told(helper, measure):
-    helper(finding(measure), at_least=0.7)
+    assert helper(finding(measure), at_least=0.7) is None
 
 
 @each_threshold_helper

@@ -127,7 +127,7 @@ def test_pickled_weights_are_not_loaded(llama):
     assert refusal(llama) == (
         f"{llama}: the weights are pickled (pytorch_model.bin), which could run any code; "
         "they are not loaded.\n"
-        "Save them as safetensors, which is what model.save_pretrained(folder) writes today."
+        "Save them as safetensors, as model.save_pretrained(folder) does today."
     )
 
 

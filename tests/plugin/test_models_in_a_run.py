@@ -137,7 +137,7 @@ USE_THE_CONFIG = "Use the config.json that was saved with these weights."
                     "./checkpoint: the weights are pickled (pytorch_model.bin), which could run "
                     "any code; they are not loaded."
                 ),
-                "Save them as safetensors, which is what model.save_pretrained(folder) writes today.",
+                "Save them as safetensors, as model.save_pretrained(folder) does today.",
             ],
         ),
         (
