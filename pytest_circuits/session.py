@@ -14,7 +14,7 @@ from pytest_circuits.scheduling import model_of
 from pytest_circuits.state import STATE, CircuitSource, ItemState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Sequence
 
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -36,9 +36,7 @@ class CircuitsSession:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.settings = settings
         self.sources = {
-            alias: CircuitSource(
-                alias, line.parse(), settings.owners(alias), alias in settings.declared
-            )
+            alias: CircuitSource(alias, line.parse(), settings.owners(alias))
             for alias, line in settings.measured.items()
         }
         self.pool = ModelPool(settings.device.value, settings.dtype.value)
@@ -107,11 +105,9 @@ class CircuitsSession:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Note the circuit tests that xdist's workers are going to run."""
-        self._selected.update(self._of_a_model(ids))
-
-    def _of_a_model(self, nodeids: Iterable[str]) -> Iterable[str]:
         # xdist's controller has no more than node ids; a circuit test's ends in its model.
-        return (nodeid for nodeid in nodeids if model_of(nodeid, frozenset(self.sources)))
+        aliases = frozenset(self.sources)
+        self._selected.update(nodeid for nodeid in ids if model_of(nodeid, aliases))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -186,12 +182,14 @@ class CircuitsSession:
         """Give the models to the next test as they were."""
         for runs in self._runs.values():
             runs.restore()
-        if "circuit_model" in getattr(item, "fixturenames", ()):
-            # Only who has the model itself can have changed its weights.
-            for source in self.sources.values():
-                loaded = self.pool.loaded(source.source)
-                if loaded is not None and not self.runs_of(loaded.bridge).pristine:
-                    self.pool.renew(source.source)
+        # Only who has the model itself can have changed its weights.
+        model = getattr(item, "funcargs", {}).get("circuit_model")
+        for source in self.sources.values():
+            loaded = self.pool.loaded(source.source)
+            if loaded is None or loaded.bridge is not model:
+                continue
+            if not self.runs_of(loaded.bridge).pristine:
+                self.pool.renew(source.source)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather a test's verdicts, here or from an xdist worker, when it is over."""

@@ -286,19 +286,21 @@ class CircuitSnapshot(SnapshotAssertion):
             raise error
         self._explained = str(error).replace(f"{self._config.rootpath}{os.sep}", "").splitlines()
         result.success = False
-        item = self.test_location.item
         assert self.source is not None
-        item.stash[STATE].judged.append(finding)
-        row = Row.refused(item.nodeid, self.source.alias, finding, self._explained[0])
-        item.stash[STATE].rows.append(row)
+        nodeid = self.test_location.item.nodeid
+        self._record(finding, Row.refused(nodeid, self.source.alias, finding, self._explained[0]))
         return False
+
+    def _record(self, finding: Finding, row: Row) -> None:
+        state = self.test_location.item.stash[STATE]
+        state.judged.append(finding)
+        state.rows.append(row)
 
     def _note(
         self, finding: Finding, verdict: Verdict, *, name: str, passing: bool, written: bool
     ) -> None:
         item = self.test_location.item
         assert self.source is not None
-        item.stash[STATE].judged.append(finding)
         row = Row.judged(
             item.nodeid,
             self.source.alias,
@@ -309,7 +311,7 @@ class CircuitSnapshot(SnapshotAssertion):
             passes=passing,
             written=written,
         )
-        item.stash[STATE].rows.append(row)
+        self._record(finding, row)
         item.ihook.pytest_circuits_verdict(item=item, verdict=verdict)
 
     def _approve_later(

@@ -23,13 +23,11 @@ class CircuitSource:
         alias: its stable name.
         source: what is loaded.
         owners: the aliases whose baselines serve for it, nearest first.
-        declared: whether it may own baselines.
     """
 
     alias: str
     source: Source
     owners: tuple[str, ...]
-    declared: bool
 
 
 @dataclass

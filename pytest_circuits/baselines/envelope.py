@@ -39,11 +39,17 @@ class Baseline:
     finding: Finding
     tolerance: Tolerance
 
+    def document(self) -> dict[str, Json]:
+        """The baseline as a JSON document."""
+        return {
+            "name": self.name,
+            **encode(self.finding),
+            "tolerance": encode_tolerance(self.tolerance),
+        }
+
     def dumps(self) -> str:
         """The baseline as canonical JSON."""
-        document: dict[str, Json] = {"name": self.name, **encode(self.finding)}
-        document["tolerance"] = encode_tolerance(self.tolerance)
-        return dumps(document)
+        return dumps(self.document())
 
 
 def loads(text: str, where: Path | str) -> Baseline:

@@ -15,6 +15,8 @@ from pytest_circuits.baselines.envelope import SCHEMA_VERSION, Baseline, loads, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_circuits.findings import Json
+
 #: The folder beside a test file that holds its baselines.
 ROOT = "__circuits__"
 
@@ -65,9 +67,10 @@ def find(path: Path, owners: Sequence[str], name: str) -> tuple[str, str] | None
         own = path.parents[2] / owner / path.parent.name / path.name
         for entry in read_entries(own):
             if entry["name"] == name:
+                text = dumps(entry)
                 # Decoded once here, so that damage is reported with the file's own name.
-                loads(dumps(entry), own)
-                return owner, dumps(entry)
+                loads(text, own)
+                return owner, text
     return None
 
 
@@ -79,14 +82,9 @@ def write(path: Path, baselines: Sequence[Baseline]) -> None:
     Raises:
         BaselineError: if there is a file that can't be read: nothing is repaired silently.
     """
-    entries = {entry["name"]: dumps(entry) for entry in read_entries(path)}
-    entries |= {baseline.name: baseline.dumps() for baseline in baselines}
-    bodies = [_indented(text) for text in entries.values()]
-    text = (
-        f'{{\n  "schema_version": {SCHEMA_VERSION},\n  "findings": [\n'
-        + ",\n".join(bodies)
-        + "\n  ]\n}\n"
-    )
+    entries: dict[str, Json] = {entry["name"]: entry for entry in read_entries(path)}
+    entries |= {baseline.name: baseline.document() for baseline in baselines}
+    text = dumps({"schema_version": SCHEMA_VERSION, "findings": list(entries.values())})
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +100,3 @@ def write(path: Path, baselines: Sequence[Baseline]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.rstrip("\n").splitlines())

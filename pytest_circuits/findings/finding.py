@@ -70,10 +70,6 @@ class Behaviour:
         margin = t95(self.clusters) * self.error
         return self.value == 0 if np.isnan(margin) else bool(abs(self.value) <= margin)
 
-    def lower_bound(self) -> float:
-        """One-sided 95 % lower bound; NaN with a single cluster."""
-        return self.value - t95(self.clusters) * self.error
-
 
 @dataclass(frozen=True)
 class Role:
