@@ -3,77 +3,175 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-EXIT_OK = 0
-EXIT_USAGE = 2
-EXIT_UNREADABLE = 3
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 — has no other name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0: done; 2: a usage error; 3: a baseline that can't be read.
+    0: done; 1: something is left to do; 2: a usage error; 3: a baseline that can't be read.
     """
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        status = run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has read enough (`| head`), and Python must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pytest-circuits",
-        description="Look at the baselines that `pytest --circuits` holds models against.",
-        epilog="example: pytest-circuits show example_suites/quickstart",
+        description="The life of the baselines that `pytest --circuits` holds models against.",
+        epilog="`pytest-circuits COMMAND --help` has an example and the exit statuses.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    what = "print baselines in words"
-    show = commands.add_parser("show", help=what, description=what)
+    _add_show(commands)
+    _add_history(commands)
+    _add_prune(commands)
+    return parser
+
+
+def _add_show(commands: Commands) -> None:
+    show = _add(
+        commands,
+        "show",
+        "print baselines in words",
+        """
+        example:
+          pytest-circuits show example_suites/quickstart
+
+        exit status:
+          0  done
+          2  usage error
+          3  a baseline can't be read; the others are shown
+        """,
+        _show,
+    )
     show.add_argument(
         "paths",
         nargs="*",
         type=Path,
         default=[Path()],
+        metavar="PATH",
         help="baseline files, or folders to look for them in (default: here)",
     )
-    options = parser.parse_args(arguments)
-    return _show(options.paths)
 
 
-def _show(paths: Sequence[Path]) -> int:
-    from pytest_circuits.baselines import BaselineError, loads
-    from pytest_circuits.baselines.canonical import dumps
-    from pytest_circuits.baselines.envelope import read_entries
+def _add_history(commands: Commands) -> None:
+    history = _add(
+        commands,
+        "history",
+        "list what commits did to the baselines of a test, newest first",
+        """
+        Each commit's verdict is on what the file held before it, with the tolerance
+        that it held then. Renamed files are followed.
 
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        print(f"pytest-circuits: there is no {missing[0]}", file=sys.stderr)  # noqa: T201
-        return EXIT_USAGE
-    status = EXIT_OK
-    files = [file for path in paths for file in _files(path)]
-    if not files:
-        print("no baselines")  # noqa: T201
-    for file in files:
-        print(file)  # noqa: T201
-        try:
-            for entry in read_entries(file):
-                baseline = loads(dumps(entry), file)
-                text = f"{baseline.name + ': ' if baseline.name else ''}{baseline.finding}"
-                print("\n".join(f"  {line}" for line in text.splitlines()))  # noqa: T201
-        except BaselineError as error:
-            print(error, file=sys.stderr)  # noqa: T201
-            status = EXIT_UNREADABLE
-    return status
+        example:
+          pytest-circuits history test_induction_heads tests/circuits
+
+        exit status:
+          0  done
+          2  usage error: no such test, no git, no repository
+          3  a revision can't be read; the others are shown
+        """,
+        _history,
+    )
+    history.add_argument(
+        "test",
+        metavar="TEST",
+        help="a test's name, with its class and parameters where that matters, or its node id",
+    )
+    history.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="PATH",
+        help="the folder to look in (default: here)",
+    )
+    history.add_argument("--alias", help="only the baselines of this model")
 
 
-def _files(path: Path) -> Iterator[Path]:
-    from pytest_circuits.baselines import ROOT
+def _add_prune(commands: Commands) -> None:
+    prune = _add(
+        commands,
+        "prune",
+        "list baseline files that nobody needs, or delete them",
+        """
+        Nobody needs a file that no test on a declared model owns, nor one that says
+        what the baselines of the model's parent say: every finding preserved, the
+        tolerance the same. pytest collects the tests, all of them, whatever the
+        suite's addopts select; where it finds none, baselines are left alone.
 
-    if path.is_file():
-        yield path
-        return
-    for file in sorted(path.rglob("*.json")):
-        if ROOT in file.resolve().parts:
-            yield file
+        example:
+          pytest-circuits prune tests/circuits
+          pytest-circuits prune tests/circuits --yes
+
+        exit status:
+          0  nothing to delete, or deleted
+          1  files were listed, and nothing was deleted
+          2  usage error, or the tests can't all be collected: nothing was deleted
+          3  a baseline can't be read, or can't be deleted
+        """,
+        _prune,
+    )
+    prune.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="the suite's folder (default: what pytest runs here)",
+    )
+    prune.add_argument("--yes", action="store_true", help="delete what is listed")
+
+
+def _add(
+    commands: Commands, name: str, what: str, more: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=dedent(more).strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+# What a command needs is imported when it runs: help needs neither numpy nor pytest.
+
+
+def _show(options: argparse.Namespace) -> int:
+    from pytest_circuits.commands.show import show
+
+    return show(options.paths)
+
+
+def _history(options: argparse.Namespace) -> int:
+    from pytest_circuits.commands.history import history
+
+    return history(options.test, options.path, options.alias)
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from pytest_circuits.commands.prune import prune
+
+    return prune(options.path, yes=options.yes)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,6 +148,8 @@ class Circuits:
         runs = self.runs
         try:
             finding = measure(runs, *args, **options)
+            # Now, with the weights and hooks that the measure saw.
+            finding = replace(finding, canary=measures.canary(runs))
         except (ModelError, PromptError, InvalidFindingError) as error:
             raise _failure(f"{name} on {self.alias}: {error}") from None
         self.findings.append(finding)

@@ -56,6 +56,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="GATE",
         help="what fails a comparison with a baseline: regression (default), change or never",
     )
+    group.addoption(
+        "--circuits-report",
+        metavar="DIR",
+        help="write report.json, every model's verdict on every test, into this folder",
+    )
     parser.addini(
         "circuits_models",
         "models, a line each: alias = source [< parent]; the first is the reference",
@@ -65,6 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("circuits_device", "the device, as for --circuits-device")
     parser.addini("circuits_dtype", "the dtype, as for --circuits-dtype")
     parser.addini("circuits_gate", "the gate, as for --circuits-gate")
+    parser.addini("circuits_report", "the reports' folder, as for --circuits-report")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -82,7 +88,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; with ``--circuits``, begin a session."""
     config.addinivalue_line(
-        "markers", "circuits: a circuit test; runs with --circuits, once for every model"
+        "markers",
+        "circuits(accept, until, reason): a circuit test; runs with --circuits, once for every "
+        "model. With arguments, a verdict is accepted until a day, for a reason",
     )
     settings = config.stash[SETTINGS] = read_settings(config)
     if config.getoption("circuits"):

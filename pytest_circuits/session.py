@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_circuits.markers import waiver_of
 from pytest_circuits.models import ModelPool
-from pytest_circuits.report.rows import PROPERTY, Row
-from pytest_circuits.report.terminal import terminal_lines
+from pytest_circuits.report import Model, Row, Run, terminal_lines, write_report
+from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.scheduling import model_of
 from pytest_circuits.state import STATE, CircuitSource, ItemState
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings import Finding
     from pytest_circuits.runs import Runs
-    from pytest_circuits.settings import Settings
+    from pytest_circuits.settings import Folder, Settings
 
 
 class CircuitsSession:
@@ -47,6 +49,7 @@ class CircuitsSession:
         self._failed_subtests: set[str] = set()
         self._refused: dict[str, str] = {}
         self._to_run = False
+        self._report_line = ("", "")
         self._config = config
         self._runs: dict[int, Runs] = {}
 
@@ -97,7 +100,7 @@ class CircuitsSession:
         for item in session.items:
             if _is_circuit_test(item):
                 self._selected.add(item.nodeid)
-            problem = _scope_problem(item)
+            problem = _scope_problem(item) or _waiver_problem(item)
             if problem:
                 self._refused[item.nodeid] = problem
         self._refused |= _case_problems(session.items)
@@ -221,15 +224,44 @@ class CircuitsSession:
             return None
         return list(explain())
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the report, when everybody else has had a say in the exit status."""
+        folder = self.settings.report
+        if folder is None or not self._to_run or hasattr(self._config, "workerinput"):
+            return
+        try:
+            path = write_report(folder.path, self._run(), int(session.exitstatus))
+            self._report_line = f"report: {Path(folder.text) / path.name}", ""
+        except OSError as error:
+            # A run whose report is missing must not look like one that did what it was asked.
+            session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
+            self._report_line = f"report {folder} could not be written: {error.strerror}", "red"
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """One line a finding, worst first."""
+        """What the run found, worst first."""
         if not self._to_run:
             return
-        rows = [row for rows in self.rows.values() for row in rows]
         width = self._config.get_terminal_writer().fullwidth
         terminalreporter.write_sep("=", "circuits")
-        for line in terminal_lines(rows, width, unfinished=len(self._selected - self._finished)):
-            terminalreporter.write_line(line.text, **{line.colour: True} if line.colour else {})
+        for line in terminal_lines(self._run(), width):
+            for part in line.parts:
+                terminalreporter.write(part.text, **{part.colour: True} if part.colour else {})
+            terminalreporter.line("")
+        text, colour = self._report_line
+        if text:
+            terminalreporter.write_line(text, **{colour: True} if colour else {})
+
+    def _run(self) -> Run:
+        return Run(
+            models=tuple(
+                Model(line.alias, line.source, self.settings.owners(line.alias))
+                for line in self.settings.measured.values()
+            ),
+            rows=tuple(row for rows in self.rows.values() for row in rows),
+            gate=self.settings.gate.value,
+            unfinished=len(self._selected - self._finished),
+        )
 
 
 SESSION = pytest.StashKey[CircuitsSession]()
@@ -256,6 +288,17 @@ def _scope_problem(item: pytest.Item) -> str | None:
                 f"Give {fixture.argname!r} function scope, or let it ask for 'circuit_model' and "
                 f"measure with pytest_circuits.measures."
             )
+    return None
+
+
+def _waiver_problem(item: pytest.Item) -> str | None:
+    """What is wrong with the arguments of a test's marker."""
+    from pytest_circuits.verdicts import WaiverError
+
+    try:
+        waiver_of(item)
+    except WaiverError as error:
+        return str(error)
     return None
 
 
@@ -316,6 +359,8 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
             f"or update the reference: --circuits-model "
             f"{settings.reference}={settings.measured[undeclared[0]].source}"
         )
+    if settings.report is not None:
+        _check_folder(settings.report)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
     if distribute and config.pluginmanager.hasplugin("xdist"):
@@ -324,3 +369,11 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
         config.pluginmanager.register(
             OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
         )
+
+
+def _check_folder(folder: Folder) -> None:
+    path = folder.path
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not there.is_dir():
+        what = "is a file" if there == path else "lies in a file"
+        raise pytest.UsageError(f"circuits: report {folder} {what}: name a folder for it")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from pytest_circuits.models import Source
 
@@ -37,6 +37,17 @@ class Setting(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value} ({self.origin})"
+
+
+class Folder(NamedTuple):
+    """A folder as somebody named it, where it is, and where it was named."""
+
+    text: str
+    path: Path
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.origin})"
 
 
 class ModelLine(NamedTuple):
@@ -78,6 +89,7 @@ class Settings(NamedTuple):
         device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``.
         dtype: ``auto`` or a float type.
         gate: which verdicts fail.
+        report: the folder for reports; None if nobody asked for any.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
     """
@@ -88,6 +100,7 @@ class Settings(NamedTuple):
     device: Setting
     dtype: Setting
     gate: Setting
+    report: Folder | None
     ini: str
     in_ci: bool
 
@@ -112,10 +125,12 @@ class Settings(NamedTuple):
         """The settings for pytest's header."""
         models = ", ".join(f"{line.alias}={line.source}" for line in self.measured.values())
         owners = dict.fromkeys(" else ".join(self.owners(alias)) for alias in self.measured)
+        report = [f"circuits: report in {self.report}"] if self.report else []
         return [
             f"circuits: {models} ({self.models_origin})",
             f"circuits: baselines of {'; '.join(owners)} ({self.ini}), gate {self.gate}",
             f"circuits: device {self.device}, dtype {self.dtype}",
+            *report,
         ]
 
 
@@ -144,25 +159,39 @@ def read_settings(config: pytest.Config) -> Settings:
         device=_setting(config, "device", ini),
         dtype=_setting(config, "dtype", ini),
         gate=_setting(config, "gate", ini),
+        report=_report(config, ini, ini_folder),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )
 
 
 def _setting(config: pytest.Config, name: str, ini: str) -> Setting:
+    setting = _given(config, name, ini) or Setting(_DEFAULTS[name], DEFAULT)
+    _check(name, setting)
+    return setting
+
+
+def _given(config: pytest.Config, name: str, ini: str) -> Setting | None:
     variable = f"PYTEST_CIRCUITS_{name.upper()}"
     candidates = (
         (config.getoption(f"circuits_{name}"), COMMAND_LINE),
         (os.environ.get(variable), variable),
         (config.getini(f"circuits_{name}"), ini),
-        (_DEFAULTS[name], DEFAULT),
     )
-    value, origin = next((value, origin) for value, origin in candidates if value)
-    _check(name, value, origin)
-    return Setting(value, origin)
+    return next((Setting(value, origin) for value, origin in candidates if value), None)
 
 
-def _check(name: str, value: str, origin: str) -> None:
+def _report(config: pytest.Config, ini: str, ini_folder: Path) -> Folder | None:
+    """The folder for reports; what the ini names starts from the ini's own folder."""
+    given = _given(config, "report", ini)
+    if given is None:
+        return None
+    base = ini_folder if given.origin == ini else config.invocation_params.dir
+    return Folder(given.value, base / Path(given.value).expanduser(), given.origin)
+
+
+def _check(name: str, setting: Setting) -> None:
+    value, origin = setting
     allowed: tuple[str, ...]
     if name == "gate":
         allowed = GATES

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,14 +22,19 @@ from pytest_circuits.baselines import (
     ROOT,
     Baseline,
     BaselineError,
+    approval,
     baseline_path,
     file_name,
     find,
     loads,
+    nothing_to_approve,
+    says_the_same,
+    verdict_on,
     write,
 )
 from pytest_circuits.findings import Finding
 from pytest_circuits.findings.encoding import rounded
+from pytest_circuits.markers import waiver_of
 from pytest_circuits.report.rows import Row
 from pytest_circuits.state import STATE, CircuitSource
 from pytest_circuits.verdicts import (
@@ -36,7 +42,6 @@ from pytest_circuits.verdicts import (
     Kind,
     Verdict,
     default_tolerance,
-    judge,
     lines,
     passes,
     without_baseline,
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
     from syrupy.types import SerializableData, SerializedData, SnapshotIndex
 
     from pytest_circuits.session import CircuitsSession
+    from pytest_circuits.verdicts import Waiver
 
 #: Stands between a test's name and a finding's name in syrupy's name of a snapshot.
 _SEPARATOR = "::"
@@ -170,12 +176,6 @@ def baseline_file(item: pytest.Item) -> Path | None:
     return _path(location) if _is_circuit_test(location) else None
 
 
-def verdict_on(found: str, approved: str) -> Verdict:
-    """The verdict on two baselines as text."""
-    baseline = loads(approved, "the baseline")
-    return judge(loads(found, "the finding").finding, baseline.finding, baseline.tolerance)
-
-
 @dataclass(eq=False, order=False, repr=False)
 class CircuitSnapshot(SnapshotAssertion):
     """The approved findings of one test: ``assert finding == circuit_snapshot``.
@@ -187,6 +187,7 @@ class CircuitSnapshot(SnapshotAssertion):
     source: CircuitSource | None = None
     lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
     origin: Callable[[], dict[str, str]] = field(default=dict)
+    waiver: Waiver | None = None
     update: bool = False
     update_new: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
@@ -245,24 +246,51 @@ class CircuitSnapshot(SnapshotAssertion):
         approve = verdict.kind is not Kind.PRESERVED and (
             self.update or (self.update_new and verdict.kind is Kind.NEW)
         )
-        if approve and data.gone:
-            gone = data.gone[0]
-            return self._refuse(
-                data,
-                result,
-                BaselineError(
-                    f"nothing to approve: {gone.name.replace('_', ' ')} is {gone.value:.2f} ± "
-                    f"{gone.error:.2f} {gone.unit}, not distinct from 0.\n"
-                    f"A baseline needs a model and prompts on which the behaviour shows."
-                ),
-            )
-        passing = approve or self.lets_pass(verdict.kind)
+        nothing = nothing_to_approve(data) if approve else None
+        if nothing:
+            return self._refuse(data, result, BaselineError(nothing))
+        waived = self._waives(verdict.kind)
+        gated = approve or self.lets_pass(verdict.kind)
         self._explained = lines(verdict, limit=_REASONS_SHOWN)
-        result.success = passing
-        self._note(data, verdict, name=name, passing=passing, written=approve)
+        if self.waiver is not None and not gated and not waived:
+            self._explained.insert(1, f"  waiver {self.waiver.text(date.today())}")
+        result.success = passing = gated or waived
+        self._note(
+            data,
+            verdict,
+            name=name,
+            passes=passing,
+            written=approve,
+            waiver="" if self.waiver is None else self.waiver.text(date.today()),
+            waived=waived and not gated,
+            **self._about_baseline(None if recalled is None else str(recalled), name),
+        )
         if approve:
             self._approve_later(result, data, None if recalled is None else str(recalled))
         return passing
+
+    def _waives(self, kind: Kind) -> bool:
+        return self.waiver is not None and self.waiver.covers(kind, date.today())
+
+    def _about_baseline(self, approved: str | None, name: str) -> dict[str, bool]:
+        """What a report says of the baseline itself."""
+        if approved is None:
+            return {}
+        baseline = loads(approved, "the baseline")
+        standard = default_tolerance(baseline.finding).origin
+        return {
+            "own_tolerance": baseline.tolerance.origin != standard,
+            "redundant": self._is_redundant(approved, name),
+        }
+
+    def _is_redundant(self, approved: str, name: str) -> bool:
+        """Whether the nearest parent's baseline says the same as the alias's own."""
+        assert self.source is not None
+        own, *parents = self.source.owners
+        if self.extension.owner != own:
+            return False
+        inherited = find(_path(self.test_location), parents, name)
+        return inherited is not None and says_the_same(approved, inherited[1])
 
     @property
     def _config(self) -> pytest.Config:
@@ -288,7 +316,9 @@ class CircuitSnapshot(SnapshotAssertion):
         result.success = False
         assert self.source is not None
         nodeid = self.test_location.item.nodeid
-        self._record(finding, Row.refused(nodeid, self.source.alias, finding, self._explained[0]))
+        name = result.snapshot_name.rpartition(_SEPARATOR)[2]
+        row = Row.refused(nodeid, self.source.alias, finding, self._explained[0], name=name)
+        self._record(finding, row)
         return False
 
     def _record(self, finding: Finding, row: Row) -> None:
@@ -296,21 +326,11 @@ class CircuitSnapshot(SnapshotAssertion):
         state.judged.append(finding)
         state.rows.append(row)
 
-    def _note(
-        self, finding: Finding, verdict: Verdict, *, name: str, passing: bool, written: bool
-    ) -> None:
+    def _note(self, finding: Finding, verdict: Verdict, **facts: Any) -> None:  # noqa: ANN401 — fields of a row
         item = self.test_location.item
         assert self.source is not None
-        row = Row.judged(
-            item.nodeid,
-            self.source.alias,
-            finding,
-            verdict,
-            name=name,
-            owner=self.extension.owner or "",
-            passes=passing,
-            written=written,
-        )
+        owner = self.extension.owner or ""
+        row = Row.judged(item.nodeid, self.source.alias, finding, verdict, owner=owner, **facts)
         self._record(finding, row)
         item.ihook.pytest_circuits_verdict(item=item, verdict=verdict)
 
@@ -322,7 +342,7 @@ class CircuitSnapshot(SnapshotAssertion):
 
         def write_now() -> None:
             provenance = {**self.origin(), **finding.provenance}
-            text = self._document(replace(finding, provenance=provenance), approved)
+            text = approval(replace(finding, provenance=provenance), approved)
             self.extension.write_snapshot(
                 snapshot_location=result.snapshot_location,
                 snapshots=[(text, self.test_location, index)],
@@ -336,17 +356,6 @@ class CircuitSnapshot(SnapshotAssertion):
     @staticmethod
     def _index_of(result: AssertionResult) -> SnapshotIndex:
         return result.snapshot_name.rpartition(_SEPARATOR)[2] or 0
-
-    @staticmethod
-    def _document(finding: Finding, approved: str | None) -> str:
-        """The finding's baseline; a tolerance that somebody set outlives the approval."""
-        finding = rounded(finding)
-        tolerance = default_tolerance(finding)
-        if approved is not None:
-            old = loads(approved, "the baseline")
-            if old.tolerance.origin != tolerance.origin and old.finding.measure == finding.measure:
-                tolerance = old.tolerance
-        return Baseline("", finding, tolerance).dumps()
 
 
 def make_snapshot(
@@ -367,6 +376,7 @@ def make_snapshot(
         lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
         # A finding may come from a measure called directly, on the test's own model.
         origin=lambda: session.provenance(source, request.getfixturevalue("circuit_model")),
+        waiver=waiver_of(request.node),
         update=option.update_snapshots,
         update_new=option.update_new_snapshots_only,
     )

@@ -1,16 +1,33 @@
 """Approved findings and their files. Reading and writing them needs no model."""
 
-from pytest_circuits.baselines.envelope import SCHEMA_VERSION, Baseline, BaselineError, loads
-from pytest_circuits.baselines.files import ROOT, baseline_path, file_name, find, write
+from pytest_circuits.baselines.approving import (
+    approval,
+    nothing_to_approve,
+    says_the_same,
+    verdict_on,
+)
+from pytest_circuits.baselines.digits import keep_digits
+from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads
+from pytest_circuits.baselines.files import delete, find, write
+from pytest_circuits.baselines.migrations import SCHEMA_VERSION
+from pytest_circuits.baselines.names import ROOT, Location, baseline_path, file_name, walk
 
 __all__ = [
     "ROOT",
     "SCHEMA_VERSION",
     "Baseline",
     "BaselineError",
+    "Location",
+    "approval",
     "baseline_path",
+    "delete",
     "file_name",
     "find",
+    "keep_digits",
     "loads",
+    "nothing_to_approve",
+    "says_the_same",
+    "verdict_on",
+    "walk",
     "write",
 ]

@@ -1,12 +1,16 @@
-"""What a baseline file holds: a schema version and the findings of one test, in order."""
+"""What a baseline file holds: a schema version and the findings of one test, in order.
+
+The format is published as ``schema.json`` beside this module (JSON Schema, draft 2020-12).
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.migrations import SCHEMA_VERSION, known, migrate
 from pytest_circuits.findings.encoding import decode, encode
 from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
 
@@ -14,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_circuits.findings import Finding, Json
-
-SCHEMA_VERSION = 1
 
 _RESTORE = "Restore the file from version control, or delete it and approve it anew."
 _CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
@@ -75,7 +77,7 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
     """The documents of a baseline file, in order; empty if there is no file.
 
     Raises:
-        BaselineError: for a damaged file, conflict markers, or a schema we don't know.
+        BaselineError: as :func:`parse_entries` does, and for a file that can't be read at all.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -83,32 +85,42 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise BaselineError(f"{path}: can't be read ({error}).") from error
+    return parse_entries(text, path)
+
+
+def parse_entries(text: str, where: Path | str) -> list[dict[str, Any]]:
+    """The documents in a baseline file's text, in order, migrated to the present version.
+
+    Raises:
+        BaselineError: for a damaged file, conflict markers, or a schema we don't know; ``where``
+            is the file the message names.
+    """
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise BaselineError(_not_json(path, text, error)) from error
+        raise BaselineError(_not_json(where, text, error)) from error
     except ValueError as error:
-        raise BaselineError(f"{path}: {error}.\n{_RESTORE}") from error
+        raise BaselineError(f"{where}: {error}.\n{_RESTORE}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
+    if not known(version):
         raise BaselineError(
-            f"{path}: schema version {version!r}, and this pytest-circuits reads "
-            f"{SCHEMA_VERSION}.\nInstall the pytest-circuits that wrote it, or delete the file "
-            f"and approve it anew with `pytest --circuits --snapshot-update`."
+            f"{where}: schema version {version!r}, and this pytest-circuits reads "
+            f"1 to {SCHEMA_VERSION}.\nInstall the pytest-circuits that wrote it, or delete the "
+            f"file and approve it anew with `pytest --circuits --snapshot-update`."
         )
     findings = document.get("findings")
     if not isinstance(findings, list) or not all(
         isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in findings
     ):
-        raise BaselineError(f"{path}: has no list of named findings.\n{_RESTORE}")
+        raise BaselineError(f"{where}: has no list of named findings.\n{_RESTORE}")
     names = [entry["name"] for entry in findings]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise BaselineError(
-            f"{path}: holds {twice or 'the finding without a name'!r} twice, as a merge that kept "
+            f"{where}: holds {twice or 'the finding without a name'!r} twice, as a merge that kept "
             f"both sides would leave it.\n{_RESTORE}"
         )
-    return cast("list[dict[str, Any]]", findings)
+    return [migrate(entry, version) for entry in findings]
 
 
 def _no_constant(name: str) -> None:
@@ -116,11 +128,11 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"holds {name}, which is no JSON")
 
 
-def _not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
+def _not_json(where: Path | str, text: str, error: json.JSONDecodeError) -> str:
     for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith(_CONFLICT_MARKERS):
             return (
-                f"{path}:{number}: has a merge conflict.\nTake one side of it "
+                f"{where}:{number}: has a merge conflict.\nTake one side of it "
                 f"(`git checkout --ours` or `--theirs` with the file's name), then run the test."
             )
-    return f"{path}:{error.lineno}: is not JSON ({error.msg}).\n{_RESTORE}"
+    return f"{where}:{error.lineno}: is not JSON ({error.msg}).\n{_RESTORE}"

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from pytest_circuits.findings.finding import Behaviour, Direction, Finding, Json, Role
+from pytest_circuits.findings.finding import (
+    Behaviour,
+    Canary,
+    Direction,
+    Finding,
+    Json,
+    Null,
+    Role,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +57,12 @@ def encode(finding: Finding) -> dict[str, Json]:
     }
     if finding.relative_to is not None:
         document["relative_to"] = finding.relative_to
+    if finding.canary is not None:
+        document["canary"] = {
+            "loss": _number(finding.canary.loss),
+            "kind": finding.canary.kind,
+            "tokens": finding.canary.tokens,
+        }
     if finding.role is not None:
         document["role"] = {
             "name": finding.role.name,
@@ -62,6 +76,11 @@ def encode(finding: Finding) -> dict[str, Json]:
         }
     elif finding.profiles:
         document["profiles"] = {name: _numbers(p) for name, p in finding.profiles.items()}
+    if finding.nulls:
+        document["nulls"] = {
+            head: {"mean": _number(null.mean), "p": _number(null.p)}
+            for head, null in finding.nulls.items()
+        }
     document["axes"] = list(finding.axes)
     document["values"] = _numbers(finding.values)
     document["errors"] = _numbers(finding.errors)
@@ -93,7 +112,7 @@ def decode(document: Mapping[str, Any]) -> Finding:
         KeyError, TypeError, ValueError: if the document is no finding; the caller knows the
             file and says where.
     """
-    role = document.get("role")
+    role, canary = document.get("role"), document.get("canary")
     return Finding(
         measure=document["measure"],
         quantity=document["quantity"],
@@ -108,10 +127,17 @@ def decode(document: Mapping[str, Any]) -> Finding:
         prompts=document["prompts"],
         role=None if role is None else Role(role["name"], float(role["threshold"])),
         profiles={name: _array(values) for name, values in document.get("profiles", {}).items()},
+        nulls={
+            head: Null(float(null["mean"]), float(null["p"]))
+            for head, null in document.get("nulls", {}).items()
+        },
         companion=tuple(
             _decode_behaviour(name, behaviour) for name, behaviour in document["companion"].items()
         ),
         relative_to=document.get("relative_to"),
+        canary=None
+        if canary is None
+        else Canary(float(canary["loss"]), canary["kind"], canary["tokens"]),
         provenance=document["recorded_with"],
     )
 

@@ -29,6 +29,10 @@ class Direction(StrEnum):
     TWO_SIDED = "two-sided"
 
 
+#: A value is told from its null at this level, over all heads at once.
+SIGNIFICANT = 0.05
+
+
 class InvalidFindingError(ValueError):
     """A measure's numbers can't be a finding."""
 
@@ -79,6 +83,43 @@ class Role:
     threshold: float
 
 
+@dataclass(frozen=True)
+class Null:
+    """What a head's value is where there is nothing for it to find.
+
+    Attributes:
+        mean: the value on control samples, matched one by one.
+        p: the chance of a difference as large as the one found if there were none, over all
+            heads at once (max-T sign flips; Westfall & Young 1993).
+    """
+
+    mean: float
+    p: float
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the head has more than its null."""
+        return self.p <= SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The loss on a fixed text: what no circuit here is about.
+
+    It tells a change of one circuit from a change of the whole model. Two canaries are only
+    comparable on the same tokens.
+
+    Attributes:
+        loss: mean next-token negative log-likelihood, in nats.
+        kind: ``text``, or ``drawn tokens`` where the tokenizer can't encode the text.
+        tokens: a hash of the tokens.
+    """
+
+    loss: float
+    kind: str
+    tokens: str
+
+
 @dataclass(frozen=True, eq=False)
 class Finding:
     """Values with axes and standard errors, and everything that makes them comparable.
@@ -101,9 +142,12 @@ class Finding:
         prompts: the prompts' kind, hashes and, where they were drawn, their token ids.
         role: the role whose members are judged, or None for one number.
         profiles: per-sample values of the role's members, by head label.
+        nulls: what the values of heads above the threshold are held against, by head label;
+            empty where a measure has no control or too few samples for one.
         companion: the behaviours the mechanism serves, the one that says most first.
         relative_to: the name of the vital behaviour that the values are fractions of; they mean
             nothing where that is gone.
+        canary: the loss on a fixed text, measured beside it.
         provenance: what it was measured with; shown, never compared.
     """
 
@@ -120,8 +164,10 @@ class Finding:
     prompts: Mapping[str, Json]
     role: Role | None = None
     profiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    nulls: Mapping[str, Null] = field(default_factory=dict)
     companion: tuple[Behaviour, ...] = ()
     relative_to: str | None = None
+    canary: Canary | None = None
     provenance: Mapping[str, Json] = field(default_factory=dict)
 
     # Without this numpy on the left of == would broadcast instead of asking us.
@@ -183,6 +229,8 @@ class Finding:
     def members(self, threshold: float | None = None) -> dict[Head, float]:
         """The heads in the role, strongest first (empty for a finding without a role).
 
+        They are at or above the threshold and, where they have a null, more than that.
+
         Args:
             threshold: another threshold than the finding's own.
         """
@@ -193,6 +241,7 @@ class Finding:
             head: value
             for head, value in self.heads().items()
             if (abs(value) if self.direction is Direction.TWO_SIDED else value) >= least
+            and (str(head) not in self.nulls or self.nulls[str(head)].rejected)
         }
 
     def lower_bounds(self) -> NDArray[np.float64]:

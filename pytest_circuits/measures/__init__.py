@@ -1,11 +1,14 @@
 """Measures: (model, prompts) → finding. They work in a notebook as they do in a test.
 
+The canary is no finding: it is measured beside them.
+
 Example:
     >>> from pytest_circuits import measures
     >>> finding = measures.induction_scores(bridge)  # doctest: +SKIP
 """
 
 from pytest_circuits.measures.attribution import head_attribution
+from pytest_circuits.measures.canary import canary
 from pytest_circuits.measures.logit_difference import logit_diff
 from pytest_circuits.measures.patching import patch
 from pytest_circuits.measures.repeated import (
@@ -16,6 +19,7 @@ from pytest_circuits.measures.repeated import (
 )
 
 __all__ = [
+    "canary",
     "duplicate_token_scores",
     "head_attribution",
     "induction_scores",

@@ -3,20 +3,40 @@
 The input is one first token (BOS, where the tokenizer has one), a block of T distinct random
 tokens, and the same block again: ``[batch, 1 + 2T]``. All four measures read the same single
 pass. A[q, k] is the attention of query position q to key position k.
+
+A head may attend T − 1 or T back whatever stands there. Such a head scores high and is none of
+those looked for, so induction and duplicate-token scores have a null: the same score on control
+sequences with the same first block and an unrelated second one, a second pass. A head at or above
+the threshold is in the role only if it scores more on the repeated tokens than on the control. How
+the control is drawn is said at :meth:`pytest_circuits.prompts.RepeatedTokens.draw`; it follows
+from seed and sequences.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_circuits.findings import Behaviour, Direction, Finding, Role
-from pytest_circuits.findings.statistics import mean_and_error
+import numpy as np
+
+from pytest_circuits.findings import (
+    SIGNIFICANT,
+    Behaviour,
+    Direction,
+    Finding,
+    Head,
+    InvalidFindingError,
+    Null,
+    Role,
+)
+from pytest_circuits.findings.statistics import max_t_p, mean_and_error
 from pytest_circuits.measures.common import ATTENTION, behaviour, profiles, provenance
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
-from pytest_circuits.runs import RepeatedRun, Runs, as_runs, run_repeated
+from pytest_circuits.runs import RepeatedRun, Runs, as_runs, run_control, run_repeated
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -43,11 +63,16 @@ def induction_scores(
 
     Returns:
         a finding with values ``[layer, head]`` in 0 … 1 (attention probability), standard errors
-        over sequences, per-sequence profiles of the heads at 0.4 and above, and as companion
-        repeat loss, repeat accuracy and repeat gain (see :func:`repeat_loss`).
+        over sequences, per-sequence profiles and nulls of the heads at 0.4 and above, and as
+        companion repeat loss, repeat accuracy and repeat gain (see :func:`repeat_loss`). A null
+        has the mean score on the control and the family-wise p of a larger score on the repeated
+        tokens, paired by sequence, over all heads (see
+        :func:`pytest_circuits.findings.statistics.max_t_p`). Fewer than five sequences can't
+        tell a score from its null: there are no nulls then, and the threshold decides alone.
 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
+        InvalidFindingError: if the model gives numbers that are not finite.
     """
     return _scores(model, prompts, "induction", "induction_scores", "A[q, q-(T-1)], q = T+1 … 2T")
 
@@ -59,9 +84,12 @@ def previous_token_scores(
 
     score = mean over sequences and positions i = 1 … 2T of A[i, i − 1].
 
-    Arguments, return value and errors as for :func:`induction_scores`.
+    Arguments, return value and errors as for :func:`induction_scores`, but there are no nulls:
+    this score is about a position alone, and repetition is nothing to it.
     """
-    return _scores(model, prompts, "previous", "previous_token_scores", "A[i, i-1], i = 1 … 2T")
+    return _scores(
+        model, prompts, "previous", "previous_token_scores", "A[i, i-1], i = 1 … 2T", control=False
+    )
 
 
 def duplicate_token_scores(
@@ -123,11 +151,14 @@ def _scores(
     stripe: str,
     measure: str,
     formula: str,
+    *,
+    control: bool = True,
 ) -> Finding:
     runs, drawn, run = _run(model, prompts)
     samples: NDArray[np.float64] = getattr(run, stripe)
     mean, error = mean_and_error(samples, range(len(samples)))
     name = measure.removesuffix("_scores").replace("_", " ")
+    candidates = profiles(mean, samples, ROLE_THRESHOLD)
     return Finding(
         measure=measure,
         quantity=f"{name} score",
@@ -141,10 +172,35 @@ def _scores(
         convention={"score": formula, **_convention(drawn, prompts)},
         prompts=_record(drawn),
         role=Role(f"{name} heads", ROLE_THRESHOLD),
-        profiles=profiles(mean, samples, ROLE_THRESHOLD),
+        profiles=candidates,
+        nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
         companion=_companion(*_per_sequence(run, drawn.block)),
         provenance=provenance(runs),
     )
+
+
+def _nulls(
+    runs: Runs,
+    drawn: DrawnTokens,
+    stripe: str,
+    samples: NDArray[np.float64],
+    heads: Collection[str],
+) -> dict[str, Null]:
+    """The nulls of heads, by label; the pass over the control is made only if it can tell."""
+    if not heads or 2.0 ** -len(samples) > SIGNIFICANT or not np.isfinite(samples).all():
+        return {}
+    control: NDArray[np.float64] = getattr(run_control(runs, drawn), stripe)
+    if not np.isfinite(control).all():
+        raise InvalidFindingError(
+            "the model gives attention that is not finite on the control sequences. "
+            "Look for NaN or overflow in its weights, or try another dtype."
+        )
+    p = max_t_p(samples - control)
+    cells = {label: Head.parse(label) for label in heads}
+    return {
+        label: Null(float(control[:, *cell].mean()), float(p[cell]))
+        for label, cell in cells.items()
+    }
 
 
 def _run(
@@ -171,9 +227,14 @@ def _companion(
     losses: NDArray[np.float64], gain: NDArray[np.float64], hits: NDArray[np.float64]
 ) -> tuple[Behaviour, ...]:
     clusters = range(len(losses))
+    right = behaviour(
+        "repeat_accuracy", hits, clusters, Direction.HIGHER, "share of tokens", vital=True
+    )
     return (
         behaviour("repeat_loss", losses, clusters, Direction.LOWER, "nats"),
-        behaviour("repeat_accuracy", hits, clusters, Direction.HIGHER, "share of tokens"),
+        # A model that is surprised by random tokens gains from any context, so that some gain is
+        # left when nothing is predicted any more: only the accuracy tells that.
+        replace(right, vital=not right.indistinct),
         # It shrinks too when a model is less surprised by random tokens, which is no loss.
         behaviour(
             "repeat_gain", gain, clusters, Direction.HIGHER, "nats", vital=True, judged=False

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.prompts.pairs import PromptError, digest
 from pytest_circuits.prompts.tokens import bos_id
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 #: The longest block drawn unless a test asks for another.
 LONGEST_BLOCK = 50
@@ -22,6 +25,8 @@ class DrawnTokens:
 
     Attributes:
         sequences: ``[batch][1 + 2 block]`` token ids.
+        control: the same first token and block of each sequence, and then an unrelated block
+            (see :meth:`RepeatedTokens.draw`); same shape.
         block: length of the repeated block.
         first_token: the text of the first token.
         first_is_bos: whether that is the tokenizer's BOS; otherwise an ordinary token.
@@ -29,6 +34,7 @@ class DrawnTokens:
     """
 
     sequences: tuple[tuple[int, ...], ...]
+    control: tuple[tuple[int, ...], ...]
     block: int
     first_token: str
     first_is_bos: bool
@@ -63,6 +69,13 @@ class RepeatedTokens:
         with a few added tokens is measured on the same ones. The stream is that of
         ``random.Random(seed).random()``, which Python guarantees. Tokens in a block are
         distinct: a repeat inside it would make even a perfect induction head score below 1.
+
+        The control's blocks have a stream of their own, ``random.Random(f"control {seed}")``, so
+        they follow from the seed and the sequences. They are of distinct tokens too, none of them
+        in the sequence's own block. A vocabulary of fewer than two blocks has no such tokens: then
+        they are drawn from all, and drawn again until none stands where it stood in the block.
+        So in neither case does a token of the second block have its earlier occurrence T before
+        it, nor what followed that occurrence T − 1 before it, where the pattern scores look.
 
         Args:
             tokenizer: a Hugging Face tokenizer.
@@ -100,8 +113,14 @@ class RepeatedTokens:
             drawn = _distinct(ordinary, block, stream)
             sequences.append((int(first), *drawn, *drawn))
         strings = [tokenizer.convert_ids_to_tokens(list(sequence)) for sequence in sequences]
+        stream = random.Random(f"control {self.seed}")  # noqa: S311
+        control = [
+            (*sequence[: 1 + block], *_unrelated(ordinary, sequence[1 : 1 + block], stream))
+            for sequence in sequences
+        ]
         return DrawnTokens(
             sequences=tuple(sequences),
+            control=tuple(control),
             block=block,
             first_token=str(tokenizer.convert_ids_to_tokens(int(first))),
             first_is_bos=bos is not None,
@@ -109,9 +128,27 @@ class RepeatedTokens:
         )
 
 
-def _distinct(ordinary: list[int], count: int, stream: random.Random) -> list[int]:
-    """``count`` distinct tokens: draws that repeat one are drawn again."""
+def _distinct(
+    ordinary: list[int],
+    count: int,
+    stream: random.Random,
+    without: Container[int] = (),
+) -> list[int]:
+    """``count`` distinct tokens: draws that repeat one, or one of ``without``, are drawn again."""
     drawn: dict[int, None] = {}
     while len(drawn) < count:
-        drawn[ordinary[int(stream.random() * len(ordinary))]] = None
+        token = ordinary[int(stream.random() * len(ordinary))]
+        if token not in without:
+            drawn[token] = None
     return list(drawn)
+
+
+def _unrelated(ordinary: list[int], block: tuple[int, ...], stream: random.Random) -> list[int]:
+    """Distinct tokens as many as the block's, none of them in it or, at least, in its place."""
+    count = len(block)
+    if len(ordinary) >= 2 * count:
+        return _distinct(ordinary, count, stream, frozenset(block))
+    while True:
+        drawn = _distinct(ordinary, count, stream)
+        if all(one != other for one, other in zip(block, drawn, strict=True)):
+            return drawn

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_circuits.findings.encoding import DECIMALS
 from pytest_circuits.verdicts import headline, reason_text, summarise
 
 if TYPE_CHECKING:
@@ -31,10 +32,17 @@ class Row:
         alias: the model's alias.
         measure: the finding's measure.
         name: the finding's name within its test; empty for the first.
-        headline: the number that matters.
+        headline: what changed, or the finding's own numbers where nothing did.
+        number: the finding in one number; None where it has none.
         owner: whose baseline was used; empty without one.
         passes: whether the gate let it pass.
         written: whether a baseline was written for it.
+        waiver: the test's waiver in words; empty without one.
+        waived: whether it is the waiver that let it pass.
+        scope: ``specific`` or ``whole model``, as the canary tells; empty where it can't.
+        canary: the canary's loss in the baseline and now; empty where they can't be compared.
+        redundant: whether its baseline says the same as the one of the alias's parent.
+        own_tolerance: whether the baseline's tolerance is another than the default.
         reasons: the verdict's reasons in words, worst first.
         outcome: the test's outcome.
     """
@@ -44,10 +52,17 @@ class Row:
     alias: str
     measure: str
     headline: str
+    number: float | None = None
     name: str = ""
     owner: str = ""
     passes: bool = True
     written: bool = False
+    waiver: str = ""
+    waived: bool = False
+    scope: str = ""
+    canary: tuple[float, ...] = ()
+    redundant: bool = False
+    own_tolerance: bool = False
     reasons: tuple[str, ...] = ()
     outcome: str = ""
 
@@ -63,18 +78,30 @@ class Row:
         owner: str,
         passes: bool,
         written: bool,
+        waiver: str = "",
+        waived: bool = False,
+        redundant: bool = False,
+        own_tolerance: bool = False,
     ) -> Row:
         """A row for a verdict."""
+        canary = verdict.canary
         return cls(
             verdict=verdict.kind.value,
             test=test,
             alias=alias,
             measure=finding.measure,
             headline=headline(verdict),
+            number=None if verdict.number is None else round(verdict.number, DECIMALS),
             name=name,
             owner=owner,
             passes=passes,
             written=written,
+            waiver=waiver,
+            waived=waived,
+            scope=verdict.scope or "",
+            canary=() if canary is None else (canary.before, canary.after),
+            redundant=redundant,
+            own_tolerance=own_tolerance,
             reasons=tuple(reason_text(reason) for reason in verdict.reasons),
         )
 
@@ -84,11 +111,11 @@ class Row:
         return cls(NOT_JUDGED, test, alias, finding.measure, summarise(finding))
 
     @classmethod
-    def refused(cls, test: str, alias: str, finding: Finding, why: str) -> Row:
+    def refused(cls, test: str, alias: str, finding: Finding, why: str, *, name: str) -> Row:
         """A row for a finding that could not be judged or approved."""
         # Without the file's name, which the test's failure has.
         headline = why.partition(".json")[2].lstrip(":0123456789 ") or why
-        return cls(REFUSED, test, alias, finding.measure, headline, passes=False)
+        return cls(REFUSED, test, alias, finding.measure, headline, name=name, passes=False)
 
     def to_json(self) -> str:
         """The row as one JSON string of at most 2 KiB.
@@ -107,6 +134,7 @@ class Row:
                 owner=row.owner[:limit],
                 name=row.name[:limit],
                 headline=row.headline[:limit],
+                waiver=row.waiver[:limit],
             )
             limit //= 2
         return text.decode()
@@ -115,4 +143,5 @@ class Row:
     def from_json(cls, text: str, outcome: str) -> Row:
         """The row in a string that :meth:`to_json` made, with its test's outcome."""
         fields = json.loads(text)
-        return cls(**{**fields, "reasons": tuple(fields["reasons"]), "outcome": outcome})
+        lists = {name: tuple(fields[name]) for name in ("reasons", "canary")}
+        return cls(**{**fields, **lists, "outcome": outcome})

@@ -1,111 +1,154 @@
-"""Rows as lines for a terminal."""
+"""A run as the lines of pytest's terminal section."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from typing import TYPE_CHECKING
 
-from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
-from pytest_circuits.verdicts import SEVERITY
+from pytest_circuits.report.models import model_line, redundant_line
+from pytest_circuits.report.reading import badness, colour, fails, labels, marks, test_of
+from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.report.table import table, worst_first
+from pytest_circuits.report.terminal_table import table_lines
+from pytest_circuits.report.text import Line, cut, names, plain
+from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_circuits.report.rows import Row
+    from pytest_circuits.report.run import Run
+    from pytest_circuits.report.summary import Summary
 
-_ORDER = [REFUSED, *(kind.value for kind in SEVERITY), NOT_JUDGED]
 _LEAST_TEST = 16
 _LEAST_NUMBER = 8
-_EXPECTED = ("xfailed", "xpassed")
-_NOTES = ("", *(f" ({outcome})" for outcome in _EXPECTED))
 
 
-class Line(NamedTuple):
-    """A line and the colour pytest gives it, if any."""
+def terminal_lines(run: Run, width: int) -> list[Line]:
+    """What a run found, worst first; last, what it comes to.
 
-    text: str
-    colour: str = ""
-
-
-def terminal_lines(rows: Sequence[Row], width: int, unfinished: int = 0) -> list[Line]:
-    """One line a finding (verdict, test, alias, the number that matters), worst first.
+    One model: a line a finding. Several: a table, tests × models, and below it a line for each
+    finding that isn't preserved. Then a line for every model of which there is more to say.
 
     Args:
-        rows: the findings.
+        run: the run.
         width: columns of the terminal; no line is longer.
-        unfinished: tests that never came to measure (a failed setup, a lost worker).
     """
-    text = f"incomplete: {unfinished} circuit test(s) did not run to a verdict"
-    incomplete = [Line(_cut(text, width), "red")] if unfinished else []
+    incomplete = f"incomplete: {run.unfinished} circuit test(s) did not run to a verdict"
+    last = [plain(incomplete, width, "red")] if run.unfinished else []
+    if not run.rows:
+        return [plain("no findings", width), *last]
+    rows = sorted(run.rows, key=lambda row: (*badness(row), row.test, row.name))
+    called = labels(rows)
+    last = [
+        *_waivers_not_needed(rows, called, width),
+        *_models(run, width),
+        *_total(run, width),
+        *last,
+    ]
+    if len(run.models) == 1:
+        return [*_findings(rows, called, width), *last]
+    entries = worst_first(table(rows))
+    overview = table_lines(
+        entries,
+        [_label(called[entry.test], entry.name) for entry in entries],
+        [model.alias for model in run.models],
+        width,
+    )
+    news = [row for row in rows if row.verdict != Kind.PRESERVED]
+    # Called as in the table, also where there is room for more.
+    details = _findings(news, called, width, bare=True)
+    empty = Line(())
+    return [*overview, empty, *details, *([empty] if details else []), *last]
+
+
+def _label(test: str, name: str) -> str:
+    return f"{test} ({name})" if name else test
+
+
+def _findings(
+    rows: Sequence[Row], called: Mapping[str, str], width: int, *, bare: bool = False
+) -> list[Line]:
+    """A line for each finding: verdict, test, alias, and the number that matters."""
     if not rows:
-        return [Line(_cut("no findings", width)), *incomplete]
-    ordered = sorted(rows, key=lambda r: (not _fails(r), _ORDER.index(r.verdict), r.test, r.name))
+        return []
     verdict_width = max(len(row.verdict) for row in rows)
     alias_width = min(width // 5, max(len(row.alias) for row in rows))
     room = width - verdict_width - alias_width - 3
     # The number matters more than the name, which stands in pytest's own summary too.
     wanted = room - max(len(_number(row)) for row in rows)
-    names = [_test(row) for row in ordered]
-    if max(map(len, names)) > max(_LEAST_TEST, wanted):
-        names = [name.removeprefix("test_") for name in names]
-    test_width = min(max(map(len, names)), max(_LEAST_TEST, wanted))
-    test_width = max(1, min(test_width, room - _LEAST_NUMBER))
+    most = max(1, min(max(_LEAST_TEST, wanted), room - _LEAST_NUMBER))
     lines = []
-    for row, name in zip(ordered, names, strict=True):
+    shown = names([_label(called[test_of(row)], row.name) for row in rows], most, bare=bare)
+    for row, name in zip(rows, shown, strict=True):
         text = (
-            f"{row.verdict:<{verdict_width}} {_squeeze(name, test_width):<{test_width}} "
-            f"{_cut(row.alias, alias_width):<{alias_width}} {_number(row)}"
+            f"{row.verdict:<{verdict_width}} {name} "
+            f"{cut(row.alias, alias_width):<{alias_width}} {_number(row)}"
         )
-        lines.append(Line(_cut(text.rstrip(), width), _colour(row)))
-    return [*lines, Line(_cut(_count(rows), width)), *incomplete]
-
-
-def _test(row: Row) -> str:
-    """The test's class, function and own parameters, without file and alias."""
-    path, bracket, parameters = row.test.partition("[")
-    name = ".".join(path.split("::")[1:]) + bracket + parameters
-    for ending in (f"[{row.alias}]", f"-{row.alias}]"):
-        if name.endswith(ending):
-            name = name.removesuffix(ending) + ("]" if ending[0] == "-" else "")
-            break
-    return f"{name} ({row.name})" if row.name else name
+        lines.append(plain(text.rstrip(), width, colour(row)))
+        waiver = _waiver(row)
+        if waiver:
+            lines.append(plain(f"{'':{verdict_width}} {waiver}", width, colour(row)))
+    return lines
 
 
 def _number(row: Row) -> str:
-    notes = [row.outcome] if row.outcome in _EXPECTED else []
-    if row.written:
-        notes.append("written")
-    return f"{', '.join(notes)}: {row.headline}" if notes else row.headline
+    # What is waived has a line of its own, which says why.
+    words = [word for word in marks(row) if word != "waived"]
+    return f"{', '.join(words)}: {row.headline}" if words else row.headline
 
 
-def _fails(row: Row) -> bool:
-    return not row.passes and row.outcome not in _EXPECTED
+def _waiver(row: Row) -> str:
+    """Why a waiver let a finding pass, or why it didn't."""
+    if row.waived:
+        return f"waived {row.waiver}"
+    if not row.waiver or not fails(row):
+        return ""
+    if row.waiver.startswith("ended"):
+        return f"waiver {row.waiver}"
+    return f"waiver does not accept {row.verdict}"
 
 
-def _colour(row: Row) -> str:
-    if _fails(row):
-        return "red"
-    return "" if row.verdict == "preserved" else "yellow"
+def _waivers_not_needed(
+    rows: Sequence[Row], called: Mapping[str, str], width: int
+) -> Iterator[Line]:
+    """Waivers of tests whose findings are all preserved, on every model."""
+    waivers = {test_of(row): row.waiver for row in rows if row.waiver}
+    needed = {test_of(row) for row in rows if row.waiver and row.verdict != Kind.PRESERVED}
+    for test, waiver in waivers.items():
+        if test not in needed:
+            when, _, _ = waiver.partition(":")
+            yield plain(f"{called[test]}: waiver {when} is not needed", width)
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+def _models(run: Run, width: int) -> Iterator[Line]:
+    for model in run.models:
+        rows = run.of(model)
+        for text in (model_line(model, rows, width), redundant_line(model, rows)):
+            if text:
+                yield plain(text, width)
 
 
-def _squeeze(text: str, width: int) -> str:
-    """Cut in the middle: names in one file begin alike, and differ towards the end."""
-    if len(text) <= width:
-        return text
-    end = (width - 1) // 2
-    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
-
-
-def _count(rows: Sequence[Row]) -> str:
-    # What a test was expected to do is no news, so it is counted apart.
-    counts = Counter(
-        f"{row.verdict} ({row.outcome})" if row.outcome in _EXPECTED else row.verdict
-        for row in rows
+def _total(run: Run, width: int) -> Iterator[Line]:
+    """How many findings of which kinds, and how many false alarms to expect."""
+    summary = summarise_run(run)
+    counted = ", ".join(
+        f"{count} {verdict}{f' ({exception})' if exception else ''}"
+        for (verdict, exception), count in summary.counts.items()
     )
-    kinds = [f"{verdict}{note}" for note in _NOTES for verdict in _ORDER]
-    counted = ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
-    return f"{len(rows)} finding{'s' if len(rows) != 1 else ''}: {counted}"
+    noun = "finding" if summary.findings == 1 else "findings"
+    parts = [f"{summary.findings} {noun}: {counted}", *_alarms(summary)]
+    together = "; ".join(parts)
+    for text in [together] if len(together) <= width else parts:
+        yield plain(text, width)
+
+
+def _alarms(summary: Summary) -> Iterator[str]:
+    expect = "false alarms to expect"
+    if summary.false_alarms is not None:
+        # Rounded up, so that "at most" stays true.
+        most = math.ceil(100 * summary.false_alarms) / 100
+        own = f" ({summary.by_own} with own tolerances left out)" if summary.by_own else ""
+        yield f"{expect}: at most {most:.2f}{own}"
+    elif summary.by_own and not summary.by_default:
+        yield f"{expect}: unknown (own tolerances)"

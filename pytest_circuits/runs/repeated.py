@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from pytest_circuits.runs.canary import next_token_losses
 from pytest_circuits.runs.runs import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -50,12 +51,16 @@ class RepeatedRun:
 
 def run_repeated(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
     """The pass over these sequences, made once for all measures that need it."""
-    return runs.remember(("repeated", drawn), lambda: _run(runs, drawn))
+    return runs.remember(("repeated", drawn), lambda: _run(runs, drawn.sequences, drawn.block))
 
 
-def _run(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
-    tokens = torch.tensor(drawn.sequences, device=runs.device)
-    block = drawn.block
+def run_control(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
+    """The same of the control sequences, whose second block repeats nothing."""
+    return runs.remember(("control", drawn), lambda: _run(runs, drawn.control, drawn.block))
+
+
+def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> RepeatedRun:
+    tokens = torch.tensor(sequences, device=runs.device)
     # offset of the diagonal, and the first query that counts
     stripes = {
         "previous": (1, 1),
@@ -82,8 +87,6 @@ def _run(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
                 for layer in range(runs.layers)
             ],
         )
-        following = tokens[rows, 1:, None]
-        logprobs = logits[:, :-1].float().log_softmax(-1)
-        losses.append(exact(-logprobs.gather(-1, following)[..., 0]))
-        hits.append(exact(logprobs.argmax(-1) == following[..., 0]))
+        losses.append(next_token_losses(logits, tokens[rows]))
+        hits.append(exact(logits[:, :-1].argmax(-1) == tokens[rows, 1:]))
     return RepeatedRun(**means, losses=torch.cat(losses).numpy(), hits=torch.cat(hits).numpy())

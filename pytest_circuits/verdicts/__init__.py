@@ -1,8 +1,9 @@
 """Found against approved: tolerances, judgement, gate and words. Needs no model."""
 
+from pytest_circuits.verdicts.alarms import expected_alarms
 from pytest_circuits.verdicts.gating import Gate, passes
-from pytest_circuits.verdicts.judging import judge, summarise, without_baseline
-from pytest_circuits.verdicts.rendering import headline, lines, reason_text
+from pytest_circuits.verdicts.judging import headline_number, judge, summarise, without_baseline
+from pytest_circuits.verdicts.rendering import headline, lines, reason_text, scope_text
 from pytest_circuits.verdicts.tolerances import (
     Allowance,
     Tolerance,
@@ -10,7 +11,18 @@ from pytest_circuits.verdicts.tolerances import (
     default_tolerance,
     encode_tolerance,
 )
-from pytest_circuits.verdicts.verdict import SEVERITY, About, Change, Kind, Reason, Verdict
+from pytest_circuits.verdicts.verdict import (
+    SEVERITY,
+    About,
+    Change,
+    Kind,
+    Movement,
+    Reading,
+    Reason,
+    Scope,
+    Verdict,
+)
+from pytest_circuits.verdicts.waivers import Waiver, WaiverError, parse_waiver
 
 __all__ = [
     "SEVERITY",
@@ -19,17 +31,26 @@ __all__ = [
     "Change",
     "Gate",
     "Kind",
+    "Movement",
+    "Reading",
     "Reason",
+    "Scope",
     "Tolerance",
     "Verdict",
+    "Waiver",
+    "WaiverError",
     "decode_tolerance",
     "default_tolerance",
     "encode_tolerance",
+    "expected_alarms",
     "headline",
+    "headline_number",
     "judge",
     "lines",
+    "parse_waiver",
     "passes",
     "reason_text",
+    "scope_text",
     "summarise",
     "without_baseline",
 ]

@@ -27,4 +27,4 @@ def passes(kind: Kind, gate: Gate, *, in_ci: bool) -> bool:
         return kind is Kind.PRESERVED
     if kind is Kind.NEW:
         return not in_ci
-    return kind in (Kind.PRESERVED, Kind.STRENGTHENED)
+    return kind in (Kind.PRESERVED, Kind.RELOCATED, Kind.STRENGTHENED)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_circuits.findings import Head
 from pytest_circuits.verdicts.judging import readable
-from pytest_circuits.verdicts.verdict import About, Change, Kind
+from pytest_circuits.verdicts.verdict import About, Change, Kind, Reading, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_circuits.verdicts.verdict import Reason, Verdict
 
@@ -16,36 +17,56 @@ if TYPE_CHECKING:
 #: The command that approves what was measured.
 APPROVE = "pytest --circuits --snapshot-update"
 #: Heads named on one line.
-_HEADS_SHOWN = 4
+_HEADS_SHOWN = 3
+#: How a line begins that tells of several heads.
+_OF_HEADS = {
+    Change.MOVED: "moved",
+    Change.LEFT: "left the role",
+    Change.JOINED: "joined the role",
+    Change.OPPOSES: "now against the behaviour",
+    Change.OVERTAKEN: "overtaken",
+    Change.WORSE: "weaker",
+    Change.BETTER: "stronger",
+}
 
 
 def headline(verdict: Verdict) -> str:
     """What broke and what that did, in one line; the finding's own numbers where nothing moved.
 
-    The mechanism comes first (the heads that left a role, else its worst change), then the
-    behaviour that says most. What got better is told only where nothing got worse.
+    The mechanism comes first (the heads that left a role or moved, else its worst change), then
+    the behaviour that says most, then what the two say together. What got better is told only
+    where nothing got worse.
     """
     if not verdict.reasons:
         return verdict.summary
+    first = verdict.reasons[0]
     if verdict.kind is Kind.INCOMPARABLE:
-        return reason_text(verdict.reasons[0])
-    worst = [r for r in verdict.reasons if r.bad is verdict.reasons[0].bad]
-    mechanism = [r for r in worst if r.about is not About.BEHAVIOUR]
-    left = [r for r in mechanism if r.change is Change.LEFT]
+        return reason_text(first)
+    alike = [r for r in verdict.reasons if (r.bad, r.good) == (first.bad, first.good)]
+    mechanism = [r for r in alike if r.about is not About.BEHAVIOUR]
     parts = []
-    if left:
-        more = f" +{len(left) - 1}" if len(left) > 1 else ""
-        parts.append(f"{_brief(left[0])}{more}")
-    elif mechanism:
-        parts.append(_brief(mechanism[0]))
-    rank = {name: place for place, name in enumerate(verdict.companion)}
+    if mechanism:
+        several = [r for r in mechanism if r.change in (Change.LEFT, Change.MOVED)]
+        more = f" +{len(several) - 1}" if len(several) > 1 else ""
+        far = ", across layers" if any(_across_layers(r) for r in several) else ""
+        parts.append(f"{_brief((several or mechanism)[0])}{more}{far}")
+    rank = {behaviour.name: place for place, behaviour in enumerate(verdict.companion)}
     behaviours = sorted(
-        (r for r in worst if r.about is About.BEHAVIOUR),
+        (r for r in alike if r.about is About.BEHAVIOUR),
         # Without a mechanism to name, that the behaviour is gone says most.
         key=lambda r: (r.change is not Change.GONE and not mechanism, rank[r.subject]),
     )
     parts += [_brief(r) for r in behaviours[:1]]
-    return "; ".join(parts)
+    return "; ".join([*parts, *_reading(verdict)])
+
+
+def _reading(verdict: Verdict) -> Iterator[str]:
+    if verdict.reading is Reading.COMPENSATED:
+        yield "compensated"
+    elif verdict.reading is Reading.BEHAVIOUR_HELD:
+        yield f"mechanism {verdict.kind} while behaviour held"
+    elif verdict.reading is Reading.MECHANISM_INTACT:
+        yield "mechanism intact while behaviour broke"
 
 
 def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
@@ -59,57 +80,104 @@ def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
     if verdict.kind is Kind.NEW:
         return [*text, f"  there is no baseline yet; approve this one with `{APPROVE}`"]
     reasons = list(_grouped(verdict))
-    shown = reasons if limit is None or len(reasons) <= limit else reasons[: limit - 1]
-    text += [f"  {line}" for line in shown]
-    if len(shown) < len(reasons):
-        text.append(f"  … and {len(reasons) - len(shown)} more")
-    return text
+    reach = [scope_text(verdict)] if verdict.reasons and verdict.scope is not None else []
+    room = None if limit is None else limit - len(reach)
+    shown = reasons if room is None or len(reasons) <= room else reasons[: max(room - 1, 0)]
+    more = len(reasons) - len(shown)
+    shown += [*([f"… and {more} more"] if more else []), *reach]
+    return text + [f"  {line}" for line in shown]
+
+
+def scope_text(verdict: Verdict) -> str:
+    """Whether the whole model moved, with the canary's losses; empty where that isn't known."""
+    if verdict.canary is None:
+        return ""
+    canary = verdict.canary
+    move = f"{canary.name} {_show(canary.before)} → {_show(canary.after)}"
+    if verdict.scope is Scope.WHOLE_MODEL:
+        return f"the whole model moved: {move}"
+    return f"specific to this circuit: {move}"
 
 
 def _grouped(verdict: Verdict) -> Iterator[str]:
-    seen = set()
+    alike: dict[str, list[Reason]] = {}
     for reason in verdict.reasons:
-        if reason.about is not About.HEAD:
-            yield reason_text(reason)
-        elif reason.change not in seen:
-            seen.add(reason.change)
-            alike = [
-                r for r in verdict.reasons if r.about is About.HEAD and r.change is reason.change
-            ]
-            what = {
-                Change.LEFT: "left the role",
-                Change.JOINED: "joined the role",
-                Change.OPPOSES: "now against the behaviour",
-                Change.WORSE: "weaker",
-                Change.BETTER: "stronger",
-            }[reason.change]
-            heads = ", ".join(_brief(r) for r in alike[:_HEADS_SHOWN])
-            more = f" and {len(alike) - _HEADS_SHOWN} more" if len(alike) > _HEADS_SHOWN else ""
-            alone = f" (tolerance {reason.tolerance:.2f})" if len(alike) == 1 else ""
-            yield f"{what}: {heads}{more}{alone}"
+        # What isn't about a head stands alone.
+        line = _what_heads_did(reason) if reason.about is About.HEAD else reason_text(reason)
+        alike.setdefault(line, []).append(reason)
+    for line, reasons in alike.items():
+        yield f"{line}: {_heads(reasons)}" if reasons[0].about is About.HEAD else line
+
+
+def _what_heads_did(reason: Reason) -> str:
+    return _OF_HEADS[reason.change] + (" across layers" if _across_layers(reason) else "")
+
+
+def _heads(alike: Sequence[Reason]) -> str:
+    heads = ", ".join(_brief(r) for r in alike[:_HEADS_SHOWN])
+    if len(alike) > _HEADS_SHOWN:
+        return f"{heads} and {len(alike) - _HEADS_SHOWN} more"
+    return f"{heads} ({_held_against(alike[0])})" if len(alike) == 1 else heads
 
 
 def reason_text(reason: Reason) -> str:
-    """One reason in words, with the tolerance it exceeded."""
+    """One reason in words, with the tolerance it exceeded, and its null where there is one."""
     if reason.change in (Change.DIFFERS, Change.EMPTY, Change.GONE):
         return _brief(reason)
+    return f"{_what(reason)} {_move(reason)} ({_held_against(reason)})"
+
+
+def _what(reason: Reason) -> str:
     name, quantity = readable(reason.subject), reason.quantity
-    what = {
-        Change.LEFT: f"{name} left the role: {quantity}",
-        Change.JOINED: f"{name} joined the role: {quantity}",
-    }.get(reason.change, f"{name} {quantity}" if reason.about in (About.HEAD, About.ROLE) else name)
-    return f"{what} {_move(reason)} (tolerance {reason.tolerance:.2f})"
+    match reason.change:
+        case Change.MOVED:
+            far = " (another layer)" if _across_layers(reason) else ""
+            return f"{name} moved to {reason.other}{far}: {quantity}"
+        case Change.LEFT:
+            return f"{name} left the role: {quantity}"
+        case Change.JOINED:
+            return f"{name} joined the role: {quantity}"
+        case Change.OPPOSES:
+            return f"{name} now works against the behaviour: {quantity}"
+        case Change.OVERTAKEN:
+            return f"{name} was overtaken by {reason.other}: {quantity}"
+    named = reason.about in (About.BEHAVIOUR, About.VALUE)
+    return name if named else f"{name} {quantity}"
+
+
+def _held_against(reason: Reason) -> str:
+    null = "" if reason.null is None else f", null {reason.null:.2f}"
+    return f"tolerance {reason.tolerance:.2f}{null}"
 
 
 def _brief(reason: Reason) -> str:
     name = readable(reason.subject)
-    if reason.change is Change.DIFFERS:
-        return f"{reason.subject} differs: {reason.before} → {reason.after}"
-    if reason.change is Change.EMPTY:
-        return f"no {name} left ({_show(reason.before, digits=0)} before)"
-    if reason.change is Change.GONE:
-        return f"{name} gone: {_move(reason)}"
-    return f"{name} {_move(reason, arrow='→')}"
+    match reason.change:
+        case Change.DIFFERS:
+            return f"{reason.subject} differs: {reason.before} → {reason.after}"
+        case Change.EMPTY:
+            distinct = "" if reason.null is None else " distinct from 0"
+            return f"no {name}{distinct} left ({_show(reason.before, digits=0)} before)"
+        case Change.GONE:
+            indistinct = "" if reason.null is None else " (not distinct from 0)"
+            return f"{name} gone: {_move(reason)}{indistinct}"
+        case Change.MOVED:
+            now = f"→{reason.other} {_show(reason.after)}"
+        case Change.OVERTAKEN:
+            now = f" by {reason.other}"
+        case Change.LEFT if reason.distance <= reason.tolerance:
+            # It left because there is as much of it where there is nothing to find.
+            now = f" {_show(reason.after)} like its null"
+        case _:
+            whole = f" {reason.quantity}" if reason.about in (About.ROLE, About.MATRIX) else ""
+            now = f"{whole} {_move(reason, arrow='→')}"
+    return f"{name}{now}"
+
+
+def _across_layers(reason: Reason) -> bool:
+    if reason.change is not Change.MOVED:
+        return False
+    return Head.parse(reason.subject).layer != Head.parse(reason.other).layer
 
 
 def _move(reason: Reason, arrow: str = " → ") -> str:

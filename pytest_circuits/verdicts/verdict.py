@@ -10,6 +10,7 @@ class Kind(StrEnum):
     """The outcomes of holding a finding against its baseline."""
 
     PRESERVED = "preserved"
+    RELOCATED = "relocated"
     STRENGTHENED = "strengthened"
     WEAKENED = "weakened"
     LOST = "lost"
@@ -23,6 +24,7 @@ SEVERITY = (
     Kind.INCOMPARABLE,
     Kind.WEAKENED,
     Kind.NEW,
+    Kind.RELOCATED,
     Kind.STRENGTHENED,
     Kind.PRESERVED,
 )
@@ -33,7 +35,9 @@ class About(StrEnum):
 
     HEAD = "head"
     ROLE = "role"
-    VALUE = "value"  # the one number of a finding without heads
+    CELL = "cell"  # one value of a matrix that has no role
+    MATRIX = "matrix"  # all of its values together
+    VALUE = "value"  # the one number of a finding without axes
     BEHAVIOUR = "behaviour"
     FIELD = "field"
 
@@ -41,14 +45,21 @@ class About(StrEnum):
 class Change(StrEnum):
     """What happened to one thing that a verdict looked at."""
 
+    MOVED = "moved"  # a head's part in the role is another head's now
     LEFT = "left"  # a head is no longer in the role
     JOINED = "joined"  # a head is new in the role
     OPPOSES = "opposes"  # a head is new among those that work against the behaviour
-    EMPTY = "empty"  # the role has no heads left
+    OVERTAKEN = "overtaken"  # a head fell behind another one in the role, by more than the margin
+    EMPTY = "empty"  # the role has no heads left, or none that can be told from nothing
     GONE = "gone"  # a vital behaviour can't be told from nothing, or fell below a fifth
     WORSE = "worse"
     BETTER = "better"
     DIFFERS = "differs"  # a field that must be equal is not
+
+
+#: Changes that say where something is now, and not that it is better or worse.
+_NEUTRAL = (Change.MOVED, Change.OVERTAKEN)
+_GOOD = (Change.JOINED, Change.BETTER)
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,9 @@ class Reason:
         before: the baseline's value; text for a field.
         after: the finding's value; None where it is undefined.
         tolerance: the deviation that was allowed.
+        null: what the finding's value would be where there is nothing to find, where that is
+            known.
+        other: the label of the other head: the one it moved to, or was overtaken by.
     """
 
     change: Change
@@ -72,11 +86,18 @@ class Reason:
     before: float | str | None
     after: float | str | None
     tolerance: float = 0.0
+    null: float | None = None
+    other: str = ""
 
     @property
     def bad(self) -> bool:
         """Whether it counts against the finding."""
-        return self.change not in (Change.JOINED, Change.BETTER)
+        return self.change not in _NEUTRAL + _GOOD
+
+    @property
+    def good(self) -> bool:
+        """Whether it counts for the finding."""
+        return self.change in _GOOD
 
     @property
     def excess(self) -> float:
@@ -91,6 +112,41 @@ class Reason:
         return float("inf")
 
 
+class Reading(StrEnum):
+    """What mechanism and behaviour say together."""
+
+    #: Heads of the role lost strength, and others that had the role already took it over.
+    COMPENSATED = "compensated"
+    BEHAVIOUR_HELD = "behaviour held"
+    MECHANISM_INTACT = "mechanism intact"
+
+
+class Scope(StrEnum):
+    """How far a change reaches."""
+
+    SPECIFIC = "specific"
+    WHOLE_MODEL = "whole model"
+
+
+@dataclass(frozen=True)
+class Movement:
+    """Something that is shown with a verdict whether it changed or not.
+
+    Attributes:
+        name: a companion behaviour's name, or what the canary is the loss on.
+        unit: its unit.
+        before: the baseline's value.
+        after: the finding's.
+        tolerance: the deviation that was allowed.
+    """
+
+    name: str
+    unit: str
+    before: float
+    after: float
+    tolerance: float
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The outcome of holding a finding against its baseline.
@@ -99,10 +155,25 @@ class Verdict:
         kind: which of the outcomes.
         reasons: what led to it, worst first.
         summary: the finding's own numbers in a few words.
-        companion: names of the companion behaviours, the one that says most first.
+        number: the finding in one number: its value, or the summed strength of its role; None
+            where it is undefined.
+        companion: the companion behaviours, the one that says most first.
+        canary: the loss on a fixed text; None where the two weren't measured on the same one.
+        reading: what mechanism and behaviour say together, where that is worth saying.
     """
 
     kind: Kind
     reasons: tuple[Reason, ...]
     summary: str
-    companion: tuple[str, ...] = ()
+    number: float | None = None
+    companion: tuple[Movement, ...] = ()
+    canary: Movement | None = None
+    reading: Reading | None = None
+
+    @property
+    def scope(self) -> Scope | None:
+        """Whether the whole model moved, as far as the canary can tell."""
+        if self.canary is None:
+            return None
+        moved = abs(self.canary.after - self.canary.before) > self.canary.tolerance
+        return Scope.WHOLE_MODEL if moved else Scope.SPECIFIC

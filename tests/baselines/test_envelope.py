@@ -98,6 +98,8 @@ def test_a_baseline_is_a_text_for_reviewers():
         '    "behaviours": {\n'
         '      "repeat_loss": [0.15, 0.05]\n'
         "    },\n"
+        '    "canary": [0.05, 0.0125],\n'
+        '    "top": 0.05,\n'
         '    "origin": "default"\n'
         "  }\n"
         "}\n"
@@ -128,7 +130,8 @@ def test_a_baseline_comes_back_from_its_text():
         (
             {
                 "tolerance": {
-                    "value": [0.1, 0.1], "role": [0.1, 0.1], "behaviours": {}, "origin": "mine"
+                    "value": [0.1, 0.1], "role": [0.1, 0.1], "behaviours": {},
+                    "canary": [0.1, 0.1], "top": 0.05, "origin": "mine"
                 }
             },
             "KeyError: 'repeat_loss'",
@@ -208,7 +211,7 @@ def test_numbers_that_json_does_not_have_are_refused(tmp_path, constant):
         read_entries(path)
 
 
-@pytest.mark.parametrize("version", ["2", "null", '"1"'])
+@pytest.mark.parametrize("version", ["3", "0", "null", "true", "1.5", '"1"', "[1]"])
 def test_another_schema_is_refused_with_both_ways_out(tmp_path, version):
     path = written(tmp_path, f'{{"schema_version": {version}, "findings": []}}')
 
@@ -217,7 +220,7 @@ def test_another_schema_is_refused_with_both_ways_out(tmp_path, version):
 
     message = str(error.value)
     assert f"{path}: schema version" in message
-    assert f"this pytest-circuits reads {SCHEMA_VERSION}" in message
+    assert f"this pytest-circuits reads 1 to {SCHEMA_VERSION}." in message
     assert "Install the pytest-circuits that wrote it" in message
     assert "pytest --circuits --snapshot-update" in message
 

@@ -36,7 +36,7 @@ def test_the_first_example_is_approved_and_then_preserved(pytester, quiet):
     assert len(list(pytester.path.glob("__circuits__/recall/test_recall/*.json"))) == 2
     again = quiet("--circuits")
     again.assert_outcomes(passed=2)
-    again.stdout.fnmatch_lines(["2 findings: 2 preserved"])
+    again.stdout.fnmatch_lines(["2 findings: 2 preserved;*"])
 
 
 def test_the_red_run_looks_as_shown(pytester, quiet, monkeypatch):
@@ -49,6 +49,35 @@ def test_the_red_run_looks_as_shown(pytester, quiet, monkeypatch):
     section = shown[2:]
     start = result.outlines.index(section[0])
     assert result.outlines[start : start + len(section)] == section
+
+
+def test_several_versions_look_as_shown(pytester, quiet, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path / "quickstart")
+    command, *shown = block("console", "--circuits-report=out").splitlines()
+    result = quiet(*command.removeprefix("$ pytest ").split()[:-1], "quickstart")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    section = [line for line in shown if line != "…"]
+    assert [line for line in result.outlines if line in section] == section
+    assert (pytester.path / "out/report.json").exists()
+
+
+def test_the_commands_on_baselines_run(pytester, monkeypatch, capsys):
+    from pytest_circuits.cli import main
+
+    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path, dirs_exist_ok=True)
+    pytester.run("git", "init", "-q")
+    pytester.run("git", "add", ".")
+    identity = ("-c", "user.name=me", "-c", "user.email=me@localhost")
+    pytester.run("git", *identity, "commit", "-q", "-m", "Approve what was measured")
+    commands = [
+        line.partition("#")[0].split()[2:]
+        for line in block("console", "pytest-circuits show").splitlines()
+    ]
+    assert [command[0] for command in commands] == ["show", "history", "prune"]
+    for command in commands:
+        assert main(command) == 0
+    assert "Approve what was measured" in capsys.readouterr().out
 
 
 def test_the_notebook_example_runs(tmp_path, capsys):
@@ -77,8 +106,8 @@ def test_every_option_and_key_is_documented(pytester, quiet):
     result = quiet("--help")
     options = set(re.findall(r"--circuits(?:-[a-z]+)?", result.stdout.str()))
     keys = set(re.findall(r"^  (circuits_[a-z]+)", result.stdout.str(), re.MULTILINE))
-    assert len(options) == 5
-    assert len(keys) == 4
+    assert len(options) == 6
+    assert len(keys) == 5
     assert [name for name in options | keys if f"`{name}" not in README] == []
 
 

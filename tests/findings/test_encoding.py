@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_circuits.findings import Behaviour, Direction, Finding, Role
+from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.findings.encoding import decode, encode, rounded
 
 
@@ -16,6 +16,8 @@ def finding(values=((0.123456, -0.0), (0.9, 0.65)), companion_value=4.0, **field
         "role": Role("induction heads", 0.4),
         "profiles": {"L1H1": np.array([0.6, 0.7]), "L1H0": np.array([0.85, 0.95])},
         "direction": Direction.HIGHER,
+        "nulls": {"L1H1": Null(0.02126, 0.00098), "L1H0": Null(-0.0, 0.05)},
+        "canary": Canary(3.12348, "text", "c0ffee"),
         **fields,
     }
     return Finding(
@@ -67,6 +69,26 @@ def test_behaviours_come_back_from_their_document():
     assert math.isnan(loss.error)
     assert loss.interval is None
     assert loss.profile is None
+
+
+def test_nulls_and_canary_come_back_from_their_document():
+    document = encode(finding())
+
+    assert document["nulls"] == {
+        "L1H0": {"mean": 0.0, "p": 0.05},
+        "L1H1": {"mean": 0.0213, "p": 0.001},
+    }
+    assert document["canary"] == {"loss": 3.1235, "kind": "text", "tokens": "c0ffee"}
+    assert decode(document).nulls == {"L1H1": Null(0.0213, 0.001), "L1H0": Null(0.0, 0.05)}
+    assert decode(document).canary == Canary(3.1235, "text", "c0ffee")
+
+
+def test_a_finding_without_nulls_and_canary_has_no_keys_for_them():
+    document = encode(finding(nulls={}, canary=None))
+
+    assert document.keys() & {"nulls", "canary"} == set()
+    assert decode(document).nulls == {}
+    assert decode(document).canary is None
 
 
 def test_a_finding_of_one_number_comes_back():
@@ -145,8 +167,10 @@ def test_keys_stand_in_a_fixed_order():
         "clusters",
         "companion",
         "relative_to",
+        "canary",
         "role",
         "profiles",
+        "nulls",
         "axes",
         "values",
         "errors",
@@ -161,8 +185,12 @@ def test_profiles_are_those_of_the_members_in_the_order_of_their_heads():
     assert list(document["profiles"]) == ["L1H0", "L1H1"]
 
     # A head that dropped out of the role takes its profile with it.
-    document = encode(finding([[0.1, 0.2], [0.9, 0.3]]))
-    assert list(document["profiles"]) == ["L1H0"]
+    for outside in (
+        finding([[0.1, 0.2], [0.9, 0.3]]),
+        finding(nulls={"L1H1": Null(0.6, 0.2)}),
+    ):
+        assert list(encode(outside)["role"]["members"]) == ["L1H0"]
+        assert list(encode(outside)["profiles"]) == ["L1H0"]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +203,8 @@ def test_profiles_are_those_of_the_members_in_the_order_of_their_heads():
         {"samples": None},
         {"role": {"name": "induction heads"}},
         {"companion": {"accuracy": {}}},
+        {"nulls": {"L1H0": {"mean": 0.1}}},
+        {"canary": {"loss": 3.1, "kind": "text"}},
     ],
     ids=str,
 )
@@ -188,7 +218,8 @@ def test_a_document_that_lacks_a_key_is_refused_or_whole_without_it(key):
     document = encode(finding())
     del document[key]
 
-    if key in ("role", "profiles"):  # findings of one number have no role, some no profiles
+    # Findings of one number have no role; version 1 had neither nulls nor a canary.
+    if key in ("role", "profiles", "nulls", "canary"):
         assert decode(document).measure == "induction_scores"
     else:
         with pytest.raises(KeyError, match=key):

@@ -14,6 +14,7 @@ from pytest_circuits.findings import (
     Finding,
     Head,
     InvalidFindingError,
+    Null,
     Role,
 )
 from pytest_circuits.findings.statistics import t95
@@ -227,6 +228,25 @@ def test_members_of_a_two_sided_role_count_by_magnitude():
     finding = scores([[0.4, 0.39], [-0.9, 0.7]], direction=Direction.TWO_SIDED)
 
     assert list(finding.members()) == [Head(1, 0), Head(1, 1), Head(0, 0)]
+
+
+@pytest.mark.parametrize(("p", "rejected"), [(0.001, True), (0.05, True), (0.0501, False)])
+def test_a_null_is_rejected_at_the_five_per_cent_level(p, rejected):
+    assert Null(0.02, p).rejected is rejected
+
+
+def test_members_have_more_than_their_null_where_they_have_one():
+    nulls = {"L0H0": Null(0.02, 0.001), "L0H1": Null(0.6, 0.2)}
+    finding = scores([[0.9, 0.7, 0.5, 0.1]], nulls=nulls)
+
+    assert list(finding.members()) == [Head(0, 0), Head(0, 2)]
+    assert list(finding.members(threshold=0.05)) == [Head(0, 0), Head(0, 2), Head(0, 3)]
+
+
+def test_a_null_makes_no_member_of_a_head_below_the_threshold():
+    finding = scores([[0.9, 0.3]], nulls={"L0H1": Null(0.0, 0.001)})
+
+    assert list(finding.members()) == [Head(0, 0)]
 
 
 def test_a_finding_without_a_role_has_no_members():

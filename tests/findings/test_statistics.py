@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import math
+import time
+from itertools import product
 
 import mpmath
 import numpy as np
 import pytest
+import torch
+from transformer_lens.utilities.statistics import sign_flip_permutation_pvalue, success_rate_ci
 
-from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error, t95
+from pytest_circuits.findings.statistics import max_t_p, mean_and_error, ratio_and_error, t95
 
 
 def quantile_of_students_t(df: int, start: float) -> float:
@@ -142,3 +146,157 @@ def test_a_ratio_over_one_cluster_has_no_error():
 
     np.testing.assert_array_equal(ratio, [1.5, 0.5])
     assert np.isnan(error).all()
+
+
+def column(*differences):
+    """The differences of one head, ``[sample, head]``."""
+    return np.array(differences, dtype=float)[:, None]
+
+
+def test_three_alike_differences_are_matched_by_one_flip_in_eight():
+    assert max_t_p(column(1, 1, 1)) == 1 / 8
+    assert max_t_p(column(-1, -1, -1)) == 1
+
+
+def test_p_counts_the_flips_that_do_as_well():
+    # Sums of ±1 ±2 ±3 ±4: of 16, those that reach 1 − 2 + 3 + 4 = 6 are 10, 8, 6.
+    assert max_t_p(column(1, -2, 3, 4)) == 3 / 16
+    # Those that reach 0: 10, 8, 6, 4, 4, 2, 2 and two ways to 0.
+    assert max_t_p(column(1, -2, -3, 4)) == 9 / 16
+
+
+def test_a_head_has_to_do_better_than_the_best_head_of_a_flip():
+    # Differences of 1 and 2: t is 3 as they are, 1/3 with the 1 flipped, −1/3 with the 2, then −3.
+    alone = np.array([[1.0], [2.0]])
+    # Of 1 and −1: t is 0, and infinite once they have the same sign.
+    rival = np.array([[1.0], [-1.0]])
+
+    assert max_t_p(alone).tolist() == [1 / 4]
+    # The largest of both are 3, 1/3, ∞ and 0.
+    assert max_t_p(np.hstack([alone, rival])).tolist() == [2 / 4, 4 / 4]
+
+
+def max_t_by_hand(differences):
+    def t(values):
+        error = values.std(ddof=1) / math.sqrt(len(values))
+        return values.mean() / error
+
+    count, heads = differences.shape
+    largest = [
+        max(t(np.array(signs) * differences[:, head]) for head in range(heads))
+        for signs in product([1, -1], repeat=count)
+    ]
+    return [
+        np.mean([other >= t(differences[:, head]) - 1e-9 for other in largest])
+        for head in range(heads)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_p_is_that_of_the_definition_by_hand(seed):
+    differences = np.random.default_rng(seed).normal(0.4, 1, size=(7, 3))
+
+    np.testing.assert_allclose(max_t_p(differences), max_t_by_hand(differences), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_p_of_a_single_head_is_that_of_an_ordinary_sign_flip_test(seed):
+    # The squares don't change under flips, so t and the mean put them in the same order.
+    differences = np.random.default_rng(seed).normal(0.3, 1, size=10)
+
+    theirs = sign_flip_permutation_pvalue(torch.tensor(differences), alternative="greater")
+
+    assert max_t_p(differences[:, None]) == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_drawn_flips_come_close_to_all_of_them():
+    # Thirteen samples are too many for all flips; a thirteenth of 0 changes nothing but that.
+    differences = np.random.default_rng(4).normal(0.5, 1, size=(12, 6))
+
+    exact = max_t_p(differences)
+    drawn = max_t_p(np.vstack([differences, np.zeros(6)]))
+
+    assert exact.min() < 0.1 < exact.max()
+    np.testing.assert_allclose(drawn, exact, atol=0.03)
+
+
+def test_drawn_flips_count_the_samples_as_they_are_among_them():
+    (p,) = max_t_p(np.ones((40, 1)))
+
+    assert p == 1 / 4097
+
+
+def test_drawn_flips_are_the_same_every_time():
+    differences = np.random.default_rng(5).normal(0.2, 1, size=(20, 9))
+
+    np.testing.assert_array_equal(max_t_p(differences), max_t_p(differences))
+    # The raw stream of PCG64, which numpy never changes.
+    assert max_t_p(differences[:, :1]) == pytest.approx(566 / 4097, abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [3, 5, 10, 12])
+def test_a_perfect_head_has_the_least_p_there_is(count):
+    others = np.random.default_rng(count).normal(size=(count, 200))
+    # As float32 attention leaves it.
+    perfect = 1 + 1e-7 * np.random.default_rng(0).uniform(-1, 1, size=(count, 1))
+
+    p = max_t_p(np.hstack([others, perfect]))
+
+    assert p[-1] == 2.0**-count
+    assert np.isfinite(p).all()
+
+
+def test_no_difference_at_all_is_no_evidence():
+    p = max_t_p(np.hstack([np.zeros((6, 2)), np.ones((6, 1))]))
+
+    assert p.tolist() == [1, 1, 1 / 64]
+
+
+def test_the_unit_of_a_head_does_not_count():
+    differences = np.random.default_rng(6).normal(0.3, 1, size=(8, 5))
+
+    scaled = differences * [1e-6, 1, 1e6, 3, 0.25]
+
+    np.testing.assert_array_equal(max_t_p(scaled), max_t_p(differences))
+
+
+def least_p(samples, heads, datasets):
+    """The least p of all heads in each of many datasets without any effect."""
+    rng = np.random.default_rng(7)
+    least = []
+    for _ in range(datasets):
+        # Heads that resemble each other, of unlike spread, some of them with heavy tails.
+        shared = rng.normal(size=(samples, 1))
+        noise = rng.standard_t(2, size=(samples, heads))
+        least.append(max_t_p((shared + noise) * np.logspace(-3, 1, heads)).min())
+    return np.array(least)
+
+
+@pytest.mark.parametrize(("samples", "heads"), [(6, 4), (10, 40), (14, 8)])
+def test_without_an_effect_the_least_p_of_all_heads_is_uniform(samples, heads):
+    datasets = 400
+
+    least = least_p(samples, heads, datasets)
+
+    for level in (0.05, 0.2, 0.5):
+        hits = [bool(p <= level) for p in least]
+        interval = success_rate_ci(hits)
+        assert interval.ci_low <= level
+        # p comes in steps, so it may be a little larger than it need be.
+        assert interval.ci_high >= level - 2.0**-samples
+
+
+def test_the_heads_of_a_model_are_tested_in_no_time():
+    differences = np.random.default_rng(8).normal(size=(10, 270))
+    max_t_p(differences)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        max_t_p(differences)
+        times.append(time.perf_counter() - start)
+
+    assert min(times) < 0.05
+
+
+def test_one_sample_says_nothing():
+    assert max_t_p(np.ones((1, 3))).tolist() == [1 / 2, 1 / 2, 1 / 2]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import re
+from itertools import count
 
 import numpy as np
 import pytest
@@ -11,11 +13,11 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits import measures
-from pytest_circuits.findings import Direction, Head
+from pytest_circuits.findings import Direction, Head, InvalidFindingError, Null
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptError, RepeatedTokens
 from pytest_circuits.runs import Runs
-from pytest_circuits.testing import COPIED_LOGIT, WORDS, tiny_checkpoint
+from pytest_circuits.testing import COPIED_LOGIT, WORDS, perfect_induction_model, tiny_checkpoint
 
 BATCH, BLOCK = 4, 6
 PROMPTS = RepeatedTokens(batch=BATCH, block=BLOCK, seed=2)
@@ -160,6 +162,12 @@ def test_a_model_that_does_not_repeat_has_lost_the_behaviour(bridges):
     assert [b.name for b in measures.induction_scores(regressed).gone] == ["repeat_gain"]
 
 
+def test_accuracy_is_vital_where_there_is_any_to_lose(bridges):
+    regressed = load(parse_source("bundled:recall-regressed"), device="cpu").bridge
+    assert measures.repeat_loss(bridges["recall"]).behaviour("repeat_accuracy").vital
+    assert not measures.repeat_loss(regressed).behaviour("repeat_accuracy").vital
+
+
 def test_a_model_that_repetition_misleads_has_not_lost_what_it_never_had(bridges):
     found = measures.induction_scores(bridges["gpt2"])
 
@@ -255,3 +263,121 @@ def test_a_tokenizer_without_bos_gets_an_ordinary_first_token_through_a_bridge_t
 
     assert scores.convention["first_token"] == "ordinary token"
     assert scores.prompts["first_token"] in WORDS
+
+
+def test_a_perfect_head_has_nothing_on_the_control_and_the_least_p(perfect):
+    found = measures.induction_scores(perfect)
+
+    assert found.nulls == {"L1H0": Null(mean=0, p=2**-10)}
+
+
+def looks_back(offset, layer, head):
+    """A hook by which a head attends so many tokens back, whatever stands there."""
+
+    def hook(pattern, **_):
+        pattern = pattern.clone()
+        positions = torch.arange(pattern.shape[-1])
+        pattern[:, head] = 0
+        pattern[:, head, positions, (positions - offset).clamp(min=0)] = 1
+        return pattern
+
+    return [(f"blocks.{layer}.attn.hook_pattern", hook)]
+
+
+@pytest.mark.parametrize(
+    ("measure", "offset", "of_role"),
+    [
+        (measures.induction_scores, BLOCK - 1, {Head(1, 0): 1}),
+        (measures.duplicate_token_scores, BLOCK, {}),
+    ],
+)
+def test_a_head_that_looks_back_so_far_by_position_is_not_in_the_role(
+    perfect, measure, offset, of_role
+):
+    prompts = RepeatedTokens(block=BLOCK)
+
+    with perfect.hooks(fwd_hooks=looks_back(offset, layer=0, head=1)):
+        found = measure(perfect, prompts)
+
+    assert found.values[0, 1] == 1
+    assert found.nulls["L0H1"] == Null(mean=1, p=1)
+    assert found.members() == pytest.approx(of_role)
+
+
+def test_a_head_that_looks_back_by_position_and_by_content_is_in_the_role(perfect):
+    prompts = RepeatedTokens(block=BLOCK)
+
+    def half_and_half(pattern, **_):
+        pattern = pattern.clone()
+        (_, hook) = looks_back(BLOCK - 1, layer=1, head=0)[0]
+        return (pattern + hook(pattern)) / 2
+
+    with perfect.hooks(fwd_hooks=[("blocks.1.attn.hook_pattern", half_and_half)]):
+        found = measures.induction_scores(perfect, prompts)
+
+    assert found.nulls["L1H0"].mean == pytest.approx(0.5)
+    assert list(found.members()) == [Head(1, 0)]
+
+
+def test_nulls_are_scores_on_the_control(bridges):
+    bridge = bridges["recall"]
+    prompts = RepeatedTokens(batch=6, block=BLOCK)
+
+    found = measures.induction_scores(bridge, prompts)
+
+    control = prompts.draw(bridge.tokenizer, bridge.cfg.n_ctx, bridge.cfg.d_vocab).control
+    _, cache = bridge.run_with_cache(torch.tensor(control))
+    assert set(found.nulls) == set(found.profiles) == {"L1H0", "L1H1", "L1H2", "L1H3"}
+    for label, null in found.nulls.items():
+        layer, head = Head.parse(label)
+        pattern = cache[f"blocks.{layer}.attn.hook_pattern"][:, head]
+        queries = range(BLOCK + 1, 2 * BLOCK + 1)
+        by_hand = np.mean([float(pattern[:, q, q - (BLOCK - 1)].mean()) for q in queries])
+        assert null.mean == pytest.approx(by_hand, abs=1e-6)
+        assert null.p == 2**-6
+
+
+def test_previous_token_scores_have_no_null(perfect):
+    assert measures.previous_token_scores(perfect).nulls == {}
+
+
+def test_four_sequences_are_too_few_for_a_null_and_the_threshold_decides(perfect):
+    few, enough = (measures.induction_scores(perfect, RepeatedTokens(batch=n)) for n in (4, 5))
+
+    assert few.nulls == {}
+    assert list(few.members()) == [Head(1, 0)]
+    assert enough.nulls["L1H0"].p == 2**-5
+    assert list(enough.members()) == [Head(1, 0)]
+
+
+def test_a_vocabulary_too_small_for_an_unrelated_block_has_a_null_all_the_same(perfect):
+    small = perfect_induction_model(WORDS[:8])
+
+    found = measures.induction_scores(small, RepeatedTokens(block=7))
+
+    # What the head finds in the block's other tokens lies elsewhere.
+    assert found.nulls == {"L1H0": Null(mean=0, p=2**-10)}
+
+
+@pytest.mark.parametrize(
+    ("sound", "message"),
+    [
+        (0, "induction_scores: the model gives numbers that are not finite (repeat_loss"),
+        (1, "the model gives attention that is not finite on the control sequences"),
+    ],
+    ids=["everywhere", "on the control"],
+)
+def test_attention_that_is_not_finite_is_told_in_our_words(perfect, sound, message):
+    passes = count()
+
+    def broken(pattern, **_):
+        pattern = pattern.clone()
+        if next(passes) >= sound:
+            pattern[:, 1] = float("nan")
+        return pattern
+
+    with (
+        perfect.hooks(fwd_hooks=[("blocks.1.attn.hook_pattern", broken)]),
+        pytest.raises(InvalidFindingError, match=re.escape(message)),
+    ):
+        measures.induction_scores(perfect)

@@ -316,7 +316,7 @@ def test_heads(circuits, circuit_snapshot, subtests):
         [
             "lost test_heads (induction) * c *",
             "lost test_heads (previous_token) c *",
-            "2 findings: 2 lost",
+            "2 findings: 2 lost;*",
         ]
     )
 

@@ -13,7 +13,9 @@ def verdicts(result):
     """The circuits section: verdict, test and line of every finding."""
     lines = result.stdout.lines
     start = next(n for n, line in enumerate(lines) if line.strip("=") == " circuits ")
-    end = next(n for n in range(start, len(lines)) if "findings:" in lines[n])
+    end = next(
+        n for n in range(start, len(lines)) if "held against" in lines[n] or "findings:" in lines[n]
+    )
     return {line.split()[1]: line.split()[0] for line in lines[start + 1 : end]}
 
 

@@ -163,3 +163,62 @@ def test_the_first_token_counts_where_it_is_an_ordinary_one():
 def test_nothing_to_repeat_is_refused_at_once(fields):
     with pytest.raises(PromptError, match="a batch of at least 1 and a block of at least 3, got"):
         RepeatedTokens(**fields)
+
+
+def test_a_control_begins_alike_and_goes_on_with_other_tokens(tokenizer):
+    drawn = draw(tokenizer, batch=20, block=16)
+
+    assert len(drawn.control) == 20
+    for sequence, control in zip(drawn.sequences, drawn.control, strict=True):
+        assert len(control) == len(sequence)
+        assert control[:17] == sequence[:17]
+        assert len(set(control)) == 33
+
+
+def test_a_control_has_every_ordinary_token_and_no_other(tokenizer):
+    tokenizer.add_special_tokens({"additional_special_tokens": ["m", "alpha"]})
+    special = set(tokenizer.convert_tokens_to_ids(["m", "alpha", "<bos>"]))
+
+    drawn = draw(tokenizer, batch=50, block=10)
+
+    tokens = {token for control in drawn.control for token in control[11:]}
+    assert tokens == set(range(1, 40)) - special
+
+
+def test_a_control_without_bos_never_repeats_the_first_token():
+    for control in draw(without_bos(), batch=50, block=16).control:
+        assert len(set(control)) == 33
+
+
+@pytest.mark.parametrize("block", [20, 30, 39])
+def test_where_tokens_run_out_none_stands_where_it_did(tokenizer, block):
+    drawn = draw(tokenizer, context=100, batch=50, block=block)
+
+    for control in drawn.control:
+        first, second = control[1 : 1 + block], control[1 + block :]
+        assert len(set(second)) == block
+        assert all(one != other for one, other in zip(first, second, strict=True))
+
+
+def test_where_tokens_run_out_any_that_did_not_stand_there_may(tokenizer):
+    drawn = draw(tokenizer, context=100, vocabulary=6, batch=400, block=3)
+
+    followers = {(control[1], control[4]) for control in drawn.control}
+    assert followers == {(one, other) for one in range(1, 6) for other in range(1, 6)} - {
+        (token, token) for token in range(1, 6)
+    }
+
+
+def test_the_control_is_the_same_on_every_machine(tokenizer):
+    assert draw(tokenizer, batch=1, block=4).control == ((0, 33, 30, 17, 11, 1, 35, 10, 18),)
+    assert draw(tokenizer, context=100, batch=1, block=39).control[0][40:44] == (14, 5, 39, 6)
+
+
+def test_another_seed_has_another_control(tokenizer):
+    ends = {draw(tokenizer, seed=seed).control[0][17:] for seed in (-1, 0, 1, 2)}
+
+    assert len(ends) == 4
+
+
+def test_more_controls_begin_with_the_same_ones(tokenizer):
+    assert draw(tokenizer, batch=9).control[:4] == draw(tokenizer, batch=4).control

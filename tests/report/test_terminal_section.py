@@ -1,58 +1,39 @@
-"""The terminal section: one line a finding, never wider than the terminal, worst first."""
+"""The terminal section of one model: a line a finding, never wider than the terminal."""
 
 import pytest
+from handmade_rows import VERDICTS, row, run, texts
 
-from pytest_circuits.report import Row, terminal_lines
-
-KINDS = [
-    "refused",
-    "lost",
-    "incomparable",
-    "weakened",
-    "new",
-    "strengthened",
-    "preserved",
-    "not judged",
-]
-
-
-def row(verdict="preserved", test="test_a.py::test_heads[recall]", **fields):
-    fields = {"alias": "recall", "measure": "m", "headline": "4 heads, L1H0 1.00"} | fields
-    return Row(verdict, test, **fields)
-
-
-def texts(rows, width=80, **options):
-    return [line.text for line in terminal_lines(rows, width, **options)]
+from pytest_circuits.report import terminal_lines
 
 
 def test_a_line_has_verdict_test_alias_and_the_number_that_matters():
-    assert texts([row()]) == [
+    assert texts(row()) == [
         "preserved test_heads recall 4 heads, L1H0 1.00",
         "1 finding: 1 preserved",
     ]
 
 
 def test_columns_are_aligned():
-    rows = [row(), row("lost", "t.py::test_b[tuned]", alias="tuned", passes=False)]
-    assert texts(rows) == [
-        "lost      test_b     tuned  4 heads, L1H0 1.00",
+    assert texts(row(), row("lost", "t.py::test_b", passes=False)) == [
+        "lost      test_b     recall 4 heads, L1H0 1.00",
         "preserved test_heads recall 4 heads, L1H0 1.00",
         "2 findings: 1 lost, 1 preserved",
     ]
 
 
 def test_the_worst_comes_first():
-    rows = [row(kind, passes=kind not in KINDS[:4]) for kind in reversed(KINDS)]
-    lines = texts(rows)
-    assert [line[:12].strip() for line in lines[:-1]] == KINDS
+    rows = [row(kind, passes=kind not in VERDICTS[:4]) for kind in reversed(VERDICTS)]
+    lines = texts(*rows, width=120)
+    assert [line[:12].strip() for line in lines[:-1]] == VERDICTS
     assert lines[-1] == (
-        "8 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 strengthene…"
+        "9 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 relocated, "
+        "1 strengthened, 1 preserved, 1 not judged"
     )
 
 
 def test_what_fails_comes_before_what_passes_whatever_its_verdict():
     rows = [row("lost", "t.py::test_a", passes=True), row("new", "t.py::test_b", passes=False)]
-    assert [line.split()[0] for line in texts(rows)[:-1]] == ["new", "lost"]
+    assert [line.split()[0] for line in texts(*rows)[:-1]] == ["new", "lost"]
 
 
 def test_what_was_expected_to_fail_comes_after_what_fails():
@@ -60,7 +41,7 @@ def test_what_was_expected_to_fail_comes_after_what_fails():
         row("lost", "t.py::test_a", passes=False, outcome="xfailed"),
         row("weakened", "t.py::test_b", passes=False, outcome="failed"),
     ]
-    assert texts(rows) == [
+    assert texts(*rows) == [
         "weakened test_b recall 4 heads, L1H0 1.00",
         "lost     test_a recall xfailed: 4 heads, L1H0 1.00",
         "2 findings: 1 weakened, 1 lost (xfailed)",
@@ -69,11 +50,11 @@ def test_what_was_expected_to_fail_comes_after_what_fails():
 
 def test_the_same_verdicts_are_in_the_order_of_their_tests():
     rows = [row(test=f"t.py::test_{name}") for name in "cab"]
-    assert [line.split()[1] for line in texts(rows)[:-1]] == ["test_a", "test_b", "test_c"]
+    assert [line.split()[1] for line in texts(*rows)[:-1]] == ["test_a", "test_b", "test_c"]
 
 
 def test_findings_that_were_never_compared_are_listed():
-    assert texts([Row("not judged", "t.py::test_a[recall]", "recall", "m", "4 heads")]) == [
+    assert texts(row("not judged", "t.py::test_a", headline="4 heads")) == [
         "not judged test_a recall 4 heads",
         "1 finding: 1 not judged",
     ]
@@ -82,54 +63,66 @@ def test_findings_that_were_never_compared_are_listed():
 @pytest.mark.parametrize(
     ("test", "shown"),
     [
-        ("a/test_a.py::TestB::test_c[recall]", "TestB.test_c"),
-        ("test_a.py::test_c[a::b-recall]", "test_c[a::b]"),
-        ("test_a.py::test_c[x-recall]", "test_c[x]"),
-        ("test_a.py::test_c[recall-recall]", "test_c[recall]"),
+        ("a/test_a.py::TestB::test_c", "TestB.test_c"),
+        ("test_a.py::test_c[a::b]", "test_c[a::b]"),
+        ("test_a.py::test_c[x]", "test_c[x]"),
+        ("test_a.py::test_c[recall]", "test_c[recall]"),
         ("test_a.py::test_c[recall-other]", "test_c[recall-other]"),
-        ("test_a.py::test_c", "test_c"),
     ],
 )
 def test_a_test_is_shown_with_its_class_and_without_its_file_and_alias(test, shown):
-    assert texts([row(test=test)])[0] == f"preserved {shown} recall 4 heads, L1H0 1.00"
+    assert texts(row(test=test))[0] == f"preserved {shown} recall 4 heads, L1H0 1.00"
+
+
+def test_tests_of_two_files_that_are_called_alike_are_shown_with_their_files():
+    rows = [row(test=f"{file}.py::test_b") for file in ("x", "a/y")]
+    assert [line.partition(" recall")[0].strip() for line in texts(*rows)[:-1]] == [
+        "preserved test_b in a/y.py",
+        "preserved test_b in x.py",
+    ]
 
 
 def test_a_further_finding_is_shown_with_its_name():
-    assert texts([row(name="again")])[0] == "preserved test_heads (again) recall 4 heads, L1H0 1.00"
+    assert texts(row(name="again"))[0] == "preserved test_heads (again) recall 4 heads, L1H0 1.00"
 
 
 def test_what_was_written_is_said():
-    assert "recall written: 4 heads" in texts([row("new", written=True)])[0]
+    assert "recall written: 4 heads" in texts(row("new", written=True))[0]
 
 
 def test_no_findings_are_said():
-    assert texts([]) == ["no findings"]
+    assert texts(models=["recall"]) == ["no findings"]
 
 
 def test_tests_that_never_came_to_measure_are_counted():
-    assert texts([], unfinished=2) == [
+    assert texts(models=["recall"], unfinished=2) == [
         "no findings",
         "incomplete: 2 circuit test(s) did not run to a verdict",
     ]
-    assert texts([row()], unfinished=1)[-1].startswith("incomplete: 1 ")
+    assert texts(row(), unfinished=1)[-1].startswith("incomplete: 1 ")
 
 
 @pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 120])
-def test_no_line_is_wider_than_the_terminal(width):
+@pytest.mark.parametrize("alias", ["r", "checkpoint-000500-of-a-long-run"])
+def test_no_line_is_wider_than_the_terminal(width, alias):
     rows = [
-        row(kind, f"t.py::test_{'x' * length}[{alias}]", alias=alias, headline="y" * length)
-        for kind in KINDS
+        row(
+            kind, f"t.py::test_{'x' * length}", alias=alias, headline="y" * length, redundant=True,
+            owner="recall", canary=(4.75, 4.77), scope="specific", passes=False,
+            waiver=f"ended 2026-01-31: {'z' * length}", own_tolerance=length == 3,
+        )
+        for kind in VERDICTS
         for length in (3, 20, 200)
-        for alias in ("r", "checkpoint-000500-of-a-long-run")
-    ]
+    ]  # fmt: skip
     for some in ([rows[0]], rows[:6], rows):
-        assert max(map(len, texts(some, width, unfinished=3))) <= width
+        lines = texts(*some, width=width, unfinished=3, gate="regression")
+        assert max(map(len, lines)) <= width
 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_verdict_test_alias_and_number_each_keep_some_room(width):
     line = texts(
-        [row("incomparable", "t.py::" + "t" * 99, alias="a" * 99, headline="h" * 99)], width
+        row("incomparable", "t.py::" + "t" * 99, alias="a" * 99, headline="h" * 99), width=width
     )[0]
     assert line.startswith("incomparable ttt")
     assert "aaa" in line
@@ -138,7 +131,7 @@ def test_verdict_test_alias_and_number_each_keep_some_room(width):
 
 def test_at_80_columns_the_number_is_not_cut_for_a_long_name():
     headline = "L1H0 1.00→0.00 +3; repeat loss 0.00→4.17"
-    line = texts([row("lost", f"t.py::test_{'x' * 99}", headline=headline)])[0]
+    line = texts(row("lost", f"t.py::test_{'x' * 99}", headline=headline))[0]
     assert line.endswith(headline)
 
 
@@ -146,14 +139,17 @@ def test_at_80_columns_the_number_is_not_cut_for_a_long_name():
     ("fields", "colour"),
     [
         ({"verdict": "preserved"}, ""),
+        ({"verdict": "relocated"}, "yellow"),
+        ({"verdict": "relocated", "passes": False}, "red"),
         ({"verdict": "strengthened"}, "yellow"),
         ({"verdict": "lost", "passes": False}, "red"),
         ({"verdict": "lost", "passes": False, "outcome": "xfailed"}, "yellow"),
+        ({"verdict": "weakened", "waived": True, "waiver": "until 2027-01-31: x"}, "yellow"),
         ({"verdict": "not judged"}, "yellow"),
     ],
 )
 def test_what_fails_is_red_and_what_is_new_to_the_reader_yellow(fields, colour):
-    assert terminal_lines([row(**fields)], 80)[0].colour == colour
+    assert terminal_lines(run(row(**fields)), 80)[0].parts[0].colour == colour
 
 
 def test_long_names_are_cut_in_the_middle_because_they_begin_alike():
@@ -161,10 +157,191 @@ def test_long_names_are_cut_in_the_middle_because_they_begin_alike():
         row("lost", f"t.py::test_heads_of_a_very_long_story_{n}", headline="h" * 45)
         for n in ("one", "two")
     ]
-    names = [line.split()[1] for line in texts(rows)[:-1]]
+    names = [line.split()[1] for line in texts(*rows)[:-1]]
     assert len(set(names)) == 2
     assert [name.endswith(end) for name, end in zip(names, ("one", "two"), strict=True)] == [
         True,
         True,
     ]
     assert all("…" in name for name in names)
+
+
+# Waivers
+
+UNTIL = "until 2027-01-31: retrained on code"
+ENDED = "ended 2026-01-31: retrained on code"
+
+
+def test_what_is_waived_passes_and_says_until_when_and_why():
+    rows = [
+        row("weakened", waived=True, waiver=UNTIL, headline="L1H0 0.90→0.60"),
+        row("lost", "t.py::test_b", passes=False),
+    ]
+    assert texts(*rows) == [
+        "lost     test_b     recall 4 heads, L1H0 1.00",
+        "weakened test_heads recall L1H0 0.90→0.60",
+        "         waived until 2027-01-31: retrained on code",
+        "2 findings: 1 lost, 1 weakened (waived)",
+    ]
+
+
+def test_a_failing_finding_says_that_its_waiver_ended():
+    lines = terminal_lines(run(row("weakened", passes=False, waiver=ENDED)), 80)
+    assert lines[1].text == "         waiver ended 2026-01-31: retrained on code"
+    assert lines[1].parts[0].colour == "red"
+
+
+def test_a_failing_finding_says_that_its_waiver_is_for_another_verdict():
+    assert texts(row("lost", passes=False, waiver=UNTIL))[1] == "     waiver does not accept lost"
+
+
+@pytest.mark.parametrize("waiver", [UNTIL, ENDED])
+def test_a_waiver_that_is_not_needed_is_noted_in_one_quiet_line(waiver):
+    lines = terminal_lines(run(row(waiver=waiver), row(waiver=waiver, name="again")), 80)
+    (note,) = [line for line in lines if "waiver" in line.text]
+    assert note.text == f"test_heads: waiver {waiver.partition(':')[0]} is not needed"
+    assert note.parts[0].colour == ""
+
+
+def test_a_waiver_that_one_finding_of_its_test_needs_is_needed():
+    rows = [row(waiver=UNTIL), row("weakened", name="again", waiver=UNTIL, waived=True)]
+    assert not [line for line in texts(*rows) if "not needed" in line]
+
+
+# Of the model as a whole
+
+SPECIFIC = {"canary": (4.75, 4.77), "scope": "specific"}
+WHOLE = {"canary": (4.75, 6.8), "scope": "whole model"}
+
+
+def about(*rows, **fields):
+    """The lines between the findings and their count."""
+    return texts(*rows, **fields)[len(rows) : -1]
+
+
+def test_nothing_is_said_of_a_model_on_its_own_baselines_where_nothing_changed():
+    assert about(row(owner="recall", **SPECIFIC), row("new", "t.py::test_b")) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "reach"),
+    [
+        (SPECIFIC, "changes are specific (canary 4.75 → 4.77)"),
+        (WHOLE, "the whole model moved (canary 4.75 → 6.80)"),
+    ],
+)
+@pytest.mark.parametrize("verdict", ["lost", "weakened", "relocated", "strengthened"])
+def test_where_something_changed_the_canary_says_how_far_that_reaches(verdict, facts, reach):
+    rows = [row(verdict, alias="candidate", owner="recall", **facts), row(alias="candidate")]
+    assert about(*rows) == [f"candidate: held against recall; {reach}"]
+    rows = [row(verdict, owner="recall", **facts), row(owner="recall", **facts)]
+    assert about(*rows) == [f"recall: {reach}"]
+
+
+def test_where_nothing_changed_only_the_owner_of_the_baselines_is_named():
+    assert about(row(alias="candidate", owner="recall", **WHOLE)) == [
+        "candidate: held against recall"
+    ]
+
+
+def test_a_change_whose_canary_is_not_known_says_nothing_of_its_reach():
+    assert about(row("lost", alias="candidate", owner="recall")) == [
+        "candidate: held against recall"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "parents", "said"),
+    [
+        (3, 1, "3 baselines of its own, 1 of recall"),
+        (1, 2, "1 baseline of its own, 2 of recall"),
+        (0, 2, "held against recall"),
+    ],
+)
+def test_baselines_of_several_owners_are_counted(own, parents, said):
+    owners = ["tuned"] * own + ["recall"] * parents
+    rows = [row(test=f"t.py::test_{n}", alias="tuned", owner=o) for n, o in enumerate(owners)]
+    assert about(*rows) == [f"tuned: {said}"]
+
+
+def test_the_finding_that_changed_says_how_far_its_change_reaches():
+    rows = [
+        row(alias="tuned", owner="recall", **WHOLE),
+        row("weakened", "t.py::test_b", alias="tuned", owner="tuned", **SPECIFIC),
+    ]
+    assert about(*rows, width=100) == [
+        "tuned: 1 baseline of its own, 1 of recall; changes are specific (canary 4.75 → 4.77)"
+    ]
+
+
+def test_the_losses_give_way_where_they_do_not_fit():
+    alias = "candidate-of-november"
+    changed = row("lost", alias=alias, owner="recall", **WHOLE)
+    assert about(changed) == [f"{alias}: held against recall; the whole model moved"]
+    assert about(changed, width=100)[0].endswith("moved (canary 4.75 → 6.80)")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "1 baseline says the same as its parent's"),
+        (2, "2 baselines say the same as its parent's"),
+    ],
+)
+def test_baselines_that_repeat_the_parents_are_offered_for_pruning(count, said):
+    rows = [
+        row(test=f"t.py::test_{n}", alias="tuned", owner="tuned", redundant=True)
+        for n in range(count)
+    ]
+    assert about(*rows) == [f"tuned: {said}: pytest-circuits prune"]
+
+
+# False alarms to expect
+
+
+@pytest.fixture
+def one_in_a_hundred(monkeypatch):
+    """As if a hundred findings had at most one false alarm."""
+    monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: n / 100)
+
+
+def rows_of(*verdicts, **fields):
+    return [row(v, f"t.py::test_{n}", **fields) for n, v in enumerate(verdicts)]
+
+
+def last(*rows, **fields):
+    return texts(*rows, **({"gate": "regression"} | fields))[-1]
+
+
+@pytest.mark.usefixtures("one_in_a_hundred")
+class TestFalseAlarms:
+    def test_as_many_are_to_be_expected_as_there_were_comparisons(self):
+        assert last(*rows_of("preserved", "lost", "new", "not judged", "incomparable")) == (
+            "false alarms to expect: at most 0.02"
+        )
+        assert last(*rows_of("preserved", "preserved")) == (
+            "2 findings: 2 preserved; false alarms to expect: at most 0.02"
+        )
+
+    def test_the_bound_is_rounded_up(self, monkeypatch):
+        monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: 0.0201 * n)
+        assert last(row()).endswith("at most 0.03")
+
+    @pytest.mark.parametrize("gate", ["change", "never"])
+    def test_nothing_is_known_of_another_gate(self, gate):
+        assert last(row(), gate=gate) == "1 finding: 1 preserved"
+
+    def test_nothing_is_said_where_nothing_was_compared(self):
+        assert last(row("new")) == "1 finding: 1 new"
+
+    def test_findings_with_tolerances_of_their_own_are_left_out(self):
+        rows = [row(), row(test="t.py::test_b", own_tolerance=True)]
+        assert texts(*rows, gate="regression")[-2:] == [
+            "2 findings: 2 preserved",
+            "false alarms to expect: at most 0.01 (1 with own tolerances left out)",
+        ]
+
+    def test_where_all_have_their_own_it_is_unknown(self):
+        assert last(row(own_tolerance=True)).endswith(
+            "; false alarms to expect: unknown (own tolerances)"
+        )

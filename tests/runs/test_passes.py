@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from pytest_circuits import measures
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
-from pytest_circuits.runs import Runs, as_runs, run_prompts, runs
+from pytest_circuits.runs import Runs, as_runs, run_control, run_prompts, run_repeated, runs
 from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint
 
 PAIRS = PromptPairs(
@@ -36,20 +38,48 @@ def recall(bridge):
     return Runs(bridge)
 
 
-def test_three_scores_and_the_loss_are_one_pass(recall):
-    measures.induction_scores(recall)
+def test_three_scores_and_the_loss_are_one_pass_and_the_nulls_of_scores_another(recall):
     measures.previous_token_scores(recall)
-    measures.duplicate_token_scores(recall)
     measures.repeat_loss(recall)
-
     assert recall.passes == 1
+
+    measures.induction_scores(recall)
+    assert recall.passes == 1 + 1
+
+    measures.induction_scores(recall)
+    measures.duplicate_token_scores(recall)
+    assert recall.passes == 2
 
 
 def test_other_repeated_tokens_are_another_pass(recall):
     for seed in (0, 1, 0):
-        measures.induction_scores(recall, RepeatedTokens(seed=seed))
+        measures.repeat_loss(recall, RepeatedTokens(seed=seed))
 
     assert recall.passes == 2
+
+
+def test_the_control_is_no_pass_where_there_is_no_head_to_hold_against_it(recall):
+    # No head of this model has a duplicate-token score worth the name.
+    measures.duplicate_token_scores(recall)
+    assert recall.passes == 1
+
+    # Four sequences couldn't tell one from its null.
+    measures.induction_scores(recall, RepeatedTokens(batch=4))
+    assert recall.passes == 2
+
+
+def test_the_control_is_run_as_the_repeated_tokens_are(bridge, recall):
+    drawn = RepeatedTokens(batch=3, block=5).draw(bridge.tokenizer, context=49, vocabulary=65)
+
+    control = run_control(recall, drawn)
+
+    as_if_it_repeated = replace(drawn, sequences=drawn.control)
+    expected = run_repeated(recall, as_if_it_repeated)
+    for field in ("previous", "induction", "duplicate", "losses", "hits"):
+        np.testing.assert_array_equal(getattr(control, field), getattr(expected, field))
+    repeated = run_repeated(recall, drawn)
+    assert control.losses[:, 6:].mean() > repeated.losses[:, 6:].mean() + 1
+    assert recall.passes == 3
 
 
 def test_measures_on_pairs_share_their_clean_run(recall):

@@ -6,8 +6,8 @@ from pytest_circuits.verdicts import SEVERITY, Gate, Kind, passes
 
 #         gate               in CI  what passes
 TABLE = [
-    (Gate.REGRESSION, False, {Kind.PRESERVED, Kind.STRENGTHENED, Kind.NEW}),
-    (Gate.REGRESSION, True, {Kind.PRESERVED, Kind.STRENGTHENED}),
+    (Gate.REGRESSION, False, {Kind.PRESERVED, Kind.RELOCATED, Kind.STRENGTHENED, Kind.NEW}),
+    (Gate.REGRESSION, True, {Kind.PRESERVED, Kind.RELOCATED, Kind.STRENGTHENED}),
     (Gate.CHANGE, False, {Kind.PRESERVED}),
     (Gate.CHANGE, True, {Kind.PRESERVED}),
     (Gate.NEVER, False, set(Kind)),
@@ -26,3 +26,9 @@ def test_every_verdict_has_its_place_among_the_severities():
     assert len(SEVERITY) == len(Kind)
     assert SEVERITY[0] is Kind.LOST
     assert SEVERITY[-1] is Kind.PRESERVED
+
+
+def test_what_fails_a_gate_stands_above_what_passes_it():
+    passing = [passes(kind, Gate.REGRESSION, in_ci=True) for kind in SEVERITY]
+
+    assert passing == sorted(passing)

@@ -339,8 +339,9 @@ def test_reasons_come_worst_first():
         (Change.WORSE, "L0H0"),
         (Change.WORSE, "repeat_loss"),  # the rest by tolerances, here 30
         (Change.WORSE, "induction heads"),  # the role lost 0.4 of its 2.9
-        (Change.JOINED, "L0H3"),  # good news last, the best of it first
+        (Change.JOINED, "L0H3"),  # then good news, the best of it first
         (Change.BETTER, "L0H4"),
+        (Change.OVERTAKEN, "L0H0"),  # what is neither comes last
     ]
     assert reasons[3].excess == pytest.approx(30)
 

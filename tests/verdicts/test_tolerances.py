@@ -39,6 +39,8 @@ def test_a_tolerance_comes_back_from_its_document():
         Allowance(0.05, 0.02),
         Allowance(0.1, 0.1),
         {"repeat_loss": Allowance(0.15, 0.05)},
+        canary=Allowance(0.04, 0.01),
+        top=0.05,
         origin="calibrated",
     )
 
@@ -48,9 +50,28 @@ def test_a_tolerance_comes_back_from_its_document():
         "value": [0.05, 0.02],
         "role": [0.1, 0.1],
         "behaviours": {"repeat_loss": [0.15, 0.05]},
+        "canary": [0.04, 0.01],
+        "top": 0.05,
         "origin": "calibrated",
     }
     assert decode_tolerance(document) == tolerance
+
+
+def test_beside_a_strong_head_every_head_may_move_a_share_of_what_that_one_has():
+    tolerance = Tolerance(Allowance(0.05, 0.1), Allowance(0.1, 0.1), top=0.05)
+
+    assert tolerance.beside(0.9).value.of(0.3) == pytest.approx(0.05)  # the floor is more
+    assert tolerance.beside(2.0).value.of(0.3) == pytest.approx(0.1)
+    assert tolerance.beside(-2.0).value.of(0.3) == pytest.approx(0.1)
+    assert tolerance.beside(2.0).value.of(2.0) == pytest.approx(0.2)  # a tenth of its own
+
+
+def test_only_values_with_axes_stand_beside_a_strongest_one():
+    assert default_tolerance(finding("logit_diff")).top == 0.0
+    with_heads = replace(
+        finding("induction_scores"), axes=("head",), values=np.zeros(2), errors=np.zeros(2)
+    )
+    assert default_tolerance(with_heads).top == 0.05
 
 
 def test_default_tolerances_follow_the_measure():
@@ -64,6 +85,8 @@ def test_every_behaviour_gets_a_default_tolerance_known_or_not():
 
     assert tolerance.behaviours["repeat_accuracy"] == Allowance(0.05, 0.0)
     assert tolerance.behaviours["politeness"].of(10) == pytest.approx(0.5)
+    assert tolerance.canary.of(1.0) == pytest.approx(0.05)
+    assert tolerance.canary.of(8.0) == pytest.approx(0.1)
     assert tolerance.origin == "default"
 
 

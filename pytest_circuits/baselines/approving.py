@@ -1,0 +1,67 @@
+"""What becomes of a finding that is approved, and how two baselines compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.digits import keep_digits
+from pytest_circuits.baselines.envelope import Baseline, loads
+from pytest_circuits.findings.encoding import rounded
+from pytest_circuits.verdicts import Kind, default_tolerance, judge
+
+if TYPE_CHECKING:
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.verdicts import Verdict
+
+
+def verdict_on(found: str, approved: str) -> Verdict:
+    """The verdict on two baselines as text."""
+    baseline = loads(approved, "the baseline")
+    return judge(loads(found, "the finding").finding, baseline.finding, baseline.tolerance)
+
+
+def says_the_same(own: str, inherited: str) -> bool:
+    """Whether a baseline says nothing that its parent's doesn't: it could be pruned."""
+    # A tolerance of its own is something that it says.
+    allowed = [loads(text, "the baseline").tolerance for text in (own, inherited)]
+    return allowed[0] == allowed[1] and verdict_on(own, inherited).kind is Kind.PRESERVED
+
+
+def nothing_to_approve(finding: Finding) -> str | None:
+    """Why a finding can't be a baseline, or None: there must be something that can get lost."""
+    advice = "A baseline needs a model and prompts on which the behaviour shows."
+    if finding.gone:
+        gone = finding.gone[0]
+        return (
+            f"nothing to approve: {gone.name.replace('_', ' ')} is {gone.value:.2f} ± "
+            f"{gone.error:.2f} {gone.unit}, not distinct from 0.\n{advice}"
+        )
+    if finding.role is None or finding.members():
+        return None
+    head, value = next(iter(finding.heads().items()))
+    null = finding.nulls.get(str(head))
+    but = "" if null is None else f", and {null.mean:.2f} where there is nothing to find"
+    return (
+        f"nothing to approve: there are no {finding.role.name} ({finding.quantity} of "
+        f"{finding.role.threshold:g} or more); {head} has {value:.2f}{but}.\n{advice}"
+    )
+
+
+def approval(finding: Finding, approved: str | None) -> str:
+    """The baseline that approving a finding makes, as text.
+
+    Args:
+        finding: what was measured.
+        approved: the baseline it was held against, if any. A tolerance that somebody set outlives
+            the approval, and so do the digits of numbers that moved by one unit of their last
+            place, so that a diff shows changes and nothing else.
+    """
+    finding = rounded(finding)
+    tolerance = default_tolerance(finding)
+    if approved is None:
+        return Baseline("", finding, tolerance).dumps()
+    old = loads(approved, "the baseline")
+    if old.tolerance.origin != tolerance.origin and old.finding.measure == finding.measure:
+        tolerance = old.tolerance
+    return dumps(keep_digits(Baseline("", finding, tolerance).document(), old.document()))

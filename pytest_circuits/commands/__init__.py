@@ -1,0 +1,1 @@
+"""The commands of ``pytest-circuits``, a module each. None needs a model."""

@@ -1,0 +1,165 @@
+"""All tests of a suite, as pytest collects them: nothing deselected, run or written."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_circuits.baselines import Location, walk
+from pytest_circuits.baselines.pruning import Collected
+from pytest_circuits.plugin import SETTINGS
+from pytest_circuits.snapshots import baseline_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: What a suite's own ``addopts`` may hold that has a run count on workers, or write files.
+_NEUTRAL = {
+    "numprocesses": 0,
+    "update_snapshots": False,
+    "xmlpath": None,
+}
+#: They narrow what is collected to what failed, and write when a run ends. (Blocked on the command
+#: line they would take their options with them, and a suite's ``addopts`` may hold those.)
+_MEMORIES = ("cacheprovider", "stepwise")
+_INIS = (
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
+#: Lines of pytest's own words that are shown where it failed.
+_LINES_SHOWN = 8
+
+
+class CollectionError(Exception):
+    """The suite's tests could not all be collected; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite as pytest collected it.
+
+    Attributes:
+        files: its baseline files, in order.
+        collected: its tests.
+        apart: folders below it that are suites of their own, with other models.
+    """
+
+    files: Sequence[Location]
+    collected: Collected
+    apart: Sequence[Path]
+
+
+def collect(path: Path | None) -> Suite:
+    """The suite in a folder; by default the one that pytest would run here.
+
+    Raises:
+        CollectionError: if there was an error, or not a single circuit test.
+    """
+    collector = _Collector(path)
+    # Without rewritten assertions nothing complains that we were imported before pytest.
+    arguments = ["--collect-only", "--assert=plain", "--color=no", *([str(path)] if path else [])]
+    output, writes = io.StringIO(), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            pytest.main(arguments, plugins=[collector])
+    finally:
+        sys.dont_write_bytecode = writes
+    if collector.errors:
+        raise CollectionError(
+            "pytest can't collect every test, and none that it did not see may lose its baselines:"
+            + "".join(f"\n  {error}" for error in collector.errors)
+        )
+    if collector.suite is None:
+        said = [line for line in output.getvalue().splitlines() if line.strip()]
+        raise CollectionError("\n".join(["pytest could not collect tests:", *said[-_LINES_SHOWN:]]))
+    if not collector.suite.collected.circuits:
+        raise CollectionError(
+            "pytest finds no circuit test here, so nothing can be told of any baseline.\n"
+            "Name the folder that you run `pytest --circuits` on."
+        )
+    return collector.suite
+
+
+class _Collector:
+    """A pytest plugin that notes what is collected."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.suite: Suite | None = None
+        self.errors: list[str] = []
+        self._items: list[pytest.Item] = []
+        self._path = path
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """Undo what would narrow the collection or write; no plugin has read it yet."""
+        for name, value in _NEUTRAL.items():
+            if hasattr(config.option, name):
+                setattr(config.option, name, value)
+        for name in _MEMORIES:
+            if config.pluginmanager.has_plugin(name):
+                config.pluginmanager.unregister(name=name)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what can't be collected."""
+        if report.failed:
+            *_, last = report.longreprtext.splitlines()
+            self.errors.append(f"{report.nodeid}: {last.removeprefix('E').strip()}")
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Note every test; what is deselected later is here already."""
+        self._items.append(item)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Put it together, and look for baselines where pytest looked for tests."""
+        settings = session.config.stash.get(SETTINGS, None)
+        if settings is None:
+            raise pytest.UsageError("the plugin is switched off here (-p no:circuits)")
+        if not settings.declared:
+            raise pytest.UsageError(f"{settings.ini} declares no models (circuits_models)")
+        items = self._items
+        files = [baseline_file(item) for item in items if isinstance(item, pytest.Function)]
+        locations = [Location.of(file.resolve()) for file in files if file is not None]
+        apart: list[Path] = []
+        self.suite = Suite(
+            files=list(self._files(session.config, apart)),
+            collected=Collected(
+                circuits={(at.folder, at.module, at.name) for at in locations if at},
+                modules={(item.path.parent.resolve(), item.path.stem) for item in items},
+                owners={alias: settings.owners(alias) for alias in settings.declared},
+            ),
+            apart=apart,
+        )
+
+    def _files(self, config: pytest.Config, apart: list[Path]) -> Iterator[Location]:
+        def skip(folder: Path) -> bool:
+            if config.hook.pytest_ignore_collect(collection_path=folder, config=config):
+                return True
+            if _has_models(folder) and config.inipath and folder != config.inipath.parent.resolve():
+                apart.append(folder)
+                return True
+            return False
+
+        arguments = config.args if self._path is None else [str(self._path)]
+        for argument in arguments:
+            folder = Path(config.invocation_params.dir, argument).resolve()
+            yield from walk(folder, skip)
+
+
+def _has_models(folder: Path) -> bool:
+    """Whether a folder's own ini declares models."""
+    inis = [folder / name for name in _INIS]
+    return any(
+        "circuits_models" in ini.read_text("utf-8", "replace") for ini in inis if ini.is_file()
+    )

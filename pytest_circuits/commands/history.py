@@ -1,0 +1,168 @@
+"""``pytest-circuits history``: what became of a test's baselines, commit by commit."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_circuits.baselines import BaselineError, loads
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.envelope import parse_entries
+from pytest_circuits.baselines.revisions import GitError, Repository
+from pytest_circuits.commands.console import (
+    EXIT_OK,
+    EXIT_UNREADABLE,
+    cut,
+    refuse,
+    say,
+    shown,
+    width,
+    wrapped,
+)
+from pytest_circuits.verdicts import SEVERITY, headline, judge, summarise, without_baseline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_circuits.baselines import Baseline
+    from pytest_circuits.baselines.revisions import Revision
+
+DELETED = "deleted"
+UNREADABLE = "unreadable"
+#: Worst first.
+_ORDER = (UNREADABLE, DELETED, *SEVERITY)
+#: What stands before the verdict: a date and a commit.
+_INDENT = " " * 20
+_COMMIT = 8
+#: What a message calls a revision; the row above it says which one it is.
+_WHERE = "the file"
+
+
+class Change(NamedTuple):
+    """What a commit did to one finding.
+
+    Attributes:
+        kind: the verdict, ``deleted`` or ``unreadable``.
+        words: the same in a few words.
+    """
+
+    kind: str
+    words: str
+
+
+def history(test: str, folder: Path, alias: str | None) -> int:
+    """Print what commits did to a test's baselines, newest first."""
+    if not folder.is_dir():
+        return refuse(f"there is no folder {folder}")
+    try:
+        repository = Repository(folder)
+        traces = _traces(repository, test, alias)
+        texts = repository.texts(
+            name for trace in traces for r in trace for name in (r.before, r.after) if name
+        )
+    except GitError as error:
+        return refuse(str(error))
+    if not traces:
+        of = f" of {alias}" if alias else ""
+        return refuse(f"no commit has baselines{of} of a test {test!r} below {folder.resolve()}")
+    status = EXIT_OK
+    for number, trace in enumerate(traces):
+        if number:
+            say("")
+        say(str(shown(repository.top / trace[0].path)))
+        for place, revision in enumerate(trace):
+            changes = list(_changes(trace[place:], texts))
+            _print(revision, changes)
+            if any(change.kind == UNREADABLE for change in changes):
+                status = EXIT_UNREADABLE
+    if repository.shallow:
+        say("older commits are not in this clone, which is shallow (git fetch --unshallow)")
+    return status
+
+
+def _traces(repository: Repository, test: str, alias: str | None) -> list[list[Revision]]:
+    """The revisions of every file of the test; those that are still there first."""
+    files = repository.files()
+    traces: list[list[Revision]] = []
+    told: set[str] = set()
+    for location in sorted(files, key=lambda location: (not files[location], location)):
+        path = location.path.relative_to(repository.top).as_posix()
+        # A file that was renamed is told of under its last name.
+        renamed = path in told and not files[location]
+        if renamed or alias not in (None, location.alias) or not location.is_of(test):
+            continue
+        traces.append(repository.revisions(location))
+        told |= {revision.renamed_from or "" for revision in traces[-1]}
+    return traces
+
+
+def _changes(revisions: Sequence[Revision], texts: Mapping[str, bytes]) -> Iterator[Change]:
+    """What the first of these revisions did to each finding that it changed."""
+    revision = revisions[0]
+    before = _before(revisions, texts)
+    try:
+        after = _read(revision.after, texts)
+    except BaselineError as error:
+        yield Change(UNREADABLE, str(error).splitlines()[0])
+        return
+    if revision.after is None and not before:
+        yield Change(DELETED, "what it held can't be read")
+    names = list(before | after)
+    moved = [name for name in names if _text(before, name) != _text(after, name)]
+    for name in moved or names:
+        old, new = before.get(name), after.get(name)
+        change = _change(old, new)
+        yield change._replace(words=f"{name}: {change.words}") if name else change
+
+
+def _change(old: Baseline | None, new: Baseline | None) -> Change:
+    if new is None:
+        assert old is not None
+        return Change(DELETED, summarise(old.finding))
+    if old is None:
+        verdict = without_baseline(new.finding)
+    else:
+        verdict = judge(new.finding, old.finding, old.tolerance)
+    return Change(verdict.kind, headline(verdict))
+
+
+def _text(baselines: Mapping[str, Baseline], name: str) -> str | None:
+    return baselines[name].dumps() if name in baselines else None
+
+
+def _before(revisions: Sequence[Revision], texts: Mapping[str, bytes]) -> dict[str, Baseline]:
+    """What the file held before the first of these revisions, the last time it could be read."""
+    first, *older = revisions
+    if first.before is None:
+        return {}
+    for name in (first.before, *(revision.after for revision in older)):
+        with contextlib.suppress(BaselineError):
+            return _read(name, texts)
+    return {}
+
+
+def _read(name: str | None, texts: Mapping[str, bytes]) -> dict[str, Baseline]:
+    """The baselines in a file of that hash, by name; none where there was no file."""
+    if name is None:
+        return {}
+    if name not in texts:
+        raise BaselineError(f"{_WHERE}: is not in this clone")
+    try:
+        text = texts[name].decode()
+    except UnicodeDecodeError as error:
+        raise BaselineError(f"{_WHERE}: can't be read ({error})") from error
+    entries = parse_entries(text, _WHERE)
+    return {entry["name"]: loads(dumps(entry), _WHERE) for entry in entries}
+
+
+def _print(revision: Revision, changes: Sequence[Change]) -> None:
+    kinds = [change.kind for change in changes]
+    kind = min(kinds, key=_ORDER.index, default="empty")
+    line = f"{revision.date} {revision.commit[:_COMMIT]} {kind:<12} {revision.subject}"
+    say(cut(line, width()))
+    for change in changes:
+        several = f"{change.kind}: " if len(changes) > 1 else ""
+        say(wrapped(f"{several}{change.words}", _INDENT))
+    if revision.renamed_from:
+        say(wrapped(f"was {revision.renamed_from}", _INDENT))

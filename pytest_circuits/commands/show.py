@@ -1,0 +1,85 @@
+"""``pytest-circuits show``: baselines in words."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from pytest_circuits.baselines import BaselineError, loads, walk
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.envelope import read_entries
+from pytest_circuits.commands.console import (
+    EXIT_OK,
+    EXIT_UNREADABLE,
+    NO_BREAK,
+    complain,
+    refuse,
+    say,
+    wrapped,
+)
+from pytest_circuits.findings import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_circuits.baselines import Baseline
+
+_INDENT = "  "
+
+
+def show(paths: Sequence[Path]) -> int:
+    """Print the baselines in files and folders."""
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        return refuse(f"there is no {missing[0]}")
+    status = EXIT_OK
+    files = [file for path in paths for file in _files(path)]
+    if not files:
+        say("no baselines")
+    for file in files:
+        say(str(file))
+        try:
+            for entry in read_entries(file):
+                _print(loads(dumps(entry), file))
+        except BaselineError as error:
+            complain(str(error))
+            status = EXIT_UNREADABLE
+    return status
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    folder = path.resolve()
+    for location in walk(folder):
+        yield path / location.path.relative_to(folder)
+
+
+def _print(baseline: Baseline) -> None:
+    title = f"{baseline.name}: " if baseline.name else ""
+    say(textwrap.indent(f"{title}{baseline.finding}", _INDENT))
+    for line in _details(baseline):
+        say(wrapped(line, _INDENT))
+
+
+def _details(baseline: Baseline) -> Iterator[str]:
+    """What the finding's own table doesn't say."""
+    finding = baseline.finding
+    nulls = {
+        head: f"{head} (null {null.mean:.3f}, p {null.p:.3f})".replace(" ", NO_BREAK)
+        for head, null in finding.nulls.items()
+    }
+    if finding.role is not None:
+        sides = ", either way" if finding.direction is Direction.TWO_SIDED else ""
+        members = [nulls.pop(str(head), str(head)) for head in finding.members()]
+        yield (
+            f"{finding.role.name} ({finding.role.threshold:g} or more{sides}): "
+            f"{', '.join(members) or 'none'}"
+        )
+    if nulls:
+        yield f"not told from their null: {', '.join(nulls.values())}"
+    if finding.canary is not None:
+        yield f"canary {finding.canary.loss:.3f} nats a token ({finding.canary.kind})"
+    yield f"tolerance: {baseline.tolerance.origin}"

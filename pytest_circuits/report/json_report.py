@@ -1,0 +1,125 @@
+"""A run as a JSON document, for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_circuits.baselines.atomic import write_text
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.report.models import canary_of
+from pytest_circuits.report.reading import VERDICTS
+from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.report.table import table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_circuits.findings import Json
+    from pytest_circuits.report.rows import Row
+    from pytest_circuits.report.run import Model, Run
+
+SCHEMA_VERSION = 1
+_FILE = "report.json"
+
+
+def document(run: Run, exit_status: int) -> dict[str, Json]:
+    """A run as a document: its models, the table tests × models, and what it comes to.
+
+    The tests are in the order of their node ids and the models in that of the run, so that the
+    same findings always give the same document.
+
+    Args:
+        run: the run.
+        exit_status: pytest's.
+    """
+    aliases = [model.alias for model in run.models]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "exit_status": exit_status,
+        "gate": run.gate,
+        "summary": _summary(run),
+        "models": [_model(model, run.of(model)) for model in run.models],
+        "tests": [
+            {
+                "test": entry.test,
+                "name": entry.name,
+                "measure": entry.measure,
+                "verdicts": {
+                    alias: _verdict(entry.cells[alias]) for alias in aliases if alias in entry.cells
+                },
+            }
+            for entry in table(run.rows)
+        ],
+    }
+
+
+def write_report(folder: Path, run: Run, exit_status: int) -> Path:
+    """Write a run's document into a folder, which is made where there is none.
+
+    Returns:
+        the file.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    path = folder / _FILE
+    write_text(path, dumps(document(run, exit_status)))
+    return path
+
+
+def _summary(run: Run) -> dict[str, Json]:
+    summary = summarise_run(run)
+    verdicts: Counter[str] = Counter()
+    exceptions: Counter[str] = Counter()
+    for (verdict, exception), count in summary.counts.items():
+        verdicts[verdict] += count
+        exceptions[exception] += count
+    alarms = summary.false_alarms
+    return {
+        "findings": summary.findings,
+        "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS if verdicts[verdict]},
+        "failing": summary.failing,
+        "waived": exceptions["waived"],
+        "incomplete": summary.incomplete,
+        "false_alarms": {
+            "at_most": None if alarms is None else round(alarms, DECIMALS),
+            "findings": summary.by_default,
+            "left_out": summary.by_own,
+        },
+    }
+
+
+def _model(model: Model, rows: list[Row]) -> dict[str, Json]:
+    canary = canary_of(rows)
+    return {
+        "alias": model.alias,
+        "source": model.source,
+        "owners": list(model.owners),
+        "scope": canary.scope.value if canary else None,
+        "canary": {
+            "before": round(canary.before, DECIMALS),
+            "after": round(canary.after, DECIMALS),
+        }
+        if canary
+        else None,
+    }
+
+
+def _verdict(row: Row) -> dict[str, Json]:
+    return {
+        "verdict": row.verdict,
+        "number": row.number,
+        "headline": row.headline,
+        "reasons": list(row.reasons),
+        "passes": row.passes,
+        "outcome": row.outcome,
+        "waived": row.waived,
+        "waiver": row.waiver,
+        "owner": row.owner,
+        "written": row.written,
+        "redundant": row.redundant,
+        "own_tolerance": row.own_tolerance,
+        "scope": row.scope or None,
+    }

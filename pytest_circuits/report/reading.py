@@ -1,0 +1,86 @@
+"""How a row is read, whatever it is shown in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
+from pytest_circuits.verdicts import SEVERITY, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_circuits.report.rows import Row
+
+#: Every verdict a row can have, worst first.
+VERDICTS = (REFUSED, *(kind.value for kind in SEVERITY), NOT_JUDGED)
+#: Outcomes that a test was marked for.
+_EXPECTED = ("xfailed", "xpassed")
+#: Verdicts on a finding whose numbers were held against a baseline's.
+_COMPARED = (Kind.LOST, Kind.WEAKENED, Kind.RELOCATED, Kind.STRENGTHENED, Kind.PRESERVED)
+
+
+def fails(row: Row) -> bool:
+    """Whether a finding counts against the run."""
+    return not row.passes and row.outcome not in _EXPECTED
+
+
+def badness(row: Row) -> tuple[bool, int]:
+    """A key that sorts worst first: what fails, then by verdict."""
+    return not fails(row), VERDICTS.index(row.verdict)
+
+
+def compared(row: Row) -> bool:
+    """Whether a finding's numbers were held against a baseline's."""
+    return row.verdict in _COMPARED
+
+
+def changed(row: Row) -> bool:
+    """Whether the comparison found a change."""
+    return compared(row) and row.verdict != Kind.PRESERVED
+
+
+def exception(row: Row) -> str:
+    """Why a finding doesn't count as others of its verdict do; empty where it does."""
+    if row.outcome in _EXPECTED:
+        return row.outcome
+    return "waived" if row.waived else ""
+
+
+def test_of(row: Row) -> str:
+    """The node id of the row's test without the model's alias."""
+    for ending, rest in ((f"[{row.alias}]", ""), (f"-{row.alias}]", "]")):
+        if row.test.endswith(ending):
+            return row.test.removesuffix(ending) + rest
+    return row.test
+
+
+def labels(rows: Iterable[Row]) -> dict[str, str]:
+    """What the rows' tests are called, by node id without alias.
+
+    Class, function and own parameters; the file only where tests of two files are called alike.
+    """
+    short = {test: _without_file(test) for test in map(test_of, rows)}
+    alike = Counter(short.values())
+    return {
+        test: text if alike[text] == 1 else f"{text} in {test.partition('::')[0]}"
+        for test, text in short.items()
+    }
+
+
+def _without_file(test: str) -> str:
+    path, bracket, parameters = test.partition("[")
+    return ".".join(path.split("::")[1:]) + bracket + parameters
+
+
+def marks(row: Row) -> list[str]:
+    """What else a reader must know beside the verdict, a word each."""
+    return [word for word in (exception(row), "written" if row.written else "") if word]
+
+
+def colour(row: Row) -> str:
+    """Red for what fails, yellow for what else is news."""
+    if fails(row):
+        return "red"
+    return "" if row.verdict == Kind.PRESERVED else "yellow"

@@ -1,0 +1,62 @@
+"""A run in figures: findings of which kinds, and how many false alarms to expect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_circuits.report.reading import VERDICTS, compared, exception, fails
+from pytest_circuits.verdicts import Gate, expected_alarms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_circuits.report.run import Run
+
+_EXCEPTIONS = ("", "waived", "xfailed", "xpassed")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in figures.
+
+    Attributes:
+        findings: how many there are.
+        counts: how many of each verdict, worst first. What a waiver or a marker excuses is no
+            news and counts apart, by verdict and exception.
+        failing: how many count against the run.
+        by_default: how many were held against baselines with default tolerances.
+        by_own: how many against baselines with tolerances of their own, of which nothing is
+            known.
+        false_alarms: the upper bound of the expected false alarms among those by default; None
+            where there are none, or where the gate isn't the one it was counted for.
+        incomplete: tests that never came to measure.
+    """
+
+    findings: int
+    counts: Mapping[tuple[str, str], int]
+    failing: int
+    by_default: int
+    by_own: int
+    false_alarms: float | None
+    incomplete: int
+
+
+def summarise_run(run: Run) -> Summary:
+    """The figures of a run."""
+    counts = Counter((row.verdict, exception(row)) for row in run.rows)
+    kinds = [(verdict, reason) for reason in _EXCEPTIONS for verdict in VERDICTS]
+    held = [row for row in run.rows if compared(row)]
+    by_own = sum(row.own_tolerance for row in held)
+    by_default = len(held) - by_own
+    known = by_default > 0 and run.gate == Gate.REGRESSION
+    return Summary(
+        findings=len(run.rows),
+        counts={kind: counts[kind] for kind in kinds if counts[kind]},
+        failing=sum(map(fails, run.rows)),
+        by_default=by_default,
+        by_own=by_own,
+        false_alarms=expected_alarms(by_default) if known else None,
+        incomplete=run.unfinished,
+    )

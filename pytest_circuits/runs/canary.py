@@ -1,0 +1,44 @@
+"""The pass over the canary's tokens: the loss at every position."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_circuits.runs.runs import exact
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from pytest_circuits.prompts.canary import CanaryTokens
+    from pytest_circuits.runs.runs import Runs
+
+
+def run_canary(runs: Runs, canary: CanaryTokens) -> NDArray[np.float64]:
+    """The pass over these tokens, made once for a model.
+
+    Returns:
+        negative log-likelihood (nats) of the next token, ``[sequence, position]``.
+    """
+    return runs.remember(canary, lambda: _run(runs, canary))
+
+
+def _run(runs: Runs, canary: CanaryTokens) -> NDArray[np.float64]:
+    tokens = torch.tensor(canary.sequences, device=runs.device)
+    batches = runs.batches(len(tokens), tokens.shape[1])
+    losses = [next_token_losses(runs.forward(tokens[rows]), tokens[rows]) for rows in batches]
+    return torch.cat(losses).numpy()
+
+
+def next_token_losses(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Negative log-likelihood (nats) of each next token, ``[row, position − 1]``, exact.
+
+    Args:
+        logits: ``[row, position, vocabulary]``.
+        tokens: ``[row, position]``.
+    """
+    logprobs = logits[:, :-1].float().log_softmax(-1)
+    return exact(-logprobs.gather(-1, tokens[:, 1:, None])[..., 0])

@@ -1,0 +1,57 @@
+"""Whether two findings are the same quantity at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_circuits.verdicts.verdict import About, Change, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_circuits.findings import Finding, Json
+
+
+def differences(found: Finding, approved: Finding) -> list[Reason]:
+    """The fields that make the two different quantities; empty if they are the same."""
+    pairs: dict[str, tuple[object, object]] = {
+        "measure": (approved.measure, found.measure),
+        "unit": (approved.unit, found.unit),
+        "direction": (approved.direction.value, found.direction.value),
+        "axes": (" × ".join(approved.axes), " × ".join(found.axes)),
+        "shape": (_shape(approved), _shape(found)),
+    }
+    measured = {behaviour.name for behaviour in found.companion}
+    pairs |= {
+        f"companion.{behaviour.name}": ("measured", "not measured")
+        for behaviour in approved.companion
+        if behaviour.name not in measured
+    }
+    if approved.measure == found.measure:
+        pairs |= _pairs("convention", approved.convention, found.convention)
+        # Drawn ids are covered by their hash, and too long to print.
+        pairs |= {
+            field: pair
+            for field, pair in _pairs("prompts", approved.prompts, found.prompts).items()
+            if field != "prompts.ids"
+        }
+    return [
+        Reason(Change.DIFFERS, About.FIELD, field, "", _text(before), _text(after))
+        for field, (before, after) in pairs.items()
+        if before != after
+    ]
+
+
+def _pairs(
+    name: str, approved: Mapping[str, Json], found: Mapping[str, Json]
+) -> dict[str, tuple[object, object]]:
+    keys = list(approved) + [key for key in found if key not in approved]
+    return {f"{name}.{key}": (approved.get(key), found.get(key)) for key in keys}
+
+
+def _shape(finding: Finding) -> str:
+    return " × ".join(map(str, finding.values.shape)) or "one number"
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)

@@ -1,0 +1,203 @@
+"""Judging the heads of a role: who left, who took over, and what is left of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_circuits.findings import Direction
+from pytest_circuits.findings.statistics import t95
+from pytest_circuits.verdicts.movement import HAIR, movement, within
+from pytest_circuits.verdicts.takeovers import Cast, takeovers
+from pytest_circuits.verdicts.verdict import About, Change, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_circuits.findings import Finding, Head
+    from pytest_circuits.verdicts.tolerances import Tolerance
+
+
+@dataclass(frozen=True)
+class MechanismChange:
+    """What happened to what a finding's values tell of.
+
+    Attributes:
+        reasons: what happened to its parts, and to it as a whole.
+        compensated: whether heads lost strength that others, which had the role already, took
+            over, so that the role as a whole is as strong as it was.
+    """
+
+    reasons: tuple[Reason, ...]
+    compensated: bool = False
+
+
+def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> MechanismChange:
+    """Hold the heads of a role against those of the baseline.
+
+    Heads outside the role on both sides are noise. A head within tolerance is unchanged, also
+    where it crossed the threshold. Of the others, those are *moved* that map one to one to
+    heads whose values have the same sign and the same profile (see :mod:`.takeovers`); the rest
+    left, joined, or changed.
+    """
+    if not approved.nulls:
+        # A baseline without nulls says nothing about them: the threshold alone decides.
+        found = replace(found, nulls={})
+    role = _Role(found, approved, tolerance)
+    reasons = list(role.heads())
+    weaker = [r for r in reasons if r.change in (Change.LEFT, Change.WORSE)]
+    reasons += role.as_a_whole(weaker)
+    whole = any(r.about is About.ROLE for r in reasons)
+    rose = any(r.change is Change.BETTER for r in reasons)
+    reasons += role.overtaken()
+    return MechanismChange(tuple(reasons), compensated=bool(weaker) and rose and not whole)
+
+
+class _Role:
+    """A role before and now."""
+
+    def __init__(self, found: Finding, approved: Finding, tolerance: Tolerance) -> None:
+        assert approved.role is not None
+        self.name = approved.role.name
+        self.found, self.approved, self.tolerance = found, approved, tolerance
+        self.before = approved.members()
+        self.now = found.members(approved.role.threshold)
+        self.unchanged = {head for head in found.heads() if self._unchanged(head)}
+        self.changed = sorted((self.before.keys() | self.now.keys()) - self.unchanged)
+        taken_over = takeovers(
+            Cast(approved, self.before.keys(), approved.role.threshold),
+            Cast(found, self.now.keys(), approved.role.threshold),
+            self.unchanged,
+            tolerance,
+        )
+        # Heads a hair below the threshold had no part that could move.
+        self.moved = {old: new for old, new in taken_over.items() if old in self.before}
+        self.filled = set(taken_over.values())
+
+    def _unchanged(self, head: Head) -> bool:
+        before, after = self._values(head)
+        if not within(after - before, self.tolerance.value.of(before)):
+            return False
+        return head not in self.before or head in self.now or not self._met_its_null(head)
+
+    def _met_its_null(self, head: Head) -> bool:
+        """Whether the head does the same now where there is nothing to find."""
+        was, now = self.approved.nulls.get(str(head)), self.found.nulls.get(str(head))
+        if was is None or now is None or now.rejected:
+            return False
+        return not within(now.mean - was.mean, self.tolerance.value.of(self._values(head)[0]))
+
+    def _values(self, head: Head) -> tuple[float, float]:
+        return float(self.approved.values[head]), float(self.found.values[head])
+
+    def _null(self, head: Head) -> float | None:
+        null = self.found.nulls.get(str(head))
+        return None if null is None else null.mean
+
+    def heads(self) -> Iterator[Reason]:
+        """What happened to each head."""
+        for head in sorted({*self.changed, *self.moved}):
+            before, after = self._values(head)
+            allowed = self.tolerance.value.of(before)
+            taker = self.moved.get(head)
+            if taker is not None:
+                yield Reason(
+                    Change.MOVED,
+                    About.HEAD,
+                    str(head),
+                    self.found.quantity,
+                    before,
+                    float(self.found.values[taker]),
+                    allowed,
+                    other=str(taker),
+                )
+            elif head not in self.filled:
+                yield Reason(
+                    self._change(head, before, after),
+                    About.HEAD,
+                    str(head),
+                    self.found.quantity,
+                    before,
+                    after,
+                    allowed,
+                    null=self._null(head),
+                )
+
+    def _change(self, head: Head, before: float, after: float) -> Change:
+        if head not in self.now:
+            return Change.LEFT
+        if head not in self.before:
+            # Where values have signs, a negative newcomer works against the behaviour.
+            return Change.JOINED if after > 0 else Change.OPPOSES
+        return (
+            Change.BETTER if movement(self.approved.direction, before, after) > 0 else Change.WORSE
+        )
+
+    def as_a_whole(self, weaker: list[Reason]) -> Iterator[Reason]:
+        """Whether the role is empty, or weaker than it was."""
+        held = self._held()
+        if self.before and not held:
+            yield Reason(Change.EMPTY, About.ROLE, self.name, "heads", float(len(self.before)), 0.0)
+        elif weaker and _distinct(self.approved, self.before) and not _distinct(self.found, held):
+            yield Reason(
+                Change.EMPTY,
+                About.ROLE,
+                self.name,
+                "heads distinct from 0",
+                float(len(self.before)),
+                0.0,
+                null=0.0,
+            )
+        before = _strength(self.before)
+        now = _strength({head: float(self.found.values[head]) for head in held})
+        allowed = self.tolerance.role.of(before)
+        # Many small losses, each within tolerance, are a loss all the same.
+        if now < before and not within(before - now, allowed):
+            yield Reason(
+                Change.WORSE, About.ROLE, self.name, "summed strength", before, now, allowed
+            )
+
+    def _held(self) -> list[Head]:
+        """The heads that have the role now, also those a hair below the threshold."""
+        stayed = self.before.keys() & self.unchanged - self.moved.keys()
+        joined = self.now.keys() - self.unchanged - self.filled
+        return sorted({*stayed, *self.moved.values(), *joined})
+
+    def overtaken(self) -> Iterator[Reason]:
+        """The head that fell furthest behind another one which it led, beyond the margin.
+
+        The margin is the larger of the two heads' tolerances on both sides: heads closer than
+        that have no order.
+        """
+        kept = [head for head in self.before if head in self.now and head not in self.moved]
+        before, now = np.abs([self._values(head) for head in kept] or np.empty((0, 2))).T
+        allowed = [self.tolerance.value.of(value) for value in before]
+        margin = np.maximum.outer(allowed, allowed) + HAIR
+        # By leader and other head:
+        led, behind = np.subtract.outer(before, before), np.subtract.outer(now, now).T
+        fell = np.where((led > margin) & (behind > margin), behind, 0)
+        if fell.any():
+            leader, other = np.unravel_index(fell.argmax(), fell.shape)
+            yield Reason(
+                Change.OVERTAKEN,
+                About.HEAD,
+                str(kept[leader]),
+                self.found.quantity,
+                *self._values(kept[leader]),
+                float(margin[leader, other]),
+                other=str(kept[other]),
+            )
+
+
+def _distinct(finding: Finding, heads: Mapping[Head, float] | list[Head]) -> bool:
+    """Whether the interval of any of these heads (t over clusters, 95 % each way) excludes 0."""
+    if finding.direction is not Direction.TWO_SIDED:
+        return bool(heads)
+    margin = t95(finding.clusters) * finding.errors
+    return any(abs(finding.values[head]) > margin[head] for head in heads)
+
+
+def _strength(members: Mapping[Head, float]) -> float:
+    return float(sum(abs(value) for value in members.values()))

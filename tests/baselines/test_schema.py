@@ -1,0 +1,215 @@
+"""The published schema says what baseline files hold, no more and no less."""
+
+import copy
+import json
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from circuit_suites import EXAMPLES
+from jsonschema import Draft202012Validator
+
+from pytest_circuits.baselines import SCHEMA_VERSION, Baseline, baseline_path, write
+from pytest_circuits.baselines.envelope import read_entries
+from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
+from pytest_circuits.verdicts import default_tolerance
+
+SCHEMA = json.loads(
+    files("pytest_circuits.baselines").joinpath("schema.json").read_text(encoding="utf-8")
+)
+VALIDATOR = Draft202012Validator(SCHEMA)
+COMMITTED = sorted(EXAMPLES.rglob("__circuits__/**/*.json"))
+
+
+def of_heads() -> Finding:
+    """A finding that holds everything a finding can hold."""
+    return Finding(
+        measure="patch",
+        quantity="recovered",
+        unit="fraction of the logit difference",
+        direction=Direction.TWO_SIDED,
+        axes=("layer", "head"),
+        values=np.array([[0.123456, 0.9]]),
+        errors=np.array([[np.nan, 0.02]]),
+        samples=3,
+        clusters=3,
+        convention={"site": "head_out", "block": 4, "scale": None, "of": ["a", {"b": 0.5}]},
+        prompts={"kind": "pairs", "ids": [[1, 2], [3, 4]]},
+        role=Role("restoring heads", 0.1),
+        profiles={"L0H1": np.array([0.8, np.nan, 1.0]), "L0H0": np.array([0.1, 0.2, 0.1])},
+        nulls={"L0H1": Null(0.01, 0.001)},
+        companion=(
+            Behaviour(
+                "logit_diff_gap", 20.5, 0.5, 3, Direction.HIGHER, "logits", vital=True,
+                interval=(0.5, 1.0), profile=np.array([1.0, 2.0, 3.0]),
+            ),
+        ),
+        relative_to="logit_diff_gap",
+        canary=Canary(3.1234, "text", "c146e18e1902e4c8"),
+        provenance={"source": "bundled:recall", "versions": {"torch": "2.13.0"}},
+    )  # fmt: skip
+
+
+def of_one_number() -> Finding:
+    return Finding(
+        "repeat_loss", "repeat loss", "nats", Direction.LOWER, (), np.array(1.5),
+        np.array(np.nan), 1, 1, {"block": 4}, {"kind": "repeated tokens"},
+        canary=Canary(4.0, "drawn tokens", "2f6b8a5212916988"),
+    )  # fmt: skip
+
+
+def written(tmp_path, *findings):
+    path = baseline_path(tmp_path / "test_heads.py", "recall", "test_heads")
+    write(path, [Baseline(f.measure, f, default_tolerance(f)) for f in findings])
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def errors(document):
+    return [f"{e.json_path}: {e.message}" for e in VALIDATOR.iter_errors(document)]
+
+
+def test_it_is_a_schema_of_the_present_version():
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$id"] == f"urn:pytest-circuits:baseline:{SCHEMA_VERSION}"
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_every_committed_baseline_is_valid(path):
+    document = {"schema_version": SCHEMA_VERSION, "findings": read_entries(path)}
+    assert document["findings"] != []
+    assert errors(document) == []
+
+
+def test_what_is_written_is_valid(tmp_path):
+    assert errors(written(tmp_path, of_heads(), of_one_number())) == []
+
+
+def test_what_a_run_approves_is_valid(one_test):
+    one_test.baseline.unlink()
+    one_test.approve()
+    document = json.loads(one_test.baseline.read_text(encoding="utf-8"))
+    assert document["schema_version"] == SCHEMA_VERSION
+    assert errors(document) == []
+
+
+def test_a_value_that_is_undefined_is_valid(tmp_path):
+    document = written(tmp_path, of_heads(), of_one_number())
+    heads, number = document["findings"]
+    heads["values"] = [[None, None]]
+    number["values"] = None
+    assert errors(document) == []
+
+
+def objects():
+    """Every kind of object in the schema that has fields of its own, by its name."""
+    return {
+        name: schema["properties"]
+        for name, schema in {"file": SCHEMA, **SCHEMA["$defs"]}.items()
+        if "properties" in schema
+    }
+
+
+def test_every_field_is_described():
+    described = {
+        f"{name}.{field}": "description" in schema
+        for name, fields in objects().items()
+        for field, schema in fields.items()
+    }
+    assert len(described) > 30
+    assert [field for field, has_one in described.items() if not has_one] == []
+
+
+def test_it_knows_every_field_that_is_written_and_no_other(tmp_path):
+    document = written(tmp_path, of_heads())
+    (entry,) = document["findings"]
+    held = {
+        "file": document,
+        "finding": entry,
+        "role": entry["role"],
+        "canary": entry["canary"],
+        "null": entry["nulls"]["L0H1"],
+        "behaviour": entry["companion"]["logit_diff_gap"],
+        "tolerance": entry["tolerance"],
+    }
+    assert {name: set(fields) for name, fields in objects().items()} == {
+        name: set(part) for name, part in held.items()
+    }
+
+
+def _without(*path):
+    def change(entry):
+        *way, last = path
+        for step in way:
+            entry = entry[step]
+        del entry[last]
+
+    return change
+
+
+def _with(value, *path):
+    def change(entry):
+        *way, last = path
+        for step in way:
+            entry = entry[step]
+        entry[last] = value
+
+    return change
+
+
+BEHAVIOUR = ("companion", "logit_diff_gap")
+DAMAGES = {
+    "a field is missing": _without("values"),
+    "a name is missing": _without("name"),
+    "a tolerance is missing": _without("tolerance"),
+    "provenance is missing": _without("recorded_with"),
+    "a field of ours is misspelt": _with([], "axis"),
+    "a direction that there isn't": _with("sideways", "direction"),
+    "a direction of a behaviour that there isn't": _with("up", *BEHAVIOUR, "direction"),
+    "a text for a number": _with([["0.1", 0.9]], "values"),
+    "heads without rows": _with([0.1, 0.9], "values"),
+    "a matrix for one number": _with([], "axes"),
+    "one number for heads": _with(0.5, "values"),
+    "no samples": _with(0, "samples"),
+    "half a sample": _with(2.5, "samples"),
+    "a behaviour without a unit": _without(*BEHAVIOUR, "unit"),
+    "a behaviour with a field too many": _with(1, *BEHAVIOUR, "median"),
+    "an interval of one bound": _with([0.5], *BEHAVIOUR, "interval"),
+    "vital that is no yes or no": _with(1, *BEHAVIOUR, "vital"),
+    "a role without a threshold": _without("role", "threshold"),
+    "a member that is no head": _with({"head one": 0.9}, "role", "members"),
+    "a null of no head": _with({"5.1": {"mean": 0.1, "p": 0.1}}, "nulls"),
+    "a null without its p": _without("nulls", "L0H1", "p"),
+    "a p that is no probability": _with(1.5, "nulls", "L0H1", "p"),
+    "a canary without its tokens": _without("canary", "tokens"),
+    "a canary of another kind": _with("song", "canary", "kind"),
+    "a tolerance without the canary's": _without("tolerance", "canary"),
+    "a tolerance without the strongest head's": _without("tolerance", "top"),
+    "a share below nothing": _with(-0.1, "tolerance", "top"),
+    "a tolerance of three numbers": _with([0.1, 0.1, 0.1], "tolerance", "value"),
+    "a tolerance of one number": _with([0.1], "tolerance", "behaviours", "logit_diff_gap"),
+    "a tolerance below nothing": _with([-0.1, 0.1], "tolerance", "role"),
+    "a tolerance from nowhere": _without("tolerance", "origin"),
+    "a convention that is no object": _with("block 4", "convention"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_finding_is_not_valid(tmp_path, damage):
+    document = written(tmp_path, of_heads())
+    damaged = copy.deepcopy(document)
+    damage(damaged["findings"][0])
+    assert errors(document) == []
+    assert errors(damaged) != []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_without("schema_version"), _with(1, "schema_version"), _without("findings"),
+     _with("now", "written"), _with({}, "findings")],
+    ids=["no version", "another version", "no findings", "a field too many", "no list"],
+)  # fmt: skip
+def test_a_damaged_file_is_not_valid(tmp_path, damage):
+    document = written(tmp_path, of_heads())
+    damage(document)
+    assert errors(document) != []

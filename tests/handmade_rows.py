@@ -1,0 +1,45 @@
+"""Runs made by hand, for tests of reports."""
+
+from pytest_circuits.report import Model, Row, Run, terminal_lines
+
+#: Every verdict a row can have, worst first.
+VERDICTS = [
+    "refused",
+    "lost",
+    "incomparable",
+    "weakened",
+    "new",
+    "relocated",
+    "strengthened",
+    "preserved",
+    "not judged",
+]
+
+
+def row(verdict="preserved", test="test_a.py::test_heads", alias="recall", **fields):
+    """A row of a test, whose node id ends in the alias as pytest has it."""
+    nodeid = f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
+    fields = {"measure": "m", "headline": "4 heads, L1H0 1.00"} | fields
+    return Row(verdict, nodeid, alias, **fields)
+
+
+def run(*rows, models=None, gate="never", **fields):
+    """A run of these rows; by default one that has no false alarms to speak of.
+
+    Args:
+        rows: its rows.
+        models: aliases in order, by default those of the rows, all children of ``recall``.
+        gate: its gate.
+        fields: further fields of the run.
+    """
+    aliases = models or dict.fromkeys(row.alias for row in rows)
+    made = [
+        Model(alias, f"bundled:{alias}", tuple(dict.fromkeys((alias, "recall"))))
+        for alias in aliases
+    ]
+    return Run(tuple(made), rows, gate=gate, **fields)
+
+
+def texts(*rows, width=80, **fields):
+    """The lines of a terminal for a run of these rows, without colours."""
+    return [line.text for line in terminal_lines(run(*rows, **fields), width)]

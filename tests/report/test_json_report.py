@@ -1,0 +1,114 @@
+"""The JSON report: the table tests × models, and what a run comes to."""
+
+import json
+import os
+
+import pytest
+from handmade_rows import row, run
+
+from pytest_circuits.report import document, write_report
+
+ROWS = [
+    row(number=4.0, owner="recall", outcome="passed"),
+    row(
+        "lost", alias="tuned", number=0.5, owner="recall", headline="L1H0 1.00→0.00 +3",
+        reasons=("L1H0 left the role", "repeat loss 0.00 → 4.17"), passes=False,
+        outcome="failed", scope="specific", canary=(4.75123456, 4.77),
+    ),
+    row("weakened", "t.py::test_b[x]", name="other", waived=True, waiver="until 2027-01-31: x"),
+]  # fmt: skip
+
+
+def test_a_cell_holds_all_there_is_to_say_of_a_finding():
+    tests = document(run(*ROWS), 1)["tests"]
+    assert [(t["test"], t["name"], t["measure"], list(t["verdicts"])) for t in tests] == [
+        ("t.py::test_b[x]", "other", "m", ["recall"]),
+        ("test_a.py::test_heads", "", "m", ["recall", "tuned"]),
+    ]
+    assert tests[1]["verdicts"]["tuned"] == {
+        "verdict": "lost",
+        "number": 0.5,
+        "headline": "L1H0 1.00→0.00 +3",
+        "reasons": ["L1H0 left the role", "repeat loss 0.00 → 4.17"],
+        "passes": False,
+        "outcome": "failed",
+        "waived": False,
+        "waiver": "",
+        "owner": "recall",
+        "written": False,
+        "redundant": False,
+        "own_tolerance": False,
+        "scope": "specific",
+    }
+    assert tests[0]["verdicts"]["recall"]["waived"] is True
+    assert tests[0]["verdicts"]["recall"]["number"] is None
+    assert tests[0]["verdicts"]["recall"]["scope"] is None
+
+
+def test_models_have_their_source_as_written_their_owners_and_their_canary():
+    assert document(run(*ROWS, models=["tuned", "recall"]), 1)["models"] == [
+        {
+            "alias": "tuned",
+            "source": "bundled:tuned",
+            "owners": ["tuned", "recall"],
+            "scope": "specific",
+            "canary": {"before": 4.7512, "after": 4.77},
+        },
+        {
+            "alias": "recall",
+            "source": "bundled:recall",
+            "owners": ["recall"],
+            "scope": None,
+            "canary": None,
+        },
+    ]
+
+
+def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
+    monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: n / 7)
+    rows = [*ROWS, row("preserved", "t.py::test_c", own_tolerance=True)]
+    assert document(run(*rows, gate="regression", unfinished=2), 1)["summary"] == {
+        "findings": 4,
+        "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
+        "failing": 1,
+        "waived": 1,
+        "incomplete": 2,
+        "false_alarms": {"at_most": 0.4286, "findings": 3, "left_out": 1},
+    }
+    assert document(run(*rows, gate="change"), 1)["summary"]["false_alarms"]["at_most"] is None
+
+
+def test_the_document_says_its_version_the_gate_and_how_pytest_ended():
+    made = document(run(*ROWS, gate="change"), 1)
+    assert [made[key] for key in ("schema_version", "gate", "exit_status")] == [1, "change", 1]
+
+
+def test_the_order_in_which_workers_reported_does_not_matter():
+    models = ["recall", "tuned"]
+    there, back = (document(run(*r, models=models), 1) for r in (ROWS, ROWS[::-1]))
+    assert json.dumps(there) == json.dumps(back)
+
+
+def test_a_run_without_findings_is_a_document_too():
+    made = document(run(models=["recall"], unfinished=1), 2)
+    assert (made["tests"], made["summary"]["incomplete"]) == ([], 1)
+
+
+def test_the_file_appears_in_a_folder_that_is_made_for_it(tmp_path):
+    path = write_report(tmp_path / "a/b", run(*ROWS), 1)
+    assert path == tmp_path / "a/b/report.json"
+    assert json.loads(path.read_text(encoding="utf-8")) == document(run(*ROWS), 1)
+    assert path.read_text(encoding="utf-8").endswith("}\n")
+
+
+def test_a_report_that_is_there_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    path = write_report(tmp_path, run(*ROWS), 1)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "fdopen", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(tmp_path, run(), 0)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    write_report(tmp_path, run(), 0)
+    assert json.loads(path.read_text(encoding="utf-8"))["tests"] == []

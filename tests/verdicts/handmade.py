@@ -1,0 +1,135 @@
+"""Findings made by hand: heads with profiles, nulls and the behaviours they serve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_circuits.findings import (
+    Behaviour,
+    Canary,
+    Direction,
+    Finding,
+    Head,
+    Null,
+    Role,
+)
+from pytest_circuits.verdicts import Allowance, Tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: 0.05 for a head, a tenth of a role, 0.15 for a behaviour.
+TOLERANCE = Tolerance(
+    value=Allowance(floor=0.05, share=0.0),
+    role=Allowance(floor=0.1, share=0.1),
+    behaviours={
+        "repeat_loss": Allowance(floor=0.15, share=0.0),
+        "repeat_gain": Allowance(floor=0.15, share=0.0),
+        "logit_diff_gap": Allowance(floor=0.2, share=0.05),
+    },
+    canary=Allowance(floor=0.05, share=0.0),
+)
+
+#: Two ways of going through the samples, as unlike as can be, each with mean 0.
+UP, DOWN = (-0.1, -0.1, 0.1, 0.1), (0.1, 0.1, -0.1, -0.1)
+
+
+def around(value: float, shape: Sequence[float] = UP) -> tuple[float, ...]:
+    """A profile with that mean."""
+    return tuple(value + deviation for deviation in shape)
+
+
+def role(
+    heads: Mapping[str, float | Sequence[float]],
+    *,
+    shape: tuple[int, int] = (3, 4),
+    direction: Direction = Direction.HIGHER,
+    threshold: float = 0.4,
+    error: float = 0.01,
+    nulls: Mapping[str, tuple[float, float]] | None = None,
+    loss: float = 0.5,
+    gain: float = 4.0,
+    canary: Canary | None = None,
+) -> Finding:
+    """A finding with a role.
+
+    Args:
+        heads: each head's profile, whose mean is its value; or a value without a profile. The
+            other heads are 0.
+        shape: layers and heads.
+        direction: which way a value gets better.
+        threshold: of the role.
+        error: every head's standard error.
+        nulls: mean and p of heads.
+        loss: the repeat loss.
+        gain: the repeat gain, which is vital.
+        canary: the loss on a fixed text.
+    """
+    values = np.zeros(shape)
+    for head, profile in heads.items():
+        values[Head.parse(head)] = np.mean(profile)
+    finding = Finding(
+        measure="induction_scores",
+        quantity="induction score",
+        unit="attention probability",
+        direction=direction,
+        axes=("layer", "head"),
+        values=values,
+        errors=np.full(shape, error),
+        samples=10,
+        clusters=10,
+        convention={"block": 16, "seed": 0},
+        prompts={"kind": "repeated tokens", "tokens": "aa11"},
+        role=Role("induction heads", threshold),
+        nulls={head: Null(*null) for head, null in (nulls or {}).items()},
+        companion=(
+            Behaviour("repeat_loss", loss, 0.05, 10, Direction.LOWER, "nats"),
+            Behaviour("repeat_gain", gain, 0.1, 10, Direction.HIGHER, "nats", vital=True),
+        ),
+        canary=canary,
+    )
+    # A file keeps the profiles of the role's members alone.
+    members = {str(head) for head in finding.members()}
+    profiles = {
+        head: np.array(profile, dtype=np.float64)
+        for head, profile in heads.items()
+        if head in members and not isinstance(profile, float)
+    }
+    return replace(finding, profiles=profiles)
+
+
+def fractions(
+    heads: Mapping[str, float | Sequence[float]], *, gap: float = 4.0, **fields: object
+) -> Finding:
+    """Fractions of a gap that heads restore; profiles are in logits, as a file keeps them."""
+    finding = role(heads, direction=Direction.TWO_SIDED, **fields)
+    return replace(
+        finding,
+        measure="patch",
+        quantity="fraction recovered",
+        unit="fraction",
+        role=Role("heads that restore the answer", 0.1),
+        profiles={head: gap * np.array(p) for head, p in heads.items()},
+        companion=(
+            Behaviour("logit_diff_gap", gap, 0.1, 10, Direction.HIGHER, "logits", vital=True),
+        ),
+        relative_to="logit_diff_gap",
+    )
+
+
+def permuted(finding: Finding, places: Mapping[Head, Head]) -> Finding:
+    """The same heads, each in another place."""
+    label = {str(old): str(new) for old, new in places.items()}
+    values, errors = np.empty_like(finding.values), np.empty_like(finding.errors)
+    for old, new in places.items():
+        values[new], errors[new] = finding.values[old], finding.errors[old]
+    return replace(
+        finding,
+        values=values,
+        errors=errors,
+        profiles={label[head]: profile for head, profile in finding.profiles.items()},
+        nulls={label[head]: null for head, null in finding.nulls.items()},
+    )

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from verdicts.handmade import DOWN, TOLERANCE, around, fractions, role
+
+from pytest_circuits.findings import Canary, Direction
+from pytest_circuits.verdicts import Kind, Movement, Reading, Scope, headline, judge, scope_text
+
+BEFORE = {"L0H0": around(0.6), "L0H1": around(0.5, DOWN)}
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "reading"),
+    [
+        pytest.param(role(BEFORE), Kind.PRESERVED, None, id="nothing"),
+        pytest.param(
+            role({**BEFORE, "L0H0": 0.8}), Kind.STRENGTHENED, None, id="only better"
+        ),
+        pytest.param(
+            role({**BEFORE, "L0H0": 0.45}), Kind.WEAKENED, Reading.BEHAVIOUR_HELD, id="a head fell"
+        ),
+        pytest.param(
+            role({**BEFORE, "L0H0": 0.45}, loss=0.1), Kind.WEAKENED, Reading.BEHAVIOUR_HELD,
+            id="a head fell, behaviour rose",
+        ),
+        pytest.param(role({}), Kind.LOST, Reading.BEHAVIOUR_HELD, id="all heads fell"),
+        pytest.param(
+            role({"L0H1": 1.05}), Kind.WEAKENED, Reading.COMPENSATED, id="one head took it all"
+        ),
+        pytest.param(
+            role({"L0H1": 0.6}), Kind.WEAKENED, Reading.BEHAVIOUR_HELD, id="one took some of it"
+        ),
+        pytest.param(
+            role({"L0H1": 1.05}, loss=1.0), Kind.WEAKENED, None, id="one took it, to no avail"
+        ),
+        pytest.param(
+            role({"L0H1": 0.5, "L0H2": 0.6}), Kind.WEAKENED, Reading.BEHAVIOUR_HELD,
+            id="a stranger took it",
+        ),
+        pytest.param(
+            role(BEFORE, loss=1.0), Kind.WEAKENED, Reading.MECHANISM_INTACT, id="behaviour fell"
+        ),
+        pytest.param(
+            role(BEFORE, gain=0.0), Kind.LOST, Reading.MECHANISM_INTACT, id="behaviour is gone"
+        ),
+        pytest.param(
+            role({**BEFORE, "L0H0": 0.8}, loss=1.0), Kind.WEAKENED, Reading.MECHANISM_INTACT,
+            id="a head rose, behaviour fell",
+        ),
+        pytest.param(
+            role({**BEFORE, "L0H0": 0.45}, loss=1.0), Kind.WEAKENED, None, id="both fell"
+        ),
+    ],
+)  # fmt: skip
+def test_mechanism_and_behaviour_are_read_together(found, kind, reading):
+    verdict = judge(found, role(BEFORE), TOLERANCE)
+
+    assert (verdict.kind, verdict.reading) == (kind, reading)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (role({**BEFORE, "L0H0": 0.45}), "mechanism weakened while behaviour held"),
+        (role({}), "mechanism lost while behaviour held"),
+        (role(BEFORE, loss=1.0), "mechanism intact while behaviour broke"),
+        (role({"L0H1": 1.05}), "compensated"),
+    ],
+)
+def test_a_headline_ends_in_the_reading(found, words):
+    assert headline(judge(found, role(BEFORE), TOLERANCE)).endswith(f"; {words}")
+
+
+def test_fractions_of_a_behaviour_that_is_gone_tell_nothing_of_the_mechanism():
+    approved = fractions({"L0H0": around(0.9)})
+    gone = replace(approved.companion[0], value=0.1)
+
+    verdict = judge(replace(approved, companion=(gone,)), approved, TOLERANCE)
+
+    assert (verdict.kind, verdict.reading, verdict.number) == (Kind.LOST, None, None)
+
+
+def test_a_finding_of_one_number_is_its_own_behaviour_and_has_no_reading():
+    one = replace(
+        role(BEFORE), axes=(), values=np.array(3.0), errors=np.array(0.1), role=None, profiles={}
+    )
+
+    verdict = judge(replace(one, values=np.array(1.0)), one, TOLERANCE)
+
+    assert (verdict.kind, verdict.reading) == (Kind.WEAKENED, None)
+
+
+# ---- Behaviour ---------------------------------------------------------------------------------
+
+
+def test_companion_behaviours_are_told_whether_they_changed_or_not():
+    companion = judge(role(BEFORE, loss=0.4), role(BEFORE), TOLERANCE).companion
+
+    assert companion == (
+        Movement("repeat_loss", "nats", 0.5, 0.4, 0.15),
+        Movement("repeat_gain", "nats", 4.0, 4.0, 0.15),
+    )
+
+
+@pytest.mark.parametrize(("gap", "kind"), [(0.8, Kind.WEAKENED), (0.79, Kind.LOST)])
+def test_a_behaviour_is_gone_below_a_fifth_of_the_references(gap, kind):
+    approved = fractions({"L0H0": around(0.9)}, gap=4.0)
+    found = fractions({"L0H0": around(0.9)}, gap=gap)
+
+    assert judge(found, approved, TOLERANCE).kind is kind
+
+
+@pytest.mark.parametrize("gap", [3.0, 4.0, 5.0])
+def test_a_behaviour_that_can_not_be_told_from_nothing_is_gone_however_large(gap):
+    approved = fractions({"L0H0": around(0.9)}, gap=4.0)
+    uncertain = replace(approved.companion[0], value=gap, error=3.0)
+    found = replace(
+        approved,
+        values=np.full((3, 4), np.nan),
+        errors=np.full((3, 4), np.nan),
+        profiles={},
+        companion=(uncertain,),
+    )
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert verdict.kind is Kind.LOST
+    assert [(r.subject, r.null) for r in verdict.reasons] == [("logit_diff_gap", 0.0)]
+    assert "(not distinct from 0)" in headline(verdict)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kind"),
+    [
+        (0.9, 0.9, Kind.LOST),
+        (0.9, 1.0, Kind.LOST),
+        (-4.0, -3.5, Kind.STRENGTHENED),  # it was against us, and is less so
+        (-4.0, -4.0, Kind.PRESERVED),
+    ],
+)
+def test_only_what_was_there_can_be_gone_by_its_interval(before, now, kind):
+    approved = role(BEFORE, gain=before)
+    uncertain = replace(approved.companion[1], value=now, error=3.0)
+    found = replace(approved, companion=(approved.companion[0], uncertain))
+
+    assert judge(found, approved, TOLERANCE).kind is kind
+
+
+# ---- How far it reaches ------------------------------------------------------------------------
+
+TEXT = Canary(3.0, "text", "c0ffee")
+FELL = {**BEFORE, "L0H0": 0.45}
+
+
+@pytest.mark.parametrize(
+    ("loss", "scope"),
+    [
+        (3.0, Scope.SPECIFIC),
+        (3.04, Scope.SPECIFIC),
+        (2.96, Scope.SPECIFIC),
+        (3.06, Scope.WHOLE_MODEL),
+        (2.94, Scope.WHOLE_MODEL),
+    ],
+)
+def test_a_canary_tells_one_circuit_from_the_whole_model(loss, scope):
+    found = role(FELL, canary=replace(TEXT, loss=loss))
+
+    verdict = judge(found, role(BEFORE, canary=TEXT), TOLERANCE)
+
+    assert verdict.scope is scope
+    assert verdict.canary == Movement("loss on a fixed text", "nats", 3.0, loss, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (None, TEXT),
+        (TEXT, None),
+        (None, None),
+        (TEXT, replace(TEXT, tokens="decaf")),
+        (TEXT, replace(TEXT, kind="drawn tokens")),
+    ],
+    ids=["not before", "not now", "never", "other tokens", "another kind"],
+)
+def test_without_the_same_canary_nobody_knows_how_far_it_reaches(before, now):
+    verdict = judge(role(FELL, canary=now), role(BEFORE, canary=before), TOLERANCE)
+
+    assert (verdict.canary, verdict.scope) == (None, None)
+    assert scope_text(verdict) == ""
+
+
+def test_a_canary_changes_no_verdict():
+    sick = replace(TEXT, loss=9.0)
+
+    verdict = judge(role(BEFORE, canary=sick), role(BEFORE, canary=TEXT), TOLERANCE)
+
+    assert (verdict.kind, verdict.reasons) == (Kind.PRESERVED, ())
+    assert verdict.scope is Scope.WHOLE_MODEL
+
+
+def test_findings_that_can_not_be_compared_have_no_canary():
+    found = replace(role(FELL, canary=TEXT), direction=Direction.LOWER)
+
+    verdict = judge(found, role(BEFORE, canary=TEXT), TOLERANCE)
+
+    assert (verdict.kind, verdict.scope) == (Kind.INCOMPARABLE, None)
