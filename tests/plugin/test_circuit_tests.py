@@ -350,7 +350,7 @@ def pytest_unconfigure(config):
     [
         (
             "--markers",
-            "@pytest.mark.circuits: a circuit test; runs with --circuits, once for every*",
+            "@pytest.mark.circuits(accept, until, reason): a circuit test; *",
         ),
         ("--fixtures", "circuits -- *pytest_circuits/fixtures.py:*"),
         ("--help", "*--circuits-model=?ALIAS=?SOURCE*"),
