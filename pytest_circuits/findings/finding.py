@@ -179,6 +179,10 @@ class Finding:
                 f"{self.measure}: values {self.values.shape} and errors {self.errors.shape} "
                 f"do not fit the axes {self.axes}"
             )
+        if self.role is not None and self.direction is Direction.LOWER:
+            raise InvalidFindingError(
+                f"{self.measure}: a role is what heads have enough of, so more must be better"
+            )
         broken = [b.name for b in self.companion if not np.isfinite(b.value)]
         if broken or not (np.isfinite(self.values).all() or self.undefined):
             where = broken or [str(Head(*map(int, cell))) for cell in self._not_finite()[:3]]

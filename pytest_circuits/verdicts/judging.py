@@ -136,6 +136,8 @@ def _badness(reason: Reason) -> tuple[bool, bool, int, bool, float, str]:
     of_a_head = reason.about is About.HEAD
     # Heads share one scale; what else moved is only comparable in tolerances.
     size = reason.distance if of_a_head else reason.excess
+    if reason.change is Change.MOVED and isinstance(reason.before, float):
+        size = abs(reason.before)  # what moved is what counts: its value is what it was
     order = _ORDER.get(reason.change, 3)
     return (not reason.bad, not reason.good, order, not of_a_head, -size, reason.subject)
 

@@ -14,7 +14,7 @@ from pytest_circuits.verdicts.takeovers import Cast, takeovers
 from pytest_circuits.verdicts.verdict import About, Change, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_circuits.findings import Finding, Head
     from pytest_circuits.verdicts.tolerances import Tolerance
@@ -47,12 +47,12 @@ def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
         found = replace(found, nulls={})
     role = _Role(found, approved, tolerance)
     reasons = list(role.heads())
-    weaker = [r for r in reasons if r.change in (Change.LEFT, Change.WORSE)]
-    reasons += role.as_a_whole(weaker)
-    whole = any(r.about is About.ROLE for r in reasons)
+    weaker = any(r.change in (Change.LEFT, Change.WORSE) for r in reasons)
     rose = any(r.change is Change.BETTER for r in reasons)
+    reasons += role.as_a_whole(reasons)
+    whole = any(r.about is About.ROLE and r.bad for r in reasons)
     reasons += role.overtaken()
-    return MechanismChange(tuple(reasons), compensated=bool(weaker) and rose and not whole)
+    return MechanismChange(tuple(reasons), compensated=weaker and rose and not whole)
 
 
 class _Role:
@@ -129,18 +129,21 @@ class _Role:
         if head not in self.now:
             return Change.LEFT
         if head not in self.before:
-            # Where values have signs, a negative newcomer works against the behaviour.
-            return Change.JOINED if after > 0 else Change.OPPOSES
+            return Change.OPPOSES if self._opposes(head) else Change.JOINED
         return (
             Change.BETTER if movement(self.approved.direction, before, after) > 0 else Change.WORSE
         )
 
-    def as_a_whole(self, weaker: list[Reason]) -> Iterator[Reason]:
-        """Whether the role is empty, or weaker than it was."""
+    def as_a_whole(self, heads: Sequence[Reason]) -> Iterator[Reason]:
+        """Whether the role is empty, weaker or stronger than it was."""
         held = self._held()
         if self.before and not held:
             yield Reason(Change.EMPTY, About.ROLE, self.name, "heads", float(len(self.before)), 0.0)
-        elif weaker and _distinct(self.approved, self.before) and not _distinct(self.found, held):
+        elif (
+            any(r.bad for r in heads)
+            and _distinct(self.approved, self.before)
+            and not _distinct(self.found, held)
+        ):
             yield Reason(
                 Change.EMPTY,
                 About.ROLE,
@@ -153,17 +156,23 @@ class _Role:
         before = _strength(self.before)
         now = _strength({head: float(self.found.values[head]) for head in held})
         allowed = self.tolerance.role.of(before)
-        # Many small losses, each within tolerance, are a loss all the same.
-        if now < before and not within(before - now, allowed):
-            yield Reason(
-                Change.WORSE, About.ROLE, self.name, "summed strength", before, now, allowed
-            )
+        # Many small losses, each within tolerance, are a loss all the same; so are gains, where
+        # no head told of one.
+        if not within(now - before, allowed) and (now < before or not any(r.good for r in heads)):
+            change = Change.BETTER if now > before else Change.WORSE
+            yield Reason(change, About.ROLE, self.name, "summed strength", before, now, allowed)
 
     def _held(self) -> list[Head]:
         """The heads that have the role now, also those a hair below the threshold."""
         stayed = self.before.keys() & self.unchanged - self.moved.keys()
-        joined = self.now.keys() - self.unchanged - self.filled
-        return sorted({*stayed, *self.moved.values(), *joined})
+        changed = self.now.keys() - self.unchanged - self.filled
+        # Newcomers that work against the behaviour hold up nothing.
+        holding = {h for h in changed if h in self.before or not self._opposes(h)}
+        return sorted({*stayed, *self.moved.values(), *holding})
+
+    def _opposes(self, newcomer: Head) -> bool:
+        """Whether a head that is new in the role works against the behaviour."""
+        return self._values(newcomer)[1] < 0
 
     def overtaken(self) -> Iterator[Reason]:
         """The head that fell furthest behind another one which it led, beyond the margin.

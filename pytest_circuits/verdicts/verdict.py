@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pytest_circuits.verdicts.movement import within
+
 
 class Kind(StrEnum):
     """The outcomes of holding a finding against its baseline."""
@@ -175,5 +177,5 @@ class Verdict:
         """Whether the whole model moved, as far as the canary can tell."""
         if self.canary is None:
             return None
-        moved = abs(self.canary.after - self.canary.before) > self.canary.tolerance
-        return Scope.WHOLE_MODEL if moved else Scope.SPECIFIC
+        held = within(self.canary.after - self.canary.before, self.canary.tolerance)
+        return Scope.SPECIFIC if held else Scope.WHOLE_MODEL

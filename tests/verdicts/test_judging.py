@@ -55,7 +55,8 @@ def scores(values, *, loss=0.5, gain=4.0, gain_error=0.1, direction=Direction.HI
 
 def number(value, *, direction=Direction.HIGHER, error=0.1):
     return replace(
-        scores([0.0], direction=direction),
+        scores([0.0]),
+        direction=direction,
         axes=(),
         values=np.array(value, dtype=np.float64),
         errors=np.array(error),

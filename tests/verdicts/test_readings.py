@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from verdicts.handmade import DOWN, TOLERANCE, around, fractions, role
 
-from pytest_circuits.findings import Canary, Direction
+from pytest_circuits.findings import Canary
 from pytest_circuits.verdicts import Kind, Movement, Reading, Scope, headline, judge, scope_text
 
 BEFORE = {"L0H0": around(0.6), "L0H1": around(0.5, DOWN)}
@@ -202,7 +202,7 @@ def test_a_canary_changes_no_verdict():
 
 
 def test_findings_that_can_not_be_compared_have_no_canary():
-    found = replace(role(FELL, canary=TEXT), direction=Direction.LOWER)
+    found = replace(role(FELL, canary=TEXT), unit="logits")
 
     verdict = judge(found, role(BEFORE, canary=TEXT), TOLERANCE)
 

@@ -56,9 +56,9 @@ CASES = {
     "two heads moved, one of them to another layer": (
         verdict(moved(L18H6="L18H0", L17H3="L3H3")),
         [
-            "relocated: L17H3→L3H3 0.74 +1, across layers",
-            "  moved across layers: L17H3→L3H3 0.74 (tolerance 0.05)",
+            "relocated: L18H6→L18H0 0.89 +1, across layers",
             "  moved: L18H6→L18H0 0.89 (tolerance 0.05)",
+            "  moved across layers: L17H3→L3H3 0.74 (tolerance 0.05)",
         ],
     ),
     "a head moved and behaviour broke": (
@@ -214,7 +214,7 @@ def test_many_moves_share_lines_that_fit_a_terminal():
     (line,) = lines(verdict(found, approved))[1:]
 
     assert line == (
-        "  moved across layers: L17H0→L27H0 0.50, L17H1→L27H1 0.55, L17H2→L27H2 0.60 and 9 more"
+        "  moved across layers: L17H5→L27H5 0.75, L18H5→L28H5 0.75, L17H4→L27H4 0.70 and 9 more"
     )
 
 
