@@ -112,10 +112,12 @@ def _add_prune(commands: Commands) -> None:
         "prune",
         "list baseline files that nobody needs, or delete them",
         """
-        Nobody needs a file that no test on a declared model owns, nor one that says
-        what the baselines of the model's parent say: every finding preserved, the
-        tolerance the same. pytest collects the tests, all of them, whatever the
-        suite's addopts select; where it finds none, baselines are left alone.
+        Nobody needs a file that no test on a declared model owns, nor one that equals
+        the baselines of the model's parent: the same numbers (to one unit of the last
+        stored place), conventions, prompts and tolerance. pytest collects the tests
+        as `pytest --circuits` would, all of them, whatever the suite's addopts select.
+        Left alone are the files of a module in which it finds no test, or one with an
+        empty set of parameters, and files that are no baselines.
 
         example:
           pytest-circuits prune tests/circuits
@@ -125,7 +127,7 @@ def _add_prune(commands: Commands) -> None:
           0  nothing to delete, or deleted
           1  files were listed, and nothing was deleted
           2  usage error, or the tests can't all be collected: nothing was deleted
-          3  a baseline can't be read, or can't be deleted
+          3  a baseline can't be read, and stays, or can't be deleted
         """,
         _prune,
     )

@@ -97,6 +97,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_circuits.session import begin
 
         begin(config, settings, distribute=not config.stash.get(DIST_CHOSEN, False))
+    elif "--circuits-report" in [arg.partition("=")[0] for arg in config.invocation_params.args]:
+        # Only where it was typed: addopts may hold it for the runs with --circuits.
+        raise pytest.UsageError("--circuits-report reports a run with --circuits: add --circuits")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

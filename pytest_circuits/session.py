@@ -10,13 +10,13 @@ import pytest
 
 from pytest_circuits.markers import waiver_of
 from pytest_circuits.models import ModelPool
-from pytest_circuits.report import Model, Row, Run, terminal_lines, write_report
+from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines, write_report
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.scheduling import model_of
 from pytest_circuits.state import STATE, CircuitSource, ItemState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -46,6 +46,7 @@ class CircuitsSession:
         self._outcomes: dict[str, str] = {}
         self._selected: set[str] = set()
         self._finished: set[str] = set()
+        self._failed: set[str] = set()
         self._failed_subtests: set[str] = set()
         self._refused: dict[str, str] = {}
         self._to_run = False
@@ -200,8 +201,13 @@ class CircuitsSession:
             if report.failed:
                 self._failed_subtests.add(report.nodeid)
             return
+        if report.when == "setup":
+            self._failed.discard(report.nodeid)  # by an earlier attempt
         if report.when == "call":
             self._outcomes[report.nodeid] = _outcome(report)
+        # Of a test whose worker was lost there is a report too, for no part of it.
+        if report.failed and report.when in ("setup", "call", "teardown"):
+            self._failed.add(report.nodeid)
         if report.when == "call" or report.skipped:
             self._finished.add(report.nodeid)
         if report.when == "teardown":
@@ -260,8 +266,15 @@ class CircuitsSession:
             ),
             rows=tuple(row for rows in self.rows.values() for row in rows),
             gate=self.settings.gate.value,
-            unfinished=len(self._selected - self._finished),
+            failed=tuple(self._failed_without_finding()),
+            unfinished=len(self._selected - self._finished - self._failed),
         )
+
+    def _failed_without_finding(self) -> Iterator[FailedTest]:
+        aliases = frozenset(self.sources)
+        for nodeid in self._failed & self._selected:
+            if not self.rows.get(nodeid):
+                yield FailedTest(nodeid, model_of(nodeid, aliases) or "")
 
 
 SESSION = pytest.StashKey[CircuitsSession]()

@@ -279,12 +279,13 @@ class CircuitSnapshot(SnapshotAssertion):
         baseline = loads(approved, "the baseline")
         standard = default_tolerance(baseline.finding).origin
         return {
+            "no_canary": baseline.finding.canary is None,
             "own_tolerance": baseline.tolerance.origin != standard,
             "redundant": self._is_redundant(approved, name),
         }
 
     def _is_redundant(self, approved: str, name: str) -> bool:
-        """Whether the nearest parent's baseline says the same as the alias's own."""
+        """Whether the alias's own baseline equals the nearest parent's."""
         assert self.source is not None
         own, *parents = self.source.owners
         if self.extension.owner != own:

@@ -1,6 +1,6 @@
 """Runs made by hand, for tests of reports."""
 
-from pytest_circuits.report import Model, Row, Run, terminal_lines
+from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 
 #: Every verdict a row can have, worst first.
 VERDICTS = [
@@ -18,9 +18,17 @@ VERDICTS = [
 
 def row(verdict="preserved", test="test_a.py::test_heads", alias="recall", **fields):
     """A row of a test, whose node id ends in the alias as pytest has it."""
-    nodeid = f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
     fields = {"measure": "m", "headline": "4 heads, L1H0 1.00"} | fields
-    return Row(verdict, nodeid, alias, **fields)
+    return Row(verdict, _nodeid(test, alias), alias, **fields)
+
+
+def failed(test="test_a.py::test_heads", alias="recall"):
+    """A test that failed without a finding."""
+    return FailedTest(_nodeid(test, alias), alias)
+
+
+def _nodeid(test, alias):
+    return f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
 
 
 def run(*rows, models=None, gate="never", **fields):

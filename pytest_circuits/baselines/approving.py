@@ -8,7 +8,7 @@ from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.baselines.digits import keep_digits
 from pytest_circuits.baselines.envelope import Baseline, loads
 from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.verdicts import Kind, default_tolerance, judge
+from pytest_circuits.verdicts import default_tolerance, judge
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
@@ -22,10 +22,15 @@ def verdict_on(found: str, approved: str) -> Verdict:
 
 
 def says_the_same(own: str, inherited: str) -> bool:
-    """Whether a baseline says nothing that its parent's doesn't: it could be pruned."""
-    # A tolerance of its own is something that it says.
-    allowed = [loads(text, "the baseline").tolerance for text in (own, inherited)]
-    return allowed[0] == allowed[1] and verdict_on(own, inherited).kind is Kind.PRESERVED
+    """Whether a baseline equals its parent's, so that it could be pruned.
+
+    It does where every measured number is within one unit of its last stored place, and all else
+    is the same, but for what it was measured with. *Preserved* would be too little: a finding that
+    is within tolerance of the one may not be within tolerance of the other.
+    """
+    new, old = (loads(text, "the baseline").document() for text in (own, inherited))
+    kept = keep_digits(new, old)
+    return {**kept, "recorded_with": None} == {**old, "recorded_with": None}
 
 
 def nothing_to_approve(finding: Finding) -> str | None:

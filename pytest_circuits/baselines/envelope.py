@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.damage import damage
 from pytest_circuits.baselines.migrations import SCHEMA_VERSION, known, migrate
+from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.findings.encoding import decode, encode
 from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_circuits.findings import Finding, Json
@@ -25,6 +28,10 @@ _CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 
 class BaselineError(Exception):
     """A baseline can't be read or written; the message says which, where and what to do."""
+
+
+class ForeignFileError(BaselineError):
+    """The file is JSON, and was never a baseline file: it has no schema version."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +69,26 @@ def loads(text: str, where: Path | str) -> Baseline:
     """
     document = json.loads(text)
     try:
-        finding, tolerance = decode(document), decode_tolerance(document["tolerance"])
-        for behaviour in finding.companion:
-            tolerance.behaviours[behaviour.name]  # a KeyError names the one that is missing
-        return Baseline(document["name"], finding, tolerance)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BaselineError(
-            f"{where}: the baseline {document.get('name') or 'of this test'!r} is damaged "
-            f"({type(error).__name__}: {error}).\n{_RESTORE}"
-        ) from error
+        problem = damage(document)
+        if problem is None:
+            tolerance = decode_tolerance(document["tolerance"])
+            return Baseline(document["name"], decode(document), tolerance)
+    except (InvalidFindingError, OverflowError) as error:
+        problem = str(error)
+    raise BaselineError(
+        f"{where}: the baseline {document['name'] or 'of this test'!r} is damaged ({problem})."
+        f"\n{_RESTORE}"
+    )
+
+
+def read(path: Path) -> Iterator[Baseline]:
+    """The baselines of a file, in order; none if there is no file.
+
+    Raises:
+        BaselineError: as :func:`read_entries` and :func:`loads` do.
+    """
+    for entry in read_entries(path):
+        yield loads(dumps(entry), path)
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
@@ -93,7 +111,7 @@ def parse_entries(text: str, where: Path | str) -> list[dict[str, Any]]:
 
     Raises:
         BaselineError: for a damaged file, conflict markers, or a schema we don't know; ``where``
-            is the file the message names.
+            is the file the message names. A :class:`ForeignFileError` for one without a schema.
     """
     try:
         document = json.loads(text, parse_constant=_no_constant)
@@ -103,7 +121,8 @@ def parse_entries(text: str, where: Path | str) -> list[dict[str, Any]]:
         raise BaselineError(f"{where}: {error}.\n{_RESTORE}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
     if not known(version):
-        raise BaselineError(
+        ours = isinstance(document, dict) and "schema_version" in document
+        raise (BaselineError if ours else ForeignFileError)(
             f"{where}: schema version {version!r}, and this pytest-circuits reads "
             f"1 to {SCHEMA_VERSION}.\nInstall the pytest-circuits that wrote it, or delete the "
             f"file and approve it anew with `pytest --circuits --snapshot-update`."

@@ -1,4 +1,4 @@
-"""Which baseline files nobody needs: no test owns them, or they say what their parents' say."""
+"""Which baseline files nobody needs: no test owns them, or they equal their parents'."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.approving import says_the_same
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.envelope import BaselineError, loads, read_entries
+from pytest_circuits.baselines.envelope import BaselineError, ForeignFileError, read
 from pytest_circuits.baselines.files import find
 
 if TYPE_CHECKING:
@@ -25,18 +24,25 @@ class Collected:
     Attributes:
         circuits: every circuit test: its folder, its module, its name as files have it.
         modules: every module that gave a test of any kind: its folder, its name.
+        without_parameters: those that have a test with an empty set of parameters, which may own
+            more than what was collected of it.
         owners: for every declared alias, the aliases whose baselines serve, nearest first; a
             parent's alias comes before its children's.
     """
 
     circuits: AbstractSet[tuple[Path, str, str]]
     modules: AbstractSet[tuple[Path, str]]
+    without_parameters: AbstractSet[tuple[Path, str]]
     owners: Mapping[str, Sequence[str]]
 
-    def unseen(self, location: Location) -> bool:
-        """Whether the file's module is there and gave no test: nothing is known of the file."""
+    def unknown(self, location: Location) -> str | None:
+        """Why nothing is known of a file; None where its module's tests were all seen."""
         module = (location.folder, location.module)
-        return module not in self.modules and (location.folder / f"{location.module}.py").exists()
+        if module in self.without_parameters:
+            return "in which a test has an empty set of parameters"
+        if module not in self.modules and (location.folder / f"{location.module}.py").exists():
+            return "in which pytest finds no test"
+        return None
 
 
 @dataclass
@@ -45,29 +51,44 @@ class Needless:
 
     Attributes:
         reasons: why, by file.
-        errors: what kept others from being looked at.
+        foreign: files where baselines lie that are none.
+        errors: why others can't be read.
     """
 
     reasons: dict[Location, str]
+    foreign: list[Location]
     errors: list[BaselineError]
 
 
 def needless(files: Sequence[Location], collected: Collected) -> Needless:
-    """The files that no test on a declared model owns, and those that add nothing to a parent's."""
-    found = Needless({}, [])
-    known = [location for location in files if not collected.unseen(location)]
-    for location in known:
+    """The files that no test on a declared model owns, and those that equal a parent's.
+
+    Only what reads as baselines is among them.
+    """
+    found = Needless({}, [], [])
+    owned: list[Location] = []
+    for location in files:
+        if collected.unknown(location):
+            continue
         reason = _orphaned(location, collected)
-        if reason:
+        if reason is None:
+            owned.append(location)
+            continue
+        try:
+            list(read(location.path))
+        except ForeignFileError:
+            found.foreign.append(location)
+        except BaselineError as error:
+            found.errors.append(error)
+        else:
             found.reasons[location] = reason
     rank = {alias: place for place, alias in enumerate(collected.owners)}
-    owned = [location for location in known if location not in found.reasons]
     # Parents first: a child is held against what remains.
     for location in sorted(owned, key=lambda location: rank[location.alias]):
         _, *parents = collected.owners[location.alias]
         remaining = [a for a in parents if location.of_alias(a) not in found.reasons]
         try:
-            reason = _adds_nothing(location, remaining)
+            reason = _equal(location, remaining)
         except BaselineError as error:
             found.errors.append(error)
             continue
@@ -88,19 +109,15 @@ def _orphaned(location: Location, collected: Collected) -> str | None:
     return None
 
 
-def _adds_nothing(location: Location, parents: Sequence[str]) -> str | None:
+def _equal(location: Location, parents: Sequence[str]) -> str | None:
     """Why a file says nothing that its parents' don't; None if it does.
 
-    So it is where each of its findings, held against the nearest parent's of its name, is
-    *preserved*, and allows the same tolerance.
+    So it is where each of its findings equals the nearest parent's of its name.
     """
     served: dict[str, None] = {}
-    for entry in read_entries(location.path) if parents else []:
-        own = dumps(entry)
-        # Decoded once here, so that damage is reported with the file's own name.
-        found = find(location.path, parents, loads(own, location.path).name)
-        if found is None or not says_the_same(own, found[1]):
+    for baseline in read(location.path) if parents else ():
+        found = find(location.path, parents, baseline.name)
+        if found is None or not says_the_same(baseline.dumps(), found[1]):
             return None
         served[found[0]] = None
-    owners = " and ".join(served)
-    return f"says the same as {owners}'s: preserved, with the same tolerance" if served else None
+    return f"equals {' and '.join(served)}'s" if served else None

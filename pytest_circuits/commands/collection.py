@@ -13,12 +13,16 @@ import pytest
 
 from pytest_circuits.baselines import Location, walk
 from pytest_circuits.baselines.pruning import Collected
-from pytest_circuits.plugin import SETTINGS
+from pytest_circuits.settings import read_settings
 from pytest_circuits.snapshots import baseline_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_circuits.settings import Settings
+
+#: Names a source that is there on every machine; none is loaded.
+_STAND_IN = "bundled:recall"
 #: What a suite's own ``addopts`` may hold that has a run count on workers, or write files.
 _NEUTRAL = {
     "numprocesses": 0,
@@ -76,6 +80,8 @@ def collect(path: Path | None) -> Suite:
             pytest.main(arguments, plugins=[collector])
     finally:
         sys.dont_write_bytecode = writes
+    if collector.refusal:
+        raise CollectionError(collector.refusal)
     if collector.errors:
         raise CollectionError(
             "pytest can't collect every test, and none that it did not see may lose its baselines:"
@@ -93,23 +99,55 @@ def collect(path: Path | None) -> Suite:
 
 
 class _Collector:
-    """A pytest plugin that notes what is collected."""
+    """A pytest plugin that notes what is collected.
+
+    Attributes:
+        suite: what was collected.
+        refusal: why nothing was, where that is no matter of pytest's.
+        errors: what could not be collected.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self.suite: Suite | None = None
+        self.refusal = ""
         self.errors: list[str] = []
         self._items: list[pytest.Item] = []
+        self._settings: Settings | None = None
         self._path = path
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+    def pytest_cmdline_main(self, config: pytest.Config) -> pytest.ExitCode | None:
         """Undo what would narrow the collection or write; no plugin has read it yet."""
+        self.refusal = self._with_circuits(config)
+        if self.refusal:
+            return pytest.ExitCode.USAGE_ERROR
         for name, value in _NEUTRAL.items():
             if hasattr(config.option, name):
                 setattr(config.option, name, value)
         for name in _MEMORIES:
             if config.pluginmanager.has_plugin(name):
                 config.pluginmanager.unregister(name=name)
+        return None
+
+    def _with_circuits(self, config: pytest.Config) -> str:
+        """Switch ``--circuits`` on, as tests may ask for it; gives why that can't be, or nothing.
+
+        No model is loaded, and the reference need not be on this machine.
+        """
+        option = config.option
+        if not hasattr(option, "circuits"):
+            return "the plugin is switched off here (-p no:circuits)"
+        # Another one than the reference, as the environment may name it, is not asked for.
+        option.circuits_model = [f"reference={_STAND_IN}"]
+        settings = self._settings = read_settings(config)
+        if settings.reference is None:
+            return (
+                f"circuits_models is not set ({settings.ini}), and only declared models own "
+                f"baselines"
+            )
+        option.circuits = True
+        option.circuits_model = [f"{settings.reference}={_STAND_IN}"]
+        return ""
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what can't be collected."""
@@ -123,23 +161,21 @@ class _Collector:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Put it together, and look for baselines where pytest looked for tests."""
-        settings = session.config.stash.get(SETTINGS, None)
-        if settings is None:
-            raise pytest.UsageError("the plugin is switched off here (-p no:circuits)")
-        if not settings.declared:
-            raise pytest.UsageError(f"{settings.ini} declares no models (circuits_models)")
-        items = self._items
+        assert self._settings is not None
+        settings, items = self._settings, self._items
         files = [baseline_file(item) for item in items if isinstance(item, pytest.Function)]
         locations = [Location.of(file.resolve()) for file in files if file is not None]
         apart: list[Path] = []
+        # What was named may overlap, as in `testpaths = . sub`.
         self.suite = Suite(
-            files=list(self._files(session.config, apart)),
+            files=list(dict.fromkeys(self._files(session.config, apart))),
             collected=Collected(
                 circuits={(at.folder, at.module, at.name) for at in locations if at},
-                modules={(item.path.parent.resolve(), item.path.stem) for item in items},
+                modules={_module(item) for item in items},
+                without_parameters={_module(item) for item in items if _has_no_parameters(item)},
                 owners={alias: settings.owners(alias) for alias in settings.declared},
             ),
-            apart=apart,
+            apart=list(dict.fromkeys(apart)),
         )
 
     def _files(self, config: pytest.Config, apart: list[Path]) -> Iterator[Location]:
@@ -155,6 +191,17 @@ class _Collector:
         for argument in arguments:
             folder = Path(config.invocation_params.dir, argument).resolve()
             yield from walk(folder, skip)
+
+
+def _module(item: pytest.Item) -> tuple[Path, str]:
+    return item.path.parent.resolve(), item.path.stem
+
+
+def _has_no_parameters(item: pytest.Item) -> bool:
+    """Whether the item stands for a test with an empty set of parameters."""
+    # pytest says so in the mark that it puts on such a test, and nowhere else in public.
+    reasons = (str(mark.kwargs.get("reason", "")) for mark in item.iter_markers())
+    return any(reason.startswith("got empty parameter set") for reason in reasons)
 
 
 def _has_models(folder: Path) -> bool:

@@ -57,6 +57,13 @@ def cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
+def no_folder(path: Path) -> str | None:
+    """What is wrong with a path that should be a folder's; None if it is one's."""
+    if path.is_dir():
+        return None
+    return f"{path} is a file: name a folder" if path.exists() else f"there is no folder {path}"
+
+
 def shown(path: Path) -> Path:
     """A path as it is best read: from the working directory, where it lies below that."""
     here = Path.cwd()

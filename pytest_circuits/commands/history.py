@@ -13,6 +13,7 @@ from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
     cut,
+    no_folder,
     refuse,
     say,
     shown,
@@ -53,8 +54,9 @@ class Change(NamedTuple):
 
 def history(test: str, folder: Path, alias: str | None) -> int:
     """Print what commits did to a test's baselines, newest first."""
-    if not folder.is_dir():
-        return refuse(f"there is no folder {folder}")
+    problem = no_folder(folder)
+    if problem:
+        return refuse(problem)
     try:
         repository = Repository(folder)
         traces = _traces(repository, test, alias)

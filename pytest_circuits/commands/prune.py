@@ -13,6 +13,7 @@ from pytest_circuits.commands.console import (
     EXIT_PENDING,
     EXIT_UNREADABLE,
     complain,
+    no_folder,
     refuse,
     say,
     shown,
@@ -20,7 +21,7 @@ from pytest_circuits.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_circuits.baselines import Location
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
 def prune(path: Path | None, *, yes: bool) -> int:
     """List the baseline files that nobody needs; with ``yes`` delete them."""
-    if path is not None and not path.is_dir():
-        return refuse(f"there is no folder {path}")
+    problem = no_folder(path) if path else None
+    if problem:
+        return refuse(problem)
     try:
         suite = collect(path)
     except CollectionError as error:
@@ -39,7 +41,7 @@ def prune(path: Path | None, *, yes: bool) -> int:
     for location, reason in found.reasons.items():
         say(str(shown(location.path)))
         say(wrapped(reason, "  "))
-    for line in _left_alone(suite):
+    for line in _left_alone(suite, found.foreign):
         say(wrapped(f"left alone: {line}", ""))
     failures = list(_delete(found.reasons)) if yes else []
     problems = [*map(str, found.errors), *failures]
@@ -66,15 +68,18 @@ def _delete(locations: Iterable[Location]) -> Iterator[str]:
             yield f"{location.path}: can't be deleted ({error.strerror})."
 
 
-def _left_alone(suite: Suite) -> Iterator[str]:
-    """What nothing is known of."""
-    unseen = Counter(
-        location.folder / f"{location.module}.py"
-        for location in suite.files
-        if suite.collected.unseen(location)
+def _left_alone(suite: Suite, foreign: Sequence[Location]) -> Iterator[str]:
+    """What nothing is known of, and what is not ours."""
+    reasons = [(location, suite.collected.unknown(location)) for location in suite.files]
+    unknown = Counter(
+        (location.folder / f"{location.module}.py", reason)
+        for location, reason in reasons
+        if reason
     )
-    for test, number in unseen.items():
-        yield f"{_files(number)} of {shown(test)}, in which pytest finds no test"
+    for (test, reason), number in unknown.items():
+        yield f"{_files(number)} of {shown(test)}, {reason}"
+    for location in foreign:
+        yield f"{shown(location.path)}, which is no baseline file"
     for folder in suite.apart:
         yield f"{shown(folder)}, a suite of its own"
 

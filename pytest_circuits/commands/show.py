@@ -5,9 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines import BaselineError, loads, walk
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.envelope import read_entries
+from pytest_circuits.baselines import BaselineError, walk
+from pytest_circuits.baselines.envelope import read
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
@@ -40,8 +39,8 @@ def show(paths: Sequence[Path]) -> int:
     for file in files:
         say(str(file))
         try:
-            for entry in read_entries(file):
-                _print(loads(dumps(entry), file))
+            for baseline in read(file):
+                _print(baseline)
         except BaselineError as error:
             complain(str(error))
             status = EXIT_UNREADABLE

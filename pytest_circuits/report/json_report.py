@@ -9,9 +9,10 @@ from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.findings.encoding import DECIMALS
 from pytest_circuits.report.models import canary_of
-from pytest_circuits.report.reading import VERDICTS
+from pytest_circuits.report.reading import VERDICTS, test_of
 from pytest_circuits.report.summary import summarise_run
 from pytest_circuits.report.table import table
+from pytest_circuits.verdicts import reason_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Json
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Model, Run
+    from pytest_circuits.verdicts import Reason
 
 SCHEMA_VERSION = 1
 _FILE = "report.json"
@@ -40,7 +42,7 @@ def document(run: Run, exit_status: int) -> dict[str, Json]:
         "exit_status": exit_status,
         "gate": run.gate,
         "summary": _summary(run),
-        "models": [_model(model, run.of(model)) for model in run.models],
+        "models": [_model(model, run) for model in run.models],
         "tests": [
             {
                 "test": entry.test,
@@ -50,7 +52,7 @@ def document(run: Run, exit_status: int) -> dict[str, Json]:
                     alias: _verdict(entry.cells[alias]) for alias in aliases if alias in entry.cells
                 },
             }
-            for entry in table(run.rows)
+            for entry in table(run)
         ],
     }
 
@@ -82,6 +84,7 @@ def _summary(run: Run) -> dict[str, Json]:
         "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS if verdicts[verdict]},
         "failing": summary.failing,
         "waived": exceptions["waived"],
+        "failed_without_finding": summary.silent,
         "incomplete": summary.incomplete,
         "false_alarms": {
             "at_most": None if alarms is None else round(alarms, DECIMALS),
@@ -91,8 +94,8 @@ def _summary(run: Run) -> dict[str, Json]:
     }
 
 
-def _model(model: Model, rows: list[Row]) -> dict[str, Json]:
-    canary = canary_of(rows)
+def _model(model: Model, run: Run) -> dict[str, Json]:
+    canary = canary_of(run.of(model))
     return {
         "alias": model.alias,
         "source": model.source,
@@ -104,6 +107,7 @@ def _model(model: Model, rows: list[Row]) -> dict[str, Json]:
         }
         if canary
         else None,
+        "failed_without_finding": [*sorted(map(test_of, run.failed_on(model)))],
     }
 
 
@@ -112,7 +116,8 @@ def _verdict(row: Row) -> dict[str, Json]:
         "verdict": row.verdict,
         "number": row.number,
         "headline": row.headline,
-        "reasons": list(row.reasons),
+        "reasons": [_reason(reason) for reason in row.reasons],
+        "more_reasons": row.more_reasons,
         "passes": row.passes,
         "outcome": row.outcome,
         "waived": row.waived,
@@ -122,4 +127,19 @@ def _verdict(row: Row) -> dict[str, Json]:
         "redundant": row.redundant,
         "own_tolerance": row.own_tolerance,
         "scope": row.scope or None,
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Json]:
+    return {
+        "subject": reason.subject,
+        "about": reason.about.value,
+        "change": reason.change.value,
+        "quantity": reason.quantity or None,
+        "before": reason.before,
+        "after": reason.after,
+        "tolerance": reason.tolerance,
+        "null": reason.null,
+        "other": reason.other or None,
+        "text": reason_text(reason),
     }

@@ -42,26 +42,13 @@ def canary_of(rows: Sequence[Row]) -> Canary | None:
     return Canary(before, after, Scope(heaviest.scope))
 
 
-def model_line(model: Model, rows: Sequence[Row], width: int) -> str:
+def model_line(model: Model, rows: Sequence[Row]) -> str:
     """Whose baselines served for a model, and whether the whole model moved.
 
-    Empty where it has only its own baselines and nothing changed. The losses are left out where
-    they don't fit.
-
-    Args:
-        model: the model.
-        rows: its rows.
-        width: columns there are.
+    Empty where it has only its own baselines and nothing changed.
     """
-    canary = canary_of(rows) if any(map(changed, rows)) else None
-    facts = [fact for fact in (_whose(model, rows), _reach(canary)) if fact]
-    if not facts:
-        return ""
-    text = f"{model.alias}: {'; '.join(facts)}"
-    if canary is None:
-        return text
-    with_losses = f"{text} (canary {canary.before:.2f} → {canary.after:.2f})"
-    return with_losses if len(with_losses) <= width else text
+    facts = [fact for fact in (_whose(model, rows), _reach(rows)) if fact]
+    return f"{model.alias}: {'; '.join(facts)}" if facts else ""
 
 
 def redundant_line(model: Model, rows: Sequence[Row]) -> str:
@@ -69,8 +56,8 @@ def redundant_line(model: Model, rows: Sequence[Row]) -> str:
     count = sum(row.redundant for row in rows)
     if not count:
         return ""
-    say = "baseline says" if count == 1 else "baselines say"
-    return f"{model.alias}: {count} {say} the same as its parent's: pytest-circuits prune"
+    equal = "baseline equals its parent's" if count == 1 else "baselines equal their parent's"
+    return f"{model.alias}: {count} {equal}: pytest-circuits prune"
 
 
 def _whose(model: Model, rows: Sequence[Row]) -> str:
@@ -88,9 +75,14 @@ def _whose(model: Model, rows: Sequence[Row]) -> str:
     return ", ".join([f"{count} {noun} of {whose}", *(f"{n} of {who}" for n, who in others)])
 
 
-def _reach(canary: Canary | None) -> str:
-    if canary is None:
-        return ""
-    if canary.scope is Scope.WHOLE_MODEL:
-        return "the whole model moved"
-    return "changes are specific"
+def _reach(rows: Sequence[Row]) -> str:
+    """How far the changes reach, or why that can't be said; empty where nothing changed."""
+    news = [row for row in rows if changed(row)]
+    canary = canary_of(rows)
+    if news and canary:
+        whole = canary.scope is Scope.WHOLE_MODEL
+        reach = "the whole model moved" if whole else "changes are specific"
+        return f"{reach} (canary {canary.before:.2f} → {canary.after:.2f})"
+    if any(row.no_canary for row in news):
+        return "its baselines hold no canary (approve anew to get one)"
+    return ""

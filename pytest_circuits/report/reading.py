@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_circuits.report.rows import Row
+    from pytest_circuits.report.run import FailedTest
 
 #: Every verdict a row can have, worst first.
 VERDICTS = (REFUSED, *(kind.value for kind in SEVERITY), NOT_JUDGED)
@@ -48,12 +49,12 @@ def exception(row: Row) -> str:
     return "waived" if row.waived else ""
 
 
-def test_of(row: Row) -> str:
-    """The node id of the row's test without the model's alias."""
-    for ending, rest in ((f"[{row.alias}]", ""), (f"-{row.alias}]", "]")):
-        if row.test.endswith(ending):
-            return row.test.removesuffix(ending) + rest
-    return row.test
+def test_of(told: Row | FailedTest) -> str:
+    """The node id of a row's test, or of a failed one, without the model's alias."""
+    for ending, rest in ((f"[{told.alias}]", ""), (f"-{told.alias}]", "]")):
+        if told.test.endswith(ending):
+            return told.test.removesuffix(ending) + rest
+    return told.test
 
 
 def labels(rows: Iterable[Row]) -> dict[str, str]:

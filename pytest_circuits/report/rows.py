@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.verdicts import headline, reason_text, summarise
+from pytest_circuits.report.text import cut
+from pytest_circuits.verdicts import About, Change, Reason, headline, summarise
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
@@ -41,9 +42,11 @@ class Row:
         waived: whether it is the waiver that let it pass.
         scope: ``specific`` or ``whole model``, as the canary tells; empty where it can't.
         canary: the canary's loss in the baseline and now; empty where they can't be compared.
-        redundant: whether its baseline says the same as the one of the alias's parent.
+        no_canary: whether that is because the baseline has none.
+        redundant: whether its baseline equals the one of the alias's parent.
         own_tolerance: whether the baseline's tolerance is another than the default.
-        reasons: the verdict's reasons in words, worst first.
+        reasons: the verdict's reasons, worst first.
+        more_reasons: how many further ones were left out.
         outcome: the test's outcome.
     """
 
@@ -61,9 +64,11 @@ class Row:
     waived: bool = False
     scope: str = ""
     canary: tuple[float, ...] = ()
+    no_canary: bool = False
     redundant: bool = False
     own_tolerance: bool = False
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    more_reasons: int = 0
     outcome: str = ""
 
     @classmethod
@@ -80,6 +85,7 @@ class Row:
         written: bool,
         waiver: str = "",
         waived: bool = False,
+        no_canary: bool = False,
         redundant: bool = False,
         own_tolerance: bool = False,
     ) -> Row:
@@ -100,9 +106,11 @@ class Row:
             waived=waived,
             scope=verdict.scope or "",
             canary=() if canary is None else (canary.before, canary.after),
+            # A finding that has none itself would have none after an approval either.
+            no_canary=no_canary and finding.canary is not None,
             redundant=redundant,
             own_tolerance=own_tolerance,
-            reasons=tuple(reason_text(reason) for reason in verdict.reasons),
+            reasons=verdict.reasons,
         )
 
     @classmethod
@@ -120,12 +128,13 @@ class Row:
     def to_json(self) -> str:
         """The row as one JSON string of at most 2 KiB.
 
-        The least important reasons give way first, then the ends of long names that say least.
+        A reason is a list of its fields. The least important reasons give way first, and are
+        counted; then the ends of long names that say least.
         """
         row, limit = self, 400
-        while len(text := json.dumps(asdict(row), ensure_ascii=False).encode()) > _MAX_BYTES:
+        while len(text := row._dumps()) > _MAX_BYTES:
             if row.reasons:
-                row = replace(row, reasons=row.reasons[:-1])
+                row = replace(row, reasons=row.reasons[:-1], more_reasons=row.more_reasons + 1)
                 continue
             row = replace(
                 row,
@@ -133,15 +142,29 @@ class Row:
                 alias=row.alias[:limit],
                 owner=row.owner[:limit],
                 name=row.name[:limit],
-                headline=row.headline[:limit],
+                headline=cut(row.headline, limit),
                 waiver=row.waiver[:limit],
             )
             limit //= 2
         return text.decode()
 
+    def _dumps(self) -> bytes:
+        document = {**vars(self), "reasons": [_as_list(reason) for reason in self.reasons]}
+        return json.dumps(document, ensure_ascii=False).encode()
+
     @classmethod
     def from_json(cls, text: str, outcome: str) -> Row:
         """The row in a string that :meth:`to_json` made, with its test's outcome."""
         fields = json.loads(text)
-        lists = {name: tuple(fields[name]) for name in ("reasons", "canary")}
-        return cls(**{**fields, **lists, "outcome": outcome})
+        reasons = tuple(
+            Reason(Change(change), About(about), *rest)
+            for change, about, *rest in fields["reasons"]
+        )
+        read = {"reasons": reasons, "canary": tuple(fields["canary"]), "outcome": outcome}
+        return cls(**{**fields, **read})
+
+
+def _as_list(reason: Reason) -> list[float | str | None]:
+    return [
+        round(value, DECIMALS) if isinstance(value, float) else value for value in astuple(reason)
+    ]

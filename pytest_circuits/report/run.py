@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
@@ -24,6 +24,18 @@ class Model:
     owners: tuple[str, ...]
 
 
+class FailedTest(NamedTuple):
+    """A circuit test that failed and gave no finding, so that no row tells of it.
+
+    Attributes:
+        test: its node id.
+        alias: its model's alias; empty for a test that can't run once for every model.
+    """
+
+    test: str
+    alias: str
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run found.
@@ -32,14 +44,20 @@ class Run:
         models: the models that were asked for, in the order they were named.
         rows: a row a finding, in any order.
         gate: which verdicts fail, a value of :class:`~pytest_circuits.verdicts.Gate`.
-        unfinished: tests that never came to measure (a failed setup, a lost worker).
+        failed: tests that failed without a finding, also in their setup, in any order.
+        unfinished: tests that never ran to an end (a run that stopped, a lost worker).
     """
 
     models: tuple[Model, ...]
     rows: tuple[Row, ...]
     gate: str = "regression"
+    failed: tuple[FailedTest, ...] = ()
     unfinished: int = 0
 
     def of(self, model: Model) -> list[Row]:
         """A model's rows."""
         return [row for row in self.rows if row.alias == model.alias]
+
+    def failed_on(self, model: Model) -> list[FailedTest]:
+        """A model's tests that failed without a finding."""
+        return [failed for failed in self.failed if failed.alias == model.alias]

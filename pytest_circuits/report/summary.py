@@ -31,7 +31,8 @@ class Summary:
             known.
         false_alarms: the upper bound of the expected false alarms among those by default; None
             where there are none, or where the gate isn't the one it was counted for.
-        incomplete: tests that never came to measure.
+        silent: tests that failed without a finding.
+        incomplete: tests that never ran to an end.
     """
 
     findings: int
@@ -40,6 +41,7 @@ class Summary:
     by_default: int
     by_own: int
     false_alarms: float | None
+    silent: int
     incomplete: int
 
 
@@ -58,5 +60,6 @@ def summarise_run(run: Run) -> Summary:
         by_default=by_default,
         by_own=by_own,
         false_alarms=expected_alarms(by_default) if known else None,
+        silent=len(run.failed),
         incomplete=run.unfinished,
     )

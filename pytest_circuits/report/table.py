@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_circuits.report.rows import Row
+    from pytest_circuits.report.run import Run
 
 
 @dataclass(frozen=True)
@@ -23,28 +24,33 @@ class Entry:
         name: the finding's name within its test; empty for the first.
         measure: the finding's measure.
         cells: the model's row, by alias; a model without the finding is missing.
+        failed: the aliases of models on which the test failed without a finding.
     """
 
     test: str
     name: str
     measure: str
     cells: Mapping[str, Row]
+    failed: frozenset[str]
 
 
-def table(rows: Iterable[Row]) -> list[Entry]:
-    """The rows as a table, in the order of the tests' node ids.
+def table(run: Run) -> list[Entry]:
+    """A run's rows as a table, in the order of the tests' node ids.
 
     Findings that were never compared have no name; the n-th of a measure on one model stands
     beside the n-th on the others.
     """
     entries: dict[tuple[str, str, str, int], dict[str, Row]] = {}
     seen: Counter[tuple[str, ...]] = Counter()
-    for row in rows:
+    for row in run.rows:
         key = (test_of(row), row.name, row.measure)
         seen[*key, row.alias] += 1
         entries.setdefault((*key, seen[*key, row.alias]), {})[row.alias] = row
+    failed: dict[str, set[str]] = {}
+    for each in run.failed:
+        failed.setdefault(test_of(each), set()).add(each.alias)
     return [
-        Entry(test, name, measure, cells)
+        Entry(test, name, measure, cells, frozenset(failed.get(test, ())))
         for (test, name, measure, _), cells in sorted(entries.items(), key=lambda item: item[0])
     ]
 

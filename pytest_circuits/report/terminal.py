@@ -10,7 +10,7 @@ from pytest_circuits.report.reading import badness, colour, fails, labels, marks
 from pytest_circuits.report.summary import summarise_run
 from pytest_circuits.report.table import table, worst_first
 from pytest_circuits.report.terminal_table import table_lines
-from pytest_circuits.report.text import Line, cut, names, plain
+from pytest_circuits.report.text import Line, Part, folded, names, squeeze
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
@@ -34,21 +34,17 @@ def terminal_lines(run: Run, width: int) -> list[Line]:
         run: the run.
         width: columns of the terminal; no line is longer.
     """
-    incomplete = f"incomplete: {run.unfinished} circuit test(s) did not run to a verdict"
-    last = [plain(incomplete, width, "red")] if run.unfinished else []
-    if not run.rows:
-        return [plain("no findings", width), *last]
     rows = sorted(run.rows, key=lambda row: (*badness(row), row.test, row.name))
     called = labels(rows)
     last = [
         *_waivers_not_needed(rows, called, width),
         *_models(run, width),
         *_total(run, width),
-        *last,
+        *_incomplete(run, width),
     ]
-    if len(run.models) == 1:
+    if len(run.models) == 1 or not rows:
         return [*_findings(rows, called, width), *last]
-    entries = worst_first(table(rows))
+    entries = worst_first(table(run))
     overview = table_lines(
         entries,
         [_label(called[entry.test], entry.name) for entry in entries],
@@ -78,17 +74,14 @@ def _findings(
     # The number matters more than the name, which stands in pytest's own summary too.
     wanted = room - max(len(_number(row)) for row in rows)
     most = max(1, min(max(_LEAST_TEST, wanted), room - _LEAST_NUMBER))
+    indent = " " * (verdict_width + 1)
     lines = []
     shown = names([_label(called[test_of(row)], row.name) for row in rows], most, bare=bare)
     for row, name in zip(rows, shown, strict=True):
-        text = (
-            f"{row.verdict:<{verdict_width}} {name} "
-            f"{cut(row.alias, alias_width):<{alias_width}} {_number(row)}"
-        )
-        lines.append(plain(text.rstrip(), width, colour(row)))
-        waiver = _waiver(row)
-        if waiver:
-            lines.append(plain(f"{'':{verdict_width}} {waiver}", width, colour(row)))
+        alias = f"{squeeze(row.alias, alias_width):<{alias_width}}"
+        head = f"{row.verdict:<{verdict_width}} {name} {alias} "
+        lines += folded(_number(row), width, colour(row), head=head, indent=indent)
+        lines += folded(_waiver(row), width, colour(row), head=indent, indent=indent)
     return lines
 
 
@@ -118,29 +111,55 @@ def _waivers_not_needed(
     for test, waiver in waivers.items():
         if test not in needed:
             when, _, _ = waiver.partition(":")
-            yield plain(f"{called[test]}: waiver {when} is not needed", width)
+            yield from folded(f"{called[test]}: waiver {when} is not needed", width)
 
 
 def _models(run: Run, width: int) -> Iterator[Line]:
     for model in run.models:
         rows = run.of(model)
-        for text in (model_line(model, rows, width), redundant_line(model, rows)):
-            if text:
-                yield plain(text, width)
+        for text in (model_line(model, rows), redundant_line(model, rows)):
+            yield from folded(text, width)
+        failed = run.failed_on(model)
+        if failed:
+            yield from folded(f"{model.alias}: {_silent(len(failed))}", width, "red")
+
+
+def _silent(count: int) -> str:
+    return f"{count} {'test' if count == 1 else 'tests'} failed without a finding"
 
 
 def _total(run: Run, width: int) -> Iterator[Line]:
     """How many findings of which kinds, and how many false alarms to expect."""
     summary = summarise_run(run)
+    parts = [
+        Part(_counted(summary)),
+        *([Part(_silent(summary.silent), "red")] if summary.silent else []),
+        *map(Part, _alarms(summary)),
+    ]
+    first, *others = parts
+    together = Line((first, *(p for part in others for p in (Part("; "), part))))
+    if len(together.text) <= width:
+        yield together
+        return
+    for text, colour_of_it in parts:
+        yield from folded(text, width, colour_of_it)
+
+
+def _counted(summary: Summary) -> str:
+    if not summary.findings:
+        return "no findings"
     counted = ", ".join(
         f"{count} {verdict}{f' ({exception})' if exception else ''}"
         for (verdict, exception), count in summary.counts.items()
     )
     noun = "finding" if summary.findings == 1 else "findings"
-    parts = [f"{summary.findings} {noun}: {counted}", *_alarms(summary)]
-    together = "; ".join(parts)
-    for text in [together] if len(together) <= width else parts:
-        yield plain(text, width)
+    return f"{summary.findings} {noun}: {counted}"
+
+
+def _incomplete(run: Run, width: int) -> Iterator[Line]:
+    if run.unfinished:
+        text = f"incomplete: {run.unfinished} circuit test(s) did not run to a verdict"
+        yield from folded(text, width, "red")
 
 
 def _alarms(summary: Summary) -> Iterator[str]:

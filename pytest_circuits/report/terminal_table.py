@@ -10,11 +10,12 @@ from pytest_circuits.report.text import Line, Part, cut, names, squeeze
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_circuits.report.rows import Row
     from pytest_circuits.report.table import Entry
 
 _GAP = "  "
 _NONE = "-"
+#: The cell of a test that failed without a finding.
+_FAILED = "failed"
 #: What names of tests keep beside as many models as fit.
 _LEAST_NAME = 14
 #: What an alias may widen its column to.
@@ -45,11 +46,12 @@ def table_lines(
     """
     least = min(_LEAST_NAME, max(map(len, labels)), width // 2)
     most = max(1, width - least - len(_GAP))
-    columns = [_column(alias, [e.cells.get(alias) for e in entries], most) for alias in aliases]
+    columns = [_column(alias, entries, most) for alias in aliases]
+    blocks = _blocks(columns, width - least)
+    taken = max(sum(len(_GAP) + column.width for column in block) for block in blocks)
+    shown = names(labels, width - taken, bare=True)
     lines: list[Line] = []
-    for block in _blocks(columns, width - least):
-        room = width - sum(len(_GAP) + column.width for column in block)
-        shown = names(labels, room, bare=True)
+    for block in blocks:
         if lines:
             lines.append(Line(()))
         lines.append(_line(" " * len(shown[0]), [column.head for column in block]))
@@ -57,23 +59,25 @@ def table_lines(
     return lines
 
 
-def _column(alias: str, rows: Sequence[Row | None], most: int) -> _Column:
+def _column(alias: str, entries: Sequence[Entry], most: int) -> _Column:
+    rows = [entry.cells.get(alias) for entry in entries]
     numbers = ["" if row is None or row.number is None else f"{row.number:.2f}" for row in rows]
     number_width = max(map(len, numbers))
     verdict_width = max(len(row.verdict) for row in rows if row) if any(rows) else 0
-    texts = [
-        " ".join([f"{row.verdict:<{verdict_width}} {number:>{number_width}}", *marks(row)]).rstrip()
-        if row
-        else _NONE
-        for row, number in zip(rows, numbers, strict=True)
-    ]
-    width = min(most, max(*map(len, texts), min(len(alias), _MOST_ALIAS)))
+    cells = []
+    for entry, row, number in zip(entries, rows, numbers, strict=True):
+        if row is None:
+            cells.append(Part(_FAILED, "red") if alias in entry.failed else Part(_NONE))
+            continue
+        text = f"{row.verdict:<{verdict_width}} {number:>{number_width}}"
+        text = " ".join([text, *marks(row)]).rstrip()
+        # A number that is cut is a wrong one.
+        cells.append(Part(text if len(text) <= most else cut(row.verdict, most), colour(row)))
+    longest = max(len(cell.text) for cell in cells)
+    width = min(most, max(longest, min(len(alias), _MOST_ALIAS)))
     return _Column(
         Part(f"{squeeze(alias, width):<{width}}"),
-        tuple(
-            Part(f"{cut(text, width):<{width}}", colour(row) if row else "")
-            for row, text in zip(rows, texts, strict=True)
-        ),
+        tuple(cell._replace(text=f"{cell.text:<{width}}") for cell in cells),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class Part(NamedTuple):
@@ -26,9 +27,36 @@ class Line(NamedTuple):
         return "".join(part.text for part in self.parts)
 
 
-def plain(text: str, width: int, colour: str = "") -> Line:
-    """A line of one colour, cut where it doesn't fit."""
-    return Line((Part(cut(text, width), colour),))
+def folded(
+    text: str, width: int, colour: str = "", *, head: str = "", indent: str = "  "
+) -> list[Line]:
+    """A text of one colour, on as many lines as it needs: a number that is cut is a wrong one.
+
+    It is broken between its clauses (``; ``), and a clause that is longer than a line at spaces.
+
+    Args:
+        text: the text.
+        width: columns there are.
+        colour: the lines' colour.
+        head: what stands before it on its first line.
+        indent: what stands before it on the others.
+    """
+    lines, begun = [head], False
+    for piece in _pieces(text, max(1, width - len(indent))):
+        gap = " " if begun else ""
+        if len(lines[-1]) + len(gap) + len(piece) <= width:
+            lines[-1] += gap + piece
+        else:
+            lines.append(indent + piece)
+        begun = True
+    return [Line((Part(cut(line.rstrip(), width), colour),)) for line in lines if line.strip()]
+
+
+def _pieces(text: str, most: int) -> Iterator[str]:
+    """Clauses, the words of those that are too long, and the parts of words that are."""
+    for clause in re.split("(?<=;) ", text):
+        for piece in [clause] if len(clause) <= most else clause.split(" "):
+            yield from (piece[at : at + most] for at in range(0, len(piece), most))
 
 
 def cut(text: str, width: int) -> str:

@@ -90,6 +90,7 @@ def test_every_measured_number_keeps_its_digits():
     new = json.loads(json.dumps(old), parse_float=lambda text: round(float(text) + 0.0001, 4))
     for chosen in ("convention", "recorded_with", "tolerance"):
         new[chosen] = old[chosen]
+    new["role"]["threshold"] = old["role"]["threshold"]
     assert new != old
     assert keep_digits(new, old) == old
 
@@ -191,3 +192,8 @@ def test_neither_document_is_changed():
 def test_what_is_kept_is_a_baseline():
     kept = keep_digits(document([[0.5001, 0.95]]), document())
     assert loads(json.dumps(kept), "here").document() == kept
+
+
+def test_a_threshold_was_chosen_and_is_the_new_one():
+    old, new = (document(role=Role("induction heads", at)) for at in (0.4, 0.4001))
+    assert keep_digits(new, old)["role"]["threshold"] == 0.4001

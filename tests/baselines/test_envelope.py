@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pytest_circuits.baselines import SCHEMA_VERSION, Baseline, BaselineError, loads
 from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.baselines.envelope import read_entries
-from pytest_circuits.findings import Behaviour, Direction, Finding, Role
+from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.verdicts import default_tolerance
 
@@ -117,44 +118,110 @@ def test_a_baseline_comes_back_from_its_text():
     assert back.dumps() == original.dumps()
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        ({"values": "many"}, "ValueError"),
-        ({"values": [[0.1, None]]}, "InvalidFindingError"),
-        ({"direction": "sideways"}, "ValueError: 'sideways'"),
-        ({"companion": []}, "AttributeError"),
-        ({"role": []}, "TypeError"),
-        ({"tolerance": None}, "TypeError"),
-        ({"tolerance": {"value": [0.1, 0.1], "role": [0.1, 0.1]}}, "KeyError: 'behaviours'"),
-        (
-            {
-                "tolerance": {
-                    "value": [0.1, 0.1], "role": [0.1, 0.1], "behaviours": {},
-                    "canary": [0.1, 0.1], "top": 0.05, "origin": "mine"
-                }
-            },
-            "KeyError: 'repeat_loss'",
-        ),
-    ],
-)  # fmt: skip
-def test_a_damaged_baseline_is_named_with_what_to_do(damage, said):
-    document = {**json.loads(baseline("second").dumps()), **damage}
+def with_everything():
+    """A baseline's document with a null, a canary and an error that is undefined."""
+    whole = baseline("second")
+    finding = replace(
+        whole.finding,
+        errors=np.array([[np.nan, 0.02]]),
+        nulls={"L0H1": Null(0.01, 0.001)},
+        canary=Canary(3.1, "text", "c146e18e1902e4c8"),
+    )
+    return json.loads(replace(whole, finding=finding).dumps())
+
+
+LOSS = ("companion", "repeat_loss")
+DAMAGES = [
+    (("values",), ..., "values is missing"),
+    (("tolerance",), ..., "tolerance is missing"),
+    ((*LOSS, "unit"), ..., "companion.repeat_loss.unit is missing"),
+    (("role", "threshold"), ..., "role.threshold is missing"),
+    (("canary", "tokens"), ..., "canary.tokens is missing"),
+    (("nulls", "L0H1", "p"), ..., "nulls.L0H1.p is missing"),
+    (("tolerance", "behaviours"), ..., "tolerance.behaviours is missing"),
+    (("tolerance", "behaviours", "repeat_loss"), ...,
+     "tolerance.behaviours.repeat_loss is missing"),
+    (("measure",), 5, "measure is 5, which is no text"),
+    (("quantity",), None, "quantity is null, which is no text"),
+    (("unit",), ["nats"], 'unit is ["nats"], which is no text'),
+    (("convention",), "block 4", 'convention is "block 4", which is no object'),
+    (("prompts",), [1, 2], "prompts is [1, 2], which is no object"),
+    (("companion",), [], "companion is [], which is no object"),
+    (LOSS, 0.5, "companion.repeat_loss is 0.5, which is no object"),
+    (("role",), [], "role is [], which is no object"),
+    (("nulls",), None, "nulls is null, which is no object"),
+    (("samples",), 2.5, "samples is 2.5, which is no whole number"),
+    (("clusters",), True, "clusters is true, which is no whole number"),
+    ((*LOSS, "vital"), 1, "companion.repeat_loss.vital is 1, which is not true or false"),
+    ((*LOSS, "value"), None, "companion.repeat_loss.value is null, which is no number"),
+    (("direction",), "sideways",
+     'direction is "sideways", which is none of higher, lower, two-sided'),
+    ((*LOSS, "direction"), 1,
+     "companion.repeat_loss.direction is 1, which is none of higher, lower, two-sided"),
+    (("tolerance",), None, "tolerance is null, which is no object"),
+    (("tolerance", "value"), [0.1], "tolerance.value is [0.1], which is no pair of numbers"),
+    (("tolerance", "role"), 0.1, "tolerance.role is 0.1, which is no pair of numbers"),
+    (("tolerance", "canary"), ["a", 1],
+     'tolerance.canary is ["a", 1], which is no pair of numbers'),
+    (("tolerance", "behaviours", "repeat_loss"), [1, 2, 3],
+     "tolerance.behaviours.repeat_loss is [1, 2, 3], which is no pair of numbers"),
+    (("tolerance", "top"), "all", 'tolerance.top is "all", which is no number'),
+    (("nulls", "L0H1", "p"), 2, "nulls.L0H1.p is 2, which is no probability"),
+    (("nulls", "L0H1", "p"), -0.1, "nulls.L0H1.p is -0.1, which is no probability"),
+    (("nulls", "L7H0"), {"mean": 0.1, "p": 0.1}, "nulls names L7H0, and there is no such head"),
+    (("nulls", "0.1"), {"mean": 0.1, "p": 0.1}, "nulls names 0.1, and there is no such head"),
+    (("profiles", "L0H2"), [1.0], "profiles names L0H2, and there is no such head"),
+    (("profiles", "L0H1"), ["a"], 'profiles.L0H1 is ["a"], which is no row of numbers'),
+    (("values",), "many", 'values is "many", which does not fit the axes ["layer", "head"]'),
+    (("values",), [0.1, 0.9], "values is [0.1, 0.9], which does not fit the axes"),
+    (("values",), [[0.1], [0.1, 0.9]], "values is [[0.1], [0.1, 0.9]], which does not fit"),
+    (("errors",), [["a", 0.1]], 'errors is [["a", 0.1]], which does not fit the axes'),
+    (("errors",), [[0.1]], "induction_scores: values (1, 2) and errors (1, 1) do not fit the axes"),
+    (("values",), [[0.1, None]], "values is null for some heads and not for all"),
+    (("axes",), "head", 'axes is "head", which is no list'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "said"), DAMAGES)
+def test_a_damaged_baseline_is_named_with_what_is_wrong_and_what_to_do(path, value, said):
+    document = with_everything()
+    *way, last = path
+    part = document
+    for step in way:
+        part = part[step]
+    if value is ...:
+        del part[last]
+    else:
+        part[last] = value
 
     with pytest.raises(BaselineError) as error:
         loads(dumps(document), "suite/test_heads.json")
 
     first, second = str(error.value).splitlines()
-    assert first.startswith("suite/test_heads.json: the baseline 'second' is damaged (")
-    assert said in first
-    assert second == ("Restore the file from version control, or delete it and approve it anew.")
+    assert first.startswith(f"suite/test_heads.json: the baseline 'second' is damaged ({said}")
+    assert first.endswith(").")
+    assert second == "Restore the file from version control, or delete it and approve it anew."
+
+
+def test_a_role_without_heads_is_damage():
+    document = with_everything() | {"axes": [], "values": 1.0, "errors": 0.1}
+    del document["nulls"], document["profiles"]
+    with pytest.raises(BaselineError, match="it has a role, and its values are of no heads"):
+        loads(dumps(document), "f.json")
+
+
+def test_what_is_long_is_cut_in_a_message():
+    document = with_everything() | {"measure": ["induction_scores"] * 100}
+    with pytest.raises(BaselineError) as error:
+        loads(dumps(document), "f.json")
+    assert len(str(error.value).splitlines()[0]) < 150
 
 
 def test_a_baseline_without_a_name_is_that_of_the_test():
     document = json.loads(baseline().dumps())
     del document["values"]
 
-    with pytest.raises(BaselineError, match=r"baseline 'of this test' is damaged \(KeyError"):
+    with pytest.raises(BaselineError, match=r"baseline 'of this test' is damaged \(values is miss"):
         loads(dumps(document), "f.json")
 
 

@@ -115,11 +115,54 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, monkeypat
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+@pytest.fixture
+def umask():
+    """Set the process's umask for a test."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
-def test_others_may_read_a_baseline(path):
+@pytest.mark.parametrize(
+    ("mask", "expected"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)], ids=oct
+)
+def test_a_new_file_may_be_read_by_those_whom_the_umask_lets(path, umask, mask, expected):
+    umask(mask)
     write(path, [baseline()])
 
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert mode(path) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+@pytest.mark.parametrize("own", [0o664, 0o600, 0o444], ids=oct)
+def test_a_file_that_is_written_anew_keeps_its_permissions(path, umask, own):
+    write(path, [baseline(value=1.0)])
+    path.chmod(own)
+    umask(0o022)
+    write(path, [baseline(value=2.0)])
+
+    assert (mode(path), value(path, ["gpt2"])) == (own, ("gpt2", 2.0))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows links need rights")
+@pytest.mark.parametrize("there", [True, False], ids=["a file", "nothing yet"])
+def test_what_a_link_points_to_is_written_and_the_link_stays(path, tmp_path, there):
+    target = tmp_path / "shared/store.json"
+    if there:
+        write(target, [baseline(value=1.0)])
+    path.parent.mkdir(parents=True)
+    path.symlink_to(os.path.relpath(target, path.parent))
+    write(path, [baseline(value=2.0)])
+
+    assert path.is_symlink()
+    assert value(path, ["gpt2"]) == ("gpt2", 2.0)
+    assert [entry.name for entry in target.parent.iterdir()] == [target.name]
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 def test_the_nearest_owner_with_a_baseline_serves(path):
@@ -152,7 +195,7 @@ def test_a_damaged_entry_is_reported_with_its_file(path):
     with pytest.raises(BaselineError) as error:
         find(path, ["gpt2"], "a")
 
-    assert str(error.value).startswith(f"{path}: the baseline 'a' is damaged (KeyError: 'values')")
+    assert str(error.value).startswith(f"{path}: the baseline 'a' is damaged (values is missing)")
 
 
 def test_a_damaged_file_of_an_owner_on_the_way_is_no_missing_one(path):

@@ -445,6 +445,16 @@ def test_a_folder_that_is_not_there_is_a_usage_error(command):
     )
 
 
+def test_a_file_is_no_folder_to_look_in(repository, command, store):
+    path = store("recall")
+    repository.commit("Approve the heads")
+    assert command("history", "test_heads", path) == (
+        2,
+        [],
+        [f"pytest-circuits: {path} is a file: name a folder"],
+    )
+
+
 def test_it_asks_git_a_few_times_however_long_the_history_is(
     repository, command, store, baseline, monkeypatch
 ):

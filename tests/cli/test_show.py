@@ -14,16 +14,16 @@ INDUCTION = "__circuits__/recall/test_recall/test_induction_heads.json"
 
 
 @pytest.fixture
-def suite_folder(tmp_path, monkeypatch):
+def suite_folder(tmp_path):
     """The quickstart's baselines in the working directory."""
     shutil.copytree(EXAMPLES / "quickstart" / "__circuits__", tmp_path / "__circuits__")
-    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture(autouse=True)
-def _of_80_columns(monkeypatch):
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
 
 
 def show(capsys, *arguments):

@@ -1,18 +1,24 @@
 """The JSON report: the table tests × models, and what a run comes to."""
 
 import json
-import os
+from pathlib import Path
 
 import pytest
-from handmade_rows import row, run
+from handmade_rows import failed, row, run
 
 from pytest_circuits.report import document, write_report
+from pytest_circuits.verdicts import About, Change, Reason
 
 ROWS = [
     row(number=4.0, owner="recall", outcome="passed"),
     row(
         "lost", alias="tuned", number=0.5, owner="recall", headline="L1H0 1.00→0.00 +3",
-        reasons=("L1H0 left the role", "repeat loss 0.00 → 4.17"), passes=False,
+        reasons=(
+            Reason(Change.LEFT, About.HEAD, "L1H0", "score", 1.0, 0.0, 0.1, null=0.02),
+            Reason(Change.MOVED, About.HEAD, "L1H1", "score", 0.9, 0.8, 0.09, other="L1H2"),
+            Reason(Change.DIFFERS, About.FIELD, "prompts.hash", "", "1f", "2e"),
+        ),
+        more_reasons=3, passes=False,
         outcome="failed", scope="specific", canary=(4.75123456, 4.77),
     ),
     row("weakened", "t.py::test_b[x]", name="other", waived=True, waiver="until 2027-01-31: x"),
@@ -29,7 +35,45 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
         "verdict": "lost",
         "number": 0.5,
         "headline": "L1H0 1.00→0.00 +3",
-        "reasons": ["L1H0 left the role", "repeat loss 0.00 → 4.17"],
+        "reasons": [
+            {
+                "subject": "L1H0",
+                "about": "head",
+                "change": "left",
+                "quantity": "score",
+                "before": 1.0,
+                "after": 0.0,
+                "tolerance": 0.1,
+                "null": 0.02,
+                "other": None,
+                "text": "L1H0 left the role: score 1.00 → 0.00 (tolerance 0.10, null 0.02)",
+            },
+            {
+                "subject": "L1H1",
+                "about": "head",
+                "change": "moved",
+                "quantity": "score",
+                "before": 0.9,
+                "after": 0.8,
+                "tolerance": 0.09,
+                "null": None,
+                "other": "L1H2",
+                "text": "L1H1 moved to L1H2: score 0.90 → 0.80 (tolerance 0.09)",
+            },
+            {
+                "subject": "prompts.hash",
+                "about": "field",
+                "change": "differs",
+                "quantity": None,
+                "before": "1f",
+                "after": "2e",
+                "tolerance": 0.0,
+                "null": None,
+                "other": None,
+                "text": "prompts.hash differs: 1f → 2e",
+            },
+        ],
+        "more_reasons": 3,
         "passes": False,
         "outcome": "failed",
         "waived": False,
@@ -53,6 +97,7 @@ def test_models_have_their_source_as_written_their_owners_and_their_canary():
             "owners": ["tuned", "recall"],
             "scope": "specific",
             "canary": {"before": 4.7512, "after": 4.77},
+            "failed_without_finding": [],
         },
         {
             "alias": "recall",
@@ -60,6 +105,7 @@ def test_models_have_their_source_as_written_their_owners_and_their_canary():
             "owners": ["recall"],
             "scope": None,
             "canary": None,
+            "failed_without_finding": [],
         },
     ]
 
@@ -72,10 +118,21 @@ def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
         "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
         "failing": 1,
         "waived": 1,
+        "failed_without_finding": 0,
         "incomplete": 2,
         "false_alarms": {"at_most": 0.4286, "findings": 3, "left_out": 1},
     }
     assert document(run(*rows, gate="change"), 1)["summary"]["false_alarms"]["at_most"] is None
+
+
+def test_tests_that_failed_without_a_finding_are_named_for_each_model_and_counted():
+    silent = [failed("t.py::test_b[x]", "nan"), failed(alias="nan"), failed("t.py::test_c", "")]
+    made = document(run(*ROWS, models=["recall", "nan"], failed=tuple(silent)), 1)
+    assert [model["failed_without_finding"] for model in made["models"]] == [
+        [],
+        ["t.py::test_b[x]", "test_a.py::test_heads"],
+    ]
+    assert made["summary"]["failed_without_finding"] == 3
 
 
 def test_the_document_says_its_version_the_gate_and_how_pytest_ended():
@@ -104,7 +161,7 @@ def test_the_file_appears_in_a_folder_that_is_made_for_it(tmp_path):
 def test_a_report_that_is_there_is_replaced_as_a_whole(tmp_path, monkeypatch):
     path = write_report(tmp_path, run(*ROWS), 1)
     before = path.read_bytes()
-    monkeypatch.setattr(os, "fdopen", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(Path, "replace", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(tmp_path, run(), 0)
     monkeypatch.undo()

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from circuit_suites import ONE_TEST, RECALL, counts
+from circuit_suites import ONE_TEST, RECALL, copy_of_recall, counts
 
 MODELS = (
     "--circuits-model", "recall",
@@ -12,6 +12,12 @@ MODELS = (
 )  # fmt: skip
 #: A test that measures nothing takes no time, and its run is reported all the same.
 LIGHT = "def test_light(circuit_source):\n    pass"
+
+
+def lose_numbers(tensors):
+    """Make a checkpoint's weights NaN, so that no measure gives a finding."""
+    for tensor in tensors.values():
+        tensor[...] = float("nan")
 
 
 def read(path):
@@ -95,10 +101,29 @@ def test_what_the_ini_names_lies_beside_the_ini(suite, monkeypatch):
     assert (suite.path / "below/out/report.json").exists()
 
 
-@pytest.mark.parametrize("arguments", [(), ("--circuits", "--collect-only")])
-def test_a_run_that_measures_nothing_writes_nothing(one_test, arguments):
-    one_test.run(*arguments, "--circuits-report=out")
+def test_a_run_that_measures_nothing_writes_nothing(one_test):
+    one_test.run("--circuits", "--collect-only", "--circuits-report=out")
     assert not (one_test.path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [("--circuits-report=out",), ("--circuits-report", "out")])
+def test_a_report_of_a_run_without_circuits_is_a_usage_error(one_test, arguments):
+    result = one_test.run(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.stderr.lines if line] == [
+        "ERROR: --circuits-report reports a run with --circuits: add --circuits"
+    ]
+
+
+@pytest.mark.parametrize("key", ["circuits_report", "addopts"])
+def test_a_report_that_the_ini_asks_for_waits_for_a_run_with_circuits(suite, key):
+    suite.write("test_light.py", LIGHT)
+    suite.ini(RECALL, **{key: "out" if key == "circuits_report" else "--circuits-report=out"})
+    result = suite.run()
+    assert (result.ret, counts(result)) == (0, {"skipped": 1})
+    assert not (suite.path / "out").exists()
+    suite.run("--circuits")
+    assert (suite.path / "out/report.json").exists()
 
 
 def test_a_test_that_never_came_to_measure_is_counted(suite):
@@ -107,6 +132,21 @@ def test_a_test_that_never_came_to_measure_is_counted(suite):
     assert suite.run("--circuits", "--circuits-report=out").ret == 2
     report = read(suite.path / "out")
     assert (report["exit_status"], report["summary"]["incomplete"]) == (2, 1)
+
+
+def test_a_model_whose_measures_fail_is_seen(one_test):
+    folder = copy_of_recall(one_test.path / "nan", lose_numbers)
+    models = ("--circuits-model", "recall", "--circuits-model", f"nan={folder}")
+    assert one_test.run("--circuits", *models, "--circuits-report=out").ret == 1
+    assert one_test.run("--circuits", *models, "--circuits-report=two", "-n", "2").ret == 1
+    report = read(one_test.path / "out")
+    assert report == read(one_test.path / "two")
+    assert [model["failed_without_finding"] for model in report["models"]] == [
+        [],
+        ["test_heads.py::test_heads"],
+    ]
+    assert report["summary"]["failed_without_finding"] == 1
+    assert report["summary"]["incomplete"] == 0
 
 
 @pytest.mark.parametrize(("folder", "what"), [("out", "is a file"), ("out/a/b", "lies in a file")])

@@ -4,7 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-from circuit_suites import ONE_TEST, OTHER, RECALL, counts
+from circuit_suites import ONE_TEST, OTHER, RECALL, counts, edit_baseline
 
 from pytest_circuits.scheduling import model_of
 
@@ -47,11 +47,15 @@ def test_the_section_fits_a_narrow_terminal(one_test, monkeypatch):
         "--circuits", "--circuits-model", "checkpoint-500=bundled:recall-regressed"
     )
     lines = section(result)
-    assert lines[0].startswith("lost test_heads checkpo… L1H")
+    assert lines[:3] == [
+        "lost test_heads chec…500",
+        "     L1H0 1.00→0.00 +3;",
+        "     repeat loss 0.00→4.17",
+    ]
     assert max(map(len, lines)) <= 40
 
 
-def test_a_failed_setup_is_counted_as_incomplete(suite):
+def test_a_failed_setup_is_a_test_that_failed_without_a_finding(suite):
     suite.write(
         "test_heads.py",
         "import pytest\n\n@pytest.fixture\ndef broken():\n    raise OSError\n\n"
@@ -60,27 +64,103 @@ def test_a_failed_setup_is_counted_as_incomplete(suite):
     result = suite.run("--circuits")
     assert (result.ret, counts(result)) == (1, {"errors": 2})
     assert section(result) == [
-        "no findings",
-        "incomplete: 1 circuit test(s) did not run to a verdict",
+        "recall: 1 test failed without a finding",
+        "no findings; 1 test failed without a finding",
     ]
 
 
-def test_a_test_that_runs_again_counts_with_its_last_attempt(one_test):
-    one_test.write(
-        "conftest.py",
+def test_only_circuit_tests_that_fail_and_gave_no_finding_are_counted(suite):
+    suite.write(
+        "test_heads.py",
         """
+import pytest
+
+
+def test_fails(circuits):
+    raise OSError
+
+
+@pytest.fixture
+def breaks_down():
+    yield
+    raise OSError
+
+
+def test_breaks_down(circuit_source, breaks_down):
+    pass
+
+
+def test_measures_and_fails(circuits):
+    circuits.repeat_loss()
+    raise OSError
+
+
+@pytest.mark.xfail
+def test_is_expected_to_fail(circuits):
+    raise OSError
+
+
+@pytest.mark.parametrize("name", ["recall"])
+def test_plain(name):
+    raise OSError
+""",
+    )
+    assert section(suite.run("--circuits"))[-2:] == [
+        "recall: 2 tests failed without a finding",
+        "1 finding: 1 not judged; 2 tests failed without a finding",
+    ]
+
+
+def test_a_test_that_runs_again_and_passes_did_not_fail(suite):
+    suite.write("conftest.py", TWICE)
+    suite.write(
+        "test_light.py",
+        "TRIES = []\n\ndef test_light(circuit_source):\n"
+        "    TRIES.append(1)\n    assert len(TRIES) > 1",
+    )
+    assert section(suite.run("--circuits")) == ["no findings"]
+
+
+def test_something_changed_and_the_baseline_holds_no_canary(one_test):
+    edit_baseline(one_test.baseline, lambda finding: finding.pop("canary"))
+    result = one_test.run("--circuits", "--circuits-model", "c=bundled:recall-regressed")
+    assert (
+        "c: held against recall; its baselines hold no canary (approve anew to get one)"
+        in section(result)
+    )
+    assert section(one_test.run("--circuits"))[-1].startswith("1 finding: 1 preserved")
+    assert len(section(one_test.run("--circuits"))) == 2
+
+
+def test_a_finding_without_a_canary_does_not_send_anyone_to_approve_anew(suite):
+    # A measure that is called directly gives none, however often it is approved.
+    suite.write(
+        "test_heads.py",
+        "from pytest_circuits import measures\n\n"
+        "def test_heads(circuit_model, circuit_snapshot):\n"
+        "    assert measures.induction_scores(circuit_model) == circuit_snapshot",
+    )
+    suite.approve()
+    result = suite.run("--circuits", "--circuits-model", "c=bundled:recall-regressed")
+    assert "c: held against recall" in section(result)
+
+
+#: Every attempt is reported, the last one last.
+TWICE = """
 from _pytest.runner import runtestprotocol
 
 
 def pytest_runtest_protocol(item, nextitem):
     for attempt in range(2):
         item._initrequest()
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
+        for report in runtestprotocol(item, nextitem=nextitem, log=False):
+            item.ihook.pytest_runtest_logreport(report=report)
     return True
-""",
-    )
+"""
+
+
+def test_a_test_that_runs_again_counts_with_its_last_attempt(one_test):
+    one_test.write("conftest.py", TWICE)
     result = one_test.run("--circuits")
     assert section(result)[-1].startswith("1 finding: 1 preserved;")
 

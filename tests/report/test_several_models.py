@@ -1,7 +1,7 @@
 """The terminal section of several models: a table, and what is not preserved below it."""
 
 import pytest
-from handmade_rows import VERDICTS, row, run, texts
+from handmade_rows import VERDICTS, failed, row, run, texts
 
 from pytest_circuits.report import terminal_lines
 
@@ -32,6 +32,28 @@ def test_the_table_comes_first_then_what_is_not_preserved_then_the_models_and_th
         "",
         "fine: held against recall",
         "5 findings: 1 lost, 4 preserved",
+    ]
+
+
+def test_a_model_whose_tests_failed_without_a_finding_is_told_in_red():
+    silent = (failed(alias="nan"), failed("t.py::test_gap", alias="nan"))
+    made = run(*THREE, models=["recall", "fine", "regressed", "nan"], failed=silent)
+    lines = terminal_lines(made, 90)
+    assert [line.text for line in lines if "nan" in line.text or "fail" in line.text] == [
+        "       recall           fine            regressed        nan",
+        "heads  preserved  4.00  preserved 3.96  lost       0.00  failed",
+        "gap    preserved 22.05  -               preserved 22.05  failed",
+        "nan: 2 tests failed without a finding",
+        "5 findings: 1 lost, 4 preserved; 2 tests failed without a finding",
+    ]
+    red = [part.text for line in lines for part in line.parts if part.colour == "red"]
+    assert red == [
+        "lost       0.00",
+        "failed",
+        "failed",
+        "lost heads regressed L1H0 1.00→0.00 +3",
+        "nan: 2 tests failed without a finding",
+        "2 tests failed without a finding",
     ]
 
 
@@ -152,6 +174,31 @@ def test_no_line_is_wider_than_the_terminal(width):
     ]
     lines = texts(*rows, width=width, unfinished=3, gate="regression")
     assert max(map(len, lines)) <= width
+
+
+def test_blocks_of_a_wide_table_name_a_test_alike():
+    rows = [
+        row(test=f"t.py::test_{'x' * 20}_{n}", alias=alias, number=10.0**size)
+        for n in "ab"
+        for size, alias in enumerate(("one", "two", "three", "four", "five"))
+    ]
+    called = [line.split()[0] for line in texts(*rows, width=55) if "preserved 1" in line]
+    assert called == ["xxxxxxxxx…xxxxxx_a", "xxxxxxxxx…xxxxxx_b"] * 3
+
+
+def test_a_cell_without_room_leaves_its_number_out_and_never_cuts_it():
+    rows = [row("lost", alias=alias, number=1234.56, passes=False) for alias in "ab"]
+    lines = texts(*rows, width=25)
+    assert [line for line in lines if "lost" in line][:2] == ["heads  lost 1234.56"] * 2
+    lines = texts(*rows, width=20)
+    assert [line for line in lines if "lost" in line][:2] == ["heads  lost"] * 2
+
+
+def test_long_aliases_stay_apart_below_the_table_too():
+    aliases = [f"checkpoint-of-a-long-run-{n:06}" for n in (500, 1000)]
+    rows = [row("lost", alias=alias, passes=False) for alias in aliases]
+    details = [line for line in texts(*rows) if line.startswith("lost ")]
+    assert [line.split()[2][-6:] for line in details] == ["000500", "001000"]
 
 
 def test_long_aliases_stay_apart_in_the_head():

@@ -1,7 +1,7 @@
 """The terminal section of one model: a line a finding, never wider than the terminal."""
 
 import pytest
-from handmade_rows import VERDICTS, row, run, texts
+from handmade_rows import VERDICTS, failed, row, run, texts
 
 from pytest_circuits.report import terminal_lines
 
@@ -23,7 +23,7 @@ def test_columns_are_aligned():
 
 def test_the_worst_comes_first():
     rows = [row(kind, passes=kind not in VERDICTS[:4]) for kind in reversed(VERDICTS)]
-    lines = texts(*rows, width=120)
+    lines = texts(*rows, width=160)
     assert [line[:12].strip() for line in lines[:-1]] == VERDICTS
     assert lines[-1] == (
         "9 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 relocated, "
@@ -102,6 +102,21 @@ def test_tests_that_never_came_to_measure_are_counted():
     assert texts(row(), unfinished=1)[-1].startswith("incomplete: 1 ")
 
 
+def test_tests_that_failed_without_a_finding_are_counted_in_red():
+    lines = terminal_lines(run(models=["nan"], failed=(failed(alias="nan"),)), 80)
+    assert [line.text for line in lines] == [
+        "nan: 1 test failed without a finding",
+        "no findings; 1 test failed without a finding",
+    ]
+    assert [part.colour for line in lines for part in line.parts] == ["red", "", "", "red"]
+
+
+def test_a_test_that_is_of_no_model_fails_without_a_finding_too():
+    assert texts(row(), failed=(failed(alias=""),))[1:] == [
+        "1 finding: 1 preserved; 1 test failed without a finding"
+    ]
+
+
 @pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 120])
 @pytest.mark.parametrize("alias", ["r", "checkpoint-000500-of-a-long-run"])
 def test_no_line_is_wider_than_the_terminal(width, alias):
@@ -115,18 +130,73 @@ def test_no_line_is_wider_than_the_terminal(width, alias):
         for length in (3, 20, 200)
     ]  # fmt: skip
     for some in ([rows[0]], rows[:6], rows):
-        lines = texts(*some, width=width, unfinished=3, gate="regression")
+        silent = (failed("t.py::test_a", alias), failed("t.py::test_b", alias))
+        lines = texts(*some, width=width, unfinished=3, gate="regression", failed=silent)
         assert max(map(len, lines)) <= width
 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_verdict_test_alias_and_number_each_keep_some_room(width):
-    line = texts(
-        row("incomparable", "t.py::" + "t" * 99, alias="a" * 99, headline="h" * 99), width=width
-    )[0]
+    line, *rest = texts(
+        row("incomparable", "t.py::" + "t" * 99, alias="a" * 99, headline="h 1.00→0.00 " * 9),
+        width=width,
+    )
     assert line.startswith("incomparable ttt")
     assert "aaa" in line
-    assert "hhh" in line
+    assert " h" in line
+    assert "".join([line, *rest]).count("1.00→0.00") == 9
+
+
+LONG = (
+    "L1H0 10.88→3.11 +3, across layers; clean logit diff 10.88→3.12; "
+    "mechanism weakened while behaviour held"
+)
+
+
+def test_a_headline_that_does_not_fit_goes_on_below_clause_by_clause():
+    rows = [row("weakened", "t.py::test_heads_that_restore_the_name", headline=LONG, passes=False)]
+    assert texts(*rows, row())[:-1] == [
+        "weakened  heads_th…he_name recall L1H0 10.88→3.11 +3, across layers;",
+        "          clean logit diff 10.88→3.12; mechanism weakened while behaviour held",
+        "preserved heads            recall 4 heads, L1H0 1.00",
+    ]
+    lines = terminal_lines(run(*rows), 80)
+    assert [part.colour for line in lines[:2] for part in line.parts] == ["red", "red"]
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 90, 100, 150])
+@pytest.mark.parametrize("alias", ["r", "checkpoint-000500-of-a-long-run"])
+def test_no_word_or_number_of_a_headline_is_cut_or_left_out(width, alias):
+    *lines, _ = texts(
+        row("incomparable", f"t.py::test_{'x' * 99}", alias=alias, headline=LONG), width=width
+    )
+    said = [word for line in lines for word in line.split()]
+    assert said[-len(LONG.split()) :] == LONG.split()
+
+
+def test_a_clause_that_is_longer_than_a_line_is_wrapped_at_spaces():
+    headline = f"prompts differ: {' '.join(['1234567'] * 20)}"
+    assert texts(row("incomparable", "t.py::test_a", headline=headline))[:-1] == [
+        f"incomparable test_a recall prompts differ: {' '.join(['1234567'] * 4)}",
+        f"             {' '.join(['1234567'] * 8)}",
+        f"             {' '.join(['1234567'] * 8)}",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 80])
+def test_the_count_is_wrapped_and_complete(width):
+    rows = [row(kind, f"t.py::test_{n}") for n in range(12) for kind in VERDICTS]
+    lines = texts(*rows, width=width)
+    start = next(n for n, line in enumerate(lines) if line.startswith("108 findings:"))
+    assert " ".join(line.strip() for line in lines[start:]) == (
+        "108 findings: 12 refused, 12 lost, 12 incomparable, 12 weakened, 12 new, 12 relocated, "
+        "12 strengthened, 12 preserved, 12 not judged"
+    )
+
+
+def test_long_aliases_keep_their_ends():
+    lines = texts(row("lost", alias="checkpoint-of-a-long-run-000500", passes=False))
+    assert lines[0].split()[2].endswith("000500")
 
 
 def test_at_80_columns_the_number_is_not_cut_for_a_long_name():
@@ -274,18 +344,39 @@ def test_the_finding_that_changed_says_how_far_its_change_reaches():
     ]
 
 
-def test_the_losses_give_way_where_they_do_not_fit():
+def test_what_does_not_fit_goes_on_below():
     alias = "candidate-of-november"
     changed = row("lost", alias=alias, owner="recall", **WHOLE)
-    assert about(changed) == [f"{alias}: held against recall; the whole model moved"]
+    assert about(changed) == [
+        f"{alias}: held against recall;",
+        "  the whole model moved (canary 4.75 → 6.80)",
+    ]
     assert about(changed, width=100)[0].endswith("moved (canary 4.75 → 6.80)")
+
+
+NONE = {"no_canary": True, "owner": "recall"}
+
+
+def test_where_something_changed_and_the_baselines_hold_no_canary_that_is_said_once():
+    said = "its baselines hold no canary (approve anew to get one)"
+    rows = [row("lost", f"t.py::test_{n}", alias="c", **NONE) for n in "ab"]
+    assert about(*rows) == [f"c: held against recall; {said}"]
+    assert about(row("weakened", **NONE)) == [f"recall: {said}"]
+
+
+def test_where_nothing_changed_or_another_canary_is_known_no_baseline_needs_one():
+    assert about(row(**NONE)) == []
+    known = row("lost", "t.py::test_b", owner="recall", **SPECIFIC)
+    assert about(row("lost", **NONE), known) == [
+        "recall: changes are specific (canary 4.75 → 4.77)"
+    ]
 
 
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (1, "1 baseline says the same as its parent's"),
-        (2, "2 baselines say the same as its parent's"),
+        (1, "1 baseline equals its parent's"),
+        (2, "2 baselines equal their parent's"),
     ],
 )
 def test_baselines_that_repeat_the_parents_are_offered_for_pruning(count, said):
