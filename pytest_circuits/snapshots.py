@@ -277,10 +277,9 @@ class CircuitSnapshot(SnapshotAssertion):
         if approved is None:
             return {}
         baseline = loads(approved, "the baseline")
-        standard = default_tolerance(baseline.finding).origin
         return {
             "no_canary": baseline.finding.canary is None,
-            "own_tolerance": baseline.tolerance.origin != standard,
+            "own_tolerance": baseline.tolerance != default_tolerance(baseline.finding),
             "redundant": self._is_redundant(approved, name),
         }
 

@@ -42,6 +42,13 @@ def nothing_to_approve(finding: Finding) -> str | None:
             f"nothing to approve: {gone.name.replace('_', ' ')} is {gone.value:.2f} ± "
             f"{gone.error:.2f} {gone.unit}, not distinct from 0.\n{advice}"
         )
+    if finding.relative_to is not None and finding.behaviour(finding.relative_to).value < 0:
+        gap = finding.behaviour(finding.relative_to)
+        return (
+            f"nothing to approve: {gap.name.replace('_', ' ')} is {gap.value:.2f} {gap.unit}: the "
+            f"clean prompts favour the wrong\n"
+            f"answer more than the corrupted ones do, and there is nothing to restore.\n{advice}"
+        )
     if finding.role is None or finding.members():
         return None
     head, value = next(iter(finding.heads().items()))

@@ -37,6 +37,19 @@ class InvalidFindingError(ValueError):
     """A measure's numbers can't be a finding."""
 
 
+def not_finite(measure: str, where: str) -> InvalidFindingError:
+    """The error of a measure whose numbers are NaN or infinite.
+
+    Args:
+        measure: the measure's name.
+        where: what is not finite.
+    """
+    return InvalidFindingError(
+        f"{measure}: the model gives numbers that are not finite ({where}). Look for NaN or "
+        f"overflow in its weights, or try another dtype."
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Behaviour:
     """What a mechanism is for, measured in the same forward passes.
@@ -186,11 +199,7 @@ class Finding:
         broken = [b.name for b in self.companion if not np.isfinite(b.value)]
         if broken or not (np.isfinite(self.values).all() or self.undefined):
             where = broken or [str(Head(*map(int, cell))) for cell in self._not_finite()[:3]]
-            raise InvalidFindingError(
-                f"{self.measure}: the model gives numbers that are not finite "
-                f"({', '.join(where) or self.quantity}). Look for NaN or overflow in its weights, "
-                f"or try another dtype."
-            )
+            raise not_finite(self.measure, ", ".join(where) or self.quantity)
 
     def _not_finite(self) -> list[tuple[int, ...]]:
         return (

@@ -13,6 +13,7 @@ from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     accuracy,
     behaviour,
+    check_finite,
     pairs_convention,
     pairs_record,
     profiles,
@@ -85,6 +86,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.
+        InvalidFindingError: if the model's numbers are not finite.
         ModelError: if the parts don't sum to the whole on this architecture.
     """
     runs = as_runs(model)
@@ -132,6 +134,7 @@ def decompose(runs: Runs, tokenized: TokenizedPairs) -> Decomposition:
     """Take the logit difference on the clean prompts apart.
 
     Raises:
+        InvalidFindingError: if the model's numbers are not finite.
         ModelError: if the parts don't sum to the whole.
     """
     return _decompose(runs, run_prompts(runs, tokenized.clean), tokenized)
@@ -146,7 +149,10 @@ def _decompose(runs: Runs, run: PromptRun, tokenized: TokenizedPairs) -> Decompo
             for field in Decomposition.__dataclass_fields__
         }
     )
-    _check_identity(runs, whole, torch.from_numpy(answer_differences(run, tokenized)))
+    differences = answer_differences(run, tokenized)
+    check_finite("head_attribution", "logit difference", differences)
+    check_finite("head_attribution", "attribution", whole.heads.numpy())
+    _check_identity(runs, whole, torch.from_numpy(differences))
     return whole
 
 

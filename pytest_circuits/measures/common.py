@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Behaviour, Direction, Head
+from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ def behaviour(
         judged=judged,
         profile=samples if keep else None,
     )
+
+
+def check_finite(measure: str, what: str, samples: NDArray[np.float64]) -> None:
+    """Refuse samples that are NaN or infinite before anything is computed from them.
+
+    Raises:
+        InvalidFindingError: if there are any.
+    """
+    if not np.isfinite(samples).all():
+        raise not_finite(measure, what)
 
 
 def accuracy(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Behaviour:

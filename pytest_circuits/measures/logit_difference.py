@@ -8,7 +8,13 @@ import torch
 
 from pytest_circuits.findings import Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.measures.common import accuracy, pairs_convention, pairs_record, provenance
+from pytest_circuits.measures.common import (
+    accuracy,
+    check_finite,
+    pairs_convention,
+    pairs_record,
+    provenance,
+)
 from pytest_circuits.runs import PromptRun, Runs, as_runs, run_prompts
 
 if TYPE_CHECKING:
@@ -39,10 +45,12 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.
+        InvalidFindingError: if the model's numbers are not finite.
     """
     runs = as_runs(model)
     tokenized = pairs.check(runs.tokenizer)
     samples = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
+    check_finite("logit_diff", "logit difference", samples)
     mean, error = mean_and_error(samples, pairs.clusters)
     return Finding(
         measure="logit_diff",

@@ -10,6 +10,7 @@ from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.measures.common import (
     behaviour,
+    check_finite,
     pairs_convention,
     pairs_record,
     profiles,
@@ -57,6 +58,7 @@ def patch(
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.
+        InvalidFindingError: if the model's numbers are not finite.
         ValueError: for an unknown site.
     """
     if site not in SITES:
@@ -67,6 +69,8 @@ def patch(
     corrupted_run = run_prompts(runs, tokenized.corrupted)
     clean = answer_differences(clean_run, tokenized)
     corrupted = answer_differences(corrupted_run, tokenized)
+    check_finite("patch", "clean logit difference", clean)
+    check_finite("patch", "corrupted logit difference", corrupted)
     clusters = pairs.clusters
     two_sided = Direction.TWO_SIDED
     companion = (
@@ -96,6 +100,7 @@ def patch(
             corrupted_run,
             lambda logits, rows: read_difference(logits, rows, tokenized),
         )
+        check_finite("patch", "patched logit difference", patched)
         numerators = patched - corrupted[:, None, None]
         values, errors = ratio_and_error(numerators, clean - corrupted, clusters)
     return Finding(

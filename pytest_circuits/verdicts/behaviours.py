@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_circuits.findings import Behaviour, Direction
@@ -22,6 +23,8 @@ def behaviour_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -
         after = found.behaviour(before.name)
         allowed = tolerance.behaviours[before.name].of(before.value)
         change = _change(before, after, allowed)
+        if before.name == found.relative_to and found.undefined and not approved.undefined:
+            change = Change.GONE  # and with it what was a fraction of it
         if change is not None:
             yield Reason(
                 change,
@@ -75,7 +78,8 @@ def _change(before: Behaviour, after: Behaviour, allowed: float) -> Change | Non
 
 
 def _is_gone(before: Behaviour, after: Behaviour) -> bool:
-    return after.indistinct or _fell(before, after)
+    # The baseline says what is vital.
+    return replace(after, vital=before.vital).indistinct or _fell(before, after)
 
 
 def _fell(before: Behaviour, after: Behaviour) -> bool:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from pytest_circuits.verdicts.behaviours import behaviour_reasons, number_reasons
 from pytest_circuits.verdicts.comparable import differences
 from pytest_circuits.verdicts.matrices import matrix_reasons
-from pytest_circuits.verdicts.roles import MechanismChange, judge_role
+from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.verdict import About, Change, Kind, Movement, Reading, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pytest_circuits.findings import Finding
+    from pytest_circuits.findings import Finding, Head
     from pytest_circuits.verdicts.tolerances import Tolerance
 
 
@@ -40,12 +40,13 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
     meaningless = found.relative_to in gone or found.undefined or approved.undefined
     mechanism = None if meaningless else _mechanism(found, approved, tolerance)
     reasons = _sorted([*behaviours, *(mechanism.reasons if mechanism else ())])
+    held = mechanism.held if mechanism else None
     kind = _kind(reasons)
     return Verdict(
         kind,
         reasons,
-        summarise(found),
-        headline_number(found) if mechanism else None,
+        summarise(found, held, defined=mechanism is not None),
+        headline_number(found, held) if mechanism else None,
         companion=_companion(found, approved, tolerance),
         canary=_canary(found, approved, tolerance),
         reading=_reading(kind, behaviours, mechanism) if mechanism and approved.axes else None,
@@ -61,7 +62,8 @@ def _mechanism(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
     """What happened to the values: the heads of a role, a matrix, or one number."""
     if not approved.axes:
         return MechanismChange(tuple(number_reasons(found, approved, tolerance)))
-    tolerance = tolerance.beside(_strongest(approved))
+    threshold = None if approved.role is None else approved.role.threshold
+    tolerance = tolerance.beside(_strongest(approved), threshold)
     if approved.role is None:
         return MechanismChange(tuple(matrix_reasons(found, approved, tolerance)))
     return judge_role(found, approved, tolerance)
@@ -142,28 +144,41 @@ def _badness(reason: Reason) -> tuple[bool, bool, int, bool, float, str]:
     return (not reason.bad, not reason.good, order, not of_a_head, -size, reason.subject)
 
 
-def headline_number(finding: Finding) -> float | None:
-    """The finding in one number: its value, or the summed strength of its role."""
+def headline_number(finding: Finding, members: Mapping[Head, float] | None = None) -> float | None:
+    """The finding in one number: its value, or the summed strength of its role.
+
+    Args:
+        finding: what was measured.
+        members: the heads that hold the role, if not those of the finding itself.
+    """
     if finding.undefined:
         return None
     if not finding.axes:
         return float(finding.values)
     if finding.role is None:
         return float(abs(finding.values).max())
-    return float(sum(abs(value) for value in finding.members().values()))
+    return strength(finding.members() if members is None else members)
 
 
-def summarise(finding: Finding) -> str:
-    """The finding's own numbers in a few words."""
+def summarise(
+    finding: Finding, members: Mapping[Head, float] | None = None, *, defined: bool = True
+) -> str:
+    """The finding's own numbers in a few words.
+
+    Args:
+        finding: what was measured.
+        members: the heads that hold the role, strongest first, if not those of the finding itself.
+        defined: whether the values mean anything.
+    """
     parts = []
-    if finding.undefined:
+    if finding.undefined or not defined:
         parts.append(f"{finding.quantity} undefined")
     elif not finding.axes:
         parts.append(f"{finding.quantity} {float(finding.values):.2f}")
     elif finding.role is None:
         parts.append(f"{finding.quantity} at most {headline_number(finding):.2f}")
     else:
-        members = finding.members()
+        members = finding.members() if members is None else members
         top = next(iter(members), None)
         heads = f"{len(members)} head{'s' if len(members) != 1 else ''}"
         parts.append(heads if top is None else f"{heads}, {top} {members[top]:.2f}")

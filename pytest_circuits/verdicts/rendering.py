@@ -33,9 +33,9 @@ _OF_HEADS = {
 def headline(verdict: Verdict) -> str:
     """What broke and what that did, in one line; the finding's own numbers where nothing moved.
 
-    The mechanism comes first (the heads that left a role or moved, else its worst change), then
-    the behaviour that says most, then what the two say together. What got better is told only
-    where nothing got worse.
+    The mechanism comes first (the head that changed most and how many more did, else what
+    happened to the whole), then the behaviour that says most, then what the two say together.
+    What got better is told only where nothing got worse.
     """
     if not verdict.reasons:
         return verdict.summary
@@ -46,10 +46,13 @@ def headline(verdict: Verdict) -> str:
     mechanism = [r for r in alike if r.about is not About.BEHAVIOUR]
     parts = []
     if mechanism:
-        several = [r for r in mechanism if r.change in (Change.LEFT, Change.MOVED)]
-        more = f" +{len(several) - 1}" if len(several) > 1 else ""
-        far = ", across layers" if any(_across_layers(r) for r in several) else ""
-        parts.append(f"{_brief((several or mechanism)[0])}{more}{far}")
+        heads = [r for r in mechanism if r.about is About.HEAD and r.change is not Change.OVERTAKEN]
+        more = f" +{len(heads) - 1}" if len(heads) > 1 else ""
+        far = ", across layers" if any(_across_layers(r) for r in heads) else ""
+        # That none is distinct from nothing can't be told from how far each head moved.
+        indistinct = mechanism[0].change is Change.EMPTY and mechanism[0].null is not None
+        told = mechanism[0] if indistinct or not heads else heads[0]
+        parts.append(f"{_brief(told)}{more}{far}" if told in heads else _brief(told))
     rank = {behaviour.name: place for place, behaviour in enumerate(verdict.companion)}
     behaviours = sorted(
         (r for r in alike if r.about is About.BEHAVIOUR),
@@ -167,7 +170,7 @@ def _brief(reason: Reason) -> str:
             now = f" by {reason.other}"
         case Change.LEFT if reason.distance <= reason.tolerance:
             # It left because there is as much of it where there is nothing to find.
-            now = f" {_show(reason.after)} like its null"
+            now = f" {_show(reason.after)} met its null"
         case _:
             whole = f" {reason.quantity}" if reason.about in (About.ROLE, About.MATRIX) else ""
             now = f"{whole} {_move(reason, arrow='→')}"

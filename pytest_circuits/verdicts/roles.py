@@ -28,10 +28,13 @@ class MechanismChange:
         reasons: what happened to its parts, and to it as a whole.
         compensated: whether heads lost strength that others, which had the role already, took
             over, so that the role as a whole is as strong as it was.
+        held: the heads that hold the role now, by which its strength is told; None where there
+            is no role.
     """
 
     reasons: tuple[Reason, ...]
     compensated: bool = False
+    held: Mapping[Head, float] | None = None
 
 
 def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> MechanismChange:
@@ -52,7 +55,9 @@ def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
     reasons += role.as_a_whole(reasons)
     whole = any(r.about is About.ROLE and r.bad for r in reasons)
     reasons += role.overtaken()
-    return MechanismChange(tuple(reasons), compensated=weaker and rose and not whole)
+    return MechanismChange(
+        tuple(reasons), compensated=weaker and rose and not whole, held=role.held
+    )
 
 
 class _Role:
@@ -63,7 +68,11 @@ class _Role:
         self.name = approved.role.name
         self.found, self.approved, self.tolerance = found, approved, tolerance
         self.before = approved.members()
-        self.now = found.members(approved.role.threshold)
+        self.now = {
+            head: value
+            for head, value in found.members(approved.role.threshold).items()
+            if not self._met_its_null(head)
+        }
         self.unchanged = {head for head in found.heads() if self._unchanged(head)}
         self.changed = sorted((self.before.keys() | self.now.keys()) - self.unchanged)
         taken_over = takeovers(
@@ -75,6 +84,8 @@ class _Role:
         # Heads a hair below the threshold had no part that could move.
         self.moved = {old: new for old, new in taken_over.items() if old in self.before}
         self.filled = set(taken_over.values())
+        held = {head: float(found.values[head]) for head in self._held()}
+        self.held = dict(sorted(held.items(), key=lambda item: -abs(item[1])))
 
     def _unchanged(self, head: Head) -> bool:
         before, after = self._values(head)
@@ -83,11 +94,12 @@ class _Role:
         return head not in self.before or head in self.now or not self._met_its_null(head)
 
     def _met_its_null(self, head: Head) -> bool:
-        """Whether the head does the same now where there is nothing to find."""
+        """Whether the head now does the same, or half of it, where there is nothing to find."""
         was, now = self.approved.nulls.get(str(head)), self.found.nulls.get(str(head))
-        if was is None or now is None or now.rejected:
+        before, after = self._values(head)
+        if was is None or now is None or (now.rejected and now.mean <= after / 2):
             return False
-        return not within(now.mean - was.mean, self.tolerance.value.of(self._values(head)[0]))
+        return not within(now.mean - was.mean, self.tolerance.value.of(before))
 
     def _values(self, head: Head) -> tuple[float, float]:
         return float(self.approved.values[head]), float(self.found.values[head])
@@ -136,13 +148,12 @@ class _Role:
 
     def as_a_whole(self, heads: Sequence[Reason]) -> Iterator[Reason]:
         """Whether the role is empty, weaker or stronger than it was."""
-        held = self._held()
-        if self.before and not held:
+        if self.before and not self.held:
             yield Reason(Change.EMPTY, About.ROLE, self.name, "heads", float(len(self.before)), 0.0)
         elif (
             any(r.bad for r in heads)
             and _distinct(self.approved, self.before)
-            and not _distinct(self.found, held)
+            and not _distinct(self.found, self.held)
         ):
             yield Reason(
                 Change.EMPTY,
@@ -153,8 +164,8 @@ class _Role:
                 0.0,
                 null=0.0,
             )
-        before = _strength(self.before)
-        now = _strength({head: float(self.found.values[head]) for head in held})
+        before = strength(self.before)
+        now = strength(self.held)
         allowed = self.tolerance.role.of(before)
         # Many small losses, each within tolerance, are a loss all the same; so are gains, where
         # no head told of one.
@@ -200,7 +211,7 @@ class _Role:
             )
 
 
-def _distinct(finding: Finding, heads: Mapping[Head, float] | list[Head]) -> bool:
+def _distinct(finding: Finding, heads: Mapping[Head, float]) -> bool:
     """Whether the interval of any of these heads (t over clusters, 95 % each way) excludes 0."""
     if finding.direction is not Direction.TWO_SIDED:
         return bool(heads)
@@ -208,5 +219,6 @@ def _distinct(finding: Finding, heads: Mapping[Head, float] | list[Head]) -> boo
     return any(abs(finding.values[head]) > margin[head] for head in heads)
 
 
-def _strength(members: Mapping[Head, float]) -> float:
+def strength(members: Mapping[Head, float]) -> float:
+    """The summed strength of the heads that have a role."""
     return float(sum(abs(value) for value in members.values()))

@@ -108,11 +108,8 @@ def _distances(
     was: Cast, parts: list[Head], now: Cast, places: list[Head], tolerance: Tolerance
 ) -> NDArray[np.float64]:
     """How unlike each head is now ``[place]`` to what each did ``[part]``; infinite: too much."""
-    # Profiles are kept in the unit that a fraction is taken of.
-    approved, unit = was.finding, 1.0
-    if approved.relative_to is not None:
-        unit = abs(approved.behaviour(approved.relative_to).value)
     profiles, known = _profiles(now.finding, places)
+    profiles, approved, unit = profiles / _unit(now.finding), was.finding, _unit(was.finding)
     values = np.array([now.value(head) for head in places])
     outside = np.array([head not in now.members for head in places], dtype=bool)
     distances = np.full((len(parts), len(places)), np.inf)
@@ -120,13 +117,18 @@ def _distances(
         value = was.value(head)
         profile = approved.profiles.get(str(head))
         if profile is not None and profile.shape == profiles.shape[1:]:
-            row[known] = np.abs(profiles - profile).mean(axis=1) / unit
+            row[known] = np.abs(profiles - profile / unit).mean(axis=1)
         by_value = np.isinf(row) & (outside | (head not in was.members))
         row[by_value] = np.abs(values - value)[by_value]
         # Also the values themselves: a fraction is more than the mean of its profile.
         unlike = np.maximum(row, np.abs(values - value)) > tolerance.value.of(value) + HAIR
         row[unlike | ((values >= 0) != (value >= 0))] = np.inf
     return distances
+
+
+def _unit(finding: Finding) -> float:
+    """What a profile is divided by to be what the values are: a fraction of the finding's own."""
+    return 1.0 if finding.relative_to is None else finding.behaviour(finding.relative_to).value
 
 
 def _profiles(finding: Finding, heads: list[Head]) -> tuple[NDArray[np.float64], list[int]]:

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from pytest_circuits import measures
+from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptError, PromptPairs, RepeatedTokens, ioi
 from pytest_circuits.testing import COPIED_LOGIT
@@ -126,3 +127,18 @@ def test_measures_of_half_precision_are_close_to_those_of_single(folders, tellin
         measures.induction_scores(single, RepeatedTokens(block=4)).values,
         atol=0.01,
     )
+
+
+@pytest.mark.parametrize("measure", [measures.logit_diff, measures.head_attribution])
+def test_numbers_that_are_not_finite_are_told_before_anything_is_computed(perfect, measure):
+    pairs = PromptPairs(["a b c a"], ["a v c a"], ["b"], ["v"])
+
+    def broken(logits, **_):
+        return logits.clone().fill_(float("nan"))
+
+    message = rf"{measure.__name__}: the model gives numbers that are not finite \(logit"
+    with (
+        perfect.hooks(fwd_hooks=[("unembed.hook_out", broken)]),
+        pytest.raises(InvalidFindingError, match=message),
+    ):
+        measure(perfect, pairs)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import count
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from transformer_lens.patching import get_act_patch_attn_head_out_all_pos
 
 from pytest_circuits import measures
-from pytest_circuits.findings import Direction, Head
+from pytest_circuits.findings import Direction, Head, InvalidFindingError
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT
@@ -227,3 +228,25 @@ def test_patching_leaves_the_model_as_it_was(perfect):
 
     with torch.no_grad():
         assert torch.equal(perfect(tokens, return_type="logits"), before)
+
+
+@pytest.mark.parametrize(
+    ("passes", "what"),
+    [  # a pass for each of the two lengths of prompts
+        (0, "clean logit difference"),
+        (2, "corrupted logit difference"),
+        (4, "patched logit difference"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_told_before_anything_is_computed(perfect, passes, what):
+    made = count()
+
+    def broken(logits, **_):
+        return logits.clone().fill_(float("nan")) if next(made) >= passes else logits
+
+    message = rf"patch: the model gives numbers that are not finite \({what}\)"
+    with (
+        perfect.hooks(fwd_hooks=[("unembed.hook_out", broken)]),
+        pytest.raises(InvalidFindingError, match=message),
+    ):
+        measures.patch(perfect, VALUE)

@@ -189,6 +189,15 @@ def test_a_tolerance_that_somebody_set_outlives_an_approval(one_test):
     assert entry["values"][1][0] < 1
 
 
+def test_a_tolerance_of_other_numbers_is_ones_own_whatever_its_origin_says(one_test):
+    def loosen(document):
+        document["tolerance"]["value"] = [0.07, 0.1]
+
+    edit_baseline(one_test.baseline, loosen)
+    result = one_test.run("--circuits")
+    result.stdout.fnmatch_lines(["*false alarms to expect: unknown (own tolerances)"])
+
+
 def test_a_file_names_what_it_was_recorded_with_and_no_folder_of_this_machine(suite):
     copy_of_recall(suite.path / "checkpoint")
     suite.ini("recall = ./checkpoint")

@@ -175,3 +175,28 @@ def test_a_relocated_role_is_not_empty():
     found = role({"L1H0": around(0.9), "L1H1": around(0.5, DOWN)}, **TWO_SIDED)
 
     assert judge(found, approved, TOLERANCE).kind is Kind.RELOCATED
+
+
+def test_a_head_most_of_whose_value_is_its_null_now_has_left_though_it_still_has_more():
+    approved = role({"L0H0": 0.9, "L0H1": 0.7}, nulls={"L0H0": REJECTED, "L0H1": REJECTED})
+    found = role({"L0H0": 0.9, "L0H1": 0.7}, nulls={"L0H0": (0.46, 0.001), "L0H1": REJECTED})
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert verdict.kind is Kind.WEAKENED
+    assert [(r.change, r.subject) for r in verdict.reasons[:1]] == [(Change.LEFT, "L0H0")]
+    assert verdict.number == pytest.approx(0.7)
+
+
+def test_a_null_that_rose_to_less_than_half_of_the_value_is_no_change():
+    approved = role({"L0H0": 0.9}, nulls={"L0H0": REJECTED})
+    found = role({"L0H0": 0.9}, nulls={"L0H0": (0.44, 0.001)})
+
+    assert judge(found, approved, TOLERANCE).kind is Kind.PRESERVED
+
+
+def test_a_null_that_was_as_large_when_approved_is_no_change():
+    approved = role({"L0H0": 0.9}, nulls={"L0H0": (0.6, 0.001)})
+    found = role({"L0H0": 0.9}, nulls={"L0H0": (0.62, 0.001)})
+
+    assert judge(found, approved, TOLERANCE).kind is Kind.PRESERVED

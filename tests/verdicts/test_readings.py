@@ -207,3 +207,72 @@ def test_findings_that_can_not_be_compared_have_no_canary():
     verdict = judge(found, role(BEFORE, canary=TEXT), TOLERANCE)
 
     assert (verdict.kind, verdict.scope) == (Kind.INCOMPARABLE, None)
+
+
+def test_a_fraction_that_means_nothing_any_more_is_lost_even_where_the_gap_only_rose_to_nothing():
+    # Baselines of before negative gaps were refused.
+    approved = fractions({"L0H0": 0.9}, gap=-4.0)
+    gap = replace(approved.companion[0], value=0.05)
+    nothing = np.full(approved.values.shape, np.nan)
+    found = replace(approved, values=nothing, errors=nothing, companion=(gap,))
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert verdict.kind is Kind.LOST
+    assert headline(verdict) == "logit diff gap gone: -4.00 → 0.05"
+
+
+def test_the_baseline_says_what_is_vital():
+    approved = role({"L0H0": 0.9}, gain=4.0)
+    found = role({"L0H0": 0.9}, gain=4.0)
+    noisy = replace(found.companion[1], error=9.0, vital=False)
+    found = replace(found, companion=(found.companion[0], noisy))
+
+    assert judge(found, approved, TOLERANCE).kind is Kind.LOST
+
+
+def test_fractions_that_mean_nothing_are_not_summarised():
+    approved = fractions({"L0H0": 0.9}, gap=4.0)
+    found = fractions({"L0H0": 0.9}, gap=0.5)
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert (verdict.summary, verdict.number) == (
+        "fraction recovered undefined; logit diff gap 0.50",
+        None,
+    )
+
+
+HELD = [
+    # The approved threshold says who is in the role, …
+    (role({"L0H0": 0.9}, threshold=0.95), "1 head, L0H0 0.90; repeat loss 0.50", 0.9),
+    # … a head a hair below it still is, …
+    (role({"L0H0": 0.88, "L0H1": 0.3}), "1 head, L0H0 0.88; repeat loss 0.50", 0.88),
+    # … and what a baseline knows no nulls of has none.
+    (role({"L0H0": 0.9}, nulls={"L0H0": (0.9, 0.5)}), "1 head, L0H0 0.90; repeat loss 0.50", 0.9),
+]
+
+
+@pytest.mark.parametrize(("found", "summary", "number"), HELD)
+def test_the_heads_that_were_judged_are_those_that_are_counted(found, summary, number):
+    verdict = judge(found, role({"L0H0": 0.9}), TOLERANCE)
+
+    assert verdict.kind is Kind.PRESERVED
+    assert (verdict.summary, verdict.number) == (summary, pytest.approx(number))
+
+
+def test_a_member_a_hair_below_the_threshold_is_counted():
+    verdict = judge(role({"L0H0": 0.9, "L0H1": 0.39}), role({"L0H0": 0.9, "L0H1": 0.42}), TOLERANCE)
+
+    assert verdict.kind is Kind.PRESERVED
+    assert verdict.summary == "2 heads, L0H0 0.90; repeat loss 0.50"
+    assert verdict.number == pytest.approx(1.29)
+
+
+def test_a_headline_names_the_head_that_changed_most():
+    approved = role({"L0H0": 1.9, "L0H1": 0.45})
+    found = role({"L0H0": 1.0, "L0H1": 0.1})
+
+    told = headline(judge(found, approved, TOLERANCE))
+
+    assert told == "L0H0 1.90→1.00 +1; mechanism weakened while behaviour held"

@@ -12,6 +12,7 @@ from pytest_circuits.verdicts import (
     Change,
     Kind,
     Reading,
+    Tolerance,
     default_tolerance,
     judge,
 )
@@ -332,6 +333,20 @@ def test_profiles_of_fractions_are_held_against_the_tolerance_in_their_own_unit(
 
     assert judge(near, approved, TOLERANCE).kind is Kind.RELOCATED
     assert judge(far, approved, TOLERANCE).kind is not Kind.RELOCATED
+
+
+def test_each_models_profiles_are_fractions_of_its_own_gap():
+    # The gap grew by a fifth, and so did what the head restores in logits; the fraction did not.
+    wide = Tolerance(
+        TOLERANCE.value, TOLERANCE.role, {"logit_diff_gap": Allowance(floor=1.0, share=0.0)}
+    )
+    approved = fractions({"L0H0": around(0.6)}, gap=4.0)
+    found = fractions({"L1H1": around(0.6)}, gap=4.8)
+
+    verdict = judge(found, approved, wide)
+
+    assert verdict.kind is Kind.RELOCATED
+    assert moves(verdict) == {"L0H0": "L1H1"}
 
 
 def test_a_head_that_stayed_has_not_moved_though_another_looks_like_it():

@@ -98,7 +98,7 @@ CASES = {
     "heads and behaviour better": (
         verdict(scores([0.886, 0.9, 0.5, 0.8], loss=2.0)),
         [
-            "strengthened: L0H3 0.00→0.80; repeat loss 3.20→2.00",
+            "strengthened: L0H3 0.00→0.80 +1; repeat loss 3.20→2.00",
             "  joined the role: L0H3 0.00→0.80 (tolerance 0.05)",
             "  stronger: L0H1 0.74→0.90 (tolerance 0.05)",
             "  repeat loss 3.20 → 2.00 (tolerance 0.16)",

@@ -121,8 +121,8 @@ CASES = {
             TOLERANCE,
         ),
         [
-            "weakened: L18H6 0.89 like its null; mechanism weakened while behaviour held",
-            "  left the role: L18H6 0.89 like its null (tolerance 0.05, null 0.86)",
+            "weakened: L18H6 0.89 met its null; mechanism weakened while behaviour held",
+            "  left the role: L18H6 0.89 met its null (tolerance 0.05, null 0.86)",
             "  induction heads summed strength 3.37 → 2.48 (tolerance 0.34)",
         ],
     ),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_circuits.findings import Behaviour, Direction, Finding
+from pytest_circuits.findings import Behaviour, Canary, Direction, Finding
 from pytest_circuits.verdicts import (
     Allowance,
     Tolerance,
@@ -64,6 +64,20 @@ def test_beside_a_strong_head_every_head_may_move_a_share_of_what_that_one_has()
     assert tolerance.beside(2.0).value.of(0.3) == pytest.approx(0.1)
     assert tolerance.beside(-2.0).value.of(0.3) == pytest.approx(0.1)
     assert tolerance.beside(2.0).value.of(2.0) == pytest.approx(0.2)  # a tenth of its own
+
+
+def test_however_strong_the_strongest_is_half_the_threshold_is_a_change():
+    tolerance = Tolerance(Allowance(0.05, 0.1), Allowance(0.1, 0.1), top=0.05)
+
+    assert tolerance.beside(20.0, threshold=0.4).value.floor == pytest.approx(0.2)
+    assert tolerance.beside(2.0, threshold=0.4).value.floor == pytest.approx(0.1)
+    assert tolerance.beside(20.0, threshold=0.06).value.floor == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("kind", "floor"), [("text", 0.05), ("drawn tokens", 0.11)])
+def test_a_canary_has_the_tolerance_of_its_kind(kind, floor):
+    measured = replace(finding("induction_scores"), canary=Canary(4.0, kind, "aa11"))
+    assert default_tolerance(measured).canary.floor == floor
 
 
 def test_only_values_with_axes_stand_beside_a_strongest_one():
