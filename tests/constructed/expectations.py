@@ -18,11 +18,11 @@ class Expectation:
 
     Attributes:
         change: the change's name.
-        kind: ``benign``, ``damage``, ``not comparable`` or ``broken``.
+        kind: ``benign``, ``damage``, ``in between`` (neither), ``not comparable`` or ``broken``.
         seeds: number of random draws.
         verdicts: what the worst verdict of a run may be.
-        exit: pytest's exit status.
-        says: what the failure must say.
+        exits: what pytest's exit status may be.
+        says: what every failure must say.
         why: why a subject differs from the others; empty where it doesn't.
     """
 
@@ -30,7 +30,7 @@ class Expectation:
     kind: str
     seeds: int
     verdicts: tuple[str, ...]
-    exit: int
+    exits: tuple[int, ...]
     says: str = ""
     why: str = ""
 
@@ -50,7 +50,7 @@ def _expectation(row: dict[str, Any], subject: str) -> Expectation:
         kind=row["kind"],
         seeds=row.get("seeds", 1),
         verdicts=tuple(row["verdict"]) or (NO_VERDICT,),
-        exit=row["exit"],
+        exits=tuple(exits) if isinstance(exits := row["exit"], list) else (exits,),
         says=row.get("says", ""),
         why=row.get("why", ""),
     )

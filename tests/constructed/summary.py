@@ -25,7 +25,7 @@ class Result:
         change: the row's name.
         kind: the row's kind.
         expected: verdicts that would be right.
-        expected_exit: the exit status that would be right.
+        expected_exits: exit statuses that would be right.
         draw: what was drawn; empty where nothing is.
         obtained: the worst verdict.
         exit: pytest's exit status for it.
@@ -39,7 +39,7 @@ class Result:
     change: str
     kind: str
     expected: tuple[str, ...]
-    expected_exit: int
+    expected_exits: tuple[int, ...]
     draw: str
     obtained: str
     exit: int
@@ -54,7 +54,8 @@ class Result:
     def from_json(cls, text: str) -> Result:
         fields = json.loads(text)
         findings = tuple(tuple(finding) for finding in fields["findings"])
-        return cls(**{**fields, "expected": tuple(fields["expected"]), "findings": findings})
+        expected = {name: tuple(fields[name]) for name in ("expected", "expected_exits")}
+        return cls(**{**fields, **expected, "findings": findings})
 
 
 def distinct(results: Iterable[Result]) -> list[Result]:
@@ -92,7 +93,7 @@ def _row(draws: Sequence[Result]) -> str:
     cells = (
         f"{first.change}{' ¹' if first.why else ''}",
         str(len(draws)),
-        f"{' or '.join(first.expected)}, exit {first.expected_exit}",
+        f"{' or '.join(first.expected)}, exit {' or '.join(map(str, first.expected_exits))}",
         _tally(r.obtained for r in draws),
         _tally(r.exit for r in draws),
         "yes" if right == len(draws) else f"**{right} of {len(draws)}**",

@@ -130,6 +130,7 @@ _TRIALS: dict[str, Callable[[Reference, int], Trial]] = {
     "noise 0.1 %": _drawn(lambda r, seed: changes.noise(r.model, 0.001, seed)),
     "noise 1 %": _drawn(lambda r, seed: changes.noise(r.model, 0.01, seed)),
     "noise 5 %": _drawn(lambda r, seed: changes.noise(r.model, 0.05, seed)),
+    "noise 20 %": _drawn(lambda r, seed: changes.noise(r.model, 0.2, seed)),
     "one thread": _on_threads(1),
     "two threads": _on_threads(2),
     "heads permuted": _drawn(
