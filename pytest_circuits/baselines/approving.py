@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.canonical import dumps
@@ -11,7 +12,7 @@ from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.verdicts import default_tolerance, judge
 
 if TYPE_CHECKING:
-    from pytest_circuits.findings import Finding
+    from pytest_circuits.findings import Behaviour, Finding
     from pytest_circuits.verdicts import Verdict
 
 
@@ -42,13 +43,10 @@ def nothing_to_approve(finding: Finding) -> str | None:
             f"nothing to approve: {gone.name.replace('_', ' ')} is {gone.value:.2f} ± "
             f"{gone.error:.2f} {gone.unit}, not distinct from 0.\n{advice}"
         )
-    if finding.relative_to is not None and finding.behaviour(finding.relative_to).value < 0:
-        gap = finding.behaviour(finding.relative_to)
-        return (
-            f"nothing to approve: {gap.name.replace('_', ' ')} is {gap.value:.2f} {gap.unit}: the "
-            f"clean prompts favour the wrong\n"
-            f"answer more than the corrupted ones do, and there is nothing to restore.\n{advice}"
-        )
+    if finding.relative_to is not None:
+        problem = _of_reference(finding.behaviour(finding.relative_to), finding)
+        if problem:
+            return f"nothing to approve: {problem}\n{advice}"
     if finding.role is None or finding.members():
         return None
     head, value = next(iter(finding.heads().items()))
@@ -58,6 +56,23 @@ def nothing_to_approve(finding: Finding) -> str | None:
         f"nothing to approve: there are no {finding.role.name} ({finding.quantity} of "
         f"{finding.role.threshold:g} or more); {head} has {value:.2f}{but}.\n{advice}"
     )
+
+
+def _of_reference(whole: Behaviour, finding: Finding) -> str:
+    """Why values that are fractions of a behaviour can't be held; empty if they can."""
+    name = whole.name.replace("_", " ")
+    if whole.value < 0:
+        return (
+            f"{name} is {whole.value:.2f} {whole.unit}: the clean prompts favour the wrong\n"
+            f"answer more than the corrupted ones do, and there is nothing to restore."
+        )
+    allowed = default_tolerance(finding).behaviours[whole.name].of(whole.value)
+    if whole.value - allowed <= whole.margin:
+        return (
+            f"{name} is {whole.value:.2f} ± {whole.error:.2f} {whole.unit}: one that is smaller\n"
+            f"by no more than the tolerance of {allowed:.2f} would not be distinct from 0."
+        )
+    return ""
 
 
 def approval(finding: Finding, approved: str | None) -> str:
@@ -75,5 +90,7 @@ def approval(finding: Finding, approved: str | None) -> str:
         return Baseline("", finding, tolerance).dumps()
     old = loads(approved, "the baseline")
     if old.tolerance.origin != tolerance.origin and old.finding.measure == finding.measure:
-        tolerance = old.tolerance
+        # The measure may have companions now that it had not then.
+        behaviours = {**tolerance.behaviours, **old.tolerance.behaviours}
+        tolerance = replace(old.tolerance, behaviours=behaviours)
     return dumps(keep_digits(Baseline("", finding, tolerance).document(), old.document()))

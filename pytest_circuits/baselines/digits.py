@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings import Json
 
-#: The fields that were measured. All others were chosen, and one that changed is a change. (A role
-#: has a name and a threshold; its members follow from the values.)
-_MEASURED = ("companion", "canary", "profiles", "nulls", "values", "errors")
+#: The fields that were measured. All others were chosen, and one that changed is a change. (A
+#: role's threshold may be a share of a behaviour; its members follow from the values.)
+_MEASURED = ("companion", "canary", "role", "profiles", "nulls", "values", "errors")
 
 
 def keep_digits(new: Mapping[str, Json], old: Mapping[str, Json]) -> dict[str, Json]:

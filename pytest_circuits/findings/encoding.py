@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -160,8 +161,12 @@ def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
 
 
 def rounded(finding: Finding) -> Finding:
-    """The finding as it would come back from its file, so that like is compared with like."""
-    return decode(cast("dict[str, Any]", encode(finding)))
+    """The finding as it would come back from its file, so that like is compared with like.
+
+    It keeps all of its profiles, where the file has the members' alone.
+    """
+    profiles = {head: _array(_numbers(profile)) for head, profile in finding.profiles.items()}
+    return replace(decode(cast("dict[str, Any]", encode(finding))), profiles=profiles)
 
 
 __all__ = ["DECIMALS", "decode", "encode", "rounded"]

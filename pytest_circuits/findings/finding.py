@@ -80,12 +80,19 @@ class Behaviour:
     profile: NDArray[np.float64] | None = None
 
     @property
+    def margin(self) -> float:
+        """How far its interval reaches each way (t over clusters, 95 %); 0 with one cluster."""
+        return t95(self.clusters) * self.error if self.clusters > 1 else 0.0
+
+    @property
     def indistinct(self) -> bool:
-        """Whether a vital behaviour's interval (t over clusters, 95 % each way) contains 0."""
-        if not self.vital:
-            return False
-        margin = t95(self.clusters) * self.error
-        return self.value == 0 if np.isnan(margin) else bool(abs(self.value) <= margin)
+        """Whether a vital behaviour's interval contains 0."""
+        return self.vital and bool(abs(self.value) <= self.margin)
+
+    @property
+    def held(self) -> bool:
+        """Whether anything of it is held against a baseline: its value, or that it is there."""
+        return self.judged or self.vital
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,8 @@ class Finding:
         convention: every choice that changes the numbers.
         prompts: the prompts' kind, hashes and, where they were drawn, their token ids.
         role: the role whose members are judged, or None for one number.
-        profiles: per-sample values of the role's members, by head label.
+        profiles: per-sample values of the role's members and of heads that have at least half of
+            what it takes, by head label. A baseline keeps the members'.
         nulls: what the values of heads above the threshold are held against, by head label;
             empty where a measure has no control or too few samples for one.
         companion: the behaviours the mechanism serves, the one that says most first.
@@ -208,13 +216,29 @@ class Finding:
 
     @property
     def gone(self) -> tuple[Behaviour, ...]:
-        """Vital behaviours that can't be told from nothing."""
-        return tuple(behaviour for behaviour in self.companion if behaviour.indistinct)
+        """Vital behaviours that can't be told from nothing, the finding's own number among them."""
+        own = () if self.axes else (self.as_behaviour(),)
+        return tuple(behaviour for behaviour in (*self.companion, *own) if behaviour.indistinct)
 
     @property
     def undefined(self) -> bool:
         """Whether the values are fractions of a behaviour that is gone, and so mean nothing."""
         return any(behaviour.name == self.relative_to for behaviour in self.gone)
+
+    def as_behaviour(self) -> Behaviour:
+        """A finding of one number as the behaviour that it is.
+
+        Where more is better, a number that falls to nothing is a behaviour that is gone.
+        """
+        return Behaviour(
+            self.measure,
+            float(self.values),
+            float(self.errors),
+            self.clusters,
+            self.direction,
+            self.unit,
+            vital=self.direction is Direction.HIGHER,
+        )
 
     def behaviour(self, name: str) -> Behaviour:
         """The companion behaviour of that name.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: Heads that write at least this share of the mean logit difference have the role.
 ROLE_SHARE = 0.1
 #: … and at least so many logits, lest every head has it where there is no difference.
-LEAST_THRESHOLD = 0.05
+LEAST_THRESHOLD = 0.1
 #: How far the parts may miss the whole, as a share of it, before we refuse to attribute.
 _IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
@@ -81,8 +81,8 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
 
     Returns:
         a finding with values ``[layer, head]`` in logits (pre-cap), standard errors over the
-        pairs' clusters, per-prompt profiles of the heads that write at least a tenth of the
-        logit difference, and as companion the logit difference and accuracy.
+        pairs' clusters, per-prompt profiles of the heads that write at least a twentieth of
+        the logit difference, and as companion the logit difference and accuracy.
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.

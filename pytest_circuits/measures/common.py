@@ -93,14 +93,17 @@ def accuracy(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Be
 def profiles(
     strengths: NDArray[np.float64], samples: NDArray[np.float64], threshold: float
 ) -> dict[str, NDArray[np.float64]]:
-    """The samples ``[sample]`` of every head that is at least as strong as the threshold.
+    """The samples ``[sample]`` of the heads that have, or nearly have, a role.
+
+    A head has a profile from half the threshold on: one below it may do what another did, and so
+    may one that is above the threshold of the baseline.
 
     Args:
         strengths: ``[layer, head]``; magnitudes, where values have signs.
         samples: ``[sample, layer, head]``.
-        threshold: the least strength.
+        threshold: what the role takes.
     """
-    cells = zip(*np.nonzero(strengths >= threshold), strict=True)
+    cells = zip(*np.nonzero(strengths >= threshold / 2), strict=True)
     return {str(Head(int(layer), int(head))): samples[:, layer, head] for layer, head in cells}
 
 

@@ -52,7 +52,7 @@ def patch(
     Returns:
         a finding with values ``[layer, head]`` (fractions), bootstrap standard errors of the
         ratio over the pairs' clusters, the numerators patched − corrupted of each prompt for
-        heads that restore a tenth or more, and as companion the clean and the corrupted logit
+        heads that restore a twentieth or more, and as companion the clean and the corrupted logit
         difference and the gap between them. Where that gap can't be told from 0 there is nothing
         to restore: the values are NaN.
 

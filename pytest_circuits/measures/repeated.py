@@ -63,7 +63,8 @@ def induction_scores(
 
     Returns:
         a finding with values ``[layer, head]`` in 0 … 1 (attention probability), standard errors
-        over sequences, per-sequence profiles and nulls of the heads at 0.4 and above, and as
+        over sequences, per-sequence profiles (from 0.2 on) and nulls of the heads at 0.4 and
+        above, and as
         companion repeat loss, repeat accuracy and repeat gain (see :func:`repeat_loss`). A null
         has the mean score on the control and the family-wise p of a larger score on the repeated
         tokens, paired by sequence, over all heads (see
@@ -158,7 +159,8 @@ def _scores(
     samples: NDArray[np.float64] = getattr(run, stripe)
     mean, error = mean_and_error(samples, range(len(samples)))
     name = measure.removesuffix("_scores").replace("_", " ")
-    candidates = profiles(mean, samples, ROLE_THRESHOLD)
+    role = Role(f"{name} heads", ROLE_THRESHOLD)
+    candidates = [str(Head(*cell)) for cell in np.argwhere(mean >= ROLE_THRESHOLD).tolist()]
     return Finding(
         measure=measure,
         quantity=f"{name} score",
@@ -171,8 +173,8 @@ def _scores(
         clusters=len(samples),
         convention={"score": formula, **_convention(drawn, prompts)},
         prompts=_record(drawn),
-        role=Role(f"{name} heads", ROLE_THRESHOLD),
-        profiles=candidates,
+        role=role,
+        profiles=profiles(mean, samples, role.threshold),
         nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
         companion=_companion(*_per_sequence(run, drawn.block)),
         provenance=provenance(runs),

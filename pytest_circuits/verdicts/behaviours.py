@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_circuits.findings import Behaviour, Direction
 from pytest_circuits.verdicts.movement import movement, sign, within
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
 from pytest_circuits.verdicts.verdict import About, Change, Reason
@@ -13,7 +11,7 @@ from pytest_circuits.verdicts.verdict import About, Change, Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_circuits.findings import Finding
+    from pytest_circuits.findings import Behaviour, Finding
     from pytest_circuits.verdicts.tolerances import Tolerance
 
 
@@ -35,51 +33,51 @@ def behaviour_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -
                 after.value,
                 allowed,
                 # What is as large as ever is gone where it can't be told from nothing.
-                null=0.0 if change is Change.GONE and not _fell(before, after) else None,
+                null=_null(change, before, after),
             )
 
 
 def number_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
     """What changed in a finding of one number, judged as the behaviour that it is."""
-    before, after = _as_behaviour(approved), _as_behaviour(found)
+    before, after = approved.as_behaviour(), found.as_behaviour()
     allowed = tolerance.value.of(before.value)
     change = _change(before, after, allowed)
     if change is not None:
         yield Reason(
-            change, About.VALUE, found.quantity, found.unit, before.value, after.value, allowed
+            change,
+            About.VALUE,
+            found.quantity,
+            found.unit,
+            before.value,
+            after.value,
+            allowed,
+            null=_null(change, before, after),
         )
-
-
-def _as_behaviour(finding: Finding) -> Behaviour:
-    """A finding of one number as a behaviour.
-
-    Where more is better, a number that falls to nothing is a behaviour that is gone.
-    """
-    return Behaviour(
-        finding.measure,
-        float(finding.values),
-        float(finding.errors),
-        finding.clusters,
-        finding.direction,
-        finding.unit,
-        vital=finding.direction is Direction.HIGHER,
-    )
 
 
 def _change(before: Behaviour, after: Behaviour, allowed: float) -> Change | None:
     moved = movement(before.direction, before.value, after.value)
     # What was never there can't go, and what was against us and got better has not gone.
     there = before.vital and not before.indistinct and (before.value > 0 or moved < 0)
-    if there and _is_gone(before, after):
+    if there and _is_gone(before, after, allowed):
         return Change.GONE
     if not before.judged or within(moved, allowed):
         return None
     return Change.BETTER if moved > 0 else Change.WORSE
 
 
-def _is_gone(before: Behaviour, after: Behaviour) -> bool:
-    # The baseline says what is vital.
-    return replace(after, vital=before.vital).indistinct or _fell(before, after)
+def _is_gone(before: Behaviour, after: Behaviour, allowed: float) -> bool:
+    """Whether it fell to nothing, or can't be told from nothing any more.
+
+    That takes more than the tolerance, or the least wobble of what only just was distinct would
+    be a loss.
+    """
+    return _fell(before, after) or abs(after.value) + allowed <= after.margin
+
+
+def _null(change: Change, before: Behaviour, after: Behaviour) -> float | None:
+    """0 for what is gone, though as large as ever, because it can't be told from that."""
+    return 0.0 if change is Change.GONE and not _fell(before, after) else None
 
 
 def _fell(before: Behaviour, after: Behaviour) -> bool:

@@ -49,7 +49,9 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         headline_number(found, held) if mechanism else None,
         companion=_companion(found, approved, tolerance),
         canary=_canary(found, approved, tolerance),
-        reading=_reading(kind, behaviours, mechanism) if mechanism and approved.axes else None,
+        reading=(
+            _reading(kind, behaviours, mechanism, approved) if mechanism and approved.axes else None
+        ),
     )
 
 
@@ -89,15 +91,15 @@ def _kind(reasons: Sequence[Reason]) -> Kind:
 
 
 def _reading(
-    kind: Kind, behaviours: Sequence[Reason], mechanism: MechanismChange
+    kind: Kind, behaviours: Sequence[Reason], mechanism: MechanismChange, approved: Finding
 ) -> Reading | None:
     if kind not in (Kind.WEAKENED, Kind.LOST):
         return None
-    held = not any(reason.bad for reason in behaviours)
-    if held and mechanism.compensated:
-        return Reading.COMPENSATED
-    if held:
-        return Reading.BEHAVIOUR_HELD
+    if not any(reason.bad for reason in behaviours):
+        if mechanism.compensated:
+            return Reading.COMPENSATED
+        # Only of a behaviour that was held against the baseline can be said that it held.
+        return Reading.BEHAVIOUR_HELD if any(b.held for b in approved.companion) else None
     intact = not any(reason.bad for reason in mechanism.reasons)
     return Reading.MECHANISM_INTACT if intact else None
 
@@ -145,7 +147,7 @@ def _badness(reason: Reason) -> tuple[bool, bool, int, bool, float, str]:
 
 
 def headline_number(finding: Finding, members: Mapping[Head, float] | None = None) -> float | None:
-    """The finding in one number: its value, or the summed strength of its role.
+    """The finding in one number: its value, or the sum of the values of its role's heads.
 
     Args:
         finding: what was measured.

@@ -27,7 +27,7 @@ class MechanismChange:
     Attributes:
         reasons: what happened to its parts, and to it as a whole.
         compensated: whether heads lost strength that others, which had the role already, took
-            over, so that the role as a whole is as strong as it was.
+            over: the role as a whole lost no more than one head may.
         held: the heads that hold the role now, by which its strength is told; None where there
             is no role.
     """
@@ -50,13 +50,14 @@ def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
         found = replace(found, nulls={})
     role = _Role(found, approved, tolerance)
     reasons = list(role.heads())
-    weaker = any(r.change in (Change.LEFT, Change.WORSE) for r in reasons)
+    weaker = [r for r in reasons if r.change in (Change.LEFT, Change.WORSE)]
     rose = any(r.change is Change.BETTER for r in reasons)
-    reasons += role.as_a_whole(reasons)
-    whole = any(r.about is About.ROLE and r.bad for r in reasons)
-    reasons += role.overtaken()
+    made_up = -role.gained <= max((r.tolerance for r in weaker), default=0.0) + HAIR
+    whole = list(role.as_a_whole(reasons))
     return MechanismChange(
-        tuple(reasons), compensated=weaker and rose and not whole, held=role.held
+        (*reasons, *whole, *role.overtaken()),
+        compensated=bool(weaker) and rose and made_up and not any(r.bad for r in whole),
+        held=role.held,
     )
 
 
@@ -86,6 +87,8 @@ class _Role:
         self.filled = set(taken_over.values())
         held = {head: float(found.values[head]) for head in self._held()}
         self.held = dict(sorted(held.items(), key=lambda item: -abs(item[1])))
+        #: By how much the role as a whole got stronger.
+        self.gained = movement(approved.direction, strength(self.before), strength(self.held))
 
     def _unchanged(self, head: Head) -> bool:
         before, after = self._values(head)
@@ -164,14 +167,21 @@ class _Role:
                 0.0,
                 null=0.0,
             )
-        before = strength(self.before)
-        now = strength(self.held)
-        allowed = self.tolerance.role.of(before)
+        # A share of what its heads move, also where they work against one another.
+        allowed = self.tolerance.role.of(sum(map(abs, self.before.values())))
         # Many small losses, each within tolerance, are a loss all the same; so are gains, where
         # no head told of one.
-        if not within(now - before, allowed) and (now < before or not any(r.good for r in heads)):
-            change = Change.BETTER if now > before else Change.WORSE
-            yield Reason(change, About.ROLE, self.name, "summed strength", before, now, allowed)
+        lost = self.gained < 0
+        if not within(self.gained, allowed) and (lost or not any(r.good for r in heads)):
+            yield Reason(
+                Change.WORSE if lost else Change.BETTER,
+                About.ROLE,
+                self.name,
+                "summed strength",
+                strength(self.before),
+                strength(self.held),
+                allowed,
+            )
 
     def _held(self) -> list[Head]:
         """The heads that have the role now, also those a hair below the threshold."""
@@ -220,5 +230,5 @@ def _distinct(finding: Finding, heads: Mapping[Head, float]) -> bool:
 
 
 def strength(members: Mapping[Head, float]) -> float:
-    """The summed strength of the heads that have a role."""
-    return float(sum(abs(value) for value in members.values()))
+    """The sum of the values of the heads that have a role; those against it take away from it."""
+    return float(sum(members.values()))

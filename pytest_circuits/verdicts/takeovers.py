@@ -57,8 +57,9 @@ def takeovers(
 
     Two heads do the same if their values have the same sign and their profiles (the values on
     each sample) differ, in the mean of absolute differences, by no more than the tolerance of
-    the value. Heads that miss the threshold by no more than their tolerance have no profile and
-    go by their values, so that a role may move and waver at once.
+    the value. A head may miss the threshold by no more than its tolerance, so that a role may move
+    and waver at once; where it did so in the baseline it has no profile there, and goes by its
+    value.
 
     Heads that are unchanged stay where they are, unless others could not be mapped without them.
     A head that had the role before takes another's part only if its own is taken over in turn:
@@ -111,15 +112,14 @@ def _distances(
     profiles, known = _profiles(now.finding, places)
     profiles, approved, unit = profiles / _unit(now.finding), was.finding, _unit(was.finding)
     values = np.array([now.value(head) for head in places])
-    outside = np.array([head not in now.members for head in places], dtype=bool)
     distances = np.full((len(parts), len(places)), np.inf)
     for row, head in zip(distances, parts, strict=True):
         value = was.value(head)
         profile = approved.profiles.get(str(head))
         if profile is not None and profile.shape == profiles.shape[1:]:
             row[known] = np.abs(profiles - profile / unit).mean(axis=1)
-        by_value = np.isinf(row) & (outside | (head not in was.members))
-        row[by_value] = np.abs(values - value)[by_value]
+        if head not in was.members:
+            row[np.isinf(row)] = np.abs(values - value)[np.isinf(row)]
         # Also the values themselves: a fraction is more than the mean of its profile.
         unlike = np.maximum(row, np.abs(values - value)) > tolerance.value.of(value) + HAIR
         row[unlike | ((values >= 0) != (value >= 0))] = np.inf

@@ -194,6 +194,7 @@ def test_what_is_kept_is_a_baseline():
     assert loads(json.dumps(kept), "here").document() == kept
 
 
-def test_a_threshold_was_chosen_and_is_the_new_one():
-    old, new = (document(role=Role("induction heads", at)) for at in (0.4, 0.4001))
-    assert keep_digits(new, old)["role"]["threshold"] == 0.4001
+@pytest.mark.parametrize(("now", "kept"), [(0.4001, 0.4), (0.4002, 0.4002)])
+def test_a_threshold_may_be_a_share_of_what_was_measured(now, kept):
+    old, new = (document(role=Role("answer-writing heads", at)) for at in (0.4, now))
+    assert keep_digits(new, old)["role"]["threshold"] == kept

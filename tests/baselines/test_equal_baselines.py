@@ -86,7 +86,7 @@ OTHERS = {
     # What was chosen is equal or it isn't.
     "a convention": {"convention": {"block": 4, "scale": 0.5 + UNIT}},
     "prompts": {"prompts": {"kind": "repeated tokens", "seed": 1}},
-    "a threshold": {"role": Role("induction heads", 0.4 + UNIT)},
+    "a threshold": {"role": Role("induction heads", 0.4 + 2 * UNIT)},
     "a role": {"role": Role("heads", 0.4)},
     "a unit": {"unit": "logits"},
     "samples": {"samples": 4},

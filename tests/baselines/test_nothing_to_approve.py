@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import pytest
 from verdicts.handmade import fractions, role
 
-from pytest_circuits.baselines import nothing_to_approve
+from pytest_circuits.baselines import Baseline, approval, loads, nothing_to_approve
+from pytest_circuits.verdicts import Allowance, default_tolerance
 
 
 def test_what_can_get_lost_can_be_approved():
@@ -31,3 +36,44 @@ def test_a_role_without_heads_cannot_be_approved():
         "nothing to approve: there are no induction heads (induction score of 0.4 or more); "
         "L0H0 has 0.30."
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(1.0, None), (3.0, "4.00 ± 3.00 logits, not distinct")]
+)
+def test_a_number_that_is_not_distinct_from_0_cannot_be_approved(error, told):
+    number = replace(
+        role({"L0H0": 0.9}),
+        measure="logit_diff", quantity="logit difference", unit="logits", axes=(), role=None,
+        values=np.array(4.0), errors=np.array(error), companion=(), profiles={},
+    )  # fmt: skip
+
+    said = nothing_to_approve(number)
+
+    assert (said is None) if told is None else (told in said)
+
+
+def test_a_gap_that_a_wobble_within_tolerance_would_hide_cannot_be_approved():
+    found = fractions({"L0H0": 0.9}, gap=1.0)
+    near = replace(found, companion=(replace(found.companion[0], error=0.5),))
+
+    told = nothing_to_approve(near)
+
+    assert told is not None
+    assert told.splitlines()[:2] == [
+        "nothing to approve: logit diff gap is 1.00 ± 0.50 logits: one that is smaller",
+        "by no more than the tolerance of 0.20 would not be distinct from 0.",
+    ]
+
+
+def test_a_tolerance_that_somebody_set_gets_those_of_behaviours_that_are_new():
+    before = role({"L0H0": 0.9})
+    now = replace(
+        before, companion=(*before.companion, replace(before.companion[0], name="accuracy"))
+    )
+    set_by_hand = replace(default_tolerance(before), value=Allowance(0.07, 0.0), origin="by hand")
+
+    again = loads(approval(now, Baseline("", before, set_by_hand).dumps()), "the file").tolerance
+
+    assert again.value == Allowance(0.07, 0.0)
+    assert again.behaviours["accuracy"] == default_tolerance(now).behaviours["accuracy"]

@@ -34,7 +34,7 @@ def recall():
 
 @pytest.fixture(scope="session")
 def smollm2():
-    return Subject("smollm2", _SMOLLM2, block=16, task=ioi, at_once=2)
+    return Subject("smollm2", _SMOLLM2, block=16, task=ioi, at_once=2, learns=True)
 
 
 @pytest.fixture(scope="session")

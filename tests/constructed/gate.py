@@ -79,6 +79,12 @@ class Outcome:
         return min((row.verdict for row in self.rows), key=_ORDER.index, default=NO_VERDICT)
 
     @property
+    def complete(self) -> bool:
+        """Whether every test was judged, and those failed that the gate does not let pass."""
+        failed = sum(not row.passes for row in self.rows)
+        return len(self.rows) == _SUITE.count("def test_") and len(self.failures) == failed
+
+    @property
     def exit(self) -> int:
         """pytest's exit status, had it been the only model."""
         return int(bool(self.failures))

@@ -45,6 +45,7 @@ class Subject:
         block: length of the repeated block.
         task: makes so many prompt pairs of a wording.
         at_once: how many changed models are kept in memory together.
+        learns: whether a light fine-tune has anything left to improve.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Subject:
     block: int
     task: Callable[[int, Wording], PromptPairs]
     at_once: int
+    learns: bool = False
 
     def pairs(self, wording: Wording, count: int = PAIRS) -> PromptPairs:
         return self.task(count, wording)

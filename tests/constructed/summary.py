@@ -128,12 +128,17 @@ def _counts(results: Sequence[Result]) -> list[str]:
     alarms_each = share([not passes for r in benign for _, _, passes, _ in r.findings])
     missed = share([r.exit == 0 for r in damage])
     told = share([not passes for r in damage for _, _, passes, _ in r.findings])
-    named = share([r.obtained in r.expected for r in results])
-    return [
+    neither = [r for r in results if r.kind == "in between"]
+    named = share([r.obtained in r.expected for r in results if r.kind != "in between"])
+    counts = [
         f"- false alarms on benign changes: {alarms} models, {alarms_each} findings",
         f"- damages missed: {missed} models (of their findings fail {told})",
         f"- right name for the kind of change: {named} models",
     ]
+    if neither:
+        failed = sum(r.exit != 0 for r in neither)
+        counts.append(f"- in between: the gate fails {failed} of {len(neither)} models")
+    return counts
 
 
 def share(hits: Sequence[bool]) -> str:

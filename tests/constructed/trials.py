@@ -11,6 +11,7 @@ from constructed import changes
 from constructed.finetuning import STEPS, fine_tuned
 from constructed.subjects import Subject, Wording
 
+from pytest_circuits.measures import repeat_loss
 from pytest_circuits.models import load, parse_source
 
 if TYPE_CHECKING:
@@ -49,6 +50,16 @@ class Reference:
         with torch.no_grad():
             return bridge(torch.tensor(drawn.sequences))
 
+    def repeat_loss(self, folder: Path) -> float:
+        """A checkpoint's loss on the reference's repeated tokens."""
+        bridge = load(parse_source(str(folder)), device="cpu").bridge
+        return float(repeat_loss(bridge, self.subject.repeated(Wording())))
+
+    @cached_property
+    def own_repeat_loss(self) -> float:
+        """The reference's own."""
+        return self.repeat_loss(self.model.folder)
+
     @cached_property
     def own_logits(self) -> torch.Tensor:
         """What the reference itself gives."""
@@ -65,6 +76,8 @@ class Trial:
         wording: of the prompts it is measured on.
         threads: torch's threads.
         same_function: whether its logits must be those of the reference.
+        improves: whether its repeat loss must be less than the reference's, where the subject has
+            anything left to learn.
         approve: whether it is approved as a reference of its own rather than judged.
     """
 
@@ -73,6 +86,7 @@ class Trial:
     wording: Wording = _USUAL
     threads: int = 1
     same_function: bool = False
+    improves: bool = False
     approve: bool = False
 
 
@@ -86,11 +100,9 @@ def _once(change: Callable[[Reference], Checkpoint], *, approve: bool = False):
     return lambda reference, seed: Trial("", lambda: change(reference), approve=approve)
 
 
-def _drawn(change: Callable[[Reference, int], Checkpoint], *, same_function: bool = False):
+def _drawn(change: Callable[[Reference, int], Checkpoint], **is_so: bool):
     """A change in which every seed draws something else."""
-    return lambda reference, seed: Trial(
-        f"seed {seed}", lambda: change(reference, seed), same_function=same_function
-    )
+    return lambda reference, seed: Trial(f"seed {seed}", lambda: change(reference, seed), **is_so)
 
 
 def _of_role_key(reference: Reference, seed: int) -> Trial:
@@ -139,7 +151,7 @@ _TRIALS: dict[str, Callable[[Reference, int], Trial]] = {
     "hidden units permuted": _drawn(
         lambda r, seed: changes.hidden_units_permuted(r.model, seed), same_function=True
     ),
-    "light fine-tune": _drawn(_fine_tuned),
+    "light fine-tune": _drawn(_fine_tuned, improves=True),
     "top induction head zeroed": _once(
         lambda r: changes.heads_zeroed(r.model, r.roles.induction[:1])
     ),

@@ -163,10 +163,10 @@ def test_the_role_is_a_tenth_of_the_logit_difference(bridges, telling_pairs):
 def test_heads_that_write_next_to_nothing_have_no_role(bridges, telling_pairs):
     found = measures.head_attribution(bridges["gpt2"], telling_pairs(bridges["gpt2"]))
 
-    assert abs(found.behaviour("logit_diff").value) / 10 < 0.05
-    assert found.role.threshold == 0.05
-    assert all(abs(value) >= 0.05 for value in found.members().values())
-    assert 0 < len(found.members()) < 8
+    assert abs(found.behaviour("logit_diff").value) / 10 < 0.1
+    assert found.role.threshold == 0.1
+    assert all(abs(value) >= 0.1 for value in found.members().values())
+    assert len(found.members()) < 8
 
 
 def test_nothing_is_attributed_where_there_is_no_logit_difference(perfect):

@@ -91,12 +91,10 @@ def role(
         ),
         canary=canary,
     )
-    # A file keeps the profiles of the role's members alone.
-    members = {str(head) for head in finding.members()}
     profiles = {
         head: np.array(profile, dtype=np.float64)
         for head, profile in heads.items()
-        if head in members and not isinstance(profile, float)
+        if not isinstance(profile, float) and abs(np.mean(profile)) >= threshold / 2
     }
     return replace(finding, profiles=profiles)
 

@@ -371,11 +371,11 @@ def test_a_reason_carries_the_numbers_it_rests_on():
 
 
 def test_a_sign_flip_counts_with_its_whole_distance():
-    (reason,) = judge(scores([-0.9], **PATCH), scores([0.9], **PATCH), TOLERANCE).reasons
+    head, role = judge(scores([-0.9], **PATCH), scores([0.9], **PATCH), TOLERANCE).reasons
 
-    assert reason.change is Change.WORSE
-    assert reason.distance == pytest.approx(1.8)
-    assert reason.excess == pytest.approx(36)
+    assert head.change is role.change is Change.WORSE
+    assert head.distance == role.distance == pytest.approx(1.8)
+    assert head.excess == pytest.approx(36)
 
 
 def test_heads_come_by_how_far_they_moved_whatever_their_tolerances():

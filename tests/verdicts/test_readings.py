@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from verdicts.handmade import DOWN, TOLERANCE, around, fractions, role
 
-from pytest_circuits.findings import Canary
+from pytest_circuits.findings import Canary, Direction
 from pytest_circuits.verdicts import Kind, Movement, Reading, Scope, headline, judge, scope_text
 
 BEFORE = {"L0H0": around(0.6), "L0H1": around(0.5, DOWN)}
@@ -276,3 +276,84 @@ def test_a_headline_names_the_head_that_changed_most():
     told = headline(judge(found, approved, TOLERANCE))
 
     assert told == "L0H0 1.90→1.00 +1; mechanism weakened while behaviour held"
+
+
+# ---- Heads that work against one another --------------------------------------------------------
+
+MANY = {f"L0H{head}": 0.62 for head in range(4)}
+
+
+@pytest.mark.parametrize(
+    ("now", "kind"),
+    [
+        (
+            {**dict.fromkeys(MANY, 0.58), "L1H0": -0.8},
+            Kind.WEAKENED,
+        ),  # small losses, and more against
+        ({**MANY, "L1H0": -0.8}, Kind.WEAKENED),  # more against, and nothing more for
+        ({**MANY, "L0H0": 1.2, "L1H0": -0.8}, Kind.STRENGTHENED),  # more of both
+    ],
+)
+def test_strength_against_the_behaviour_makes_up_for_no_strength_lost(now, kind):
+    approved = role({**MANY, "L1H0": -0.5}, direction=Direction.TWO_SIDED)
+    found = role(now, direction=Direction.TWO_SIDED)
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert verdict.kind is kind
+    assert verdict.number == pytest.approx(sum(now.values()))
+
+
+def test_a_head_that_got_stronger_against_the_behaviour_compensates_nothing():
+    approved = role({"L0H0": 1.0, "L1H0": -0.5}, direction=Direction.TWO_SIDED)
+    found = role({"L0H0": 0.5, "L1H0": -1.0}, direction=Direction.TWO_SIDED)
+
+    assert judge(found, approved, TOLERANCE).reading is Reading.BEHAVIOUR_HELD
+
+
+def test_what_is_made_up_in_part_is_not_compensated():
+    approved = role({f"L0H{head}": 0.9 for head in range(4)} | {"L1H0": 0.9, "L1H1": 0.9})
+    part = replace(approved, values=approved.values.copy())
+    part.values[0, 0], part.values[0, 1] = 0.5, 1.0
+    whole = replace(approved, values=approved.values.copy())
+    whole.values[0, 0], whole.values[0, 1] = 0.5, 1.28
+
+    assert judge(part, approved, TOLERANCE).reading is Reading.BEHAVIOUR_HELD
+    assert judge(whole, approved, TOLERANCE).reading is Reading.COMPENSATED
+
+
+def test_where_no_behaviour_was_held_nobody_says_that_it_held():
+    alone = replace(role({"L0H0": 0.9, "L0H1": 0.8}), companion=())
+    found = replace(role({"L0H0": 0.9, "L0H1": 0.1}), companion=())
+
+    verdict = judge(found, alone, TOLERANCE)
+
+    assert (verdict.kind, verdict.reading) == (Kind.WEAKENED, None)
+
+
+# ---- What only just is there --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("now", "kind"), [(0.55, Kind.PRESERVED), (0.8, Kind.LOST)])
+def test_a_wobble_within_tolerance_loses_nothing_that_only_just_was_distinct(now, kind):
+    approved, found = (role({"L0H0": 0.9}, gain=1.0) for _ in range(2))
+    approved, found = (
+        replace(f, companion=(f.companion[0], replace(f.companion[1], error=error)))
+        for f, error in ((approved, 0.54), (found, now))
+    )
+
+    assert judge(found, approved, TOLERANCE).kind is kind
+
+
+def test_a_number_that_can_not_be_told_from_nothing_says_so():
+    loss = role({"L0H0": 0.9})
+    approved = replace(
+        loss,
+        measure="logit_diff", quantity="logit difference", unit="logits", axes=(), role=None,
+        values=np.array(4.0), errors=np.array(1.0), companion=(), profiles={},
+    )  # fmt: skip
+    found = replace(approved, values=np.array(3.9), errors=np.array(3.0))
+
+    told = headline(judge(found, approved, TOLERANCE))
+
+    assert told == "logit difference gone: 4.00 → 3.90 (not distinct from 0)"

@@ -121,12 +121,27 @@ def test_a_head_that_crosses_the_threshold_by_a_hair_elsewhere_has_not_joined(si
     assert (verdict.kind, verdict.reasons) == (Kind.PRESERVED, ())
 
 
-def test_a_head_a_hair_below_the_threshold_goes_by_its_value():
+def test_a_head_a_hair_below_the_threshold_takes_over_if_it_does_the_same():
     approved = role({"L1H0": around(0.9), "L1H1": around(0.42)})
-    near, far = ({"L1H0": around(0.9), "L1H2": value} for value in (0.375, 0.365))
+    near, far, other, unknown = (
+        role({"L1H0": around(0.9), "L1H2": profile})
+        for profile in (around(0.375), around(0.365), around(0.375, DOWN), 0.375)
+    )
 
-    assert judge(role(near), approved, TOLERANCE).kind is Kind.RELOCATED
-    assert judge(role(far), approved, TOLERANCE).kind is Kind.WEAKENED
+    assert judge(near, approved, TOLERANCE).kind is Kind.RELOCATED
+    assert judge(far, approved, TOLERANCE).kind is Kind.WEAKENED
+    assert judge(other, approved, TOLERANCE).kind is Kind.WEAKENED
+    assert judge(unknown, approved, TOLERANCE).kind is Kind.WEAKENED
+
+
+def test_a_head_moves_to_one_that_misses_the_threshold_of_what_was_found():
+    # That of attribution is a share of the logit difference, which grew.
+    approved = role({"L1H0": around(2.0), "L1H1": around(0.47)}, threshold=0.46, **TWO_SIDED)
+    found = role({"L1H0": around(2.0), "L1H2": around(0.47)}, threshold=0.48, **TWO_SIDED)
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert (verdict.kind, moves(verdict)) == (Kind.RELOCATED, {"L1H1": "L1H2"})
 
 
 def test_each_head_goes_to_the_one_that_is_most_alike():
@@ -244,7 +259,9 @@ def test_a_head_that_turned_round_has_not_moved_though_a_copy_of_it_is_elsewhere
     verdict = judge(found, approved, TOLERANCE)
 
     assert verdict.kind is Kind.WEAKENED
-    assert changes(verdict) == {(Change.WORSE, "L1H0"), (Change.JOINED, "L1H2")}
+    assert changes(verdict) == {
+        (Change.WORSE, "L1H0"), (Change.JOINED, "L1H2"), (Change.WORSE, "induction heads")
+    }  # fmt: skip
 
 
 def test_of_two_lost_heads_that_fit_one_newcomer_one_is_lost():

@@ -78,11 +78,11 @@ CASES = {
         ],
     ),
     "a head's strength went to another of the role": (
-        verdict({**HEADS, "L18H7": 0.0, "L17H5": 0.98}),
+        verdict({**HEADS, "L18H7": 0.0, "L17H5": 1.05}),
         [
             "weakened: L18H7 0.50→0.00; compensated",
             "  left the role: L18H7 0.50→0.00 (tolerance 0.05)",
-            "  stronger: L17H5 0.58→0.98 (tolerance 0.05)",
+            "  stronger: L17H5 0.58→1.05 (tolerance 0.05)",
             "  overtaken: L17H4 by L17H5 (tolerance 0.05)",
         ],
     ),
