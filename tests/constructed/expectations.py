@@ -18,11 +18,12 @@ class Expectation:
 
     Attributes:
         change: the change's name.
-        kind: ``benign``, ``damage``, ``in between`` (neither), ``not comparable`` or ``broken``.
+        kind: ``benign``, ``damage``, ``not comparable`` or ``broken``.
         seeds: number of random draws.
         verdicts: what the worst verdict of a run may be.
-        exits: what pytest's exit status may be.
+        exit: pytest's exit status.
         says: what every failure must say.
+        unmet: how many draws are known not to be as expected; they count as what they are.
         why: why a subject differs from the others; empty where it doesn't.
     """
 
@@ -30,8 +31,9 @@ class Expectation:
     kind: str
     seeds: int
     verdicts: tuple[str, ...]
-    exits: tuple[int, ...]
+    exit: int
     says: str = ""
+    unmet: int = 0
     why: str = ""
 
 
@@ -50,7 +52,8 @@ def _expectation(row: dict[str, Any], subject: str) -> Expectation:
         kind=row["kind"],
         seeds=row.get("seeds", 1),
         verdicts=tuple(row["verdict"]) or (NO_VERDICT,),
-        exits=tuple(exits) if isinstance(exits := row["exit"], list) else (exits,),
+        exit=row["exit"],
         says=row.get("says", ""),
+        unmet=row.get("unmet", 0),
         why=row.get("why", ""),
     )

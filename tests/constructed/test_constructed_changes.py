@@ -40,7 +40,7 @@ def test_the_gate_says_what_the_change_is(reference, row, draws, pytester, recor
     for result in results:
         record_property(RESULT, result.to_json())
     wrong = [_told(result) for result in results if not result.right]
-    assert not wrong, "\n".join(wrong)
+    assert len(wrong) <= (row.unmet if draws == row.seeds else 0), "\n".join(wrong)
 
 
 def _outcomes(reference, row, draws, pytester):
@@ -86,13 +86,13 @@ def _result(reference, row, drawn, outcome):
         change=row.change,
         kind=row.kind,
         expected=row.verdicts,
-        expected_exits=row.exits,
+        expected_exit=row.exit,
         draw=drawn,
         obtained=outcome.verdict,
         exit=outcome.exit,
         findings=tuple((r.measure, r.verdict, r.passes, r.headline) for r in outcome.rows),
         right=outcome.verdict in row.verdicts
-        and outcome.exit in row.exits
+        and outcome.exit == row.exit
         and all(row.says in text for text in outcome.failures)
         and (row.kind == "broken" or outcome.complete)
         and (row.kind != "benign" or {r.verdict for r in outcome.rows} <= {*row.verdicts, CALM}),
