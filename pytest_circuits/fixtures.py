@@ -151,6 +151,8 @@ class Circuits:
             # Now, with the weights and hooks that the measure saw.
             finding = replace(finding, canary=measures.canary(runs))
         except (ModelError, PromptError, InvalidFindingError) as error:
-            raise _failure(f"{name} on {self.alias}: {error}") from None
+            # Measures name themselves where nobody else does.
+            problem = str(error).removeprefix(f"{name}: ")
+            raise _failure(f"{name} on {self.alias}: {problem}") from None
         self.findings.append(finding)
         return finding

@@ -51,7 +51,7 @@ class Allowance:
 
 #: By the canary's kind. The text on SmolLM2, 252 tokens, loss 3.94: benign changes move it by 0.02
 #: at most, heads of one role that are silenced by 0.03, and 5 % noise, a zeroed first layer or
-#: unembedding by 0.07 and more. Drawn tokens on the bundled model, where one head is a third of a
+#: unembedding by 0.07 and more. Drawn tokens on the bundled model, where one head is a quarter of a
 #: layer: any one head 0.10 at most, the previous-token head that all induction hangs on 0.28.
 _TEXT = Allowance(floor=0.05, share=0.0125)
 _CANARIES = {"text": _TEXT, "drawn tokens": Allowance(floor=0.11, share=0.025)}

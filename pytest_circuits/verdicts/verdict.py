@@ -132,7 +132,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Movement:
-    """Something that is shown with a verdict whether it changed or not.
+    """Something that a verdict tells of whether it changed or not.
 
     Attributes:
         name: a companion behaviour's name, or what the canary is the loss on.

@@ -198,9 +198,9 @@ USE_THE_CONFIG = "Use the config.json that was saved with these weights."
             not_finite,
             [
                 (
-                    "induction_scores on candidate: induction_scores: the model gives numbers that "
-                    "are not finite (repeat_loss, repeat_gain). Look for NaN or overflow in its "
-                    "weights, or try another dtype."
+                    "induction_scores on candidate: the model gives numbers that are not finite "
+                    "(repeat_loss, repeat_gain). Look for NaN or overflow in its weights, or try "
+                    "another dtype."
                 ),
             ],
         ),
