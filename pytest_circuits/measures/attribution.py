@@ -46,7 +46,8 @@ class Decomposition:
 
     Attributes:
         heads: ``[prompt, layer, head]``.
-        output_bias: what each attention's output bias adds, ``[prompt, layer]``.
+        output_bias: what each attention's output bias adds, and the bias of a norm behind it,
+            ``[prompt, layer]``.
         attention: ``[prompt, layer]``.
         mlp: ``[prompt, layer]``; no layers where the model has no MLPs.
         embedding: ``[prompt]``.
@@ -69,8 +70,10 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     contribution of head h = γ ⊙ (x_h − mean x_h) / σ · (W_U[:, a] − W_U[:, b]), with
     x_h = z_h W_O[h], σ the final norm's scale in this very pass, γ its weight (1 + w where the
     norm stores an offset), no centring for RMS norms, a and b the answer and the wrong answer.
-    Mean over prompts (Elhage et al. 2021; Wang et al. 2022, §3.1). It is computed from the raw
-    model: transformer-lens' own attribution leaves γ out on a model without weight processing.
+    Where attention passes a norm before it joins the residual stream (Gemma 2 and 3), z_h W_O[h]
+    goes through that one in the same way first. Mean over prompts (Elhage et al. 2021; Wang et
+    al. 2022, §3.1). It is computed from the raw model: transformer-lens' own attribution leaves γ
+    out on a model without weight processing.
 
     Every call checks the identity that makes these numbers mean something: embedding,
     attention, MLPs and biases sum to the logit difference before final soft-capping.
@@ -168,28 +171,23 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
         constant = exact(bias[answers]) - exact(bias[wrong])
     total = (exact(group.normalised) * target).sum(-1) + constant
 
-    norm = bridge.ln_final
     direction = target
-    weight = getattr(norm, "weight", None)
-    if weight is not None:
-        direction = direction * (exact(weight) + (1 if norm.uses_weight_offset else 0))
     # A model without norms has no scale either, and a final "norm" that passes all through.
-    if runs.has_hook("ln_final.hook_scale") and not norm.uses_rms_norm:
-        # (x − mean x) · d = x · (d − mean d)
-        direction = direction - direction.mean(-1, keepdim=True)
-        if getattr(norm, "bias", None) is not None:
-            constant = constant + target @ exact(norm.bias)
-    direction = direction / exact(group.scale)
+    if runs.has_hook("ln_final.hook_scale"):
+        direction, added = _before_norm(bridge.ln_final, target, group.scale)
+        constant = constant + added
 
     heads, output_bias = [], []
     for layer, z in enumerate(group.z):
-        attention = bridge.blocks[layer].attn
-        written = torch.einsum("hkd,nd->nhk", exact(attention.W_O), direction)
+        block = bridge.blocks[layer]
+        # Where a head's share joins the residual stream behind a norm, it goes through it.
+        own, offset = direction, direction.new_zeros(len(direction))
+        if getattr(block, "ln1_post", None) is not None:
+            own, offset = _before_norm(block.ln1_post, direction, group.attention_scale[layer])
+        written = torch.einsum("hkd,nd->nhk", exact(block.attn.W_O), own)
         heads.append((written * exact(z[:, -1])).sum(-1))
-        bias = getattr(attention, "b_O", None)
-        output_bias.append(
-            direction.new_zeros(len(direction)) if bias is None else direction @ exact(bias)
-        )
+        bias = getattr(block.attn, "b_O", None)
+        output_bias.append(offset if bias is None else offset + own @ exact(bias))
 
     def along(stack: Tensor) -> Tensor:
         """What each layer's output at the last position adds, ``[row, layer]``."""
@@ -207,6 +205,30 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
         constant=constant,
         total=total,
     )
+
+
+def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    """The direction before a norm that is ``direction`` behind it, and what the norm's bias adds.
+
+    With the scale σ that the norm had in this very pass it is linear:
+    (γ ⊙ (x − mean x) / σ + β) · d = x · d′ + β · d, d′ = (γ ⊙ d − mean (γ ⊙ d)) / σ; RMS norms
+    centre nothing and have no β, and some store γ − 1.
+
+    Args:
+        norm: transformer-lens' norm.
+        direction: ``[row, d_model]``.
+        scale: σ at the last position, ``[row, 1]``.
+    """
+    added = direction.new_zeros(len(direction))
+    before = direction
+    weight = getattr(norm, "weight", None)
+    if weight is not None:
+        before = before * (exact(weight) + (1 if norm.uses_weight_offset else 0))
+    if not norm.uses_rms_norm:
+        before = before - before.mean(-1, keepdim=True)
+        if getattr(norm, "bias", None) is not None:
+            added = direction @ exact(norm.bias)
+    return before / exact(scale), added
 
 
 def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pytest_circuits.runs.runs import Runs
 
 
+#: What Gemma's norm behind the attention divides by.
+_ATTENTION_SCALE = "ln1_post.hook_scale"
+
+
 @dataclass(frozen=True)
 class PromptGroup:
     """A pass over prompts of one length; tensors are on the model's device, in its dtype.
@@ -26,7 +30,9 @@ class PromptGroup:
         tokens: ``[row, position]``.
         logits: at the last position, ``[row, vocabulary]``.
         z: every head's mixed values, one tensor a layer, ``[row, position, head, d_head]``.
-        attention: output of each layer's attention at the last position, ``[layer, row, d_model]``.
+        attention: what each layer's attention adds at the last position, behind the norm that
+            follows it where there is one, ``[layer, row, d_model]``.
+        attention_scale: what that norm divides by, ``[layer, row, 1]``; ones where there is none.
         mlp: the same of each layer's MLP; no layers where the model has none.
         embedding: what the first block gets at the last position, ``[row, d_model]``.
         residual: what the final norm gets, same shape.
@@ -39,6 +45,7 @@ class PromptGroup:
     logits: Tensor
     z: tuple[Tensor, ...]
     attention: Tensor
+    attention_scale: Tensor
     mlp: Tensor
     embedding: Tensor
     residual: Tensor
@@ -102,10 +109,13 @@ def _run_group(runs: Runs, rows: tuple[int, ...], prompts: Sequence[Sequence[int
     wanted = [
         f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
     ]
+    wanted += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
     wanted += ["blocks.0.hook_in", "ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
     hooks = [read(name) for name in wanted if runs.has_hook(name)]
     hooks += [read(f"blocks.{layer}.attn.hook_z", every_position=True) for layer in layers]
     logits = runs.forward(tokens, hooks)[:, -1].clone()
+
+    ones = logits.new_ones((len(rows), 1))
 
     def stack(part: str) -> Tensor:
         found = [seen[name] for layer in layers if (name := f"blocks.{layer}.{part}") in seen]
@@ -117,9 +127,12 @@ def _run_group(runs: Runs, rows: tuple[int, ...], prompts: Sequence[Sequence[int
         logits=logits,
         z=tuple(seen[f"blocks.{layer}.attn.hook_z"] for layer in layers),
         attention=stack("hook_attn_out"),
+        attention_scale=torch.stack(
+            [seen.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
+        ),
         mlp=stack("hook_mlp_out"),
         embedding=seen["blocks.0.hook_in"],
         residual=seen["ln_final.hook_in"],
-        scale=seen.get("ln_final.hook_scale", logits.new_ones((len(rows), 1))),
+        scale=seen.get("ln_final.hook_scale", ones),
         normalised=seen["unembed.hook_in"],
     )
