@@ -147,9 +147,10 @@ class Circuits:
         measure: Callable[..., Finding] = getattr(measures, name)
         runs = self.runs
         try:
-            finding = measure(runs, *args, **options)
-            # Now, with the weights and hooks that the measure saw.
-            finding = replace(finding, canary=measures.canary(runs))
+            with runs.untouched():
+                finding = measure(runs, *args, **options)
+                # Now, with the weights and hooks that the measure saw.
+                finding = replace(finding, canary=measures.canary(runs))
         except (ModelError, PromptError, InvalidFindingError) as error:
             # Measures name themselves where nobody else does.
             problem = str(error).removeprefix(f"{name}: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -38,6 +39,7 @@ class Runs:
         self.bridge = bridge
         self.passes = 0
         self._as_loaded = Clean(bridge)
+        self._looked_at: tuple[int, ...] | None = None
         self._weights_at_first = self._weights()
         self._begin(self._as_loaded)
 
@@ -88,11 +90,20 @@ class Runs:
         """Take hooks, training mode and gradients off the model."""
         self._clean.restore()
 
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """While nobody but us has the model its weights are looked at once, not at every pass."""
+        self._looked_at = self._weights()
+        try:
+            yield
+        finally:
+            self._looked_at = None
+
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""
         if self.hooked:
             return make()
-        return self._memory.get((key, self._weights()), make)
+        return self._memory.get((key, self._looked_at or self._weights()), make)
 
     def _weights(self) -> tuple[int, ...]:
         """A trace of every weight and buffer, to notice one that was changed in place.

@@ -258,6 +258,22 @@ def test_weights_that_are_exactly_restored_are_remembered(bridge, recall, change
     assert recall.passes == 1
 
 
+def test_weights_are_looked_at_once_while_nobody_touches_them(bridge, recall, monkeypatch):
+    looks = []
+    look = recall._weights
+    monkeypatch.setattr(recall, "_weights", lambda: looks.append(1) or look())
+
+    with recall.untouched():
+        before = measures.logit_diff(recall, PAIRS).values
+        measures.patch(recall, PAIRS)
+        measures.canary(recall)
+    assert len(looks) == 1
+
+    bridge.unembed.weight.data.mul_(2)
+    with recall.untouched():
+        assert measures.logit_diff(recall, PAIRS).values == pytest.approx(2 * before, rel=1e-5)
+
+
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64"])
 def test_a_forward_pass_changes_nothing_that_is_traced(tmp_path, architecture, dtype):
