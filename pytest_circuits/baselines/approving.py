@@ -9,7 +9,7 @@ from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.baselines.digits import keep_digits
 from pytest_circuits.baselines.envelope import Baseline, loads
 from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.verdicts import default_tolerance, judge
+from pytest_circuits.verdicts import default_tolerance, judge, readable
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Behaviour, Finding
@@ -40,7 +40,7 @@ def nothing_to_approve(finding: Finding) -> str | None:
     if finding.gone:
         gone = finding.gone[0]
         return (
-            f"nothing to approve: {gone.name.replace('_', ' ')} is {gone.value:.2f} ± "
+            f"nothing to approve: {readable(gone.name)} is {gone.value:.2f} ± "
             f"{gone.error:.2f} {gone.unit}, not distinct from 0.\n{advice}"
         )
     if finding.relative_to is not None:
@@ -60,7 +60,7 @@ def nothing_to_approve(finding: Finding) -> str | None:
 
 def _of_reference(whole: Behaviour, finding: Finding) -> str:
     """Why values that are fractions of a behaviour can't be held; empty if they can."""
-    name = whole.name.replace("_", " ")
+    name = readable(whole.name)
     if whole.value < 0:
         return (
             f"{name} is {whole.value:.2f} {whole.unit}: the clean prompts favour the wrong\n"

@@ -24,6 +24,7 @@ from pytest_circuits.models import ModelError
 from pytest_circuits.runs import PromptGroup, PromptRun, Runs, as_runs, exact, run_prompts
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -96,7 +97,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     tokenized = pairs.check(runs.tokenizer)
     run = run_prompts(runs, tokenized.clean)
     differences = answer_differences(run, tokenized)
-    samples = _decompose(runs, run, tokenized).heads.numpy()
+    samples = _decompose(runs, run, tokenized, differences).heads.numpy()
     mean, error = mean_and_error(samples, pairs.clusters)
     companion: tuple[Behaviour, ...] = (
         behaviour(
@@ -140,10 +141,14 @@ def decompose(runs: Runs, tokenized: TokenizedPairs) -> Decomposition:
         InvalidFindingError: if the model's numbers are not finite.
         ModelError: if the parts don't sum to the whole.
     """
-    return _decompose(runs, run_prompts(runs, tokenized.clean), tokenized)
+    run = run_prompts(runs, tokenized.clean)
+    return _decompose(runs, run, tokenized, answer_differences(run, tokenized))
 
 
-def _decompose(runs: Runs, run: PromptRun, tokenized: TokenizedPairs) -> Decomposition:
+def _decompose(
+    runs: Runs, run: PromptRun, tokenized: TokenizedPairs, differences: NDArray[np.float64]
+) -> Decomposition:
+    check_finite("head_attribution", "logit difference", differences)
     parts = [_decompose_group(runs, group, tokenized) for group in run.groups]
     order = torch.tensor([row for group in run.groups for row in group.rows]).argsort()
     whole = Decomposition(
@@ -152,8 +157,6 @@ def _decompose(runs: Runs, run: PromptRun, tokenized: TokenizedPairs) -> Decompo
             for field in Decomposition.__dataclass_fields__
         }
     )
-    differences = answer_differences(run, tokenized)
-    check_finite("head_attribution", "logit difference", differences)
     check_finite("head_attribution", "attribution", whole.heads.numpy())
     _check_identity(runs, whole, torch.from_numpy(differences))
     return whole

@@ -2,7 +2,13 @@
 
 from pytest_circuits.verdicts.alarms import expected_alarms
 from pytest_circuits.verdicts.gating import Gate, passes
-from pytest_circuits.verdicts.judging import headline_number, judge, summarise, without_baseline
+from pytest_circuits.verdicts.judging import (
+    headline_number,
+    judge,
+    readable,
+    summarise,
+    without_baseline,
+)
 from pytest_circuits.verdicts.rendering import headline, lines, reason_text, scope_text
 from pytest_circuits.verdicts.tolerances import (
     Allowance,
@@ -49,6 +55,7 @@ __all__ = [
     "lines",
     "parse_waiver",
     "passes",
+    "readable",
     "reason_text",
     "scope_text",
     "summarise",

@@ -51,8 +51,10 @@ def headline(verdict: Verdict) -> str:
         far = ", across layers" if any(_across_layers(r) for r in heads) else ""
         # That none is distinct from nothing can't be told from how far each head moved.
         indistinct = mechanism[0].change is Change.EMPTY and mechanism[0].null is not None
-        told = mechanism[0] if indistinct or not heads else heads[0]
-        parts.append(f"{_brief(told)}{more}{far}" if told in heads else _brief(told))
+        if heads and not indistinct:
+            parts.append(f"{_brief(heads[0])}{more}{far}")
+        else:
+            parts.append(_brief(mechanism[0]))
     rank = {behaviour.name: place for place, behaviour in enumerate(verdict.companion)}
     behaviours = sorted(
         (r for r in alike if r.about is About.BEHAVIOUR),

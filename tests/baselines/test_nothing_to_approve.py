@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from verdicts.handmade import fractions, role
+from verdicts.handmade import fractions, number, role
 
 from pytest_circuits.baselines import Baseline, approval, loads, nothing_to_approve
 from pytest_circuits.verdicts import Allowance, default_tolerance
@@ -42,13 +41,7 @@ def test_a_role_without_heads_cannot_be_approved():
     ("error", "told"), [(1.0, None), (3.0, "4.00 ± 3.00 logits, not distinct")]
 )
 def test_a_number_that_is_not_distinct_from_0_cannot_be_approved(error, told):
-    number = replace(
-        role({"L0H0": 0.9}),
-        measure="logit_diff", quantity="logit difference", unit="logits", axes=(), role=None,
-        values=np.array(4.0), errors=np.array(error), companion=(), profiles={},
-    )  # fmt: skip
-
-    said = nothing_to_approve(number)
+    said = nothing_to_approve(number(4.0, error=error))
 
     assert (said is None) if told is None else (told in said)
 

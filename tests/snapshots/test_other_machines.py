@@ -1,15 +1,7 @@
 """A baseline holds where the same weights give other digits: other kernels, another precision."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from circuit_suites import QUIET
-
-QUICKSTART = Path(__file__).parents[2] / "example_suites/quickstart"
+from circuit_suites import in_fresh_python
 
 #: Another code path through the BLAS, and vector instructions that every machine has.
 KERNELS = {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2"}
@@ -24,38 +16,18 @@ with torch.no_grad():
 """
 
 
-def python(*arguments, cwd=None, **environment):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, **environment},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.fixture
-def suite(pytester):
-    return shutil.copytree(QUICKSTART, pytester.path / "quickstart")
-
-
-def files(suite):
-    return {path.name: path.read_bytes() for path in suite.glob("__circuits__/**/*.json")}
-
-
-def test_other_kernels_preserve_every_finding_and_change_no_file(suite):
-    before = files(suite)
-    command = ["-m", "pytest", *QUIET, "--circuits", "--snapshot-update", "."]
-    result = python(*command, cwd=suite, **KERNELS)
-    assert result.returncode == 0, result.stdout
-    assert "4 findings: 4 preserved" in result.stdout
-    assert files(suite) == before
+def test_other_kernels_preserve_every_finding_and_change_no_file(quickstart, monkeypatch):
+    before = quickstart.age()
+    for name, value in KERNELS.items():
+        monkeypatch.setenv(name, value)
+    result = quickstart.run_apart("--circuits", "--snapshot-update")
+    result.stdout.fnmatch_lines(["4 findings: 4 preserved;*"])
+    assert (result.ret, quickstart.stamps()) == (0, before)
 
 
 def test_the_other_kernels_do_give_other_numbers(capsys):
     """Else the test above would say nothing."""
-    other = python("-c", _LOGITS, **KERNELS).stdout
+    other = in_fresh_python(_LOGITS, **KERNELS)
     exec(_LOGITS, {})  # noqa: S102
     assert other.strip()
     if capsys.readouterr().out == other:
@@ -63,11 +35,9 @@ def test_the_other_kernels_do_give_other_numbers(capsys):
 
 
 @pytest.mark.parametrize("update", [False, True])
-def test_another_precision_preserves_every_finding_and_changes_no_file(pytester, suite, update):
-    before = files(suite)
+def test_another_precision_preserves_every_finding_and_changes_no_file(quickstart, update):
+    before = quickstart.age()
     options = ["--snapshot-update"] if update else []
-    result = pytester.runpytest_inprocess(
-        *QUIET, "--circuits", "--circuits-dtype=float64", *options, str(suite)
-    )
+    result = quickstart.run("--circuits", "--circuits-dtype=float64", *options)
     result.stdout.fnmatch_lines(["4 findings: 4 preserved;*"])
-    assert (result.ret, files(suite)) == (0, before)
+    assert (result.ret, quickstart.stamps()) == (0, before)

@@ -118,6 +118,21 @@ def fractions(
     )
 
 
+def number(value: float, *, error: float) -> Finding:
+    """A logit difference."""
+    return replace(
+        role({}),
+        measure="logit_diff",
+        quantity="logit difference",
+        unit="logits",
+        axes=(),
+        values=np.array(value),
+        errors=np.array(error),
+        role=None,
+        companion=(),
+    )
+
+
 def permuted(finding: Finding, places: Mapping[Head, Head]) -> Finding:
     """The same heads, each in another place."""
     label = {str(old): str(new) for old, new in places.items()}

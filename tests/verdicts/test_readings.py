@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from verdicts.handmade import DOWN, TOLERANCE, around, fractions, role
+from verdicts.handmade import DOWN, TOLERANCE, around, fractions, number, role
 
 from pytest_circuits.findings import Canary, Direction
 from pytest_circuits.verdicts import Kind, Movement, Reading, Scope, headline, judge, scope_text
@@ -346,13 +346,7 @@ def test_a_wobble_within_tolerance_loses_nothing_that_only_just_was_distinct(now
 
 
 def test_a_number_that_can_not_be_told_from_nothing_says_so():
-    loss = role({"L0H0": 0.9})
-    approved = replace(
-        loss,
-        measure="logit_diff", quantity="logit difference", unit="logits", axes=(), role=None,
-        values=np.array(4.0), errors=np.array(1.0), companion=(), profiles={},
-    )  # fmt: skip
-    found = replace(approved, values=np.array(3.9), errors=np.array(3.0))
+    approved, found = number(4.0, error=1.0), number(3.9, error=3.0)
 
     told = headline(judge(found, approved, TOLERANCE))
 
