@@ -83,6 +83,8 @@ def encode(finding: Finding) -> dict[str, Json]:
             for head, null in finding.nulls.items()
         }
     document["axes"] = list(finding.axes)
+    if finding.labels:
+        document["labels"] = {axis: list(names) for axis, names in finding.labels.items()}
     document["values"] = _numbers(finding.values)
     document["errors"] = _numbers(finding.errors)
     document["recorded_with"] = dict(finding.provenance)
@@ -140,6 +142,7 @@ def decode(document: Mapping[str, Any]) -> Finding:
         if canary is None
         else Canary(float(canary["loss"]), canary["kind"], canary["tokens"]),
         provenance=document["recorded_with"],
+        labels={axis: tuple(names) for axis, names in document.get("labels", {}).items()},
     )
 
 

@@ -12,7 +12,7 @@ from pytest_circuits.findings.heads import Head
 from pytest_circuits.findings.statistics import t95
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ class Direction(StrEnum):
     #: it weakens, moving away from it strengthens.
     TWO_SIDED = "two-sided"
 
+
+_HEADS = ("layer", "head")
 
 #: A value is told from its null at this level, over all heads at once.
 SIGNIFICANT = 0.05
@@ -170,6 +172,11 @@ class Finding:
             nothing where that is gone.
         canary: the loss on a fixed text, measured beside it.
         provenance: what it was measured with; shown, never compared.
+        labels: what the cells of an axis are called, by axis; those of other axes are counted
+            from 0.
+        raw: what the values were computed from, by name, the samples first (``[sample, …]``). It
+            is there as long as the finding is in memory, and in no file.
+        screen: whether the values only say where to look, and nothing can rest on them.
     """
 
     measure: str
@@ -190,6 +197,9 @@ class Finding:
     relative_to: str | None = None
     canary: Canary | None = None
     provenance: Mapping[str, Json] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    raw: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    screen: bool = False
 
     # Without this numpy on the left of == would broadcast instead of asking us.
     __array_ufunc__ = None
@@ -200,13 +210,19 @@ class Finding:
                 f"{self.measure}: values {self.values.shape} and errors {self.errors.shape} "
                 f"do not fit the axes {self.axes}"
             )
+        for axis, labels in self.labels.items():
+            if axis not in self.axes or len(labels) != self.values.shape[self.axes.index(axis)]:
+                raise InvalidFindingError(
+                    f"{self.measure}: {len(labels)} labels of {axis} do not fit the axes "
+                    f"{self.axes} of values {self.values.shape}"
+                )
         if self.role is not None and self.direction is Direction.LOWER:
             raise InvalidFindingError(
                 f"{self.measure}: a role is what heads have enough of, so more must be better"
             )
         broken = [b.name for b in self.companion if not np.isfinite(b.value)]
         if broken or not (np.isfinite(self.values).all() or self.undefined):
-            where = broken or [str(Head(*map(int, cell))) for cell in self._not_finite()[:3]]
+            where = broken or [self.cell_name(cell) for cell in self._not_finite()[:3]]
             raise not_finite(self.measure, ", ".join(where) or self.quantity)
 
     def _not_finite(self) -> list[tuple[int, ...]]:
@@ -251,17 +267,42 @@ class Finding:
                 return behaviour
         raise KeyError(name)
 
+    def cell_name(self, cell: Sequence[int]) -> str:
+        """What a cell is called: ``L5H1``, ``layer 3, position END``, ``L3 mlp``."""
+        if self.axes == _HEADS:
+            return str(Head(*map(int, cell)))
+        names = [
+            self.labels[axis][index] if axis in self.labels else f"{axis} {index}"
+            for axis, index in zip(self.axes, cell, strict=True)
+        ]
+        if self.axes[:2] == _HEADS:
+            names[:2] = [str(Head(*map(int, cell[:2])))]
+        return ", ".join(names)
+
+    def cells(self) -> dict[str, float]:
+        """Every cell's value by its name, largest magnitude first.
+
+        Raises:
+            TypeError: if the finding is one number.
+        """
+        if not self.axes:
+            raise TypeError(f"{self.measure} is one number")
+        return {self.cell_name(cell): float(self.values[cell]) for cell in self._ranked()}
+
+    def _ranked(self) -> list[tuple[int, ...]]:
+        order = np.argsort(-np.abs(self.values), axis=None, kind="stable")
+        places = np.unravel_index(order, self.values.shape)
+        return [tuple(map(int, cell)) for cell in zip(*places, strict=True)]
+
     def heads(self) -> dict[Head, float]:
         """Every head's value, largest magnitude first.
 
         Raises:
             TypeError: if the finding has no layer × head values.
         """
-        if self.axes != ("layer", "head"):
+        if self.axes != _HEADS:
             raise TypeError(f"{self.measure} has no values for heads")
-        order = np.argsort(-np.abs(self.values), axis=None, kind="stable")
-        cells = zip(*np.unravel_index(order, self.values.shape), strict=True)
-        return {Head(int(c[0]), int(c[1])): float(self.values[c]) for c in cells}
+        return {Head(*cell): float(self.values[cell]) for cell in self._ranked()}
 
     def members(self, threshold: float | None = None) -> dict[Head, float]:
         """The heads in the role, strongest first (empty for a finding without a role).
@@ -291,6 +332,7 @@ class Finding:
             self.measure == other.measure
             and dict(self.convention) == dict(other.convention)
             and dict(self.prompts) == dict(other.prompts)
+            and dict(self.labels) == dict(other.labels)
             and np.array_equal(self.values, other.values, equal_nan=True)
         )
 
@@ -314,8 +356,8 @@ class Finding:
         lines = [f"{self.measure} ({self.unit}, {self.samples} samples)"]
         if self.axes:
             lines += [
-                f"  {head!s:<7} {value:>8.3f} ± {self.errors[head]:.3f}"
-                for head, value in list(self.heads().items())[:8]
+                f"  {self.cell_name(c):<7} {self.values[c]:>8.3f} ± {self.errors[c]:.3f}"
+                for c in self._ranked()[:8]
             ]
         else:
             lines.append(f"  {float(self.values):.3f} ± {float(self.errors):.3f}")

@@ -98,18 +98,18 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     run = run_prompts(runs, tokenized.clean)
     differences = answer_differences(run, tokenized)
     samples = _decompose(runs, run, tokenized, differences).heads.numpy()
-    mean, error = mean_and_error(samples, pairs.clusters)
+    mean, error = mean_and_error(samples, tokenized.clusters)
     companion: tuple[Behaviour, ...] = (
         behaviour(
             "logit_diff",
             differences,
-            pairs.clusters,
+            tokenized.clusters,
             Direction.HIGHER,
             "logits",
             vital=True,
             keep=True,
         ),
-        accuracy(differences, pairs.clusters),
+        accuracy(differences, tokenized.clusters),
     )
     threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(companion[0].value))
     return Finding(
@@ -120,13 +120,13 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         axes=("layer", "head"),
         values=mean,
         errors=error,
-        samples=len(pairs),
-        clusters=len(set(pairs.clusters)),
+        samples=len(tokenized),
+        clusters=len(set(tokenized.clusters)),
         convention={
             **pairs_convention(tokenized),
             "attribution": "direct, cached final norm scale, before final soft-capping",
         },
-        prompts=pairs_record(pairs, tokenized),
+        prompts=pairs_record(tokenized),
         role=Role("answer-writing heads", threshold),
         profiles=profiles(np.abs(mean), samples, threshold),
         companion=companion,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_circuits.findings import Json
-    from pytest_circuits.prompts import PromptPairs, TokenizedPairs
+    from pytest_circuits.prompts import TokenizedPairs
     from pytest_circuits.runs import Runs
 
 #: transformer-lens hooks attention patterns and z on the eager implementation only.
@@ -116,11 +116,14 @@ def pairs_convention(tokenized: TokenizedPairs) -> dict[str, Json]:
     }
 
 
-def pairs_record(pairs: PromptPairs, tokenized: TokenizedPairs) -> dict[str, Json]:
+def pairs_record(tokenized: TokenizedPairs) -> dict[str, Json]:
     """Which prompts a number was measured on."""
-    return {
+    record: dict[str, Json] = {
         "kind": "pairs",
-        "count": len(pairs),
-        "texts": pairs.hash,
+        "count": len(tokenized),
+        "texts": tokenized.texts,
         "tokens": tokenized.hash,
     }
+    if tokenized.dropped:
+        record["dropped"] = list(tokenized.dropped)
+    return record

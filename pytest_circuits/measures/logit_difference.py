@@ -51,7 +51,7 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     tokenized = pairs.check(runs.tokenizer)
     samples = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
     check_finite("logit_diff", "logit difference", samples)
-    mean, error = mean_and_error(samples, pairs.clusters)
+    mean, error = mean_and_error(samples, tokenized.clusters)
     return Finding(
         measure="logit_diff",
         quantity="logit difference",
@@ -60,12 +60,12 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         axes=(),
         values=mean,
         errors=error,
-        samples=len(pairs),
-        clusters=len(set(pairs.clusters)),
+        samples=len(tokenized),
+        clusters=len(set(tokenized.clusters)),
         convention=pairs_convention(tokenized),
-        prompts=pairs_record(pairs, tokenized),
+        prompts=pairs_record(tokenized),
         profiles={"logit_diff": samples},
-        companion=(accuracy(samples, pairs.clusters),),
+        companion=(accuracy(samples, tokenized.clusters),),
         provenance=provenance(runs),
     )
 

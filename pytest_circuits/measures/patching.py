@@ -71,7 +71,7 @@ def patch(
     corrupted = answer_differences(corrupted_run, tokenized)
     check_finite("patch", "clean logit difference", clean)
     check_finite("patch", "corrupted logit difference", corrupted)
-    clusters = pairs.clusters
+    clusters = tokenized.clusters
     two_sided = Direction.TWO_SIDED
     companion = (
         behaviour("clean_logit_diff", clean, clusters, Direction.HIGHER, "logits"),
@@ -88,7 +88,7 @@ def patch(
         ),
     )
     values: NDArray[np.float64]
-    numerators: NDArray[np.float64] = np.zeros((len(pairs), runs.layers, runs.heads))
+    numerators: NDArray[np.float64] = np.zeros((len(tokenized), runs.layers, runs.heads))
     if companion[-1].indistinct:
         # No gap to restore, so no passes to find out how much of it a head restores.
         values = np.full((runs.layers, runs.heads), np.nan)
@@ -111,7 +111,7 @@ def patch(
         axes=("layer", "head"),
         values=values,
         errors=errors,
-        samples=len(pairs),
+        samples=len(tokenized),
         clusters=len(set(clusters)),
         convention={
             **pairs_convention(tokenized),
@@ -119,7 +119,7 @@ def patch(
             "patching": "denoising, all positions",
             "recovered": "ratio of means over prompts",
         },
-        prompts=pairs_record(pairs, tokenized),
+        prompts=pairs_record(tokenized),
         role=Role("restoring heads", ROLE_THRESHOLD),
         profiles=profiles(np.abs(values), numerators, ROLE_THRESHOLD),
         companion=companion,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.prompts.tokens import bos_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+#: The last position, where the answer is read: every prompt has it by this name.
+END = "END"
 
 _FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
 
@@ -30,6 +33,12 @@ class TokenizedPairs:
         answers: one token id for each prompt.
         wrong_answers: one token id for each prompt.
         first_token: the text of the token put before every prompt, or None.
+        clusters: one label for each pair.
+        templates: one label for each pair.
+        positions: where each named token of a clean prompt stands, and so its counterpart in the
+            corrupted one; an index for each pair, the first token counted.
+        texts: a hash of the texts.
+        dropped: words that a builder left out, because they are not single tokens here.
     """
 
     clean: tuple[tuple[int, ...], ...]
@@ -37,11 +46,48 @@ class TokenizedPairs:
     answers: tuple[int, ...]
     wrong_answers: tuple[int, ...]
     first_token: str | None
+    clusters: tuple[str, ...]
+    templates: tuple[str, ...]
+    positions: Mapping[str, tuple[int, ...]]
+    texts: str
+    dropped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.clean)
 
     @property
     def hash(self) -> str:
         """A hash of every token id."""
         return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths that occur, first token counted, shortest first."""
+        return tuple(sorted({len(prompt) for prompt in self.clean}))
+
+    def at(self, position: str | int) -> tuple[int, ...]:
+        """The index of a position in every prompt.
+
+        Args:
+            position: a name (``END`` is the last position), or an index; a negative one counts
+                from the end.
+
+        Raises:
+            PromptError: if a prompt has no such position.
+        """
+        lengths = [len(prompt) for prompt in self.clean]
+        if position == END:
+            return tuple(length - 1 for length in lengths)
+        if isinstance(position, str):
+            if position not in self.positions:
+                names = ", ".join([*self.positions, END])
+                raise PromptError(f"these prompts name no position {position!r}; they name {names}")
+            return self.positions[position]
+        if not all(-length <= position < length for length in lengths):
+            raise PromptError(
+                f"there is no position {position} in a prompt of {min(lengths)} tokens"
+            )
+        return tuple(position % length for length in lengths)
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,6 +116,11 @@ class PromptPairs:
         wrong_answers: the answers they are set against.
         clusters: one label a pair; pairs of one cluster (the same template and answers, say)
             count once in standard errors. By default every pair is its own.
+        templates: one label a pair; means over prompts that stand in for one of them are taken
+            within its template. By default all pairs have one.
+        positions: tokens that have a name, each by the clean prompts up to and including it, one
+            text a pair: ``{"S2": ["When John and Mary went to the store, John"]}``. The last
+            position has the name ``END`` anyway.
         name: where the pairs come from; shown, never compared.
     """
 
@@ -78,6 +129,8 @@ class PromptPairs:
     answers: tuple[str, ...]
     wrong_answers: tuple[str, ...]
     clusters: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+    positions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     name: str = "pairs"
 
     def __init__(
@@ -88,21 +141,22 @@ class PromptPairs:
         wrong_answers: Sequence[str],
         *,
         clusters: Sequence[str] | None = None,
+        templates: Sequence[str] | None = None,
+        positions: Mapping[str, Sequence[str]] | None = None,
         name: str = "pairs",
     ) -> None:
         columns = dict(zip(_FIELDS, (clean, corrupted, answers, wrong_answers), strict=True))
-        if clusters is not None:
-            columns["clusters"] = clusters
-        for field, column in columns.items():
-            if isinstance(column, str) or not all(isinstance(text, str) for text in column):
-                raise PromptError(f"{field} is a list of texts, one for each pair")
-            if len(column) != len(clean):
-                raise PromptError(f"{len(clean)} clean prompts, and {len(column)} {field}")
-            object.__setattr__(self, field, tuple(column))
+        for column, texts in columns.items():
+            object.__setattr__(self, column, _column(column, texts, len(clean)))
         if not clean:
             raise PromptError("no prompt pairs")
         if clusters is None:
-            object.__setattr__(self, "clusters", tuple(map(str, range(len(clean)))))
+            clusters = [str(number) for number in range(len(clean))]
+        if templates is None:
+            templates = [""] * len(clean)
+        object.__setattr__(self, "clusters", _column("clusters", clusters, len(clean)))
+        object.__setattr__(self, "templates", _column("templates", templates, len(clean)))
+        object.__setattr__(self, "positions", _positions(positions or {}, self.clean))
         object.__setattr__(self, "name", name)
 
     def __len__(self) -> int:
@@ -116,7 +170,7 @@ class PromptPairs:
         """Read pairs from a JSON file: a list of objects, one a pair.
 
         Each object has ``clean``, ``corrupted``, ``answer``, ``wrong_answer``, and may have
-        ``cluster``.
+        ``cluster``, ``template`` and ``positions`` (texts by name).
 
         Raises:
             PromptError: if the file is anything else; the message names file and entry.
@@ -130,15 +184,15 @@ class PromptPairs:
             raise PromptError(f"{path}: holds no list of prompt pairs")
         for number, entry in enumerate(entries):
             _check_entry(path, number, entry)
-        clustered = any("cluster" in entry for entry in entries)
+        names = dict.fromkeys(name for entry in entries for name in entry.get("positions", {}))
         return cls(
             clean=[entry["clean"] for entry in entries],
             corrupted=[entry["corrupted"] for entry in entries],
             answers=[entry["answer"] for entry in entries],
             wrong_answers=[entry["wrong_answer"] for entry in entries],
-            clusters=[str(e.get("cluster", i)) for i, e in enumerate(entries)]
-            if clustered
-            else None,
+            clusters=[str(entry.get("cluster", i)) for i, entry in enumerate(entries)],
+            templates=[str(entry.get("template", "")) for entry in entries],
+            positions={name: [entry["positions"][name] for entry in entries] for name in names},
             name=path.name,
         )
 
@@ -159,14 +213,15 @@ class PromptPairs:
         bos = bos_id(tokenizer)
         first = [] if bos is None else [bos]
         ids = {
-            field: [_encode(tokenizer, text) for text in getattr(self, field)] for field in _FIELDS
+            column: [_encode(tokenizer, text) for text in getattr(self, column)]
+            for column in _FIELDS
         }
-        for field in ("answers", "wrong_answers"):
-            for number, tokens in enumerate(ids[field]):
+        for column in ("answers", "wrong_answers"):
+            for number, tokens in enumerate(ids[column]):
                 if len(tokens) != 1:
                     raise PromptError(
-                        f"pair {number}: {field[:-1].replace('_', ' ')} "
-                        f"{getattr(self, field)[number]!r} is {len(tokens)} tokens, not one:\n"
+                        f"pair {number}: {column[:-1].replace('_', ' ')} "
+                        f"{getattr(self, column)[number]!r} is {len(tokens)} tokens, not one:\n"
                         f"  {_show(tokenizer, tokens)}\n"
                         f"Choose a word that is a single token here (mind the leading space)."
                     )
@@ -187,18 +242,74 @@ class PromptPairs:
             answers=tuple(tokens[0] for tokens in ids["answers"]),
             wrong_answers=tuple(tokens[0] for tokens in ids["wrong_answers"]),
             first_token=tokenizer.bos_token if first else None,
+            clusters=self.clusters,
+            templates=self.templates,
+            positions={
+                name: tuple(
+                    len(first) + _end(tokenizer, name, number, prefix, ids["clean"][number])
+                    for number, prefix in enumerate(prefixes)
+                )
+                for name, prefixes in self.positions.items()
+            },
+            texts=self.hash,
         )
+
+
+def _column(name: str, column: Sequence[str], count: int) -> tuple[str, ...]:
+    """One text for each pair."""
+    if isinstance(column, str) or not all(isinstance(text, str) for text in column):
+        raise PromptError(f"{name} is a list of texts, one for each pair")
+    if len(column) != count:
+        raise PromptError(f"{count} clean prompts, and {len(column)} {name}")
+    return tuple(column)
+
+
+def _positions(
+    positions: Mapping[str, Sequence[str]], clean: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for name, prefixes in positions.items():
+        if name == END:
+            raise PromptError(f"{END} is the last position of every prompt; choose another name")
+        found[name] = _column(f"positions[{name!r}]", prefixes, len(clean))
+        for number, (prefix, prompt) in enumerate(zip(prefixes, clean, strict=True)):
+            if not prefix or not prompt.startswith(prefix):
+                raise PromptError(
+                    f"pair {number}: position {name!r} is {prefix!r}, with which its clean prompt "
+                    f"does not begin:\n  {prompt}\n"
+                    f"Give the prompt up to and including the token that has the name."
+                )
+    return found
+
+
+def _end(
+    tokenizer: Any,  # noqa: ANN401
+    name: str,
+    number: int,
+    prefix: str,
+    tokens: Sequence[int],
+) -> int:
+    """The index of the last token of a text with which the tokens begin."""
+    start = _encode(tokenizer, prefix)
+    if not start or start != list(tokens[: len(start)]):
+        raise PromptError(
+            f"pair {number}: position {name!r} ends within a token:\n"
+            f"  {_show(tokenizer, tokens)}\n  {_show(tokenizer, start)}\n"
+            f"Give the prompt up to and including the token that has the name."
+        )
+    return len(start) - 1
 
 
 def _check_entry(path: Path, number: int, entry: object) -> None:
     needed = ("clean", "corrupted", "answer", "wrong_answer")
     keys = set(entry) if isinstance(entry, dict) else set()
     missing = [key for key in needed if key not in keys]
-    unknown = sorted(keys - {*needed, "cluster"})
+    unknown = sorted(keys - {*needed, "cluster", "template", "positions"})
     if missing or unknown:
         what = f"lacks {', '.join(missing)}" if missing else f"has unknown {', '.join(unknown)}"
         raise PromptError(
-            f"{path}: entry {number} {what}; a pair has {', '.join(needed)} and perhaps cluster"
+            f"{path}: entry {number} {what}; a pair has {', '.join(needed)} and "
+            f"perhaps cluster, template, positions"
         )
     assert isinstance(entry, dict)
     for key in needed:

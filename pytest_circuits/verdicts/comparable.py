@@ -21,6 +21,7 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
         "axes": (" × ".join(approved.axes), " × ".join(found.axes)),
         "shape": (_shape(approved), _shape(found)),
     }
+    pairs |= _pairs("labels", _labels(approved), _labels(found))
     measured = {behaviour.name for behaviour in found.companion}
     pairs |= {
         f"companion.{behaviour.name}": ("measured", "not measured")
@@ -40,6 +41,10 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
         for field, (before, after) in pairs.items()
         if before != after
     ]
+
+
+def _labels(finding: Finding) -> dict[str, Json]:
+    return {axis: ", ".join(names) for axis, names in finding.labels.items()}
 
 
 def _pairs(

@@ -39,7 +39,7 @@ def matrix_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> I
         yield Reason(
             Change.BETTER if moved[place] > 0 else Change.WORSE,
             About.CELL,
-            ", ".join(f"{axis} {index}" for axis, index in zip(found.axes, cell, strict=True)),
+            found.cell_name(cell),
             found.quantity,
             float(approved.values[cell]),
             float(found.values[cell]),
