@@ -10,7 +10,7 @@ Example:
 from pytest_circuits.measures.attribution import head_attribution
 from pytest_circuits.measures.canary import canary
 from pytest_circuits.measures.logit_difference import logit_diff
-from pytest_circuits.measures.patching import patch
+from pytest_circuits.measures.patching import attribution_patching, patch
 from pytest_circuits.measures.repeated import (
     duplicate_token_scores,
     induction_scores,
@@ -19,6 +19,7 @@ from pytest_circuits.measures.repeated import (
 )
 
 __all__ = [
+    "attribution_patching",
     "canary",
     "duplicate_token_scores",
     "head_attribution",

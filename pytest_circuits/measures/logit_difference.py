@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from pytest_circuits.findings import Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
@@ -15,14 +13,12 @@ from pytest_circuits.measures.common import (
     pairs_record,
     provenance,
 )
+from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.runs import PromptRun, Runs, as_runs, run_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
@@ -74,18 +70,3 @@ def answer_differences(run: PromptRun, tokenized: TokenizedPairs) -> NDArray[np.
     """The logit difference of each prompt of a run, ``[prompt]``."""
     differences = run.gather(lambda group: read_difference(group.logits, group.rows, tokenized))
     return differences.numpy()
-
-
-def read_difference(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs) -> Tensor:
-    """logit(answer) − logit(wrong answer) of each row.
-
-    Args:
-        logits: at the last position, ``[row, vocabulary]``.
-        rows: the pair that each row belongs to.
-        tokenized: the pairs.
-    """
-    right = torch.tensor([tokenized.answers[row] for row in rows], device=logits.device)
-    wrong = torch.tensor([tokenized.wrong_answers[row] for row in rows], device=logits.device)
-    # Halves are subtracted as float32: their own difference would lose its last digits.
-    picked = logits.gather(1, torch.stack([right, wrong], dim=1)).float()
-    return picked[:, 0] - picked[:, 1]

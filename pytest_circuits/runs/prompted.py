@@ -34,6 +34,7 @@ class PromptGroup:
             follows it where there is one, ``[layer, row, d_model]``.
         attention_scale: what that norm divides by, ``[layer, row, 1]``; ones where there is none.
         mlp: the same of each layer's MLP; no layers where the model has none.
+        residuals: the stream behind each layer at the last position, ``[layer, row, d_model]``.
         embedding: what the first block gets at the last position, ``[row, d_model]``.
         residual: what the final norm gets, same shape.
         scale: what the final norm divides by, ``[row, 1]``; ones where there is no norm.
@@ -47,6 +48,7 @@ class PromptGroup:
     attention: Tensor
     attention_scale: Tensor
     mlp: Tensor
+    residuals: Tensor
     embedding: Tensor
     residual: Tensor
     scale: Tensor
@@ -65,7 +67,7 @@ class PromptRun:
         return sum(
             tensor.nbytes
             for group in self.groups
-            for tensor in (group.logits, *group.z, group.attention, group.mlp)
+            for tensor in (group.logits, *group.z, group.attention, group.mlp, group.residuals)
         )
 
     def gather(self, pick: Callable[[PromptGroup], Tensor]) -> Tensor:
@@ -81,22 +83,28 @@ def run_prompts(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
     Prompts of different lengths are never padded: each length is a pass of its own.
     """
     key = ("prompts", tuple(map(tuple, prompts)))
-    return runs.remember(key, lambda: PromptRun(tuple(_groups(runs, prompts))))
+    return runs.remember(
+        key,
+        lambda: PromptRun(tuple(_run_group(runs, *group) for group in grouped(runs, prompts))),
+    )
 
 
-def _groups(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[PromptGroup]:
+def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], Tensor]]:
+    """Prompts of one length that fit into one pass: their rows, and tokens ``[row, position]``."""
     by_length: dict[int, list[int]] = {}
     for row, tokens in enumerate(prompts):
         by_length.setdefault(len(tokens), []).append(row)
     return [
-        _run_group(runs, tuple(rows[part]), [prompts[row] for row in rows[part]])
+        (
+            tuple(rows[part]),
+            torch.tensor([list(prompts[row]) for row in rows[part]], device=runs.device),
+        )
         for length, rows in sorted(by_length.items())
         for part in runs.batches(len(rows), length)
     ]
 
 
-def _run_group(runs: Runs, rows: tuple[int, ...], prompts: Sequence[Sequence[int]]) -> PromptGroup:
-    tokens = torch.tensor([list(prompt) for prompt in prompts], device=runs.device)
+def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup:
     seen: dict[str, Tensor] = {}
 
     def read(name: str, *, every_position: bool = False) -> tuple[str, Callable[..., None]]:
@@ -107,7 +115,9 @@ def _run_group(runs: Runs, rows: tuple[int, ...], prompts: Sequence[Sequence[int
 
     layers = range(runs.layers)
     wanted = [
-        f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
+        f"blocks.{layer}.{part}"
+        for layer in layers
+        for part in ("hook_attn_out", "hook_mlp_out", "hook_out")
     ]
     wanted += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
     wanted += ["blocks.0.hook_in", "ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
@@ -131,6 +141,7 @@ def _run_group(runs: Runs, rows: tuple[int, ...], prompts: Sequence[Sequence[int
             [seen.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
         ),
         mlp=stack("hook_mlp_out"),
+        residuals=stack("hook_out"),
         embedding=seen["blocks.0.hook_in"],
         residual=seen["ln_final.hook_in"],
         scale=seen.get("ln_final.hook_scale", ones),

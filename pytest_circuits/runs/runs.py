@@ -67,6 +67,11 @@ class Runs:
         return int(self.bridge.cfg.n_heads)
 
     @property
+    def key_value_heads(self) -> int:
+        """Number of key-value heads in a layer: fewer than heads where queries are grouped."""
+        return int(getattr(self.bridge.cfg, "n_key_value_heads", None) or self.heads)
+
+    @property
     def tokenizer(self) -> Any:  # noqa: ANN401 — any Hugging Face tokenizer
         """The model's tokenizer."""
         return self.bridge.tokenizer
@@ -116,10 +121,12 @@ class Runs:
         ]
         return tuple(torch.stack([sum_.to(self.device) for sum_ in trace]).tolist())
 
-    def forward(self, tokens: Tensor, hooks: Sequence[Hook] = ()) -> Tensor:
+    def forward(
+        self, tokens: Tensor, hooks: Sequence[Hook] = (), *, differentiable: bool = False
+    ) -> Tensor:
         """Logits ``[row, position, vocabulary]`` of one pass, with hooks on for that pass only."""
         self.passes += 1
-        with torch.no_grad():
+        with torch.set_grad_enabled(differentiable):
             logits: Tensor = self.bridge.run_with_hooks(
                 tokens, return_type="logits", fwd_hooks=list(hooks)
             )

@@ -211,8 +211,8 @@ def test_a_patch_says_what_was_patched(perfect):
 
 
 def test_an_unknown_site_is_refused_with_the_known_ones(perfect):
-    with pytest.raises(ValueError, match="can't patch at 'resid_pre'; sites are head_out"):
-        measures.patch(perfect, KEY, site="resid_pre")
+    with pytest.raises(ValueError, match="can't patch at 'resid'; sites are resid_pre"):
+        measures.patch(perfect, KEY, site="resid")
 
 
 def test_pairs_of_unequal_length_are_refused(perfect):

@@ -1,0 +1,177 @@
+"""What is read off the logits at the last position: one number for each prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import torch
+
+from pytest_circuits.findings import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from pytest_circuits.prompts import TokenizedPairs
+    from pytest_circuits.runs import PromptRun
+
+#: A metric by name, or the caller's own: from logits ``[row, vocabulary]``, answers ``[row]`` and
+#: wrong answers ``[row]`` (token ids) to one number each, ``[row]``, larger being better.
+MetricLike: TypeAlias = (
+    "Literal['logit_diff', 'probability', 'kl'] | Callable[[Tensor, Tensor, Tensor], Tensor]"
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of each prompt.
+
+    Attributes:
+        name: as in the names of behaviours, for example ``logit_diff``.
+        quantity: in words.
+        unit: its unit.
+        formula: what it is, as a convention says it.
+        direction: which way it gets better.
+        read: from logits at the last position ``[row, vocabulary]`` and the rows' prompt indices
+            to one number each; differentiable.
+    """
+
+    name: str
+    quantity: str
+    unit: str
+    formula: str
+    direction: Direction
+    read: Callable[[Tensor, tuple[int, ...]], Tensor]
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, −1 where less is."""
+        return -1 if self.direction is Direction.LOWER else 1
+
+    def of(self, run: PromptRun) -> NDArray[np.float64]:
+        """The number of each prompt of a run, ``[prompt]``."""
+        return run.gather(lambda group: self.read(group.logits, group.rows)).numpy()
+
+
+def make_metric(metric: MetricLike, tokenized: TokenizedPairs, clean: PromptRun) -> Metric:
+    """The metric of that name, or the caller's function.
+
+    ``logit_diff``: logit(answer) − logit(wrong answer). ``probability``: of the answer. ``kl``:
+    Σ_v p_clean(v) log(p_clean(v) / p(v)) in nats, summed over the whole vocabulary, from the
+    clean prompt's own distribution; lower is better, and 0 on the clean run.
+
+    Args:
+        metric: a name, or a function with a name (a lambda has none, and the name is what tells
+            one convention from another).
+        tokenized: the prompts.
+        clean: the run of the clean prompts.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if callable(metric):
+        return _own(metric, tokenized)
+    if metric == "logit_diff":
+        return Metric(
+            "logit_diff",
+            "logit difference",
+            "logits",
+            "logit(answer) − logit(wrong answer), last position",
+            Direction.HIGHER,
+            lambda logits, rows: read_difference(logits, rows, tokenized),
+        )
+    if metric == "probability":
+        return Metric(
+            "probability",
+            "probability",
+            "probability",
+            "probability of the answer, last position",
+            Direction.HIGHER,
+            lambda logits, rows: read_probability(logits, rows, tokenized),
+        )
+    if metric == "kl":
+        reference = clean.gather(lambda group: group.logits.float().log_softmax(-1))
+        return Metric(
+            "kl",
+            "KL from the clean run",
+            "nats",
+            "KL(clean ‖ this), whole vocabulary, last position",
+            Direction.LOWER,
+            lambda logits, rows: read_kl(logits, reference[list(rows)]),
+        )
+    raise ValueError(
+        f"{metric!r} is no metric; take 'logit_diff', 'probability', 'kl', or a function of "
+        f"logits, answers and wrong answers"
+    )
+
+
+def read_difference(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs) -> Tensor:
+    """logit(answer) − logit(wrong answer) of each row.
+
+    Args:
+        logits: at the last position, ``[row, vocabulary]``.
+        rows: the pair that each row belongs to.
+        tokenized: the pairs.
+    """
+    right, wrong = _answers(logits, rows, tokenized)
+    # Halves are subtracted as float32: their own difference would lose its last digits.
+    picked = logits.gather(1, torch.stack([right, wrong], dim=1)).float()
+    return picked[:, 0] - picked[:, 1]
+
+
+def read_probability(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs) -> Tensor:
+    """The answer's probability in each row; arguments as for :func:`read_difference`."""
+    right, _ = _answers(logits, rows, tokenized)
+    return logits.float().softmax(-1).gather(1, right[:, None])[:, 0]
+
+
+def read_kl(logits: Tensor, reference: Tensor) -> Tensor:
+    """KL(reference ‖ this) of each row, in nats.
+
+    Args:
+        logits: ``[row, vocabulary]``.
+        reference: the reference's log-probabilities, same shape.
+    """
+    reference = reference.to(logits.device, torch.float32)
+    return (reference.exp() * (reference - logits.float().log_softmax(-1))).sum(-1)
+
+
+def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: TokenizedPairs) -> Metric:
+    name = getattr(metric, "__name__", "<lambda>")
+    if name == "<lambda>":
+        raise ValueError(
+            "a metric needs a name, which is stored with what it measured: write it as a function "
+            "(def), not as a lambda"
+        )
+
+    def read(logits: Tensor, rows: tuple[int, ...]) -> Tensor:
+        numbers = metric(logits, *_answers(logits, rows, tokenized))
+        if not isinstance(numbers, torch.Tensor) or numbers.shape != (len(rows),):
+            shape = tuple(getattr(numbers, "shape", ())) or type(numbers).__name__
+            raise ValueError(
+                f"{name} must give one number for each of {len(rows)} rows of logits, and gave "
+                f"{shape}"
+            )
+        return numbers
+
+    return Metric(
+        name,
+        name.replace("_", " "),
+        "units",
+        f"function {name}, last position",
+        Direction.HIGHER,
+        read,
+    )
+
+
+def _answers(
+    logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs
+) -> tuple[Tensor, Tensor]:
+    """Answers and wrong answers of the rows, ``[row]`` each."""
+    right = torch.tensor([tokenized.answers[row] for row in rows], device=logits.device)
+    wrong = torch.tensor([tokenized.wrong_answers[row] for row in rows], device=logits.device)
+    return right, wrong

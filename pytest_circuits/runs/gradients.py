@@ -1,0 +1,60 @@
+"""Gradients of a number at every cell of a site, from one pass forward and one back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_circuits.runs.prompted import grouped
+from pytest_circuits.runs.runs import exact
+from pytest_circuits.runs.sites import check_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from pytest_circuits.runs.patching import Read
+    from pytest_circuits.runs.runs import Runs
+    from pytest_circuits.runs.sites import Site
+
+
+def gradients(
+    runs: Runs, site: Site, prompts: Sequence[Sequence[int]], read: Read
+) -> list[tuple[Tensor, ...]]:
+    """How a number of each prompt changes with what the site holds there.
+
+    Args:
+        runs: the model.
+        site: where.
+        prompts: what is run.
+        read: the number that is read off the logits; differentiable.
+
+    Returns:
+        the gradients, ``[group][layer]``, tensors ``[row, position, …]`` with heads third where
+        the site has any; exact, on the CPU.
+
+    Raises:
+        ModelError: if the model has no such site.
+    """
+    check_site(runs, site)
+    found = []
+    for rows, tokens in grouped(runs, prompts):
+        # A gradient with respect to nothing added is one with respect to what it is added to,
+        # whatever the model does with the tensor that the hook was given.
+        added: list[Tensor] = []
+        hooks = [(site.at(layer), _add_nothing(added)) for layer in range(runs.layers)]
+        logits = runs.forward(tokens, hooks, differentiable=True)[:, -1]
+        # Prompts don't touch each other, so the gradient of their sum holds each one's own.
+        back = torch.autograd.grad(read(logits, rows).sum(), added)
+        found.append(tuple(site.by_position(exact(gradient)) for gradient in back))
+    return found
+
+
+def _add_nothing(added: list[Tensor]) -> Callable[..., Tensor]:
+    def hook(value: Tensor, **_: object) -> Tensor:
+        added.append(torch.zeros_like(value, requires_grad=True))
+        return value + added[-1]
+
+    return hook

@@ -1,0 +1,162 @@
+"""Where activations are recorded and put in, by the names that every family's model answers to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_circuits.models import ModelError
+from pytest_circuits.runs.prompted import grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from pytest_circuits.runs.runs import Runs
+
+
+@dataclass(frozen=True)
+class Site:
+    """A kind of activation.
+
+    Attributes:
+        name: what users call it.
+        hook: the name of its hook point in a block.
+        of_heads: whether there is one for each head.
+        grouped: whether that is a key-value head, which several query heads may share.
+        pattern: whether it is an attention pattern, ``[row, head, query, key]`` where other sites
+            have ``[row, position, head, …]``.
+    """
+
+    name: str
+    hook: str
+    of_heads: bool = False
+    grouped: bool = False
+    pattern: bool = False
+
+    def at(self, layer: int) -> str:
+        """The full name of its hook point in a layer."""
+        return f"blocks.{layer}.{self.hook}"
+
+    def by_position(self, value: Tensor) -> Tensor:
+        """A view with the axes ``[row, position, …]``, heads third where there are any."""
+        return value.transpose(1, 2) if self.pattern else value
+
+
+#: What the attention adds to the residual stream is where resid_mid is put in, too: the second
+#: norm's input is but one of two ways on from there.
+_SITES = (
+    Site("resid_pre", "hook_in"),
+    Site("resid_mid", "hook_attn_out"),
+    Site("resid_post", "hook_out"),
+    Site("attn_out", "hook_attn_out"),
+    Site("mlp_out", "hook_mlp_out"),
+    Site("head_out", "attn.hook_z", of_heads=True),
+    Site("head_q", "attn.hook_q", of_heads=True),
+    Site("head_k", "attn.hook_k", of_heads=True, grouped=True),
+    Site("head_v", "attn.hook_v", of_heads=True, grouped=True),
+    Site("head_pattern", "attn.hook_pattern", of_heads=True, pattern=True),
+)
+SITES = {site.name: site for site in _SITES}
+
+_RESID_MID = "hook_resid_mid"
+#: How far resid_pre + attn_out may miss resid_mid, as a share of its largest value.
+_IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What a site held in passes over prompts, grouped as :func:`run_prompts` groups them.
+
+    Attributes:
+        rows: the prompts of each group.
+        layers: ``[group][layer]``, tensors ``[row, position, …]`` with heads third where the site
+            has any.
+    """
+
+    rows: tuple[tuple[int, ...], ...]
+    layers: tuple[tuple[Tensor, ...], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(tensor.nbytes for group in self.layers for tensor in group)
+
+
+def record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activations:
+    """What a site holds in every layer on these prompts, made once for all who need it.
+
+    Raises:
+        ModelError: if the model has no such site.
+    """
+    check_site(runs, site)
+    key = ("activations", site, tuple(map(tuple, prompts)))
+    return runs.remember(key, lambda: _record(runs, prompts, site))
+
+
+def check_site(runs: Runs, site: Site) -> None:
+    """Refuse a site that the model doesn't have.
+
+    Raises:
+        ModelError: saying why.
+    """
+    family = type(runs.bridge.original_model).__name__
+    layers = range(runs.layers)
+    if not all(runs.has_hook(site.at(layer)) for layer in layers):
+        why = "it has no MLPs" if site.name == "mlp_out" else f"it has no {site.hook}"
+        raise ModelError(f"{family} has no {site.name}: {why}.")
+    if site.name == "resid_mid" and not all(
+        runs.has_hook(f"blocks.{layer}.{_RESID_MID}") for layer in layers
+    ):
+        alone = not runs.has_hook("blocks.0.hook_mlp_out")
+        raise ModelError(
+            f"{family} has no resid_mid: "
+            + (
+                "without MLPs it is resid_post."
+                if alone
+                else "its attention and its MLP read the same residual stream.\n"
+                "Use resid_pre, attn_out or mlp_out."
+            )
+        )
+
+
+def _record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activations:
+    rows, layers = [], []
+    for group, tokens in grouped(runs, prompts):
+        seen: dict[str, Tensor] = {}
+        names = [site.at(layer) for layer in range(runs.layers)]
+        if site.name == "resid_mid":
+            others = ("hook_in", _RESID_MID)
+            names += [f"blocks.{layer}.{part}" for layer in range(runs.layers) for part in others]
+        runs.forward(tokens, [(name, _keep(seen, name)) for name in names])
+        rows.append(group)
+        if site.name == "resid_mid":
+            layers.append(tuple(_mid(runs, seen, layer) for layer in range(runs.layers)))
+        else:
+            layers.append(
+                tuple(site.by_position(seen[site.at(layer)]) for layer in range(runs.layers))
+            )
+    return Activations(tuple(rows), tuple(layers))
+
+
+def _mid(runs: Runs, seen: dict[str, Tensor], layer: int) -> Tensor:
+    """The stream between attention and MLP, if it is what putting it in takes it to be."""
+    mid = seen[f"blocks.{layer}.{_RESID_MID}"]
+    summed = seen[f"blocks.{layer}.hook_in"] + seen[f"blocks.{layer}.hook_attn_out"]
+    if not bool((mid - summed).abs().max() <= _IDENTITY[mid.dtype] * mid.abs().max()):
+        raise ModelError(
+            f"{type(runs.bridge.original_model).__name__} can't be patched at resid_mid: there the "
+            f"stream is not what came before plus what the attention adds.\n"
+            f"Use resid_pre, attn_out or mlp_out."
+        )
+    return mid
+
+
+def _keep(seen: dict[str, Tensor], name: str) -> Callable[..., None]:
+    def hook(value: Tensor, **_: object) -> None:
+        seen[name] = value.detach().clone()
+
+    return hook
