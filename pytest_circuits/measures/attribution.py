@@ -1,68 +1,38 @@
-"""Direct logit attribution (DLA): which heads write the answer."""
+"""Direct logit attribution (DLA): which heads and layers write the answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from pytest_circuits.findings import Behaviour, Direction, Finding, Role
+from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     accuracy,
     behaviour,
-    check_finite,
     pairs_convention,
     pairs_record,
     profiles,
     provenance,
 )
+from pytest_circuits.measures.decomposition import decompose
 from pytest_circuits.measures.logit_difference import answer_differences
-from pytest_circuits.models import ModelError
-from pytest_circuits.runs import PromptGroup, PromptRun, Runs, as_runs, exact, run_prompts
+from pytest_circuits.runs import Runs, as_runs, run_prompts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
+    from typing import Any
+
     from transformer_lens.model_bridge import TransformerBridge
 
+    from pytest_circuits.findings import Behaviour
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
 
 #: Heads that write at least this share of the mean logit difference have the role.
 ROLE_SHARE = 0.1
 #: … and at least so many logits, lest every head has it where there is no difference.
 LEAST_THRESHOLD = 0.1
-#: How far the parts may miss the whole, as a share of it, before we refuse to attribute.
-_IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
-
-
-@dataclass(frozen=True)
-class Decomposition:
-    """The logit difference at the last position, taken apart; all in logits.
-
-    ``embedding + attention.sum(1) + mlp.sum(1) + constant == total``, and
-    ``heads.sum(2) + output_bias == attention``.
-
-    Attributes:
-        heads: ``[prompt, layer, head]``.
-        output_bias: what each attention's output bias adds, and the bias of a norm behind it,
-            ``[prompt, layer]``.
-        attention: ``[prompt, layer]``.
-        mlp: ``[prompt, layer]``; no layers where the model has no MLPs.
-        embedding: ``[prompt]``.
-        constant: what the final norm's bias and the unembedding's bias add, ``[prompt]``.
-        total: the logit difference before final soft-capping, ``[prompt]``.
-    """
-
-    heads: Tensor
-    output_bias: Tensor
-    attention: Tensor
-    mlp: Tensor
-    embedding: Tensor
-    constant: Tensor
-    total: Tensor
 
 
 def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
@@ -95,11 +65,88 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     """
     runs = as_runs(model)
     tokenized = pairs.check(runs.tokenizer)
-    run = run_prompts(runs, tokenized.clean)
-    differences = answer_differences(run, tokenized)
-    samples = _decompose(runs, run, tokenized, differences).heads.numpy()
+    samples = decompose(runs, tokenized, "head_attribution").heads.numpy()
     mean, error = mean_and_error(samples, tokenized.clusters)
-    companion: tuple[Behaviour, ...] = (
+    companion = _companion(runs, tokenized)
+    threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(companion[0].value))
+    return Finding(
+        measure="head_attribution",
+        axes=("layer", "head"),
+        values=mean,
+        errors=error,
+        role=Role("answer-writing heads", threshold),
+        profiles=profiles(np.abs(mean), samples, threshold),
+        companion=companion,
+        **_common(runs, tokenized),
+    )
+
+
+def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
+    """What the embedding, each attention and each MLP write into the logit difference.
+
+    As :func:`head_attribution`, but of whole layers: x_c is what the component adds to the residual
+    stream at the last position, behind a norm that follows it, output biases included. The
+    embedding has the positions in it where they are learned, and is scaled where the model scales
+    it; ``bias`` is what the final norm's and the unembedding's biases add. All components together
+    are the logit difference before final soft-capping, which every call checks.
+
+    Args:
+        model: a hooked model, or its runs.
+        pairs: the prompts; only the clean ones are run.
+
+    Returns:
+        a finding with values ``[component]`` in logits (pre-cap), labels ``embedding``,
+        ``L0 attn``, ``L0 mlp``, … ``bias``, standard errors over the pairs' clusters, and as
+        companion the logit difference and accuracy. ``raw["components"]`` is of each prompt.
+
+    Raises:
+        PromptError: if the pairs don't fit the model's tokenizer.
+        InvalidFindingError: if the model's numbers are not finite.
+        ModelError: if the parts don't sum to the whole on this architecture.
+    """
+    runs = as_runs(model)
+    tokenized = pairs.check(runs.tokenizer)
+    parts = decompose(runs, tokenized, "component_attribution")
+    columns = {"embedding": parts.embedding}
+    for layer in range(runs.layers):
+        columns[f"L{layer} attn"] = parts.attention[:, layer]
+        if parts.mlp.shape[1]:
+            columns[f"L{layer} mlp"] = parts.mlp[:, layer]
+    columns["bias"] = parts.constant
+    samples = torch.stack(list(columns.values()), dim=1).numpy()
+    mean, error = mean_and_error(samples, tokenized.clusters)
+    return Finding(
+        measure="component_attribution",
+        axes=("component",),
+        labels={"component": tuple(columns)},
+        values=mean,
+        errors=error,
+        companion=_companion(runs, tokenized),
+        raw={"components": samples},
+        **_common(runs, tokenized),
+    )
+
+
+def _common(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:
+    """What a finding says of attribution, whatever it is attributed to."""
+    return {
+        "quantity": "attribution",
+        "unit": "logits",
+        "direction": Direction.TWO_SIDED,
+        "samples": len(tokenized),
+        "clusters": len(set(tokenized.clusters)),
+        "convention": {
+            **pairs_convention(tokenized),
+            "attribution": "direct, cached final norm scale, before final soft-capping",
+        },
+        "prompts": pairs_record(tokenized),
+        "provenance": provenance(runs),
+    }
+
+
+def _companion(runs: Runs, tokenized: TokenizedPairs) -> tuple[Behaviour, ...]:
+    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
+    return (
         behaviour(
             "logit_diff",
             differences,
@@ -111,153 +158,3 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         ),
         accuracy(differences, tokenized.clusters),
     )
-    threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(companion[0].value))
-    return Finding(
-        measure="head_attribution",
-        quantity="attribution",
-        unit="logits",
-        direction=Direction.TWO_SIDED,
-        axes=("layer", "head"),
-        values=mean,
-        errors=error,
-        samples=len(tokenized),
-        clusters=len(set(tokenized.clusters)),
-        convention={
-            **pairs_convention(tokenized),
-            "attribution": "direct, cached final norm scale, before final soft-capping",
-        },
-        prompts=pairs_record(tokenized),
-        role=Role("answer-writing heads", threshold),
-        profiles=profiles(np.abs(mean), samples, threshold),
-        companion=companion,
-        provenance=provenance(runs),
-    )
-
-
-def decompose(runs: Runs, tokenized: TokenizedPairs) -> Decomposition:
-    """Take the logit difference on the clean prompts apart.
-
-    Raises:
-        InvalidFindingError: if the model's numbers are not finite.
-        ModelError: if the parts don't sum to the whole.
-    """
-    run = run_prompts(runs, tokenized.clean)
-    return _decompose(runs, run, tokenized, answer_differences(run, tokenized))
-
-
-def _decompose(
-    runs: Runs, run: PromptRun, tokenized: TokenizedPairs, differences: NDArray[np.float64]
-) -> Decomposition:
-    check_finite("head_attribution", "logit difference", differences)
-    parts = [_decompose_group(runs, group, tokenized) for group in run.groups]
-    order = torch.tensor([row for group in run.groups for row in group.rows]).argsort()
-    whole = Decomposition(
-        **{
-            field: torch.cat([getattr(part, field) for part in parts])[order]
-            for field in Decomposition.__dataclass_fields__
-        }
-    )
-    check_finite("head_attribution", "attribution", whole.heads.numpy())
-    _check_identity(runs, whole, torch.from_numpy(differences))
-    return whole
-
-
-def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) -> Decomposition:
-    bridge: Any = runs.bridge
-    answers = [tokenized.answers[row] for row in group.rows]
-    wrong = [tokenized.wrong_answers[row] for row in group.rows]
-    # In float64 from here on: sums of hundreds of parts are held against their total.
-    target = exact(bridge.W_U[:, answers]).T - exact(bridge.W_U[:, wrong]).T  # [row, d_model]
-    constant = target.new_zeros(len(answers))
-    bias = getattr(bridge, "b_U", None)
-    if bias is not None:
-        constant = exact(bias[answers]) - exact(bias[wrong])
-    total = (exact(group.normalised) * target).sum(-1) + constant
-
-    direction = target
-    # A model without norms has no scale either, and a final "norm" that passes all through.
-    if runs.has_hook("ln_final.hook_scale"):
-        direction, added = _before_norm(bridge.ln_final, target, group.scale)
-        constant = constant + added
-
-    heads, output_bias = [], []
-    for layer, z in enumerate(group.z):
-        block = bridge.blocks[layer]
-        # Where a head's share joins the residual stream behind a norm, it goes through it.
-        own, offset = direction, direction.new_zeros(len(direction))
-        if getattr(block, "ln1_post", None) is not None:
-            own, offset = _before_norm(block.ln1_post, direction, group.attention_scale[layer])
-        written = torch.einsum("hkd,nd->nhk", exact(block.attn.W_O), own)
-        heads.append((written * exact(z[:, -1])).sum(-1))
-        bias = getattr(block.attn, "b_O", None)
-        output_bias.append(offset if bias is None else offset + own @ exact(bias))
-
-    def along(stack: Tensor) -> Tensor:
-        """What each layer's output at the last position adds, ``[row, layer]``."""
-        added: Tensor = direction.new_zeros((len(direction), 0))
-        if len(stack):
-            added = (exact(stack) * direction).sum(-1).T
-        return added
-
-    return Decomposition(
-        heads=torch.stack(heads, dim=1),
-        output_bias=torch.stack(output_bias, dim=1),
-        attention=along(group.attention),
-        mlp=along(group.mlp),
-        embedding=(exact(group.embedding) * direction).sum(-1),
-        constant=constant,
-        total=total,
-    )
-
-
-def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-    """The direction before a norm that is ``direction`` behind it, and what the norm's bias adds.
-
-    With the scale σ that the norm had in this very pass it is linear:
-    (γ ⊙ (x − mean x) / σ + β) · d = x · d′ + β · d, d′ = (γ ⊙ d − mean (γ ⊙ d)) / σ; RMS norms
-    centre nothing and have no β, and some store γ − 1.
-
-    Args:
-        norm: transformer-lens' norm.
-        direction: ``[row, d_model]``.
-        scale: σ at the last position, ``[row, 1]``.
-    """
-    added = direction.new_zeros(len(direction))
-    before = direction
-    weight = getattr(norm, "weight", None)
-    if weight is not None:
-        before = before * (exact(weight) + (1 if norm.uses_weight_offset else 0))
-    if not norm.uses_rms_norm:
-        before = before - before.mean(-1, keepdim=True)
-        if getattr(norm, "bias", None) is not None:
-            added = direction @ exact(norm.bias)
-    return before / exact(scale), added
-
-
-def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor) -> None:
-    allowed = _IDENTITY[next(runs.bridge.parameters()).dtype] * max(
-        1.0, float(parts.total.abs().max())
-    )
-    capped = float(getattr(runs.bridge.cfg, "output_logits_soft_cap", -1.0) or -1.0) > 0
-    sums = {
-        "its embedding, attention, MLPs and biases do not sum to the logit difference": (
-            parts.embedding + parts.attention.sum(1) + parts.mlp.sum(1) + parts.constant,
-            parts.total,
-        ),
-        "its heads do not sum to its attention": (
-            parts.heads.sum(2) + parts.output_bias,
-            parts.attention,
-        ),
-        "its unembedding does not give its logits": (
-            parts.total,
-            parts.total if capped else differences,
-        ),
-    }
-    for what, (left, right) in sums.items():
-        miss = float((left - right).abs().max())
-        if not miss <= allowed:
-            raise ModelError(
-                f"heads can't be attributed on {type(runs.bridge.original_model).__name__}:\n"
-                f"{what} (off by {miss:.3g} logits, {allowed:.3g} allowed).\n"
-                f"Its residual stream has a part this measure doesn't know; use patching instead."
-            )

@@ -2,6 +2,7 @@
 
 from pytest_circuits.runs.canary import run_canary
 from pytest_circuits.runs.gradients import gradients
+from pytest_circuits.runs.lens import read_out
 from pytest_circuits.runs.patching import Cell, cells_of, patch_cells, to_put_in
 from pytest_circuits.runs.prompted import PromptGroup, PromptRun, run_prompts
 from pytest_circuits.runs.repeated import RepeatedRun, run_control, run_repeated
@@ -22,6 +23,7 @@ __all__ = [
     "exact",
     "gradients",
     "patch_cells",
+    "read_out",
     "record",
     "run_canary",
     "run_control",

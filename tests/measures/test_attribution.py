@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Head
-from pytest_circuits.measures.attribution import decompose
+from pytest_circuits.measures.decomposition import decompose
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptPairs
 from pytest_circuits.runs import Runs
@@ -238,7 +238,7 @@ def test_a_model_with_a_part_that_nobody_knows_is_refused(folders, telling_pairs
         measures.head_attribution(bridge, pairs)
 
     message = str(error.value)
-    assert message.startswith("heads can't be attributed on ")
+    assert message.startswith("logits can't be attributed on ")
     assert "do not sum to the logit difference (off by" in message
     assert "use patching instead" in message
 

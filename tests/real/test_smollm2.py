@@ -10,7 +10,7 @@ from transformer_lens import patching
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pytest_circuits import measures, prompts
-from pytest_circuits.measures.attribution import decompose
+from pytest_circuits.measures.decomposition import decompose
 from pytest_circuits.measures.logit_difference import read_difference
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.runs import Runs

@@ -1,0 +1,150 @@
+"""The logit lens: what the model would say if it stopped after a layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from pytest_circuits.findings import Direction, Finding
+from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.measures.common import (
+    accuracy,
+    behaviour,
+    check_finite,
+    pairs_convention,
+    pairs_record,
+    provenance,
+)
+from pytest_circuits.measures.logit_difference import answer_differences
+from pytest_circuits.models import ModelError
+from pytest_circuits.runs import PromptGroup, PromptRun, Runs, as_runs, read_out, run_prompts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.prompts import PromptPairs, TokenizedPairs
+
+#: What is read, by name: quantity, unit, formula, direction.
+_READINGS = {
+    "logit_diff": (
+        "logit difference",
+        "logits",
+        "logit(answer) − logit(wrong answer)",
+        Direction.TWO_SIDED,
+    ),
+    "logit": ("answer's logit", "logits", "logit(answer)", Direction.TWO_SIDED),
+    "rank": ("answer's rank", "rank", "1 + number of tokens with more logit", Direction.LOWER),
+}
+#: How far the last layer may miss the model's own logits, as a share of the largest.
+_IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
+
+
+def logit_lens(
+    model: TransformerBridge | Runs,
+    pairs: PromptPairs,
+    *,
+    read: Literal["logit_diff", "logit", "rank"] = "logit_diff",
+) -> Finding:
+    """What the model would answer if it stopped after each layer.
+
+    logits after layer l = W_U norm(resid_post_l) + b_U at the last position, the final norm applied
+    anew to each layer's stream, before final soft-capping (nostalgebraist 2020). Of these logits
+    the reading is taken, and its mean over prompts. It is no attribution: the norm's scale differs
+    from layer to layer, so that differences between layers are not what a layer adds (see
+    :func:`component_attribution`).
+
+    Every call checks that the last layer gives the model's own logits.
+
+    Args:
+        model: a hooked model, or its runs.
+        pairs: the prompts; only the clean ones are run.
+        read: ``logit_diff`` (answer − wrong answer), ``logit`` (of the answer), or ``rank`` (of the
+            answer among all tokens, 1 the top one).
+
+    Returns:
+        a finding with values ``[layer]`` in logits or ranks, standard errors over the pairs'
+        clusters, and as companion the logit difference and accuracy. ``raw["layers"]`` is of each
+        prompt, ``[prompt, layer]``.
+
+    Raises:
+        PromptError: if the pairs don't fit the model's tokenizer.
+        InvalidFindingError: if the model's numbers are not finite.
+        ModelError: if the model does something else with its last residual stream.
+        ValueError: for an unknown reading.
+    """
+    if read not in _READINGS:
+        raise ValueError(f"read is {', '.join(_READINGS)}, not {read!r}")
+    quantity, unit, formula, direction = _READINGS[read]
+    runs = as_runs(model)
+    tokenized = pairs.check(runs.tokenizer)
+    run = run_prompts(runs, tokenized.clean)
+    differences = answer_differences(run, tokenized)
+    check_finite("logit_lens", "logit difference", differences)
+    _check_identity(runs, run)
+    samples = run.gather(lambda group: _read(runs, group, tokenized, read)).numpy()
+    check_finite("logit_lens", quantity, samples)
+    mean, error = mean_and_error(samples, tokenized.clusters)
+    return Finding(
+        measure="logit_lens",
+        quantity=quantity,
+        unit=unit,
+        direction=direction,
+        axes=("layer",),
+        values=mean,
+        errors=error,
+        samples=len(tokenized),
+        clusters=len(set(tokenized.clusters)),
+        convention={
+            **pairs_convention(tokenized, f"{formula}, last position"),
+            "lens": "final norm anew on resid_post, unembedding, before final soft-capping",
+        },
+        prompts=pairs_record(tokenized),
+        companion=(
+            behaviour(
+                "logit_diff",
+                differences,
+                tokenized.clusters,
+                Direction.HIGHER,
+                "logits",
+                vital=True,
+            ),
+            accuracy(differences, tokenized.clusters),
+        ),
+        provenance=provenance(runs),
+        raw={"layers": samples},
+    )
+
+
+def _read(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs, read: str) -> Tensor:
+    """The reading of each row after each layer, ``[row, layer]``."""
+    right = torch.tensor([tokenized.answers[row] for row in group.rows], device=runs.device)
+    wrong = torch.tensor([tokenized.wrong_answers[row] for row in group.rows], device=runs.device)
+    columns = []
+    for residual in group.residuals:
+        logits = read_out(runs, residual).float()
+        answer = logits.gather(1, right[:, None])
+        if read == "rank":
+            columns.append(1 + (logits > answer).sum(-1))
+        elif read == "logit":
+            columns.append(answer[:, 0])
+        else:
+            columns.append((answer - logits.gather(1, wrong[:, None]))[:, 0])
+    return torch.stack(columns, dim=1)
+
+
+def _check_identity(runs: Runs, run: PromptRun) -> None:
+    cap = float(getattr(runs.bridge.cfg, "output_logits_soft_cap", -1.0) or -1.0)
+    for group in run.groups:
+        logits = read_out(runs, group.residuals[-1])
+        if cap > 0:
+            logits = cap * (logits / cap).tanh()
+        miss = float((logits - group.logits).abs().max())
+        allowed = _IDENTITY[logits.dtype] * max(1.0, float(group.logits.abs().max()))
+        if not miss <= allowed:
+            raise ModelError(
+                f"{type(runs.bridge.original_model).__name__} has no logit lens:\n"
+                f"its last residual stream, through final norm and unembedding, does not give its "
+                f"logits\n(off by {miss:.3g}, {allowed:.3g} allowed)."
+            )
