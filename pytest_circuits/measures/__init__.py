@@ -7,28 +7,56 @@ Example:
     >>> finding = measures.induction_scores(bridge)  # doctest: +SKIP
 """
 
+from pytest_circuits.measures.ablation import ablate, ablated
+from pytest_circuits.measures.attention import attention_between, attention_scores
 from pytest_circuits.measures.attribution import component_attribution, head_attribution
+from pytest_circuits.measures.behaviours import (
+    accuracy,
+    answer_probability,
+    kl_divergence,
+    text_loss,
+    top_k_accuracy,
+)
 from pytest_circuits.measures.canary import canary
+from pytest_circuits.measures.copying import copying_scores
+from pytest_circuits.measures.faithfulness import completeness, faithfulness, minimality
 from pytest_circuits.measures.logit_difference import logit_diff
 from pytest_circuits.measures.logit_lens import logit_lens
 from pytest_circuits.measures.patching import attribution_patching, patch
 from pytest_circuits.measures.repeated import (
+    current_token_scores,
     duplicate_token_scores,
+    first_token_scores,
     induction_scores,
     previous_token_scores,
     repeat_loss,
 )
 
 __all__ = [
+    "ablate",
+    "ablated",
+    "accuracy",
+    "answer_probability",
+    "attention_between",
+    "attention_scores",
     "attribution_patching",
     "canary",
+    "completeness",
     "component_attribution",
+    "copying_scores",
+    "current_token_scores",
     "duplicate_token_scores",
+    "faithfulness",
+    "first_token_scores",
     "head_attribution",
     "induction_scores",
+    "kl_divergence",
     "logit_diff",
     "logit_lens",
+    "minimality",
     "patch",
     "previous_token_scores",
     "repeat_loss",
+    "text_loss",
+    "top_k_accuracy",
 ]

@@ -10,15 +10,12 @@ import torch
 from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
-    accuracy,
-    behaviour,
+    of_pairs,
     pairs_convention,
-    pairs_record,
     profiles,
-    provenance,
 )
 from pytest_circuits.measures.decomposition import decompose
-from pytest_circuits.measures.logit_difference import answer_differences
+from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
 from pytest_circuits.runs import Runs, as_runs, run_prompts
 
 if TYPE_CHECKING:
@@ -133,28 +130,14 @@ def _common(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:
         "quantity": "attribution",
         "unit": "logits",
         "direction": Direction.TWO_SIDED,
-        "samples": len(tokenized),
-        "clusters": len(set(tokenized.clusters)),
         "convention": {
             **pairs_convention(tokenized),
             "attribution": "direct, cached final norm scale, before final soft-capping",
         },
-        "prompts": pairs_record(tokenized),
-        "provenance": provenance(runs),
+        **of_pairs(runs, tokenized),
     }
 
 
 def _companion(runs: Runs, tokenized: TokenizedPairs) -> tuple[Behaviour, ...]:
     differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
-    return (
-        behaviour(
-            "logit_diff",
-            differences,
-            tokenized.clusters,
-            Direction.HIGHER,
-            "logits",
-            vital=True,
-            keep=True,
-        ),
-        accuracy(differences, tokenized.clusters),
-    )
+    return answer_companion(differences, tokenized.clusters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,17 @@ def provenance(runs: Runs) -> dict[str, Json]:
         "device": runs.device.type,
         "dtype": str(next(runs.bridge.parameters()).dtype).removeprefix("torch."),
         "versions": {package: version(package).partition("+")[0] for package in packages},
+    }
+
+
+def of_pairs(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:
+    """What a finding says of the prompt pairs and the model, whatever it is that was found."""
+    return {
+        "samples": len(tokenized),
+        "clusters": len(set(tokenized.clusters)),
+        "clustering": tokenized.clusters,
+        "prompts": pairs_record(tokenized),
+        "provenance": provenance(runs),
     }
 
 
@@ -72,15 +83,19 @@ def check_finite(measure: str, what: str, samples: NDArray[np.float64]) -> None:
         raise not_finite(measure, what)
 
 
-def accuracy(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Behaviour:
+def accuracy_of(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Behaviour:
     """The share of prompts with a positive logit difference, with its Clopper–Pearson interval."""
+    return share("accuracy", logit_diffs > 0, clusters)
+
+
+def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Behaviour:
+    """The share of prompts that are hits, with its exact (Clopper–Pearson) interval."""
     from transformer_lens.utilities.statistics import success_rate_ci
 
-    right = logit_diffs > 0
-    exact = success_rate_ci([bool(hit) for hit in right])
-    mean, error = mean_and_error(right.astype(np.float64), clusters)
+    exact = success_rate_ci([bool(hit) for hit in hits])
+    mean, error = mean_and_error(hits.astype(np.float64), clusters)
     return Behaviour(
-        "accuracy",
+        name,
         float(mean),
         float(error),
         len(set(clusters)),

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 from pytest_circuits.findings import Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
-    accuracy,
+    accuracy_of,
+    behaviour,
     check_finite,
+    of_pairs,
     pairs_convention,
-    pairs_record,
-    provenance,
 )
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.runs import PromptRun, Runs, as_runs, run_prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from transformer_lens.model_bridge import TransformerBridge
 
+    from pytest_circuits.findings import Behaviour
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
 
 
@@ -56,13 +59,10 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         axes=(),
         values=mean,
         errors=error,
-        samples=len(tokenized),
-        clusters=len(set(tokenized.clusters)),
         convention=pairs_convention(tokenized),
-        prompts=pairs_record(tokenized),
         profiles={"logit_diff": samples},
-        companion=(accuracy(samples, tokenized.clusters),),
-        provenance=provenance(runs),
+        companion=(accuracy_of(samples, tokenized.clusters),),
+        **of_pairs(runs, tokenized),
     )
 
 
@@ -70,3 +70,15 @@ def answer_differences(run: PromptRun, tokenized: TokenizedPairs) -> NDArray[np.
     """The logit difference of each prompt of a run, ``[prompt]``."""
     differences = run.gather(lambda group: read_difference(group.logits, group.rows, tokenized))
     return differences.numpy()
+
+
+def answer_companion(
+    differences: NDArray[np.float64], clusters: Sequence[object]
+) -> tuple[Behaviour, Behaviour]:
+    """What the answer's mechanisms serve: the logit difference, and how often it is positive."""
+    return (
+        behaviour(
+            "logit_diff", differences, clusters, Direction.HIGHER, "logits", vital=True, keep=True
+        ),
+        accuracy_of(differences, clusters),
+    )

@@ -9,14 +9,11 @@ import torch
 from pytest_circuits.findings import Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
-    accuracy,
-    behaviour,
     check_finite,
+    of_pairs,
     pairs_convention,
-    pairs_record,
-    provenance,
 )
-from pytest_circuits.measures.logit_difference import answer_differences
+from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
 from pytest_circuits.models import ModelError
 from pytest_circuits.runs import PromptGroup, PromptRun, Runs, as_runs, read_out, run_prompts
 
@@ -94,25 +91,12 @@ def logit_lens(
         axes=("layer",),
         values=mean,
         errors=error,
-        samples=len(tokenized),
-        clusters=len(set(tokenized.clusters)),
         convention={
             **pairs_convention(tokenized, f"{formula}, last position"),
             "lens": "final norm anew on resid_post, unembedding, before final soft-capping",
         },
-        prompts=pairs_record(tokenized),
-        companion=(
-            behaviour(
-                "logit_diff",
-                differences,
-                tokenized.clusters,
-                Direction.HIGHER,
-                "logits",
-                vital=True,
-            ),
-            accuracy(differences, tokenized.clusters),
-        ),
-        provenance=provenance(runs),
+        companion=answer_companion(differences, tokenized.clusters),
+        **of_pairs(runs, tokenized),
         raw={"layers": samples},
     )
 

@@ -12,10 +12,9 @@ from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.measures.common import (
     behaviour,
     check_finite,
+    of_pairs,
     pairs_convention,
-    pairs_record,
     profiles,
-    provenance,
 )
 from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
 from pytest_circuits.measures.positions import Positions, PositionsLike, make_positions
@@ -266,15 +265,12 @@ class _Plan:
             axes=self.axes,
             values=values,
             errors=errors,
-            samples=len(self.tokenized),
-            clusters=len(set(clusters)),
             convention=self._convention(quantity),
-            prompts=pairs_record(self.tokenized),
             role=Role(f"{does} {kind}", ROLE_THRESHOLD) if of_heads else None,
             profiles=(profiles(np.abs(values), numerators, ROLE_THRESHOLD) if of_heads else {}),
             companion=companion,
             relative_to=companion[-1].name,
-            provenance=provenance(self.runs),
+            **of_pairs(self.runs, self.tokenized),
             labels={} if self.positions is None else {"position": self.positions.names},
             raw=raw,
             screen=screen,

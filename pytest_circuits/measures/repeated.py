@@ -1,7 +1,7 @@
-"""Measures on repeated random tokens: three attention-pattern scores, and the repeat loss.
+"""Measures on repeated random tokens: attention-pattern scores, and the repeat loss.
 
 The input is one first token (BOS, where the tokenizer has one), a block of T distinct random
-tokens, and the same block again: ``[batch, 1 + 2T]``. All four measures read the same single
+tokens, and the same block again: ``[batch, 1 + 2T]``. All these measures read the same single
 pass. A[q, k] is the attention of query position q to key position k.
 
 A head may attend T − 1 or T back whatever stands there. Such a head scores high and is none of
@@ -105,6 +105,39 @@ def duplicate_token_scores(
     return _scores(model, prompts, "duplicate", "duplicate_token_scores", "A[q, q-T], q = T+1 … 2T")
 
 
+def current_token_scores(
+    model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
+) -> Finding:
+    """How much each head attends to the current token itself.
+
+    score = mean over sequences and positions i = 1 … 2T of A[i, i]; the first token, which has
+    nothing else to attend to, is left out.
+
+    Arguments, return value and errors as for :func:`previous_token_scores`.
+    """
+    return _scores(
+        model, prompts, "current", "current_token_scores", "A[i, i], i = 1 … 2T", control=False
+    )
+
+
+def first_token_scores(
+    model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
+) -> Finding:
+    """How much each head attends to the first token, where attention rests that has no use.
+
+    score = mean over sequences and positions i = 1 … 2T of A[i, 0]: the "attention sink" (Xiao et
+    al. 2023). It explains drops in the other scores. Most heads have some of it, so it is no role
+    of a few: the values are judged as they are, and neither more nor less of it is better.
+
+    Arguments, return value and errors as for :func:`previous_token_scores`, but there are neither
+    role nor profiles.
+    """
+    finding = _scores(
+        model, prompts, "first", "first_token_scores", "A[i, 0], i = 1 … 2T", control=False
+    )
+    return replace(finding, role=None, profiles={}, direction=Direction.TWO_SIDED)
+
+
 def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None) -> Finding:
     """How well the model predicts the second occurrence of a repeated block.
 
@@ -125,8 +158,8 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
     """
-    runs, drawn, run = _run(model, prompts)
-    losses, gain, hits = _per_sequence(run, drawn.block)
+    runs, drawn, run = draw_repeated(model, prompts)
+    losses, gain, hits = per_sequence(run, drawn.block)
     mean, error = mean_and_error(losses, range(len(losses)))
     return Finding(
         measure="repeat_loss",
@@ -138,8 +171,8 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         errors=error,
         samples=len(losses),
         clusters=len(losses),
-        convention=_convention(drawn, prompts),
-        prompts=_record(drawn),
+        convention=repeated_convention(drawn, prompts),
+        prompts=repeated_record(drawn),
         profiles={"repeat_loss": losses},
         companion=_companion(losses, gain, hits)[1:],
         provenance=provenance(runs),
@@ -155,7 +188,7 @@ def _scores(
     *,
     control: bool = True,
 ) -> Finding:
-    runs, drawn, run = _run(model, prompts)
+    runs, drawn, run = draw_repeated(model, prompts)
     samples: NDArray[np.float64] = getattr(run, stripe)
     mean, error = mean_and_error(samples, range(len(samples)))
     name = measure.removesuffix("_scores").replace("_", " ")
@@ -171,12 +204,12 @@ def _scores(
         errors=error,
         samples=len(samples),
         clusters=len(samples),
-        convention={"score": formula, **_convention(drawn, prompts)},
-        prompts=_record(drawn),
+        convention={"score": formula, **repeated_convention(drawn, prompts)},
+        prompts=repeated_record(drawn),
         role=role,
         profiles=profiles(mean, samples, role.threshold),
         nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
-        companion=_companion(*_per_sequence(run, drawn.block)),
+        companion=_companion(*per_sequence(run, drawn.block)),
         provenance=provenance(runs),
     )
 
@@ -205,9 +238,10 @@ def _nulls(
     }
 
 
-def _run(
+def draw_repeated(
     model: TransformerBridge | Runs, prompts: RepeatedTokens | None
 ) -> tuple[Runs, DrawnTokens, RepeatedRun]:
+    """The model's runs, the sequences drawn for it, and the pass over them."""
     runs = as_runs(model)
     config = runs.bridge.cfg
     drawn = (prompts or RepeatedTokens()).draw(
@@ -216,7 +250,7 @@ def _run(
     return runs, drawn, run_repeated(runs, drawn)
 
 
-def _per_sequence(
+def per_sequence(
     run: RepeatedRun, block: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Repeat loss, repeat gain and accuracy of each sequence, ``[sequence]``."""
@@ -244,7 +278,8 @@ def _companion(
     )
 
 
-def _convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> dict[str, Json]:
+def repeated_convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> dict[str, Json]:
+    """The choices behind every number that is measured on repeated tokens."""
     return {
         "block": drawn.block,
         "batch": len(drawn.sequences),
@@ -255,7 +290,8 @@ def _convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> dict[str,
     }
 
 
-def _record(drawn: DrawnTokens) -> dict[str, Json]:
+def repeated_record(drawn: DrawnTokens) -> dict[str, Json]:
+    """Which sequences a number was measured on."""
     return {
         "kind": "repeated tokens",
         "first_token": drawn.first_token,

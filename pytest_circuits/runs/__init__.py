@@ -1,6 +1,19 @@
 """Forward passes: made once, batched, remembered. The only room besides models that runs one."""
 
-from pytest_circuits.runs.canary import run_canary
+from pytest_circuits.runs.ablation import (
+    ZERO,
+    Nodes,
+    Replacement,
+    Value,
+    drawn_from,
+    mean_of,
+    nodes,
+    recorded,
+    run_ablated,
+    silenced,
+)
+from pytest_circuits.runs.canary import next_token_losses, run_canary
+from pytest_circuits.runs.copying import copied_logits
 from pytest_circuits.runs.gradients import gradients
 from pytest_circuits.runs.lens import read_out
 from pytest_circuits.runs.patching import Cell, cells_of, patch_cells, to_put_in
@@ -8,26 +21,41 @@ from pytest_circuits.runs.prompted import PromptGroup, PromptRun, run_prompts
 from pytest_circuits.runs.repeated import RepeatedRun, run_control, run_repeated
 from pytest_circuits.runs.runs import Runs, as_runs, exact
 from pytest_circuits.runs.sites import SITES, Site, check_site, record
+from pytest_circuits.runs.text import TextRun, run_texts
 
 __all__ = [
     "SITES",
+    "ZERO",
     "Cell",
+    "Nodes",
     "PromptGroup",
     "PromptRun",
     "RepeatedRun",
+    "Replacement",
     "Runs",
     "Site",
+    "TextRun",
+    "Value",
     "as_runs",
     "cells_of",
     "check_site",
+    "copied_logits",
+    "drawn_from",
     "exact",
     "gradients",
+    "mean_of",
+    "next_token_losses",
+    "nodes",
     "patch_cells",
     "read_out",
     "record",
+    "recorded",
+    "run_ablated",
     "run_canary",
     "run_control",
     "run_prompts",
     "run_repeated",
+    "run_texts",
+    "silenced",
     "to_put_in",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,8 @@ class RepeatedRun:
         induction: the same to the token after the query's earlier occurrence, A[q, q − (T − 1)],
             over queries T+1 … 2T.
         duplicate: the same to the earlier occurrence itself, A[q, q − T], same queries.
+        current: the same to the query itself, A[i, i], over queries 1 … 2T.
+        first: the same to the first token, A[i, 0], same queries.
         losses: negative log-likelihood (nats) of the next token at positions 0 … 2T−1,
             ``[sequence, position]``.
         hits: whether the next token had the largest logit, same shape.
@@ -39,14 +41,15 @@ class RepeatedRun:
     previous: NDArray[np.float64]
     induction: NDArray[np.float64]
     duplicate: NDArray[np.float64]
+    current: NDArray[np.float64]
+    first: NDArray[np.float64]
     losses: NDArray[np.float64]
     hits: NDArray[np.float64]
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        parts = (self.previous, self.induction, self.duplicate, self.losses, self.hits)
-        return sum(part.nbytes for part in parts)
+        return sum(getattr(self, part.name).nbytes for part in fields(self))
 
 
 def run_repeated(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
@@ -66,8 +69,9 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> Repeated
         "previous": (1, 1),
         "induction": (block - 1, block + 1),
         "duplicate": (block, block + 1),
+        "current": (0, 1),
     }
-    means = {name: np.zeros((len(tokens), runs.layers, runs.heads)) for name in stripes}
+    means = {name: np.zeros((len(tokens), runs.layers, runs.heads)) for name in [*stripes, "first"]}
     losses, hits = [], []
 
     def read(rows: slice, layer: int) -> Callable[..., None]:
@@ -76,6 +80,7 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> Repeated
                 # diagonal[…, i] is A[i + offset, i]
                 diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)[..., first - offset :]
                 means[name][rows, layer] = exact(diagonal).mean(-1).numpy()
+            means["first"][rows, layer] = exact(pattern[..., 1:, 0]).mean(-1).numpy()
 
         return hook
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs.prompted import grouped
+from pytest_circuits.runs.prompted import grouped, run_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,6 +93,9 @@ def record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activati
         ModelError: if the model has no such site.
     """
     check_site(runs, site)
+    if site.name == "head_out":  # which every pass over prompts keeps
+        groups = run_prompts(runs, prompts).groups
+        return Activations(tuple(g.rows for g in groups), tuple(g.z for g in groups))
     key = ("activations", site, tuple(map(tuple, prompts)))
     return runs.remember(key, lambda: _record(runs, prompts, site))
 

@@ -1,0 +1,126 @@
+"""A circuit: the heads and MLPs that are claimed to do a job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_circuits.findings.heads import Head
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_circuits.findings.finding import Json
+
+_FIELDS = ("name", "heads", "mlps")
+
+
+class CircuitError(ValueError):
+    """A circuit can't be what it is written as; the message says why."""
+
+
+@dataclass(frozen=True, init=False)
+class Circuit:
+    """Heads and MLPs of a model, the heads perhaps in named groups.
+
+    Example:
+        >>> ioi = Circuit(
+        ...     {"name movers": ["L9H9", "9.6", "10.0"], "S-inhibition": ["L7H3", "L7H9"]},
+        ...     mlps="all",
+        ... )
+        >>> len(ioi.heads), ioi.groups["name movers"][1]
+        (5, Head(layer=9, head_index=6))
+
+    Attributes:
+        groups: heads by the group's name, in the order they were given; a plain list of heads is
+            one group named ``heads``.
+        mlps: layers whose MLP belongs to the circuit, or ``"all"``.
+        name: what it is called.
+    """
+
+    groups: Mapping[str, tuple[Head, ...]]
+    mlps: tuple[int, ...] | Literal["all"]
+    name: str
+
+    def __init__(
+        self,
+        heads: Sequence[str] | Mapping[str, Sequence[str]],
+        mlps: Sequence[int] | Literal["all"] = "all",
+        name: str = "circuit",
+    ) -> None:
+        groups = heads if isinstance(heads, Mapping) else {"heads": heads}
+        parsed = {str(group): _heads(group, labels) for group, labels in groups.items()}
+        seen: dict[Head, str] = {}
+        for group, members in parsed.items():
+            for head in members:
+                if head in seen:
+                    raise CircuitError(f"{name}: {head} is in {seen[head]!r} and in {group!r}")
+                seen[head] = group
+        if mlps != "all" and not (
+            isinstance(mlps, list | tuple) and all(type(m) is int and m >= 0 for m in mlps)
+        ):
+            raise CircuitError(f"{name}: mlps is 'all' or a list of layers, not {mlps!r}")
+        layers: tuple[int, ...] | Literal["all"] = (
+            "all" if mlps == "all" else tuple(sorted(set(mlps)))
+        )
+        if not seen and not layers:
+            raise CircuitError(f"{name}: a circuit has a head or an MLP at least")
+        object.__setattr__(self, "groups", parsed)
+        object.__setattr__(self, "mlps", layers)
+        object.__setattr__(self, "name", name)
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """Every head, lowest layer first."""
+        return tuple(sorted(head for members in self.groups.values() for head in members))
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Circuit:
+        """Read a circuit from a JSON file.
+
+        An object with ``heads`` (a list of labels, or lists by group name), and perhaps ``mlps``
+        (a list of layers, or ``"all"``) and ``name``.
+
+        Raises:
+            CircuitError: if the file is anything else; the message names it.
+        """
+        path = Path(path)
+        try:
+            document: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CircuitError(f"{path}: can't be read as JSON ({error})") from error
+        if not isinstance(document, dict) or "heads" not in document:
+            raise CircuitError(f"{path}: holds no circuit, which is an object with heads")
+        unknown = sorted(set(document) - set(_FIELDS))
+        if unknown:
+            raise CircuitError(
+                f"{path}: has unknown {', '.join(unknown)}; a circuit has {', '.join(_FIELDS)}"
+            )
+        try:
+            return cls(
+                document["heads"],
+                mlps=document.get("mlps", "all"),
+                name=str(document.get("name", path.stem)),
+            )
+        except CircuitError as error:
+            raise CircuitError(f"{path}: {error}") from None
+
+    def to_json(self) -> dict[str, Json]:
+        """The circuit as a JSON document, as :meth:`from_json` reads it."""
+        return {
+            "name": self.name,
+            "heads": {group: [str(head) for head in heads] for group, heads in self.groups.items()},
+            "mlps": self.mlps if self.mlps == "all" else list(self.mlps),
+        }
+
+
+def _heads(group: str, labels: object) -> tuple[Head, ...]:
+    if not isinstance(labels, list | tuple) or not all(isinstance(one, str) for one in labels):
+        raise CircuitError(f"{group}: heads is a list of labels such as L5H1, not {labels!r}")
+    try:
+        return tuple(Head.parse(label) for label in labels)
+    except ValueError as error:
+        raise CircuitError(f"{group}: {error}") from None

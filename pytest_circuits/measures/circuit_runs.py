@@ -1,0 +1,225 @@
+"""A circuit in its model: the metric with nothing but some of it kept, and fractions of that."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_circuits.findings import Behaviour, Direction, Finding
+from pytest_circuits.findings.statistics import ratio_and_error
+from pytest_circuits.measures.ablation import names_of
+from pytest_circuits.measures.common import behaviour
+from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs
+from pytest_circuits.runs import Nodes, Runs, Value, as_runs, nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.findings import Circuit, Json
+    from pytest_circuits.measures.metrics import MetricLike
+    from pytest_circuits.measures.positions import PositionsLike
+    from pytest_circuits.prompts import PromptPairs
+
+_DIRECTIONS = ("noising", "denoising")
+#: The behaviour that a whole model has over a model with everything ablated.
+_GAP = "whole_model_gap"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What :func:`faithfulness` lists, but for the set."""
+
+    value: Value
+    reference: PromptPairs | None
+    positions: PositionsLike
+    direction: str
+    metric: MetricLike
+    seed: int
+
+
+@dataclass(frozen=True)
+class CircuitRuns:
+    """A circuit in its model, and what is known of both before anything is asked."""
+
+    out: Knockout
+    circuit: Nodes
+    whole: Nodes
+    nothing: Nodes
+    denoising: bool
+    m_whole: NDArray[np.float64]
+    m_empty: NDArray[np.float64]
+    companion: tuple[Behaviour, ...]
+
+    def metric_of(self, measure: str, kept: Sequence[Nodes]) -> NDArray[np.float64]:
+        """The metric of each prompt with only these kept, ``[prompt, set]``."""
+        # What is kept in a clean run is what is put into a corrupted one.
+        sets = kept if self.denoising else [self.whole - one for one in kept]
+        unlike = list({_key(one): one for one in sets}.values())
+        place = {_key(one): number for number, one in enumerate(unlike)}
+        found = self.out.of(measure, unlike)
+        return found[:, [place[_key(one)] for one in sets]]
+
+    def fractions(self, measure: str, kept: Sequence[Nodes]) -> NDArray[np.float64]:
+        """The fraction f of each set that is kept, ``[set]``."""
+        found = self.metric_of(measure, kept).mean(0)
+        fractions: NDArray[np.float64] = (found - self.m_empty.mean()) / (
+            self.m_whole.mean() - self.m_empty.mean()
+        )
+        return fractions
+
+    def ones(self, circuit: Circuit) -> dict[str, Nodes]:
+        """Every head of the circuit, and every MLP that it names, by itself."""
+        runs = self.out.runs
+        heads = {str(head): nodes(runs, [head]) for head in circuit.heads}
+        named = () if circuit.mlps == "all" else circuit.mlps
+        return heads | {f"L{layer} mlp": nodes(runs, mlps=[layer]) for layer in named}
+
+    def parts(self, circuit: Circuit, subsets: int, seed: int) -> dict[str, Nodes]:
+        """Named groups, and random subsets of the circuit, by name."""
+        if subsets < 0:
+            raise ValueError(f"subsets is how many random subsets, not {subsets}")
+        runs = self.out.runs
+        groups = circuit.groups if len(circuit.groups) > 1 else {}
+        parts = {name: nodes(runs, heads) for name, heads in groups.items()}
+        stream = random.Random(f"subsets {seed}")  # noqa: S311
+        ones = self.ones(circuit)
+        for number in range(subsets):
+            part = self.nothing
+            for node in ones.values():
+                if stream.random() < 0.5:  # noqa: PLR2004 — even chance
+                    part |= node
+            parts[f"random {number}"] = part
+        if not parts:
+            raise ValueError(f"{circuit.name} names no groups: ask for random subsets")
+        return parts
+
+    def finding(
+        self,
+        measure: str,
+        quantity: str,
+        direction: Direction,
+        terms: Mapping[str, Sequence[tuple[int, Nodes]]],
+        convention: Mapping[str, Json],
+        *,
+        axis: str = "",
+        number: bool = False,
+    ) -> Finding:
+        """A finding of signed sums of f, one for each name; absolute ones unless one number."""
+        shape = () if number else (len(terms),)
+        values = errors = np.full(shape, np.nan)
+        raw = {"whole": self.m_whole, "empty": self.m_empty}
+        companion = self.companion
+        if not companion[-1].indistinct:
+            every = [one for sum_ in terms.values() for _, one in sum_]
+            signs = [sign for sum_ in terms.values() for sign, _ in sum_]
+            each = self.metric_of(measure, every)
+            # m(∅) is taken off once for every term; it cancels in a difference.
+            above = (each - self.m_empty[:, None]) * np.array(signs)
+            numerators = above.reshape(len(each), len(terms), -1).sum(-1)
+            gaps = self.m_whole - self.m_empty
+            values, errors = ratio_and_error(numerators, gaps, self.out.clusters)
+            if number:
+                values, errors = values[0].reshape(()), errors[0].reshape(())
+                raw["circuit"] = each[:, 0]
+                companion = (_side("circuit", raw["circuit"], self.out), *companion)
+            else:
+                values = np.abs(values)
+        elif number:
+            values, errors = np.array(np.nan), np.array(np.nan)
+        return Finding(
+            measure=measure,
+            quantity=quantity,
+            unit=f"fraction of the {self.out.metric.quantity}",
+            direction=direction,
+            axes=() if number else (axis,),
+            labels={} if number else {axis: tuple(terms)},
+            values=values,
+            errors=errors,
+            convention={**self.out.convention, **convention},
+            companion=companion,
+            relative_to=_GAP,
+            raw=raw,
+            **self.out.about,
+        )
+
+
+def circuit_runs(
+    model: TransformerBridge | Runs, pairs: PromptPairs, circuit: Circuit, choices: Choices
+) -> CircuitRuns:
+    """The circuit in its model, with both ends measured: nothing kept, and everything.
+
+    Raises:
+        PromptError: if the pairs don't fit the model's tokenizer, or the reference the pairs.
+        ValueError: for heads or MLPs that the model doesn't have, or an unknown choice.
+    """
+    if choices.direction not in _DIRECTIONS:
+        raise ValueError(f"direction is {' or '.join(_DIRECTIONS)}, not {choices.direction!r}")
+    runs = as_runs(model)
+    members = nodes(runs, circuit.heads, circuit.mlps)
+    denoising = choices.direction == "denoising"
+    out = knockout_on_pairs(
+        runs,
+        pairs.check(runs.tokenizer),
+        value=choices.value,
+        reference=choices.reference,
+        positions=choices.positions,
+        metric=choices.metric,
+        seed=choices.seed,
+        denoising=denoising,
+    )
+    nothing = nodes(runs)
+    ends = out.of("faithfulness", [~nothing] + ([nothing] if denoising else []))
+    # Noising takes everything away in the first; denoising puts everything in.
+    whole, empty = (ends[:, 0], ends[:, 1]) if denoising else (out.intact, ends[:, 0])
+    names = names_of(members if circuit.mlps != "all" else nodes(runs, circuit.heads))
+    convention: dict[str, Json] = {
+        **out.convention,
+        "circuit": names + (", every mlp" if circuit.mlps == "all" and members.mlps.any() else ""),
+        "granularity": "heads and MLPs",
+        "component": "nodes",
+        "direction": choices.direction,
+    }
+    gap = behaviour(
+        _GAP,
+        out.metric.sign * (whole - empty),
+        out.clusters,
+        Direction.HIGHER,
+        out.metric.unit,
+        vital=True,
+        keep=True,
+    )
+    return CircuitRuns(
+        out=replace(out, convention=convention),
+        circuit=members,
+        whole=~nothing,
+        nothing=nothing,
+        denoising=denoising,
+        m_whole=whole,
+        m_empty=empty,
+        companion=(
+            replace(_side("whole", whole, out), direction=out.metric.direction, judged=True),
+            _side("empty", empty, out),
+            gap,
+        ),
+    )
+
+
+def _side(name: str, samples: NDArray[np.float64], out: Knockout) -> Behaviour:
+    return behaviour(
+        f"{name}_{out.metric.name}",
+        samples,
+        out.clusters,
+        Direction.TWO_SIDED,
+        out.metric.unit,
+        judged=False,
+    )
+
+
+def _key(one: Nodes) -> tuple[bytes, bytes]:
+    return one.heads.tobytes(), one.mlps.tobytes()

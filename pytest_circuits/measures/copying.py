@@ -1,0 +1,103 @@
+"""The copying score: whether a head, looking at a token, writes that token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pytest_circuits.findings import Direction, Finding, Role
+from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.measures.common import (
+    check_finite,
+    of_pairs,
+    pairs_convention,
+    profiles,
+)
+from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
+from pytest_circuits.runs import Runs, as_runs, copied_logits, exact, run_prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.prompts import PromptPairs
+
+#: Name movers of GPT-2 small copy nearly every name (Wang et al. 2022: above 95 %), its average
+#: head less than 20 % of them.
+ROLE_THRESHOLD = 0.5
+
+
+def copying_scores(
+    model: TransformerBridge | Runs,
+    pairs: PromptPairs,
+    *,
+    at: Sequence[str | int] = ("IO", "S1"),
+    k: int = 5,
+) -> Finding:
+    """How often each head's OV circuit puts a token it looks at among the top k.
+
+    logits = W_U norm(norm′(x) W_V W_O) (+ b_U), with x the residual stream behind the first layer
+    at the token, norm′ the head's own layer norm applied anew, the value's bias included, the norm
+    behind the attention applied where there is one (Gemma 2 and 3), norm the final one applied to
+    the head's output alone; score = share of tokens that are among the k largest of their own
+    logits, ties lost (Wang et al.
+    2022, §3.1, appendix C). Published implementations differ in which of these
+    norms they apply, so that scores are comparable within one of them alone.
+
+    Args:
+        model: a hooked model, or its runs.
+        pairs: the prompts; only the clean ones are run.
+        at: the tokens, by position's name or index.
+        k: among how many a token has to be.
+
+    Returns:
+        a finding with values ``[layer, head]`` in 0 … 1 (share of tokens), standard errors over
+        the pairs' clusters, per-prompt profiles of the heads at 0.25 and above, and as companion
+        the logit difference and accuracy.
+
+    Raises:
+        PromptError: if the pairs don't fit the model's tokenizer, or name no such position.
+        InvalidFindingError: if the model's numbers are not finite.
+        ValueError: if k is below 1, or no position is named.
+    """
+    if isinstance(at, str) or not at:
+        raise ValueError(f"at is a list of positions, not {at!r}")
+    if k < 1:
+        raise ValueError(f"k is 1 or more, not {k}")
+    runs = as_runs(model)
+    tokenized = pairs.check(runs.tokenizer)
+    indices = [tokenized.at(position) for position in at]
+    where = [[index[row] for index in indices] for row in range(len(tokenized))]
+    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
+    check_finite("copying_scores", "logit difference", differences)
+    samples = np.zeros((len(tokenized), runs.layers, runs.heads))
+    for layer, rows, logits in copied_logits(runs, tokenized.clean, where):
+        own = torch.tensor([[tokenized.clean[row][p] for p in where[row]] for row in rows])
+        own = own.to(logits.device)[:, :, None, None].expand(*logits.shape[:-1], 1)
+        # A head that writes nothing gives all tokens the same logit, and copies none of them.
+        hits = (logits >= logits.gather(-1, own)).sum(-1) <= k  # [row, position, head]
+        samples[list(rows), layer] = exact(hits).mean(1).numpy()
+    mean, error = mean_and_error(samples, tokenized.clusters)
+    role = Role("copying heads", ROLE_THRESHOLD)
+    return Finding(
+        measure="copying_scores",
+        quantity="copying score",
+        unit="share of tokens",
+        direction=Direction.HIGHER,
+        axes=("layer", "head"),
+        values=mean,
+        errors=error,
+        convention={
+            **pairs_convention(tokenized),
+            "score": f"own token in the top {k}",
+            "tokens": ", ".join(map(str, at)),
+            "norms": "layer's own, behind attention where there is one, final; each anew",
+        },
+        role=role,
+        profiles=profiles(mean, samples, role.threshold),
+        companion=answer_companion(differences, tokenized.clusters),
+        **of_pairs(runs, tokenized),
+    )

@@ -1,0 +1,227 @@
+"""What an ablation does to a behaviour: the choices behind it, and the runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import torch
+
+from pytest_circuits.findings import Direction
+from pytest_circuits.measures.common import check_finite, of_pairs, pairs_convention, provenance
+from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
+from pytest_circuits.measures.positions import PositionsLike, make_positions
+from pytest_circuits.measures.repeated import (
+    draw_repeated,
+    per_sequence,
+    repeated_convention,
+    repeated_record,
+)
+from pytest_circuits.runs import (
+    ZERO,
+    Nodes,
+    Replacement,
+    Runs,
+    Value,
+    drawn_from,
+    mean_of,
+    next_token_losses,
+    recorded,
+    run_ablated,
+    run_prompts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from pytest_circuits.findings import Json
+    from pytest_circuits.prompts import PromptPairs, RepeatedTokens, TokenizedPairs
+
+VALUES: tuple[str, ...] = get_args(Value)
+
+
+@dataclass(frozen=True)
+class Knockout:
+    """A behaviour, and what heads and MLPs say instead when they are ablated.
+
+    Attributes:
+        runs: the model.
+        prompts: token ids of what is run.
+        replacement: what is said instead.
+        metric: the behaviour.
+        read: how it is read, from logits ``[row, position, vocabulary]`` and the rows' prompt
+            indices to one number each.
+        intact: the behaviour of each prompt with nothing ablated, ``[prompt]``.
+        clusters: one label for each prompt.
+        positions: where it is said, the index of each position in every prompt; None everywhere.
+        convention: every choice behind it.
+        about: what a finding says of the prompts and the model.
+    """
+
+    runs: Runs
+    prompts: Sequence[Sequence[int]]
+    replacement: Replacement
+    metric: Metric
+    read: Callable[[Tensor, tuple[int, ...]], Tensor]
+    intact: NDArray[np.float64]
+    clusters: Sequence[object]
+    positions: tuple[tuple[int, ...], ...] | None
+    convention: dict[str, Json]
+    about: dict[str, Any]
+
+    def of(self, measure: str, sets: Sequence[Nodes]) -> NDArray[np.float64]:
+        """The behaviour of each prompt with each set ablated, ``[prompt, set]``."""
+        found = run_ablated(
+            self.runs,
+            self.prompts,
+            self.replacement,
+            sets=sets,
+            read=self.read,
+            positions=self.positions,
+        )
+        check_finite(measure, "under ablation", found)
+        return found
+
+
+def check_value(value: str) -> None:
+    """Refuse what is no kind of ablation.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if value not in VALUES:
+        raise ValueError(f"value is {', '.join(VALUES)}, not {value!r}")
+
+
+def knockout_on_pairs(
+    runs: Runs,
+    tokenized: TokenizedPairs,
+    *,
+    value: Value,
+    reference: PromptPairs | None,
+    positions: PositionsLike,
+    metric: MetricLike,
+    seed: int,
+    denoising: bool = False,
+) -> Knockout:
+    """Ablation on prompt pairs.
+
+    Args:
+        runs: the model.
+        tokenized: the pairs.
+        value: zero, mean or resample.
+        reference: whose clean prompts the mean or the draw is over; by default the corrupted
+            prompts of the pairs themselves.
+        positions: ``"all"``, or where.
+        metric: the behaviour.
+        seed: of the draw.
+        denoising: run the corrupted prompts, and put in what is said on the clean ones: the value
+            is then the clean run's own.
+
+    Raises:
+        PromptError: if the reference has no prompts like those that it stands in for.
+        ValueError: for an unknown value, metric or positions.
+    """
+    check_value(value)
+    if positions == "each":
+        raise ValueError("ablation is at all positions, or at those of a list")
+    where = make_positions(positions, tokenized)
+    clean = run_prompts(runs, tokenized.clean)
+    made = make_metric(metric, tokenized, clean)
+    target = tokenized.corrupted if denoising else tokenized.clean
+    if denoising:
+        replacement, words = recorded(runs, tokenized.clean), "clean run of the same prompt"
+    else:
+        stand_ins = (tokenized.corrupted, tokenized.templates)
+        words = "the corrupted prompts"
+        if reference is not None:
+            others = reference.check(runs.tokenizer)
+            stand_ins = (others.clean, others.templates)
+            words = f"reference prompts {others.hash}"
+        replacement, words = _replacement(
+            runs, value, (tokenized.clean, tokenized.templates), stand_ins, words=words, seed=seed
+        )
+    return Knockout(
+        runs,
+        target,
+        replacement,
+        made,
+        lambda logits, rows: made.read(logits[:, -1], rows),
+        made.of(run_prompts(runs, target)),
+        tokenized.clusters,
+        None if where is None else where.indices,
+        {
+            **pairs_convention(tokenized, made.formula),
+            "ablation": words,
+            "positions": "all" if where is None else ", ".join(where.names),
+        },
+        of_pairs(runs, tokenized),
+    )
+
+
+def knockout_on_repeated(
+    model: Runs, prompts: RepeatedTokens, *, value: Value, seed: int
+) -> Knockout:
+    """Ablation on repeated tokens; means and draws are over the control sequences.
+
+    Raises:
+        PromptError: if the block doesn't fit the model's context or vocabulary.
+        ValueError: for an unknown value.
+    """
+    check_value(value)
+    runs, drawn, run = draw_repeated(model, prompts)
+    one_template = [""] * len(drawn.sequences)
+    replacement, words = _replacement(
+        runs,
+        value,
+        (drawn.sequences, one_template),
+        (drawn.control, one_template),
+        words="the control sequences",
+        seed=seed,
+    )
+    tokens = torch.tensor(drawn.sequences, device=runs.device)
+    second = slice(drawn.block + 1, 2 * drawn.block)
+
+    def read(logits: Tensor, rows: tuple[int, ...]) -> Tensor:
+        return next_token_losses(logits, tokens[list(rows)])[:, second].mean(1)
+
+    return Knockout(
+        runs,
+        drawn.sequences,
+        replacement,
+        Metric("repeat_loss", "repeat loss", "nats", "repeat loss", Direction.LOWER, read),
+        read,
+        per_sequence(run, drawn.block)[0],
+        range(len(drawn.sequences)),
+        None,
+        {**repeated_convention(drawn, prompts), "ablation": words, "positions": "all"},
+        {
+            "samples": len(drawn.sequences),
+            "clusters": len(drawn.sequences),
+            "prompts": repeated_record(drawn),
+            "provenance": provenance(runs),
+        },
+    )
+
+
+def _replacement(
+    runs: Runs,
+    value: str,
+    prompts: tuple[Sequence[Sequence[int]], Sequence[str]],
+    reference: tuple[Sequence[Sequence[int]], Sequence[str]],
+    *,
+    words: str,
+    seed: int,
+) -> tuple[Replacement, str]:
+    """What is said instead, and how a convention says it."""
+    if value == "zero":
+        return ZERO, "zero"
+    if value == "mean":
+        made = mean_of(runs, *prompts, *reference)
+        return made, f"mean over {words}, per position and template"
+    drawn = drawn_from(*prompts, *reference, seed)
+    return recorded(runs, drawn), f"resampled from {words} of the template, seed {seed}"

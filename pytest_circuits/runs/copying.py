@@ -1,0 +1,86 @@
+"""What each head would write at every position if it attended to that position alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pytest_circuits.runs.lens import read_out
+from pytest_circuits.runs.sites import SITES, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from pytest_circuits.runs.runs import Runs
+
+
+def copied_logits(
+    runs: Runs, prompts: Sequence[Sequence[int]], positions: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, Sequence[int], Tensor]]:
+    """The logits of what a head's OV circuit makes of the stream after the first layer.
+
+    Every layer gets the residual stream behind the first one, and every head attends to the
+    query's own position alone: so z is what its values are there, through the layer's own norm,
+    biases and groups, whatever the architecture. What z W_O is then goes through the norm behind
+    the attention, where there is one, the final norm and the unembedding.
+
+    Args:
+        runs: the model.
+        prompts: token ids of each.
+        positions: indices in each prompt.
+
+    Yields:
+        layer, rows of a group of prompts, and logits ``[row, position, head, vocabulary]``.
+    """
+    stream = record(runs, prompts, SITES["resid_post"])
+    for group, (rows, layers) in enumerate(zip(stream.rows, stream.layers, strict=True)):
+        tokens = torch.tensor([list(prompts[row]) for row in rows], device=runs.device)
+        values: dict[int, Tensor] = {}
+        hooks: list[tuple[str, Callable[..., Tensor | None]]] = []
+        for layer in range(runs.layers):
+            hooks += [
+                (SITES["resid_pre"].at(layer), _instead(stream.layers[group][0])),
+                (SITES["head_pattern"].at(layer), _own_position),
+                (SITES["head_out"].at(layer), _keep(values, layer)),
+            ]
+        runs.forward(tokens, hooks)
+        where = torch.tensor([list(positions[row]) for row in rows], device=runs.device)
+        everyone = torch.arange(len(rows), device=runs.device)[:, None]
+        for layer in range(len(layers)):
+            yield layer, rows, _logits(runs, layer, values[layer][everyone, where])
+
+
+def _logits(runs: Runs, layer: int, z: Tensor) -> Tensor:
+    """From values ``[row, position, head, d_head]`` to logits, vocabulary in place of d_head."""
+    bridge: Any = runs.bridge
+    block = bridge.blocks[layer]
+    with torch.no_grad():
+        written = torch.einsum("nphk,hkd->nphd", z, block.attn.W_O.to(z.dtype))
+        behind = getattr(block, "ln1_post", None)
+        if behind is not None:
+            flat: Tensor = behind(written.flatten(0, 2)[None])[0]
+            written = flat.view(written.shape)
+    return read_out(runs, written)
+
+
+def _instead(value: Tensor) -> Callable[..., Tensor]:
+    def hook(_: Tensor, **__: object) -> Tensor:
+        return value
+
+    return hook
+
+
+def _own_position(pattern: Tensor, **_: object) -> Tensor:
+    return torch.eye(pattern.shape[-1], dtype=pattern.dtype, device=pattern.device).expand_as(
+        pattern
+    )
+
+
+def _keep(values: dict[int, Tensor], layer: int) -> Callable[..., None]:
+    def hook(z: Tensor, **_: object) -> None:
+        values[layer] = z.detach().clone()
+
+    return hook
