@@ -12,31 +12,61 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_circuits import measures, prompts
     from pytest_circuits.assertions import (
+        assert_ablation_hurts,
+        assert_attends,
+        assert_behaviour,
+        assert_complete,
+        assert_component_ranking,
+        assert_copies,
+        assert_faithful,
         assert_head_ranking,
         assert_induction_score,
         assert_logit_diff_recovered,
+        assert_minimal,
     )
-    from pytest_circuits.findings import Finding, Head
+    from pytest_circuits.findings import Circuit, Finding, Head, enough_prompts, paired_differences
     from pytest_circuits.prompts import PromptPairs
 
 __all__ = [
+    "Circuit",
     "Finding",
     "Head",
     "PromptPairs",
+    "assert_ablation_hurts",
+    "assert_attends",
+    "assert_behaviour",
+    "assert_complete",
+    "assert_component_ranking",
+    "assert_copies",
+    "assert_faithful",
     "assert_head_ranking",
     "assert_induction_score",
     "assert_logit_diff_recovered",
+    "assert_minimal",
+    "enough_prompts",
     "measures",
+    "paired_differences",
     "prompts",
 ]
 
 _HOMES = {
+    "Circuit": "findings",
     "Finding": "findings",
     "Head": "findings",
     "PromptPairs": "prompts",
+    "enough_prompts": "findings",
+    "paired_differences": "findings",
+    "assert_ablation_hurts": "assertions",
+    "assert_attends": "assertions",
+    "assert_behaviour": "assertions",
+    "assert_complete": "assertions",
+    "assert_component_ranking": "assertions",
+    "assert_copies": "assertions",
+    "assert_faithful": "assertions",
     "assert_head_ranking": "assertions",
     "assert_induction_score": "assertions",
     "assert_logit_diff_recovered": "assertions",
+    "assert_minimal": "assertions",
 }
 
 

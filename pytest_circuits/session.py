@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_circuits.markers import waiver_of
-from pytest_circuits.models import ModelPool
+from pytest_circuits.models import ModelPool, parse_source
 from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines, write_report
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.scheduling import model_of
@@ -85,6 +85,16 @@ class CircuitsSession:
         if id(model) not in self._runs:
             self._runs[id(model)] = Runs(model)
         return self._runs[id(model)]
+
+    def runs_of_other(self, name: str) -> Runs:
+        """The forward passes of a model that is no candidate here: an alias, or a source.
+
+        Raises:
+            ModelError: if it is neither, or can't be loaded.
+        """
+        lines = {**self.settings.declared, **self.settings.measured}
+        source = lines[name].parse() if name in lines else parse_source(name)
+        return self.runs_of(self.pool.get(source).bridge)
 
     def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
         """Note those of a test's findings that it never compared."""

@@ -29,6 +29,7 @@ from pytest_circuits.baselines import (
     loads,
     nothing_to_approve,
     says_the_same,
+    too_few_prompts,
     verdict_on,
     write,
 )
@@ -61,6 +62,10 @@ if TYPE_CHECKING:
 _SEPARATOR = "::"
 #: pytest shows about eight lines of an explanation.
 _REASONS_SHOWN = 6
+
+
+class TooFewPromptsWarning(UserWarning):
+    """What was approved has a tolerance that is below twice its paired standard error."""
 
 
 class CircuitExtension(SingleFileSnapshotExtension):
@@ -191,6 +196,7 @@ class CircuitSnapshot(SnapshotAssertion):
     update: bool = False
     update_new: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
+    _approved: Finding | None = field(init=False, default=None)
 
     @property
     def extension(self) -> CircuitExtension:
@@ -216,6 +222,20 @@ class CircuitSnapshot(SnapshotAssertion):
         """Refused: baselines have one format."""
         raise TypeError("circuit_snapshot has one format; it takes no other extension or filter")
 
+    @property
+    def approved(self) -> Finding:
+        """What the last comparison was held against, or the finding itself where it is new.
+
+        It is there to claim shares of: ``assert_behaviour(loss, at_most=1.1,
+        of=circuit_snapshot.approved)``.
+
+        Raises:
+            AttributeError: before anything was compared.
+        """
+        if self._approved is None:
+            raise AttributeError("compare a finding first: `assert finding == circuit_snapshot`")
+        return self._approved
+
     def explanation(self) -> list[str]:
         """Why the last comparison failed, worst first."""
         return self._explained
@@ -231,6 +251,11 @@ class CircuitSnapshot(SnapshotAssertion):
                 f"circuit_snapshot holds findings, and got {type(data).__name__}: compare what a "
                 f"measure returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
             )
+        if data.screen:
+            raise TypeError(
+                f"{data.measure} is a screen, which says where to look: no baseline is made of it. "
+                f"Measure what it names with `patch`, and compare that."
+            )
         name = self._custom_index or ""
         self._check_name(name)
         super()._assert(data)
@@ -238,6 +263,7 @@ class CircuitSnapshot(SnapshotAssertion):
         if result.exception is not None:
             return self._refuse(data, result, result.exception)
         recalled = result.recalled_data
+        self._approved = data if recalled is None else loads(str(recalled), "the baseline").finding
         verdict = (
             without_baseline(rounded(data))
             if recalled is None
@@ -266,8 +292,15 @@ class CircuitSnapshot(SnapshotAssertion):
             **self._about_baseline(None if recalled is None else str(recalled), name),
         )
         if approve:
+            self._warn(data, None if recalled is None else str(recalled))
             self._approve_later(result, data, None if recalled is None else str(recalled))
         return passing
+
+    def _warn(self, finding: Finding, approved: str | None) -> None:
+        """Warn of a tolerance that has too few prompts behind it; a new baseline tells of none."""
+        warning = None if approved is None else too_few_prompts(finding, approved)
+        if warning is not None:
+            self.test_location.item.warn(TooFewPromptsWarning(warning))
 
     def _waives(self, kind: Kind) -> bool:
         return self.waiver is not None and self.waiver.covers(kind, date.today())

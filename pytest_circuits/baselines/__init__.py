@@ -4,6 +4,7 @@ from pytest_circuits.baselines.approving import (
     approval,
     nothing_to_approve,
     says_the_same,
+    too_few_prompts,
     verdict_on,
 )
 from pytest_circuits.baselines.digits import keep_digits
@@ -27,6 +28,7 @@ __all__ = [
     "loads",
     "nothing_to_approve",
     "says_the_same",
+    "too_few_prompts",
     "verdict_on",
     "walk",
     "write",

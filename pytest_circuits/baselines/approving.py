@@ -9,11 +9,11 @@ from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.baselines.digits import keep_digits
 from pytest_circuits.baselines.envelope import Baseline, loads
 from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.verdicts import default_tolerance, judge, readable
+from pytest_circuits.verdicts import default_tolerance, imprecision, judge, readable
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Behaviour, Finding
-    from pytest_circuits.verdicts import Verdict
+    from pytest_circuits.verdicts import Tolerance, Verdict
 
 
 def verdict_on(found: str, approved: str) -> Verdict:
@@ -47,6 +47,12 @@ def nothing_to_approve(finding: Finding) -> str | None:
         problem = _of_reference(finding.behaviour(finding.relative_to), finding)
         if problem:
             return f"nothing to approve: {problem}\n{advice}"
+    null = finding.nulls.get(finding.measure)
+    if not finding.axes and null is not None and not null.rejected:
+        return (
+            f"nothing to approve: {finding.quantity} is {float(finding.values):.2f}, and "
+            f"{null.mean:.2f} where there is nothing to find (p {null.p:.2f}).\n{advice}"
+        )
     if finding.role is None or finding.members():
         return None
     head, value = next(iter(finding.heads().items()))
@@ -85,12 +91,39 @@ def approval(finding: Finding, approved: str | None) -> str:
             place, so that a diff shows changes and nothing else.
     """
     finding = rounded(finding)
-    tolerance = default_tolerance(finding)
     if approved is None:
-        return Baseline("", finding, tolerance).dumps()
+        return Baseline("", finding, default_tolerance(finding)).dumps()
     old = loads(approved, "the baseline")
-    if old.tolerance.origin != tolerance.origin and old.finding.measure == finding.measure:
-        # The measure may have companions now that it had not then.
-        behaviours = {**tolerance.behaviours, **old.tolerance.behaviours}
-        tolerance = replace(old.tolerance, behaviours=behaviours)
-    return dumps(keep_digits(Baseline("", finding, tolerance).document(), old.document()))
+    new = Baseline("", finding, _tolerance(finding, old))
+    return dumps(keep_digits(new.document(), old.document()))
+
+
+def _tolerance(finding: Finding, old: Baseline) -> Tolerance:
+    """The tolerance of a finding that is approved in another's place."""
+    tolerance = default_tolerance(finding)
+    if old.tolerance.origin == tolerance.origin or old.finding.measure != finding.measure:
+        return tolerance
+    # The measure may have companions now that it had not then.
+    behaviours = {**tolerance.behaviours, **old.tolerance.behaviours}
+    return replace(old.tolerance, behaviours=behaviours)
+
+
+def too_few_prompts(finding: Finding, approved: str) -> str | None:
+    """What to be warned of when a finding is approved, or None: a tolerance that chance exceeds.
+
+    Args:
+        finding: what was measured.
+        approved: the baseline whose place it takes: another model's on the same prompts.
+    """
+    finding, old = rounded(finding), loads(approved, "the baseline")
+    unsure = imprecision(finding, old.finding, _tolerance(finding, old))
+    if unsure is None:
+        return None
+    what = "prompts" if finding.prompts.get("kind") == "pairs" else "sequences"
+    whose = readable(unsure.name) if unsure.name == finding.measure else unsure.name
+    return (
+        f"{finding.measure}: the tolerance of {whose}, {unsure.tolerance:.2g}, is below twice the "
+        f"standard error {unsure.error:.2g} of its difference from what the baseline held, over "
+        f"{finding.samples} {what}. A change of that size may be chance: {unsure.prompts} {what} "
+        f"would do."
+    )

@@ -42,13 +42,19 @@ def _is_number(value: object) -> bool:
 
 def _is_table(value: object, dimensions: int) -> bool:
     """Whether it is rows of rows … of numbers, or one number, with null for any of them."""
+    return _shape(value, dimensions) is not None
+
+
+def _shape(value: object, dimensions: int) -> tuple[int, ...] | None:
+    """How many rows of rows … of numbers there are; None where they are none, or unlike."""
     if not dimensions:
-        return value is None or _is_number(value)
-    return (
-        isinstance(value, list)
-        and all(_is_table(row, dimensions - 1) for row in value)
-        and (dimensions == 1 or len({len(row) for row in value}) == 1)
-    )
+        return () if value is None or _is_number(value) else None
+    if not isinstance(value, list):
+        return None
+    if not value and dimensions == 1:
+        return (0,)
+    first, *others = {_shape(row, dimensions - 1) for row in value} or {None}
+    return None if first is None or others else (len(value), *first)
 
 
 _TEXT = _Kind(lambda value: isinstance(value, str), "which is no text")
@@ -76,7 +82,7 @@ _FINDING = {
     "convention": _OBJECT, "prompts": _OBJECT, "samples": _WHOLE, "clusters": _WHOLE,
     "companion": _OBJECT, "axes": _NAMES, "recorded_with": _OBJECT, "tolerance": _OBJECT,
     "relative_to": _TEXT.optional(), "canary": _OBJECT.optional(), "role": _OBJECT.optional(),
-    "profiles": _OBJECT.optional(), "nulls": _OBJECT.optional(),
+    "profiles": _OBJECT.optional(), "nulls": _OBJECT.optional(), "labels": _OBJECT.optional(),
 }  # fmt: skip
 _BEHAVIOUR = {
     "value": _NUMBER, "error": _NUMBER_OR_NULL, "clusters": _WHOLE, "direction": _DIRECTION,
@@ -106,6 +112,7 @@ def _damages(document: Mapping[str, Any]) -> Iterator[str]:
         lambda value: _is_table(value, len(axes)), f"which does not fit the axes {json.dumps(axes)}"
     )
     yield from _fields(document, {"values": table, "errors": table})
+    yield from _of_labels(document)
     yield from _of_heads(document)
 
 
@@ -128,8 +135,26 @@ def _of_parts(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _fields(null, _NULL, f"nulls.{head}.")
 
 
+def _of_labels(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the names of an axis's cells."""
+    labels, axes = document.get("labels", {}), document["axes"]
+    yield from _fields(labels, dict.fromkeys(labels, _NAMES), "labels.")
+    unknown = [axis for axis in labels if axis not in axes]
+    if unknown:
+        yield f"labels names {unknown[0]}, and there is no such axis"
+    cells = document["values"]
+    for axis in axes:
+        count = len(cells)
+        if axis in labels and len(labels[axis]) != count:
+            yield f"labels.{axis} has {len(labels[axis])} names, and there are {count} values"
+        cells = cells[0] if cells else []
+
+
 def _of_heads(document: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with parts that are by head: their heads, or that there are none."""
+    """What is wrong with values, and with parts that are by head: that there is no such head."""
+    undefined = [value is None for value in _flat(document["values"])]
+    if any(undefined) and not all(undefined):
+        yield "values is null in some places and not in all"
     heads: set[str] = set()
     if document["axes"] == ["layer", "head"]:
         heads = {
@@ -137,16 +162,24 @@ def _of_heads(document: Mapping[str, Any]) -> Iterator[str]:
             for layer, row in enumerate(document["values"])
             for index in range(len(row))
         }
-        undefined = [value is None for row in document["values"] for value in row]
-        if any(undefined) and not all(undefined):
-            yield "values is null for some heads and not for all"
     elif "role" in document:
         yield "it has a role, and its values are of no heads"
+    elif not document["axes"]:
+        heads = {document["measure"]}  # what one number's null goes by
     # Without a role a profile is of the one number, and has its name.
     for part in ("nulls", "profiles") if "role" in document else ("nulls",):
         unknown = [label for label in document.get(part, {}) if label not in heads]
         if unknown:
-            yield f"{part} names {unknown[0]}, and there is no such head"
+            what = "head" if document["axes"] else "number"
+            yield f"{part} names {unknown[0]}, and there is no such {what}"
+
+
+def _flat(values: object) -> Iterator[object]:
+    if isinstance(values, list):
+        for row in values:
+            yield from _flat(row)
+    else:
+        yield values
 
 
 def _fields(part: Mapping[str, Any], kinds: Mapping[str, _Kind], where: str = "") -> Iterator[str]:

@@ -77,6 +77,10 @@ def _details(baseline: Baseline) -> Iterator[str]:
             f"{finding.role.name} ({finding.role.threshold:g} or more{sides}): "
             f"{', '.join(members) or 'none'}"
         )
+    elif nulls:
+        told = all(null.rejected for null in finding.nulls.values())
+        yield f"{'more than its null' if told else 'not told from its null'}: {', '.join(nulls.values())}"
+        nulls = {}
     if nulls:
         yield f"not told from their null: {', '.join(nulls.values())}"
     if finding.canary is not None:

@@ -1,5 +1,6 @@
 """What was found: plain data, heads, statistics, encoding. Knows numpy and nothing else here."""
 
+from pytest_circuits.findings.circuit import Circuit, CircuitError
 from pytest_circuits.findings.finding import (
     SIGNIFICANT,
     Behaviour,
@@ -12,16 +13,24 @@ from pytest_circuits.findings.finding import (
     Role,
 )
 from pytest_circuits.findings.heads import Head
+from pytest_circuits.findings.paired import PairedDifference, PairingError, paired_differences
+from pytest_circuits.findings.power import enough_prompts
 
 __all__ = [
     "SIGNIFICANT",
     "Behaviour",
     "Canary",
+    "Circuit",
+    "CircuitError",
     "Direction",
     "Finding",
     "Head",
     "InvalidFindingError",
     "Json",
     "Null",
+    "PairedDifference",
+    "PairingError",
     "Role",
+    "enough_prompts",
+    "paired_differences",
 ]

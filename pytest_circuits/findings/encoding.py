@@ -166,10 +166,12 @@ def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
 def rounded(finding: Finding) -> Finding:
     """The finding as it would come back from its file, so that like is compared with like.
 
-    It keeps all of its profiles, where the file has the members' alone.
+    It keeps all of its profiles, where the file has the members' alone, and knows the clusters of
+    its samples, which no file does.
     """
     profiles = {head: _array(_numbers(profile)) for head, profile in finding.profiles.items()}
-    return replace(decode(cast("dict[str, Any]", encode(finding))), profiles=profiles)
+    stored = decode(cast("dict[str, Any]", encode(finding)))
+    return replace(stored, profiles=profiles, clustering=finding.clustering)
 
 
 __all__ = ["DECIMALS", "decode", "encode", "rounded"]

@@ -177,6 +177,8 @@ class Finding:
         raw: what the values were computed from, by name, the samples first (``[sample, …]``). It
             is there as long as the finding is in memory, and in no file.
         screen: whether the values only say where to look, and nothing can rest on them.
+        clustering: the cluster of each sample, in memory alone; empty where every sample is one of
+            its own, and in what a file holds.
     """
 
     measure: str
@@ -200,6 +202,7 @@ class Finding:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     raw: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     screen: bool = False
+    clustering: tuple[object, ...] = ()
 
     # Without this numpy on the left of == would broadcast instead of asking us.
     __array_ufunc__ = None
@@ -272,9 +275,12 @@ class Finding:
         if self.axes == _HEADS:
             return str(Head(*map(int, cell)))
         names = [
-            self.labels[axis][index] if axis in self.labels else f"{axis} {index}"
+            f"{axis} {self.labels[axis][index] if axis in self.labels else index}"
             for axis, index in zip(self.axes, cell, strict=True)
         ]
+        if len(self.axes) == 1 and self.labels:
+            # Named cells of one kind need no word for it.
+            return names[0].removeprefix(f"{self.axes[0]} ")
         if self.axes[:2] == _HEADS:
             names[:2] = [str(Head(*map(int, cell[:2])))]
         return ", ".join(names)

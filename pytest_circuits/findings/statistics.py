@@ -6,37 +6,27 @@ counts clusters, not prompts.
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pytest_circuits.findings.quantiles import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-#: One-sided 95 % quantiles of Student's t for 1 … 30 degrees of freedom.
-_T95 = (
-    6.3138, 2.9200, 2.3534, 2.1318, 2.0150, 1.9432, 1.8946, 1.8595, 1.8331, 1.8125,
-    1.7959, 1.7823, 1.7709, 1.7613, 1.7531, 1.7459, 1.7396, 1.7341, 1.7291, 1.7247,
-    1.7207, 1.7171, 1.7139, 1.7109, 1.7081, 1.7056, 1.7033, 1.7011, 1.6991, 1.6973,
-)  # fmt: skip
+#: From so many clusters on an interval is a bootstrap's; percentiles of fewer reach too near.
+_BOOTSTRAP_FROM = 20
 
 
 def t95(clusters: int) -> float:
     """The one-sided 95 % quantile of Student's t with ``clusters − 1`` degrees of freedom.
 
-    Above 31 clusters the first terms of its expansion about the normal quantile
-    (Abramowitz & Stegun 26.7.5) are exact to four digits. NaN below two clusters.
+    NaN below two clusters.
     """
-    df = clusters - 1
-    if df < 1:
-        return float("nan")
-    if df <= len(_T95):
-        return _T95[df - 1]
-    z = NormalDist().inv_cdf(0.95)
-    return z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
+    return t_quantile(0.95, clusters - 1)
 
 
 def _cluster_sums(
@@ -76,6 +66,50 @@ def mean_and_error(
     return mean, error
 
 
+def interval(
+    samples: NDArray[np.float64],
+    clusters: Sequence[object],
+    *,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two-sided confidence interval of the mean over samples, by clusters.
+
+    Below 20 clusters mean ± t · error, with the error of :func:`mean_and_error` and the quantile
+    t of Student's t with G − 1 degrees of freedom: percentile bootstraps of so few are too short.
+    From 20 on a percentile bootstrap (Efron & Tibshirani 1993, ch. 13): the G clusters are drawn
+    with replacement ``draws`` times, and the bounds are quantiles of the drawn means
+    Σ w_g y_g / Σ w_g m_g. Deterministic: the stream of ``numpy.random.PCG64(seed)`` is fixed.
+
+    Args:
+        samples: ``[sample, …]``.
+        clusters: one label for each sample.
+        level: how often such an interval holds the mean.
+        draws: number of bootstrap draws.
+        seed: seed of the draws.
+
+    Returns:
+        lower and upper bounds, both ``[…]``, in the samples' unit; NaN with a single cluster.
+    """
+    sums, sizes = _cluster_sums(samples, clusters)
+    count, tail = len(sizes), (1 - level) / 2
+    if count < _BOOTSTRAP_FROM:
+        mean, error = mean_and_error(samples, clusters)
+        margin = t_quantile(1 - tail, count - 1) * error
+        return mean - margin, mean + margin
+    weights = _drawn_weights(count, draws, seed)
+    means = (weights @ sums.reshape(count, -1)) / (weights @ sizes)[:, None]
+    low, high = np.quantile(means, [tail, 1 - tail], axis=0).reshape(2, *samples.shape[1:])
+    return low, high
+
+
+def _drawn_weights(count: int, draws: int, seed: int) -> NDArray[np.float64]:
+    """How often each cluster is in each draw with replacement, ``[draw, cluster]``."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return rng.multinomial(count, [1 / count] * count, size=draws).astype(np.float64)
+
+
 def ratio_and_error(
     numerators: NDArray[np.float64],
     denominators: NDArray[np.float64],
@@ -105,13 +139,34 @@ def ratio_and_error(
     count = len(bottoms)
     if count < 2:  # noqa: PLR2004
         return ratio, np.full_like(ratio, np.nan)
-    rng = np.random.Generator(np.random.PCG64(seed))
-    weights = rng.multinomial(count, [1 / count] * count, size=draws).astype(np.float64)
+    weights = _drawn_weights(count, draws, seed)
     drawn_bottoms = weights @ bottoms
     # A draw whose denominator vanishes says nothing about the ratio.
     usable = np.abs(drawn_bottoms) > 1e-6 * np.abs(bottoms).sum()
     drawn = (weights @ tops.reshape(count, -1))[usable] / drawn_bottoms[usable, None]
     return ratio, drawn.std(axis=0, ddof=1).reshape(ratio.shape)
+
+
+def sign_flip_p(
+    differences: NDArray[np.float64], clusters: Sequence[object], *, seed: int = 0
+) -> NDArray[np.float64]:
+    """Two-sided family-wise p-values that paired differences have another mean than 0.
+
+    As :func:`max_t_p`, with the sums of whole clusters flipped instead of samples, and largest |T|
+    in place of largest T.
+
+    Args:
+        differences: ``[sample, …]``, finite.
+        clusters: one label for each sample.
+        seed: seed of the draws.
+
+    Returns:
+        p-values ``[…]``; the family is all that was given.
+    """
+    sums, _ = _cluster_sums(differences, clusters)
+    # A difference and its negative are a family of two, the larger T of which is |T|.
+    p: NDArray[np.float64] = max_t_p(np.stack([sums, -sums], axis=1), seed=seed).min(axis=0)
+    return p
 
 
 #: Up to so many samples all sign flips are tried; above, as many as these have are drawn.

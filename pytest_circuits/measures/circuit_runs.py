@@ -99,52 +99,54 @@ class CircuitRuns:
             raise ValueError(f"{circuit.name} names no groups: ask for random subsets")
         return parts
 
+    def fraction(
+        self, numerators: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What share of the gap these are, and its error; NaN where there is no gap.
+
+        Args:
+            numerators: ``[prompt, …]``.
+        """
+        if self.companion[-1].indistinct:
+            undefined = np.full(numerators.shape[1:], np.nan)
+            return undefined, undefined
+        return ratio_and_error(numerators, self.m_whole - self.m_empty, self.out.clusters)
+
+    def differences(
+        self, measure: str, twos: Sequence[tuple[Nodes, Nodes]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far f is from set to set for each two of them, and its error, ``[two]``."""
+        if self.companion[-1].indistinct:  # so no passes to find out
+            return self.fraction(np.zeros((len(self.m_whole), len(twos))))
+        found = self.metric_of(measure, [one for two in twos for one in two])
+        values, errors = self.fraction(found[:, ::2] - found[:, 1::2])
+        return np.abs(values), errors
+
     def finding(
         self,
         measure: str,
+        values: NDArray[np.float64],
+        errors: NDArray[np.float64],
+        *,
         quantity: str,
         direction: Direction,
-        terms: Mapping[str, Sequence[tuple[int, Nodes]]],
         convention: Mapping[str, Json],
-        *,
-        axis: str = "",
-        number: bool = False,
+        labels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Finding:
-        """A finding of signed sums of f, one for each name; absolute ones unless one number."""
-        shape = () if number else (len(terms),)
-        values = errors = np.full(shape, np.nan)
-        raw = {"whole": self.m_whole, "empty": self.m_empty}
-        companion = self.companion
-        if not companion[-1].indistinct:
-            every = [one for sum_ in terms.values() for _, one in sum_]
-            signs = [sign for sum_ in terms.values() for sign, _ in sum_]
-            each = self.metric_of(measure, every)
-            # m(∅) is taken off once for every term; it cancels in a difference.
-            above = (each - self.m_empty[:, None]) * np.array(signs)
-            numerators = above.reshape(len(each), len(terms), -1).sum(-1)
-            gaps = self.m_whole - self.m_empty
-            values, errors = ratio_and_error(numerators, gaps, self.out.clusters)
-            if number:
-                values, errors = values[0].reshape(()), errors[0].reshape(())
-                raw["circuit"] = each[:, 0]
-                companion = (_side("circuit", raw["circuit"], self.out), *companion)
-            else:
-                values = np.abs(values)
-        elif number:
-            values, errors = np.array(np.nan), np.array(np.nan)
+        """A finding of fractions: of one number, or along the axis that is labelled."""
         return Finding(
             measure=measure,
             quantity=quantity,
             unit=f"fraction of the {self.out.metric.quantity}",
             direction=direction,
-            axes=() if number else (axis,),
-            labels={} if number else {axis: tuple(terms)},
+            axes=tuple(labels or ()),
+            labels=labels or {},
             values=values,
             errors=errors,
             convention={**self.out.convention, **convention},
-            companion=companion,
+            companion=self.companion,
             relative_to=_GAP,
-            raw=raw,
+            raw={"whole": self.m_whole, "empty": self.m_empty},
             **self.out.about,
         )
 
@@ -203,14 +205,15 @@ def circuit_runs(
         m_whole=whole,
         m_empty=empty,
         companion=(
-            replace(_side("whole", whole, out), direction=out.metric.direction, judged=True),
-            _side("empty", empty, out),
+            replace(side("whole", whole, out), direction=out.metric.direction, judged=True),
+            side("empty", empty, out),
             gap,
         ),
     )
 
 
-def _side(name: str, samples: NDArray[np.float64], out: Knockout) -> Behaviour:
+def side(name: str, samples: NDArray[np.float64], out: Knockout) -> Behaviour:
+    """The metric with something ablated: shown beside the fraction, and never judged."""
     return behaviour(
         f"{name}_{out.metric.name}",
         samples,

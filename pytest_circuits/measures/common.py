@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,14 @@ def provenance(runs: Runs) -> dict[str, Json]:
         **({"hooked": "by the test"} if runs.hooked else {}),
         "device": runs.device.type,
         "dtype": str(next(runs.bridge.parameters()).dtype).removeprefix("torch."),
-        "versions": {package: version(package).partition("+")[0] for package in packages},
+        "versions": {package: _version(package) for package in packages},
     }
+
+
+@cache
+def _version(package: str) -> str:
+    """Of an installed package; reading it takes milliseconds, and every finding asks."""
+    return version(package).partition("+")[0]
 
 
 def of_pairs(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:

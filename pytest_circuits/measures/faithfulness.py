@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction, Finding, Null
 from pytest_circuits.measures.ablation import names_of
-from pytest_circuits.measures.circuit_runs import Choices, circuit_runs
+from pytest_circuits.measures.circuit_runs import Choices, circuit_runs, side
 from pytest_circuits.runs import Nodes, Runs, Value
 
 if TYPE_CHECKING:
@@ -92,13 +92,20 @@ def faithfulness(
     choices = Choices(value, reference, positions, direction, metric, seed)
     runs = circuit_runs(model, pairs, circuit, choices)
     kept = runs.circuit if ablated == "complement" else runs.whole - runs.circuit
+    found = runs.metric_of("faithfulness", [kept])[:, 0]
+    values, errors = runs.fraction(found - runs.m_empty)
     finding = runs.finding(
         "faithfulness",
-        "faithfulness" if ablated == "complement" else "left without the circuit",
-        Direction.HIGHER if ablated == "complement" else Direction.LOWER,
-        {"faithfulness": [(1, kept)]},
-        {"set": f"{ablated} is ablated"},
-        number=True,
+        values,
+        errors,
+        quantity="faithfulness" if ablated == "complement" else "left without the circuit",
+        direction=Direction.HIGHER if ablated == "complement" else Direction.LOWER,
+        convention={"set": f"{ablated} is ablated"},
+    )
+    finding = replace(
+        finding,
+        companion=(side("circuit", found, runs.out), *finding.companion),
+        raw={**finding.raw, "circuit": found},
     )
     if finding.undefined or not null:
         return finding
@@ -160,13 +167,18 @@ def completeness(
     choices = Choices(value, reference, positions, direction, metric, seed)
     runs = circuit_runs(model, pairs, circuit, choices)
     parts = runs.parts(circuit, subsets, seed)
+    values, errors = runs.differences(
+        "completeness",
+        [(runs.circuit - part, runs.whole - part) for part in parts.values()],
+    )
     return runs.finding(
         "completeness",
-        "incompleteness",
-        Direction.LOWER,
-        {name: [(1, runs.circuit - part), (-1, runs.whole - part)] for name, part in parts.items()},
-        {"subsets": _listed(parts), "set": "complement is ablated"},
-        axis="subset",
+        values,
+        errors,
+        quantity="incompleteness",
+        direction=Direction.LOWER,
+        convention={"subsets": _listed(parts), "set": "complement is ablated"},
+        labels={"subset": tuple(parts)},
     )
 
 
@@ -201,37 +213,29 @@ def minimality(
     runs = circuit_runs(model, pairs, circuit, choices)
     parts = {"nothing": runs.nothing} | runs.parts(circuit, subsets, seed)
     ones = runs.ones(circuit)
-    pairs_of = {
-        (one, name): [
-            (1, runs.circuit - (part - node)),
-            (-1, runs.circuit - (part | node)),
-        ]
-        for one, node in ones.items()
-        for name, part in parts.items()
-    }
-    whole = runs.finding(
+    values, errors = runs.differences(
         "minimality",
-        "minimality",
-        Direction.HIGHER,
-        {f"{one} {name}": terms for (one, name), terms in pairs_of.items()},
-        {"subsets": _listed(parts), "set": "complement is ablated"},
-        axis="node",
+        [
+            (runs.circuit - (part - node), runs.circuit - (part | node))
+            for node in ones.values()
+            for part in parts.values()
+        ],
     )
-    table = whole.values.reshape(len(ones), len(parts))
-    best = np.zeros(len(ones), int) if whole.undefined else table.argmax(axis=1)
-    rows = np.arange(len(ones))
-    names = list(parts)
-    return replace(
-        whole,
-        values=table[rows, best],
-        errors=whole.errors.reshape(table.shape)[rows, best],
+    table = values.reshape(len(ones), len(parts))
+    # Where nothing is defined, no part is better than another.
+    best = np.nan_to_num(table).argmax(axis=1)
+    rows, names = np.arange(len(ones)), list(parts)
+    finding = runs.finding(
+        "minimality",
+        table[rows, best],
+        errors.reshape(table.shape)[rows, best],
+        quantity="minimality",
+        direction=Direction.HIGHER,
+        convention={"subsets": _listed(parts), "set": "complement is ablated"},
         labels={"node": tuple(ones)},
-        provenance={
-            **whole.provenance,
-            "largest beside": {one: names[k] for one, k in zip(ones, best, strict=True)},
-        },
-        raw={},
     )
+    beside = {one: names[k] for one, k in zip(ones, best, strict=True)}
+    return replace(finding, provenance={**finding.provenance, "largest beside": beside})
 
 
 def _like(circuit: Nodes, stream: random.Random) -> Nodes:

@@ -9,6 +9,7 @@ from pytest_circuits.verdicts.judging import (
     summarise,
     without_baseline,
 )
+from pytest_circuits.verdicts.precision import Imprecision, imprecision
 from pytest_circuits.verdicts.rendering import headline, lines, reason_text, scope_text
 from pytest_circuits.verdicts.tolerances import (
     Allowance,
@@ -36,6 +37,7 @@ __all__ = [
     "Allowance",
     "Change",
     "Gate",
+    "Imprecision",
     "Kind",
     "Movement",
     "Reading",
@@ -51,6 +53,7 @@ __all__ = [
     "expected_alarms",
     "headline",
     "headline_number",
+    "imprecision",
     "judge",
     "lines",
     "parse_waiver",

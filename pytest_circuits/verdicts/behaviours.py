@@ -38,10 +38,16 @@ def behaviour_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -
 
 
 def number_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
-    """What changed in a finding of one number, judged as the behaviour that it is."""
+    """What changed in a finding of one number, judged as the behaviour that it is.
+
+    One that was told from its null and is not any more is gone, however large it is.
+    """
     before, after = approved.as_behaviour(), found.as_behaviour()
     allowed = tolerance.value.of(before.value)
     change = _change(before, after, allowed)
+    met = _met_its_null(found, approved, allowed)
+    if met is not None:
+        change = Change.GONE
     if change is not None:
         yield Reason(
             change,
@@ -51,8 +57,20 @@ def number_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> I
             before.value,
             after.value,
             allowed,
-            null=_null(change, before, after),
+            null=_null(change, before, after) if met is None else met,
         )
+
+
+def _met_its_null(found: Finding, approved: Finding, allowed: float) -> float | None:
+    """The null that the number met, or None if it was none before, or is still told from it.
+
+    A p-value that wavers while number and null stay where they were is no change.
+    """
+    was, now = approved.nulls.get(approved.measure), found.nulls.get(found.measure)
+    if was is None or now is None or now.rejected or not was.rejected:
+        return None
+    stayed = within(float(found.values - approved.values), allowed)
+    return None if stayed and within(now.mean - was.mean, allowed) else now.mean
 
 
 def _change(before: Behaviour, after: Behaviour, allowed: float) -> Change | None:

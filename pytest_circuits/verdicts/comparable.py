@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings import Finding, Json
 
+#: Cells of an axis that are named where their names differ.
+_NAMES_SHOWN = 2
+
 
 def differences(found: Finding, approved: Finding) -> list[Reason]:
     """The fields that make the two different quantities; empty if they are the same."""
@@ -21,7 +24,7 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
         "axes": (" × ".join(approved.axes), " × ".join(found.axes)),
         "shape": (_shape(approved), _shape(found)),
     }
-    pairs |= _pairs("labels", _labels(approved), _labels(found))
+    pairs |= {f"labels.{axis}": pair for axis, pair in _renamed(approved, found).items()}
     measured = {behaviour.name for behaviour in found.companion}
     pairs |= {
         f"companion.{behaviour.name}": ("measured", "not measured")
@@ -43,8 +46,19 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
     ]
 
 
-def _labels(finding: Finding) -> dict[str, Json]:
-    return {axis: ", ".join(names) for axis, names in finding.labels.items()}
+def _renamed(approved: Finding, found: Finding) -> dict[str, tuple[str, str]]:
+    """What is called otherwise, by axis: the first cells whose names differ."""
+    renamed = {}
+    for axis in {**approved.labels, **found.labels}:
+        before, after = approved.labels.get(axis, ()), found.labels.get(axis, ())
+        if len(before) != len(after):
+            renamed[axis] = f"{len(before)} names", f"{len(after)} names"
+        elif before != after:
+            others = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+            more = ", …" if len(others) > _NAMES_SHOWN else ""
+            old, new = zip(*others[:_NAMES_SHOWN], strict=True)
+            renamed[axis] = ", ".join(old) + more, ", ".join(new) + more
+    return renamed
 
 
 def _pairs(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pytest_circuits.findings import Direction
 from pytest_circuits.verdicts.behaviours import behaviour_reasons, number_reasons
 from pytest_circuits.verdicts.comparable import differences
 from pytest_circuits.verdicts.matrices import matrix_reasons
@@ -64,18 +67,10 @@ def _mechanism(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
     """What happened to the values: the heads of a role, a matrix, or one number."""
     if not approved.axes:
         return MechanismChange(tuple(number_reasons(found, approved, tolerance)))
-    threshold = None if approved.role is None else approved.role.threshold
-    tolerance = tolerance.beside(_strongest(approved), threshold)
+    tolerance = tolerance.among(approved)
     if approved.role is None:
         return MechanismChange(tuple(matrix_reasons(found, approved, tolerance)))
     return judge_role(found, approved, tolerance)
-
-
-def _strongest(finding: Finding) -> float:
-    """The largest magnitude among a role's members, or among all values where there is no role."""
-    if finding.role is None:
-        return float(abs(finding.values).max())
-    return max(map(abs, finding.members().values()), default=0.0)
 
 
 def _kind(reasons: Sequence[Reason]) -> Kind:
@@ -149,6 +144,8 @@ def _badness(reason: Reason) -> tuple[bool, bool, int, bool, float, str]:
 def headline_number(finding: Finding, members: Mapping[Head, float] | None = None) -> float | None:
     """The finding in one number: its value, or the sum of the values of its role's heads.
 
+    Of a matrix without a role it is the magnitude of its foremost value.
+
     Args:
         finding: what was measured.
         members: the heads that hold the role, if not those of the finding itself.
@@ -158,8 +155,14 @@ def headline_number(finding: Finding, members: Mapping[Head, float] | None = Non
     if not finding.axes:
         return float(finding.values)
     if finding.role is None:
-        return float(abs(finding.values).max())
+        return abs(float(finding.values[_foremost(finding)]))
     return strength(finding.members() if members is None else members)
+
+
+def _foremost(finding: Finding) -> tuple[int, ...]:
+    """The cell of a matrix that says most: the best where less is better, else the largest."""
+    strengths = -finding.values if finding.direction is Direction.LOWER else abs(finding.values)
+    return tuple(map(int, np.unravel_index(strengths.argmax(), strengths.shape)))
 
 
 def summarise(
@@ -178,7 +181,9 @@ def summarise(
     elif not finding.axes:
         parts.append(f"{finding.quantity} {float(finding.values):.2f}")
     elif finding.role is None:
-        parts.append(f"{finding.quantity} at most {headline_number(finding):.2f}")
+        cell = _foremost(finding)
+        value = float(finding.values[cell])
+        parts.append(f"{finding.cell_name(cell)} {finding.quantity} {value:.2f}")
     else:
         members = finding.members() if members is None else members
         top = next(iter(members), None)

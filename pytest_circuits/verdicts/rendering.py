@@ -29,6 +29,9 @@ _OF_HEADS = {
     Change.BETTER: "stronger",
 }
 
+#: What has to be said of them: which of their numbers moved.
+_OF_QUANTITY = (About.ROLE, About.MATRIX, About.CELL)
+
 
 def headline(verdict: Verdict) -> str:
     """What broke and what that did, in one line; the finding's own numbers where nothing moved.
@@ -133,7 +136,7 @@ def reason_text(reason: Reason) -> str:
 
 
 def _what(reason: Reason) -> str:
-    name, quantity = readable(reason.subject), reason.quantity
+    name, quantity = _name(reason), reason.quantity
     match reason.change:
         case Change.MOVED:
             far = " (another layer)" if _across_layers(reason) else ""
@@ -156,7 +159,7 @@ def _held_against(reason: Reason) -> str:
 
 
 def _brief(reason: Reason) -> str:
-    name = readable(reason.subject)
+    name = _name(reason)
     match reason.change:
         case Change.DIFFERS:
             return f"{reason.subject} differs: {reason.before} → {reason.after}"
@@ -164,7 +167,8 @@ def _brief(reason: Reason) -> str:
             distinct = "" if reason.null is None else " distinct from 0"
             return f"no {name}{distinct} left ({_show(reason.before, digits=0)} before)"
         case Change.GONE:
-            indistinct = "" if reason.null is None else " (not distinct from 0)"
+            null = f"its null {reason.null:.2f}" if reason.null else "0"
+            indistinct = "" if reason.null is None else f" (not distinct from {null})"
             return f"{name} gone: {_move(reason)}{indistinct}"
         case Change.MOVED:
             now = f"→{reason.other} {_show(reason.after)}"
@@ -174,9 +178,14 @@ def _brief(reason: Reason) -> str:
             # It left because there is as much of it where there is nothing to find.
             now = f" {_show(reason.after)} met its null"
         case _:
-            whole = f" {reason.quantity}" if reason.about in (About.ROLE, About.MATRIX) else ""
-            now = f"{whole} {_move(reason, arrow='→')}"
+            what = f" {reason.quantity}" if reason.about in _OF_QUANTITY else ""
+            now = f"{what} {_move(reason, arrow='→')}"
     return f"{name}{now}"
+
+
+def _name(reason: Reason) -> str:
+    # A cell's name is a label, which may be the user's own.
+    return reason.subject if reason.about is About.CELL else readable(reason.subject)
 
 
 def _across_layers(reason: Reason) -> bool:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_circuits.findings import Finding, Json
+    from pytest_circuits.findings import Behaviour, Finding, Json
 
 #: Behaviour below this share of the reference's is gone.
 DEAD_SHARE = 0.2
@@ -62,10 +62,10 @@ class Tolerance:
     """What a baseline allows.
 
     Attributes:
-        value: for one head's value, or for the number of a finding without heads.
+        value: for one head's value, one cell of a matrix, or one number.
         top: as a share of the strongest head's value, what any head's value may move. Benign
             noise does not care how strong a head is, and the strongest sets the scale.
-        role: for the summed strength of a role.
+        role: for the summed strength of a role, or for a matrix as a whole.
         behaviours: for each companion behaviour.
         canary: for the loss on a fixed text, which fails nothing: beyond it, the whole model
             moved.
@@ -93,37 +93,99 @@ class Tolerance:
         floor = max(self.value.floor, share)
         return replace(self, value=replace(self.value, floor=floor), top=0.0)
 
+    def among(self, finding: Finding) -> Tolerance:
+        """The tolerance of a finding's values, beside the strongest of them.
+
+        That is the strongest of a role's members, or of all values where there is no role; one
+        number stands beside none.
+        """
+        if not finding.axes:
+            return self
+        if finding.role is None:
+            return self.beside(float(abs(finding.values).max()))
+        strongest = max(map(abs, finding.members().values()), default=0.0)
+        return self.beside(strongest, finding.role.threshold)
+
 
 _ROLE = Allowance(floor=0.1, share=0.1)
 _TOP = 0.05
 _ANY_VALUE = Allowance(floor=0.05, share=0.1)
 _ANY_BEHAVIOUR = Allowance(floor=0.1, share=0.05)
+_LOGITS = Allowance(floor=0.2, share=0.05)
+_REPEAT = Allowance(floor=0.15, share=0.05)
+#: A share of few prompts, or of few tokens, moves in steps.
+_COUNTED = Allowance(floor=0.1, share=0.0)
+#: A mean of probabilities, or of many tokens that are right or wrong, has no steps to speak of.
+_SHARE = Allowance(floor=0.05, share=0.0)
+#: Means over many tokens or a whole vocabulary: what harmless changes do to them is a few
+#: hundredths of a nat.
+_DIVERGENCE = Allowance(floor=0.05, share=0.1)
 
+#: By measure. Attention (also between named tokens, or over a mask) and recovered fractions of any
+#: site and position have what any value has: 0.05 of one, or a tenth of themselves.
 _VALUES = {
-    "logit_diff": Allowance(floor=0.2, share=0.05),
-    "repeat_loss": Allowance(floor=0.15, share=0.05),
+    "logit_diff": _LOGITS,
+    "repeat_loss": _REPEAT,
+    # As the logit difference, which the last layer's is.
+    "logit_lens": _LOGITS,
+    # A layer's attention or MLP adds up what harmless changes do to many heads or neurons.
+    "component_attribution": Allowance(floor=0.1, share=0.1),
+    # The difference of two logit differences or losses, each of which moves by itself.
+    "ablate": Allowance(floor=0.2, share=0.1),
+    # A token at the edge of the top five leaves it, or enters.
+    "copying_scores": Allowance(floor=0.1, share=0.1),
+    "accuracy": _COUNTED,
+    "top_k_accuracy": _COUNTED,
+    "answer_probability": _SHARE,
+    # Fractions of the whole behaviour, over all prompts at once.
+    "faithfulness": _SHARE,
+    "completeness": _SHARE,
+    "minimality": _SHARE,
+    # What the canary has, which is the same loss.
+    "text_loss": _TEXT,
+    "kl_divergence": _DIVERGENCE,
 }
+#: A rank may go one up or down, or a tenth: near the top neighbours swap, far from it many do.
+_RANK = Allowance(floor=1.0, share=0.1)
+
 _BEHAVIOURS = {
-    "repeat_loss": Allowance(floor=0.15, share=0.05),
-    "repeat_gain": Allowance(floor=0.15, share=0.05),
-    "repeat_accuracy": Allowance(floor=0.05, share=0.0),
-    "logit_diff": Allowance(floor=0.2, share=0.05),
-    "clean_logit_diff": Allowance(floor=0.2, share=0.05),
-    "corrupted_logit_diff": Allowance(floor=0.2, share=0.05),
-    "logit_diff_gap": Allowance(floor=0.2, share=0.05),
-    "accuracy": Allowance(floor=0.1, share=0.0),
+    "repeat_loss": _REPEAT,
+    "repeat_gain": _REPEAT,
+    "repeat_accuracy": _SHARE,
+    "logit_diff": _LOGITS,
+    "clean_logit_diff": _LOGITS,
+    "corrupted_logit_diff": _LOGITS,
+    "logit_diff_gap": _LOGITS,
+    "accuracy": _COUNTED,
+    "top_k_accuracy": _COUNTED,
+    "clean_kl": _DIVERGENCE,
+    "corrupted_kl": _DIVERGENCE,
+    "kl_gap": _DIVERGENCE,
+    "kl_divergence": _DIVERGENCE,
+    "text_loss": _TEXT,
 }
 
 
 def default_tolerance(finding: Finding) -> Tolerance:
-    """The default tolerance of a finding, by its measure, its companion's names and its canary."""
+    """The default tolerance of a finding, by its measure, unit, companion behaviours and canary."""
+    ranks = finding.unit == "rank"
+    value = _RANK if ranks else _VALUES.get(finding.measure, _ANY_VALUE)
+    matrix = finding.axes and finding.role is None
     return Tolerance(
-        value=_VALUES.get(finding.measure, _ANY_VALUE),
-        role=_ROLE,
-        behaviours={b.name: _BEHAVIOURS.get(b.name, _ANY_BEHAVIOUR) for b in finding.companion},
+        value=value,
+        # All values of a matrix together may move as far as any one of them.
+        role=replace(_ROLE, floor=max(_ROLE.floor, value.floor)) if matrix else _ROLE,
+        behaviours={b.name: _of_behaviour(b) for b in finding.companion},
         canary=_TEXT if finding.canary is None else _CANARIES.get(finding.canary.kind, _TEXT),
-        top=_TOP if finding.axes else 0.0,
+        # The last rank of a large vocabulary sets no scale for the first.
+        top=_TOP if finding.axes and not ranks else 0.0,
     )
+
+
+def _of_behaviour(behaviour: Behaviour) -> Allowance:
+    """A behaviour's tolerance by its name, or else by its unit."""
+    share = behaviour.unit.startswith(("probability", "share"))
+    return _BEHAVIOURS.get(behaviour.name, _SHARE if share else _ANY_BEHAVIOUR)
 
 
 def encode_tolerance(tolerance: Tolerance) -> dict[str, Json]:

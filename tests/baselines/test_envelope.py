@@ -177,7 +177,7 @@ DAMAGES = [
     (("values",), [[0.1], [0.1, 0.9]], "values is [[0.1], [0.1, 0.9]], which does not fit"),
     (("errors",), [["a", 0.1]], 'errors is [["a", 0.1]], which does not fit the axes'),
     (("errors",), [[0.1]], "induction_scores: values (1, 2) and errors (1, 1) do not fit the axes"),
-    (("values",), [[0.1, None]], "values is null for some heads and not for all"),
+    (("values",), [[0.1, None]], "values is null in some places and not in all"),
     (("axes",), "head", 'axes is "head", which is no list'),
 ]  # fmt: skip
 
@@ -208,6 +208,74 @@ def test_a_role_without_heads_is_damage():
     del document["nulls"], document["profiles"]
     with pytest.raises(BaselineError, match="it has a role, and its values are of no heads"):
         loads(dumps(document), "f.json")
+
+
+def of_components(**damage):
+    """The document of a finding of three components, by name."""
+    whole = with_everything()
+    for part in ("role", "nulls", "profiles"):
+        del whole[part]
+    values = {"axes": ["component"], "values": [1.0, 0.5, -0.2], "errors": [0.1, 0.1, 0.1]}
+    labels = {"component": ["embedding", "L0 attn", "L0 mlp"]}
+    return {**whole, **values, "labels": labels, **damage}
+
+
+def test_names_of_cells_come_back():
+    finding = loads(dumps(of_components()), "f.json").finding
+    assert finding.cells() == {"embedding": 1.0, "L0 attn": 0.5, "L0 mlp": -0.2}
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"labels": ["embedding"]}, 'labels is ["embedding"], which is no object'),
+        ({"labels": {"component": 3}}, "labels.component is 3, which is no list of names"),
+        (
+            {"labels": {"component": [1, 2, 3]}},
+            "labels.component is [1, 2, 3], which is no list of names",
+        ),
+        ({"labels": {"layer": ["one"]}}, "labels names layer, and there is no such axis"),
+        (
+            {"labels": {"component": ["embedding"]}},
+            "labels.component has 1 names, and there are 3 values",
+        ),
+        ({"values": [1.0, None, 0.2]}, "values is null in some places and not in all"),
+        (
+            {"nulls": {"embedding": {"mean": 0.1, "p": 0.1}}},
+            "nulls names embedding, and there is no such head",
+        ),
+    ],
+)
+def test_damage_to_named_cells_is_told(damage, said):
+    with pytest.raises(BaselineError) as error:
+        loads(dumps(of_components(**damage)), "f.json")
+    assert f"({said})." in str(error.value)
+
+
+def test_rows_of_rows_are_all_alike():
+    axes = ["layer", "head", "position"]
+    alike = [[[1.0, 2.0]], [[3.0, 4.0]]]
+    fits = of_components(axes=axes, labels={}, values=alike, errors=alike)
+    assert loads(dumps(fits), "f.json").finding.values.shape == (2, 1, 2)
+    with pytest.raises(BaselineError, match="does not fit the axes"):
+        loads(dumps({**fits, "values": [[[1.0, 2.0]], [[3.0]]]}), "f.json")
+    empty = of_components(axes=["layer", "position"], labels={"position": []}, values=[], errors=[])
+    with pytest.raises(BaselineError, match="does not fit the axes"):
+        loads(dumps(empty), "f.json")
+
+
+def of_a_number(**nulls):
+    number = of_components(axes=[], values=0.9, errors=0.1, nulls=nulls)
+    del number["labels"]
+    return dumps(number)
+
+
+def test_the_null_of_a_number_goes_by_its_measure():
+    null = {"mean": 0.2, "p": 0.005}
+    back = loads(of_a_number(induction_scores=null), "f.json")
+    assert back.finding.nulls == {"induction_scores": Null(0.2, 0.005)}
+    with pytest.raises(BaselineError, match="nulls names L0H0, and there is no such number"):
+        loads(of_a_number(L0H0=null), "f.json")
 
 
 def test_what_is_long_is_cut_in_a_message():
@@ -278,7 +346,7 @@ def test_numbers_that_json_does_not_have_are_refused(tmp_path, constant):
         read_entries(path)
 
 
-@pytest.mark.parametrize("version", ["3", "0", "null", "true", "1.5", '"1"', "[1]"])
+@pytest.mark.parametrize("version", ["4", "0", "null", "true", "1.5", '"1"', "[1]"])
 def test_another_schema_is_refused_with_both_ways_out(tmp_path, version):
     path = written(tmp_path, f'{{"schema_version": {version}, "findings": []}}')
 

@@ -52,7 +52,7 @@ def test_a_file_is_canonical_json_with_its_schema(path):
 
     assert lines[:5] == [
         "{",
-        '  "schema_version": 2,',
+        '  "schema_version": 3,',
         '  "findings": [',
         "    {",
         '      "name": "",',

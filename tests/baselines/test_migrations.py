@@ -1,4 +1,4 @@
-"""Files of version 1 stay readable: the four of the quickstart, as they once were committed."""
+"""Files of older versions stay readable: the quickstart's four, as they once were committed."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,33 @@ from pytest_circuits.baselines.envelope import read_entries
 from pytest_circuits.baselines.migrations import STEPS
 from pytest_circuits.verdicts import Allowance, Kind, default_tolerance, judge
 
-VERSION_1 = sorted((Path(__file__).parent / "version_1").glob("*.json"))
-BY_NAME = {path.stem: path for path in VERSION_1}
+FOLDERS = {version: Path(__file__).parent / f"version_{version}" for version in STEPS}
+#: Of version 1, by name.
+BY_NAME = {path.stem: path for path in sorted(FOLDERS[1].glob("*.json"))}
+NAMES = [
+    "test_answer_restored",
+    "test_answer_writers",
+    "test_induction_heads",
+    "test_previous_token_head",
+]
 
-every_file = pytest.mark.parametrize("path", VERSION_1, ids=BY_NAME)
+
+def of_version(path):
+    return int(path.parent.name.removeprefix("version_"))
+
+
+every_file = pytest.mark.parametrize(
+    "path",
+    [folder / f"{name}.json" for folder in FOLDERS.values() for name in NAMES],
+    ids=lambda path: f"{of_version(path)}-{path.stem}",
+)
+every_version = pytest.mark.parametrize("version", FOLDERS)
 
 
 def stored(path):
     """The only finding of a file, as its JSON says it."""
     document = json.loads(path.read_text(encoding="utf-8"))
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == of_version(path)
     (entry,) = document["findings"]
     return entry
 
@@ -32,13 +49,9 @@ def migrated(path):
     return entry
 
 
-def test_there_are_files_of_version_1():
-    assert list(BY_NAME) == [
-        "test_answer_restored",
-        "test_answer_writers",
-        "test_induction_heads",
-        "test_previous_token_head",
-    ]
+@every_version
+def test_there_are_files_of_every_older_version(version):
+    assert sorted(path.stem for path in FOLDERS[version].iterdir()) == NAMES
 
 
 def test_every_older_version_has_a_step_to_the_next():
@@ -60,15 +73,23 @@ def test_a_finding_comes_through_as_it_was(path):
         name: behaviour["value"] for name, behaviour in before["companion"].items()
     }
     assert {name: list(profile) for name, profile in finding.profiles.items()} == before["profiles"]
-    assert (dict(finding.nulls), finding.canary) == ({}, None)
+    assert {head: vars(null) for head, null in finding.nulls.items()} == before.get("nulls", {})
+    assert (finding.canary and vars(finding.canary)) == before.get("canary")
+    assert finding.labels == {}
 
 
-@every_file
+@pytest.mark.parametrize("path", BY_NAME.values(), ids=BY_NAME)
 def test_a_tolerance_comes_through_and_allows_no_more_than_it_did(path):
     before = stored(path)["tolerance"]
     after = migrated(path)["tolerance"]
     assert after == before | {"canary": [0.05, 0.02], "top": 0.0}
     assert list(after)[-1] == "origin"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_in_a_file_of_version_2_is_what_it_was(name):
+    path = FOLDERS[2] / f"{name}.json"
+    assert migrated(path) == stored(path)
 
 
 @every_file
@@ -124,10 +145,10 @@ def test_one_finding_approved_anew_takes_the_whole_file_to_the_present_version(t
 
 
 @pytest.fixture
-def old_quickstart(quickstart):
-    """The quickstart with the baselines of version 1."""
+def old_quickstart(quickstart, version):
+    """The quickstart with the baselines of an older version."""
     for path in quickstart.baseline_files().values():
-        path.write_bytes(BY_NAME[path.stem].read_bytes())
+        path.write_bytes((FOLDERS[version] / path.name).read_bytes())
     return quickstart
 
 
@@ -138,24 +159,27 @@ def versions(suite):
     }
 
 
-def test_a_suite_with_old_files_is_preserved_and_left_as_it_is(old_quickstart):
+@every_version
+def test_a_suite_with_old_files_is_preserved_and_left_as_it_is(old_quickstart, version):
     before = old_quickstart.age()
-    assert set(versions(old_quickstart).values()) == {1}
+    assert set(versions(old_quickstart).values()) == {version}
     result = old_quickstart.run("--circuits", "--circuits-gate=change", "--snapshot-update")
     assert counts(result) == {"passed": 4}
     result.stdout.fnmatch_lines(["4 findings: 4 preserved*"])
     assert old_quickstart.stamps() == before
 
 
-def test_approving_a_change_writes_the_present_version_of_that_file_alone(old_quickstart):
+@every_version
+def test_approving_a_change_writes_the_present_version_of_that_file_alone(old_quickstart, version):
     files = old_quickstart.baseline_files()
     changed = next(path for path in files.values() if path.stem == "test_induction_heads")
     edit_baseline(changed, lambda entry: entry["values"][1].__setitem__(0, 0.5))
     result = old_quickstart.run("--circuits", "--snapshot-update")
     assert counts(result) == {"passed": 4}
-    assert versions(old_quickstart) == dict.fromkeys(BY_NAME, 1) | {
+    assert versions(old_quickstart) == dict.fromkeys(NAMES, version) | {
         "test_induction_heads": SCHEMA_VERSION
     }
     found = loads(dumps(migrated(changed)), changed)
-    assert found.finding.values[1, 0] == stored(BY_NAME["test_induction_heads"])["values"][1][0]
+    before = stored(FOLDERS[version] / changed.name)
+    assert found.finding.values[1, 0] == before["values"][1][0]
     assert found.tolerance == default_tolerance(found.finding)

@@ -8,6 +8,7 @@ import pytest
 from verdicts.handmade import fractions, number, role
 
 from pytest_circuits.baselines import Baseline, approval, loads, nothing_to_approve
+from pytest_circuits.findings import Null
 from pytest_circuits.verdicts import Allowance, default_tolerance
 
 
@@ -44,6 +45,18 @@ def test_a_number_that_is_not_distinct_from_0_cannot_be_approved(error, told):
     said = nothing_to_approve(number(4.0, error=error))
 
     assert (said is None) if told is None else (told in said)
+
+
+def test_a_number_that_is_not_more_than_its_null_cannot_be_approved():
+    nulls = {"logit_diff": Null(2.8, 0.21)}
+    told = nothing_to_approve(replace(number(3.0, error=0.1), nulls=nulls))
+
+    assert told.splitlines()[0] == (
+        "nothing to approve: logit difference is 3.00, and 2.80 where there is nothing to find "
+        "(p 0.21)."
+    )
+    better = replace(number(3.0, error=0.1), nulls={"logit_diff": Null(0.1, 0.005)})
+    assert nothing_to_approve(better) is None
 
 
 def test_a_gap_that_a_wobble_within_tolerance_would_hide_cannot_be_approved():

@@ -47,6 +47,7 @@ def of_heads() -> Finding:
         relative_to="logit_diff_gap",
         canary=Canary(3.1234, "text", "c146e18e1902e4c8"),
         provenance={"source": "bundled:recall", "versions": {"torch": "2.13.0"}},
+        labels={"layer": ("the first",)},
     )  # fmt: skip
 
 
@@ -55,7 +56,25 @@ def of_one_number() -> Finding:
         "repeat_loss", "repeat loss", "nats", Direction.LOWER, (), np.array(1.5),
         np.array(np.nan), 1, 1, {"block": 4}, {"kind": "repeated tokens"},
         canary=Canary(4.0, "drawn tokens", "2f6b8a5212916988"),
+        nulls={"repeat_loss": Null(3.0, 0.001)},
     )  # fmt: skip
+
+
+def of_cells(*axes: str, **fields) -> Finding:
+    """A finding without a role, of two cells along every axis."""
+    values = np.arange(2.0 ** len(axes)).reshape([2] * len(axes))
+    return Finding(
+        " × ".join(axes), "recovered", "fraction", Direction.TWO_SIDED, axes, values, values / 10,
+        3, 3, {}, {"kind": "pairs"}, **fields,
+    )  # fmt: skip
+
+
+OF_CELLS = (
+    of_cells("component", labels={"component": ("L0 attn", "L0 mlp")}),
+    of_cells("layer"),
+    of_cells("layer", "position", labels={"position": ("S1", "END")}),
+    of_cells("layer", "head", "position", labels={"position": ("S1", "END")}),
+)
 
 
 def written(tmp_path, *findings):
@@ -83,6 +102,28 @@ def test_every_committed_baseline_is_valid(path):
 
 def test_what_is_written_is_valid(tmp_path):
     assert errors(written(tmp_path, of_heads(), of_one_number())) == []
+
+
+def test_findings_of_other_axes_are_valid(tmp_path):
+    assert errors(written(tmp_path, *OF_CELLS)) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"labels": {"position": "END"}},
+        {"labels": {"position": [1, 2]}},
+        {"labels": []},
+        {"values": [[0.0, 1.0], [2.0, 3.0]]},
+        {"values": [[[0.0, 1.0], [2.0, "3"]], [[4.0, 5.0], [6.0, 7.0]]]},
+        {"role": {"name": "heads", "threshold": 0.1, "members": {}}},
+    ],
+    ids=str,
+)
+def test_a_damaged_finding_of_other_axes_is_not_valid(tmp_path, damage):
+    document = written(tmp_path, OF_CELLS[-1])
+    document["findings"][0] |= damage
+    assert errors(document) != []
 
 
 def test_what_a_run_approves_is_valid(one_test):

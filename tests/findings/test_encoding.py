@@ -107,6 +107,30 @@ def test_a_finding_of_one_number_comes_back():
     np.testing.assert_array_equal(back.profiles["repeat_loss"], [2.0])
 
 
+def test_the_names_of_cells_come_back_and_what_is_in_memory_alone_does_not():
+    original = finding(
+        labels={"head": ("left", "right")}, raw={"clean": np.ones(2)}, clustering=("a", "b")
+    )
+
+    document = json.loads(json.dumps(encode(original)))
+
+    assert document["labels"] == {"head": ["left", "right"]}
+    assert decode(document).labels == original.labels
+    assert document.keys() & {"raw", "screen", "clustering"} == set()
+    # Like is compared with like, sample by sample.
+    assert rounded(original).clustering == ("a", "b")
+    assert "labels" not in encode(finding())
+
+
+def test_the_null_of_a_number_comes_back():
+    number = Finding(
+        "faithfulness", "faithfulness", "fraction", Direction.TWO_SIDED, (), np.array(0.9),
+        np.array(0.1), 3, 3, {}, {}, nulls={"faithfulness": Null(0.21234, 0.005)},
+    )  # fmt: skip
+
+    assert decode(encode(number)).nulls == {"faithfulness": Null(0.2123, 0.005)}
+
+
 def test_numbers_are_rounded_to_four_decimals():
     assert encode(finding())["values"] == [[0.1235, 0.0], [0.9, 0.65]]
 

@@ -249,6 +249,22 @@ def test_a_null_makes_no_member_of_a_head_below_the_threshold():
     assert list(finding.members()) == [Head(0, 0)]
 
 
+def cell_names(axes, **labels):
+    values = np.arange(2.0 ** len(axes)).reshape([2] * len(axes))
+    finding = scores(values, axes=axes, role=None, labels=labels)
+    return [finding.cell_name(cell) for cell in ((0,) * len(axes), (1,) * len(axes))]
+
+
+def test_a_cell_is_called_by_its_axes_and_labels():
+    ends = ("S1", "END")
+    assert cell_names(("layer", "head")) == ["L0H0", "L1H1"]
+    assert cell_names(("layer",)) == ["layer 0", "layer 1"]
+    assert cell_names(("component",), component=("embedding", "L0 mlp")) == ["embedding", "L0 mlp"]
+    assert cell_names(("layer", "position")) == ["layer 0, position 0", "layer 1, position 1"]
+    assert cell_names(("layer", "position"), position=ends)[1] == "layer 1, position END"
+    assert cell_names(("layer", "head", "position"), position=ends)[1] == "L1H1, position END"
+
+
 def test_a_finding_without_a_role_has_no_members():
     assert scores([[0.9]], role=None).members() == {}
 

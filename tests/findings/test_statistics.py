@@ -10,7 +10,14 @@ import pytest
 import torch
 from transformer_lens.utilities.statistics import sign_flip_permutation_pvalue, success_rate_ci
 
-from pytest_circuits.findings.statistics import max_t_p, mean_and_error, ratio_and_error, t95
+from pytest_circuits.findings.statistics import (
+    interval,
+    max_t_p,
+    mean_and_error,
+    ratio_and_error,
+    sign_flip_p,
+    t95,
+)
 
 
 def quantile_of_students_t(df: int, start: float) -> float:
@@ -300,3 +307,84 @@ def test_the_heads_of_a_model_are_tested_in_no_time():
 
 def test_one_sample_says_nothing():
     assert max_t_p(np.ones((1, 3))).tolist() == [1 / 2, 1 / 2, 1 / 2]
+
+
+def test_an_interval_of_few_clusters_is_that_of_students_t():
+    samples = np.array([[1.0, 0.0], [2.0, 0.0], [4.0, 3.0], [8.0, 0.0], [16.0, 0.0]])
+    clusters = list("aabcd")
+    mean, error = mean_and_error(samples, clusters)
+
+    low, high = interval(samples, clusters)
+
+    t = 3.182446  # 97.5 %, 3 degrees of freedom
+    np.testing.assert_allclose(low, mean - t * error, rtol=1e-6)
+    np.testing.assert_allclose(high, mean + t * error, rtol=1e-6)
+    narrow = interval(samples, clusters, level=0.9)
+    np.testing.assert_allclose(narrow[1], mean + t95(4) * error, rtol=1e-12)
+
+
+def test_an_interval_of_many_clusters_is_between_percentiles_of_a_bootstrap():
+    rng = np.random.default_rng(9)
+    samples = rng.exponential(size=(45, 2))
+    clusters = [index // 2 for index in range(45)]  # the last has one sample
+
+    low, high = interval(samples, clusters, draws=500, seed=3)
+
+    weights = np.random.Generator(np.random.PCG64(3)).multinomial(23, [1 / 23] * 23, size=500)
+    drawn = [np.average(samples, axis=0, weights=w[clusters]) for w in weights]
+    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975], axis=0))
+
+
+@pytest.mark.parametrize(("count", "like_t"), [(19, True), (20, False)])
+def test_twenty_clusters_are_enough_for_a_bootstrap(count, like_t):
+    samples = np.random.default_rng(10).exponential(size=count)
+
+    low, high = interval(samples, range(count))
+
+    assert bool(abs(high + low - 2 * samples.mean()) < 1e-9) is like_t
+    assert low.shape == ()
+
+
+@pytest.mark.parametrize(("count", "datasets"), [(6, 1000), (30, 500)])
+def test_an_interval_holds_the_mean_as_often_as_it_says(count, datasets):
+    rng = np.random.default_rng(11)
+    # All datasets at once, as if each were a head.
+    samples = rng.normal(2.0, 3.0, size=(count, datasets))
+
+    low, high = interval(samples, range(count))
+
+    held = success_rate_ci([bool(hit) for hit in (low <= 2) & (high >= 2)])
+    # A percentile bootstrap of 30 holds it in 93 to 94 % of all cases.
+    assert held.ci_low <= 0.95
+    assert held.ci_high >= (0.95 if count == 6 else 0.93)
+
+
+def test_an_interval_of_one_cluster_is_unknown():
+    low, high = interval(np.array([1.0, 2.0]), ["a", "a"])
+
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flips_of_whole_clusters_give_the_two_sided_p_of_their_sums(seed):
+    differences = np.random.default_rng(seed).normal(0.3, 1, size=12)
+    clusters = [index // 2 for index in range(12)]
+
+    theirs = sign_flip_permutation_pvalue(
+        torch.tensor(differences.reshape(6, 2).sum(axis=1)), alternative="two-sided"
+    )
+
+    assert sign_flip_p(differences, clusters) == pytest.approx(float(theirs), abs=1e-6)
+    assert sign_flip_p(-differences, clusters) == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_two_sided_flips_are_over_all_values_at_once():
+    alike = np.ones(5)
+    alone = sign_flip_p(np.stack([alike, -alike], axis=1), range(5))
+    beside = sign_flip_p(np.stack([alike, [1.0, -1, 1, 1, 1]], axis=1), range(5))
+
+    # All alike, one way or the other: 2 of 32. The second rises to that in two flips more.
+    assert alone.tolist() == [2 / 32, 2 / 32]
+    assert beside[0] == 4 / 32
+    assert sign_flip_p(np.zeros(4), range(4)) == 1

@@ -146,3 +146,28 @@ def permuted(finding: Finding, places: Mapping[Head, Head]) -> Finding:
         profiles={label[head]: profile for head, profile in finding.profiles.items()},
         nulls={label[head]: null for head, null in finding.nulls.items()},
     )
+
+
+def cells(
+    values: object,
+    axes: Sequence[str],
+    labels: Mapping[str, Sequence[str]] | None = None,
+    **fields: object,
+) -> Finding:
+    """Values of cells for which no role is known, in fractions of nothing in particular."""
+    array = np.array(values, dtype=np.float64)
+    return replace(
+        role({}),
+        **{
+            "measure": "patch",
+            "quantity": "recovered",
+            "unit": "fraction of the logit difference",
+            "direction": Direction.TWO_SIDED,
+            "axes": tuple(axes),
+            "values": array,
+            "errors": np.full(array.shape, 0.01),
+            "labels": {axis: tuple(names) for axis, names in (labels or {}).items()},
+            "role": None,
+            **fields,
+        },
+    )

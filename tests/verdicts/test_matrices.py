@@ -7,7 +7,15 @@ import pytest
 from verdicts.handmade import TOLERANCE
 
 from pytest_circuits.findings import Behaviour, Direction, Finding
-from pytest_circuits.verdicts import About, Allowance, Change, Kind, judge, summarise
+from pytest_circuits.verdicts import (
+    About,
+    Allowance,
+    Change,
+    Kind,
+    headline_number,
+    judge,
+    summarise,
+)
 
 HIGHER, LOWER, TWO_SIDED = Direction.HIGHER, Direction.LOWER, Direction.TWO_SIDED
 
@@ -179,6 +187,16 @@ def test_a_matrix_of_a_behaviour_that_is_gone_is_not_judged():
 
 
 def test_a_matrix_is_summarised_by_its_largest_value():
-    text = summarise(matrix([[0.1, -0.9]]))
+    finding = matrix([[0.1, -0.9]])
 
-    assert text == "fraction recovered at most 0.90; logit diff gap 4.00"
+    assert summarise(finding) == (
+        "layer 0, position 1 fraction recovered -0.90; logit diff gap 4.00"
+    )
+    assert headline_number(finding) == 0.9
+
+
+def test_where_less_is_better_it_is_summarised_by_its_least_value():
+    finding = matrix([[40.0, 3.0]], LOWER)
+
+    assert summarise(finding).startswith("layer 0, position 1 fraction recovered 3.00")
+    assert headline_number(finding) == 3.0

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from verdicts.handmade import DOWN, TOLERANCE, around, role
+from verdicts.handmade import DOWN, TOLERANCE, around, number, role
 
-from pytest_circuits.findings import Direction
-from pytest_circuits.verdicts import Change, Kind, judge
+from pytest_circuits.findings import Direction, Finding, Null
+from pytest_circuits.verdicts import Change, Kind, judge, lines
 
 REJECTED, MET = (0.02, 0.001), (0.88, 0.4)
 TWO_SIDED = {"direction": Direction.TWO_SIDED}
@@ -200,3 +200,50 @@ def test_a_null_that_was_as_large_when_approved_is_no_change():
     found = role({"L0H0": 0.9}, nulls={"L0H0": (0.62, 0.001)})
 
     assert judge(found, approved, TOLERANCE).kind is Kind.PRESERVED
+
+
+def faithfulness(value: float, *null: float) -> Finding:
+    """A number, and the mean and p of its null, if it has one."""
+    return replace(
+        number(value, error=0.02),
+        measure="faithfulness",
+        quantity="faithfulness",
+        unit="fraction",
+        direction=Direction.TWO_SIDED,
+        nulls={"faithfulness": Null(*null)} if null else {},
+    )
+
+
+def test_a_number_that_met_its_null_is_lost_though_it_stays_what_it_was():
+    verdict = judge(faithfulness(0.9, 0.85, 0.3), faithfulness(0.9, 0.2, 0.005), TOLERANCE)
+
+    assert verdict.kind is Kind.LOST
+    (reason,) = verdict.reasons
+    assert (reason.change, reason.null) == (Change.GONE, 0.85)
+    assert lines(verdict) == [
+        "lost: faithfulness gone: 0.90 → 0.90 (not distinct from its null 0.85)",
+        "  faithfulness gone: 0.90 → 0.90 (not distinct from its null 0.85)",
+    ]
+
+
+def test_a_number_that_fell_to_its_null_is_lost():
+    verdict = judge(faithfulness(0.3, 0.2, 0.2), faithfulness(0.9, 0.2, 0.005), TOLERANCE)
+
+    assert verdict.kind is Kind.LOST
+
+
+@pytest.mark.parametrize(
+    ("found", "approved", "kind"),
+    [
+        pytest.param((0.9, 0.5, 0.005), (0.9, 0.2, 0.005), Kind.PRESERVED, id="still more"),
+        pytest.param((0.6, 0.2, 0.04), (0.9, 0.2, 0.005), Kind.WEAKENED, id="less, still more"),
+        pytest.param((0.88, 0.23, 0.06), (0.9, 0.2, 0.04), Kind.PRESERVED, id="a p that wavers"),
+        pytest.param((0.9, 0.85, 0.3), (0.9, 0.5, 0.3), Kind.PRESERVED, id="never more"),
+        pytest.param((0.9, 0.85, 0.3), (0.9,), Kind.PRESERVED, id="a baseline without null"),
+        pytest.param((0.9,), (0.9, 0.2, 0.005), Kind.PRESERVED, id="found without null"),
+    ],
+)
+def test_a_number_is_lost_only_if_it_was_told_from_its_null_and_is_not_any_more(
+    found, approved, kind
+):
+    assert judge(faithfulness(*found), faithfulness(*approved), TOLERANCE).kind is kind

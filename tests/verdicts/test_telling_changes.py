@@ -145,7 +145,10 @@ CASES = {
     "a cell of a matrix": (
         judge(matrix([[0.5, 0.2]]), matrix([[0.9, 0.2]]), TOLERANCE),
         [
-            "weakened: layer 0, position 0 0.90→0.50; mechanism weakened while behaviour held",
+            (
+                "weakened: layer 0, position 0 fraction recovered 0.90→0.50; "
+                "mechanism weakened while behaviour held"
+            ),
             "  layer 0, position 0 fraction recovered 0.90 → 0.50 (tolerance 0.05)",
             "  fraction recovered as a whole 0.92 → 0.53 (tolerance 0.10)",
         ],

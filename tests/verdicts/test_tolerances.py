@@ -94,6 +94,63 @@ def test_default_tolerances_follow_the_measure():
     assert default_tolerance(finding("my_own_measure")).value == Allowance(0.05, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("measure", "floor", "share"),
+    [
+        ("attention_between", 0.05, 0.1),
+        ("attention_scores", 0.05, 0.1),
+        ("copying_scores", 0.1, 0.1),
+        ("patch", 0.05, 0.1),
+        ("component_attribution", 0.1, 0.1),
+        ("logit_lens", 0.2, 0.05),
+        ("ablate", 0.2, 0.1),
+        ("faithfulness", 0.05, 0.0),
+        ("completeness", 0.05, 0.0),
+        ("minimality", 0.05, 0.0),
+        ("accuracy", 0.1, 0.0),
+        ("top_k_accuracy", 0.1, 0.0),
+        ("answer_probability", 0.05, 0.0),
+        ("text_loss", 0.05, 0.0125),
+        ("kl_divergence", 0.05, 0.1),
+    ],
+)
+def test_every_measure_has_a_tolerance_of_its_scale(measure, floor, share):
+    assert default_tolerance(finding(measure)).value == Allowance(floor, share)
+
+
+def test_a_rank_has_the_tolerance_of_ranks_whatever_the_measure():
+    ranks = replace(
+        finding("logit_lens"), unit="rank", axes=("layer",), values=np.ones(2), errors=np.ones(2)
+    )
+    tolerance = default_tolerance(ranks)
+    assert (tolerance.value, tolerance.role.floor, tolerance.top) == (Allowance(1.0, 0.1), 1.0, 0.0)
+
+
+def test_a_matrix_as_a_whole_may_move_as_far_as_one_of_its_values():
+    values = {"axes": ("layer",), "values": np.ones(2), "errors": np.ones(2)}
+    assert default_tolerance(replace(finding("logit_lens"), **values)).role.floor == 0.2
+    assert default_tolerance(replace(finding("mine"), **values)).role.floor == 0.1
+    assert default_tolerance(finding("logit_lens")).role.floor == 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "allowed"),
+    [
+        ("clean_probability", "probability", Allowance(0.05, 0.0)),
+        ("probability_gap", "probability", Allowance(0.05, 0.0)),
+        ("politeness", "share of prompts", Allowance(0.05, 0.0)),
+        ("accuracy", "share of prompts", Allowance(0.1, 0.0)),
+        ("clean_kl", "nats", Allowance(0.05, 0.1)),
+        ("kl_gap", "nats", Allowance(0.05, 0.1)),
+        ("politeness", "nats", Allowance(0.1, 0.05)),
+    ],
+)
+def test_a_behaviour_nobody_knows_has_the_tolerance_of_its_unit(name, unit, allowed):
+    behaviour = Behaviour(name, 0.5, 0.1, 5, Direction.HIGHER, unit)
+    measured = replace(finding("mine"), companion=(behaviour,))
+    assert default_tolerance(measured).behaviours[name] == allowed
+
+
 def test_every_behaviour_gets_a_default_tolerance_known_or_not():
     tolerance = default_tolerance(finding("mine", "repeat_accuracy", "politeness"))
 

@@ -1,0 +1,315 @@
+"""What the ``circuits`` fixture gives out: measures on one model."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.findings import Circuit, Finding
+    from pytest_circuits.measures.attention import Mask
+    from pytest_circuits.measures.metrics import MetricLike
+    from pytest_circuits.measures.positions import PositionsLike
+    from pytest_circuits.prompts import PromptPairs, RepeatedTokens
+    from pytest_circuits.runs import Runs, Value
+    from pytest_circuits.state import CircuitSource
+
+
+def failure(message: str) -> BaseException:
+    """The message alone: where in our code it arose is of no use to who reads it."""
+    return pytest.fail.Exception(message, pytrace=False)
+
+
+class Circuits:
+    """Measures on one model. The model is loaded when the first measure needs it.
+
+    The methods are those of :mod:`pytest_circuits.measures`, which has their definitions.
+
+    Attributes:
+        alias: the model's alias.
+        findings: what was measured so far.
+    """
+
+    def __init__(self, source: CircuitSource, request: pytest.FixtureRequest) -> None:
+        self.alias = source.alias
+        self.findings: list[Finding] = []
+        self._request = request
+
+    def __repr__(self) -> str:
+        return f"<circuits of {self.alias}>"
+
+    @property
+    def runs(self) -> Runs:
+        """The model's forward passes, shared by all measures of the run."""
+        from pytest_circuits.session import circuits_session
+
+        model = self._request.getfixturevalue("circuit_model")
+        return circuits_session(self._request.config).runs_of(model)
+
+    def induction_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
+        """How much each head attends to the token after the earlier occurrence."""
+        return self._measure("induction_scores", prompts)
+
+    def previous_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
+        """How much each head attends to the previous token."""
+        return self._measure("previous_token_scores", prompts)
+
+    def duplicate_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
+        """How much each head attends to the earlier occurrence of the current token."""
+        return self._measure("duplicate_token_scores", prompts)
+
+    def current_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
+        """How much each head attends to the current token itself."""
+        return self._measure("current_token_scores", prompts)
+
+    def first_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
+        """How much each head attends to the first token."""
+        return self._measure("first_token_scores", prompts)
+
+    def attention_between(
+        self, pairs: PromptPairs, *, query: str | int = "END", key: str | int
+    ) -> Finding:
+        """How much each head attends from one named token to another."""
+        return self._measure("attention_between", pairs, query=query, key=key)
+
+    def attention_scores(self, pairs: PromptPairs, *, mask: Mask, name: str) -> Finding:
+        """How much each head attends along a mask of your own."""
+        return self._measure("attention_scores", pairs, mask=mask, name=name)
+
+    def copying_scores(
+        self, pairs: PromptPairs, *, at: Sequence[str | int] = ("IO", "S1"), k: int = 5
+    ) -> Finding:
+        """How often each head's OV circuit puts a token it looks at among the top k."""
+        return self._measure("copying_scores", pairs, at=at, k=k)
+
+    def head_attribution(self, pairs: PromptPairs) -> Finding:
+        """What each head writes into the logit difference by itself, in logits."""
+        return self._measure("head_attribution", pairs)
+
+    def component_attribution(self, pairs: PromptPairs) -> Finding:
+        """What embedding, attentions and MLPs write into the logit difference, in logits."""
+        return self._measure("component_attribution", pairs)
+
+    def logit_lens(
+        self, pairs: PromptPairs, *, read: Literal["logit_diff", "logit", "rank"] = "logit_diff"
+    ) -> Finding:
+        """What the model would answer if it stopped after each layer."""
+        return self._measure("logit_lens", pairs, read=read)
+
+    def patch(
+        self,
+        pairs: PromptPairs,
+        *,
+        site: str = "head_out",
+        positions: PositionsLike | None = None,
+        direction: Literal["denoising", "noising"] = "denoising",
+        metric: MetricLike = "logit_diff",
+    ) -> Finding:
+        """The share of the difference between clean and corrupted that an activation carries."""
+        return self._measure(
+            "patch", pairs, site=site, positions=positions, direction=direction, metric=metric
+        )
+
+    def attribution_patching(
+        self,
+        pairs: PromptPairs,
+        *,
+        site: str = "head_out",
+        positions: PositionsLike | None = None,
+        direction: Literal["denoising", "noising"] = "denoising",
+        metric: MetricLike = "logit_diff",
+    ) -> Finding:
+        """A first-order estimate of ``patch``: a screen, which says where to patch."""
+        return self._measure(
+            "attribution_patching",
+            pairs,
+            site=site,
+            positions=positions,
+            direction=direction,
+            metric=metric,
+        )
+
+    def ablate(
+        self,
+        prompts: PromptPairs | RepeatedTokens,
+        *,
+        heads: Sequence[str] | Literal["each"] = (),
+        mlps: Sequence[int] = (),
+        value: Value = "mean",
+        reference: PromptPairs | None = None,
+        positions: PositionsLike = "all",
+        metric: MetricLike = "logit_diff",
+        seed: int = 0,
+    ) -> Finding:
+        """How much worse the behaviour is without some heads and MLPs."""
+        return self._measure(
+            "ablate",
+            prompts,
+            heads=heads,
+            mlps=mlps,
+            value=value,
+            reference=reference,
+            positions=positions,
+            metric=metric,
+            seed=seed,
+        )
+
+    @contextmanager
+    def ablated(self, *, heads: Sequence[str] = (), mlps: Sequence[int] = ()) -> Iterator[Circuits]:
+        """While these heads and MLPs are zero, to measure anything without them."""
+        from pytest_circuits import measures
+
+        with measures.ablated(self.runs, heads=heads, mlps=mlps):
+            yield self
+
+    def faithfulness(
+        self,
+        pairs: PromptPairs,
+        circuit: Circuit,
+        *,
+        value: Value = "mean",
+        reference: PromptPairs | None = None,
+        positions: PositionsLike = "all",
+        direction: Literal["noising", "denoising"] = "noising",
+        ablated: Literal["complement", "circuit"] = "complement",
+        metric: MetricLike = "logit_diff",
+        seed: int = 0,
+        null: int = 0,
+    ) -> Finding:
+        """How much of the behaviour is left when everything but the circuit is ablated."""
+        return self._measure(
+            "faithfulness",
+            pairs,
+            circuit,
+            value=value,
+            reference=reference,
+            positions=positions,
+            direction=direction,
+            ablated=ablated,
+            metric=metric,
+            seed=seed,
+            null=null,
+        )
+
+    def completeness(
+        self,
+        pairs: PromptPairs,
+        circuit: Circuit,
+        *,
+        subsets: int = 20,
+        value: Value = "mean",
+        reference: PromptPairs | None = None,
+        positions: PositionsLike = "all",
+        direction: Literal["noising", "denoising"] = "noising",
+        metric: MetricLike = "logit_diff",
+        seed: int = 0,
+    ) -> Finding:
+        """Whether the circuit without a part of it is like the model without that part."""
+        return self._measure(
+            "completeness",
+            pairs,
+            circuit,
+            subsets=subsets,
+            value=value,
+            reference=reference,
+            positions=positions,
+            direction=direction,
+            metric=metric,
+            seed=seed,
+        )
+
+    def minimality(
+        self,
+        pairs: PromptPairs,
+        circuit: Circuit,
+        *,
+        subsets: int = 20,
+        value: Value = "mean",
+        reference: PromptPairs | None = None,
+        positions: PositionsLike = "all",
+        direction: Literal["noising", "denoising"] = "noising",
+        metric: MetricLike = "logit_diff",
+        seed: int = 0,
+    ) -> Finding:
+        """What each head of the circuit adds to it."""
+        return self._measure(
+            "minimality",
+            pairs,
+            circuit,
+            subsets=subsets,
+            value=value,
+            reference=reference,
+            positions=positions,
+            direction=direction,
+            metric=metric,
+            seed=seed,
+        )
+
+    def logit_diff(self, pairs: PromptPairs) -> Finding:
+        """How much the model prefers the answer to the wrong answer, in logits."""
+        return self._measure("logit_diff", pairs)
+
+    def accuracy(self, pairs: PromptPairs) -> Finding:
+        """How often the model prefers the answer to the wrong answer."""
+        return self._measure("accuracy", pairs)
+
+    def top_k_accuracy(self, pairs: PromptPairs, *, k: int = 5) -> Finding:
+        """How often the answer is among the k most likely tokens."""
+        return self._measure("top_k_accuracy", pairs, k=k)
+
+    def answer_probability(self, pairs: PromptPairs) -> Finding:
+        """How probable the answer is."""
+        return self._measure("answer_probability", pairs)
+
+    def repeat_loss(self, prompts: RepeatedTokens | None = None) -> Finding:
+        """The loss on the second occurrence of a repeated block, in nats."""
+        return self._measure("repeat_loss", prompts)
+
+    def text_loss(self, texts: str | Sequence[str]) -> Finding:
+        """The loss on a text, in nats a token."""
+        return self._measure("text_loss", texts)
+
+    def kl_divergence(self, pairs: PromptPairs, *, to: str | TransformerBridge | Runs) -> Finding:
+        """How far the model's answers are from another model's, in nats.
+
+        The other model is an alias of this run, a source, or a hooked model.
+        """
+        if isinstance(to, str):
+            to = self._other(to)
+        return self._measure("kl_divergence", pairs, to=to)
+
+    def _other(self, name: str) -> Runs:
+        from pytest_circuits.models import ModelError
+        from pytest_circuits.session import circuits_session
+
+        try:
+            return circuits_session(self._request.config).runs_of_other(name)
+        except ModelError as error:
+            raise failure(f"kl_divergence on {self.alias}: {error}") from None
+
+    def _measure(self, name: str, /, *args: Any, **options: Any) -> Finding:  # noqa: ANN401
+        from pytest_circuits import measures
+        from pytest_circuits.findings import InvalidFindingError
+        from pytest_circuits.models import ModelError
+        from pytest_circuits.prompts import PromptError
+
+        measure: Callable[..., Finding] = getattr(measures, name)
+        runs = self.runs
+        try:
+            with runs.untouched():
+                finding = measure(runs, *args, **options)
+                # Now, with the weights and hooks that the measure saw.
+                finding = replace(finding, canary=measures.canary(runs))
+        except (ModelError, PromptError, InvalidFindingError) as error:
+            # Measures name themselves where nobody else does.
+            problem = str(error).removeprefix(f"{name}: ")
+            raise failure(f"{name} on {self.alias}: {problem}") from None
+        self.findings.append(finding)
+        return finding

@@ -1,0 +1,243 @@
+"""What a claim is held against: a number, a share of another finding, or the null."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_circuits.findings import Finding
+
+#: Short of what is asked for, at most so many are named.
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a finding, with what a claim may ask about it.
+
+    Attributes:
+        name: of its head or cell; empty for a finding of one number.
+        value: the value.
+        error: its standard error.
+        low: its one-sided 95 % lower bound.
+        high: its one-sided 95 % upper bound.
+    """
+
+    name: str
+    value: float
+    error: float
+    low: float
+    high: float
+
+
+def check_usable(finding: Finding, measures: Sequence[str], helper: str) -> None:
+    """Refuse what a helper can't take.
+
+    Args:
+        finding: what it was given.
+        measures: the measures whose findings it takes; empty for all.
+        helper: its name.
+
+    Raises:
+        TypeError: if it is no finding of such a measure, or a screen.
+        AssertionError: if its values are fractions of a behaviour that is gone.
+    """
+    __tracebackhide__ = True
+    found = getattr(finding, "measure", type(finding).__name__)
+    if not hasattr(finding, "measure") or (measures and found not in measures):
+        names = " or ".join(f"`{name}`" for name in measures) or "a measure"
+        raise TypeError(f"{helper} takes what {names} found, and got {found}")
+    if finding.screen:
+        raise TypeError(
+            f"{found} is a screen, which says where to look: nothing can rest on it. Measure what "
+            f"it names with `patch`, and assert that."
+        )
+    check_defined(finding)
+
+
+def check_defined(finding: Finding) -> None:
+    """Refuse fractions of nothing.
+
+    Raises:
+        AssertionError: naming the behaviour that is gone.
+    """
+    __tracebackhide__ = True
+    if finding.undefined:
+        gone = finding.gone[0]
+        raise AssertionError(
+            f"{finding.quantity}: undefined, because there is nothing to be a fraction of\n"
+            f"  {gone.name.replace('_', ' ')} {gone.value:.3f} ± {gone.error:.3f} {gone.unit}"
+        )
+
+
+def values_of(finding: Finding) -> list[Value]:
+    """Every value, the largest first."""
+    import numpy as np
+
+    reach = finding.values - finding.lower_bounds()
+    cells = sorted(np.ndindex(finding.values.shape), key=lambda cell: -finding.values[cell])
+    return [
+        Value(
+            finding.cell_name(cell),
+            float(finding.values[cell]),
+            float(finding.errors[cell]),
+            float(finding.values[cell] - reach[cell]),
+            float(finding.values[cell] + reach[cell]),
+        )
+        for cell in cells
+    ]
+
+
+def hold_at_least(
+    finding: Finding,
+    at_least: float | Literal["null"],
+    *,
+    count: int = 1,
+    sure: bool = False,
+    of: Finding | None = None,
+) -> None:
+    """At least so many values are at least so much.
+
+    Args:
+        finding: the values.
+        at_least: how much; with ``of``, what share of that finding's value at the same rank; or
+            ``"null"`` for more than there is where there is nothing to find.
+        count: how many values.
+        sure: hold lower bounds instead of values.
+        of: the finding that ``at_least`` is a share of.
+
+    Raises:
+        AssertionError: naming the values that come closest, worst first.
+        ValueError: if the claim can't be made of this finding.
+    """
+    __tracebackhide__ = True
+    values = values_of(finding)
+    _check_count(finding, values, count)
+    _check_sure(finding, sure=sure)
+    if at_least == "null":
+        _hold_null(finding, values, count)
+        return
+    wanted = _thresholds(finding, float(at_least), count, of)
+    held = sorted(values, key=lambda one: -(one.low if sure else one.value))[:count]
+    missing = [
+        (least - (one.low if sure else one.value), one)
+        for least, one in zip(wanted, held, strict=True)
+        if (one.low if sure else one.value) < least
+    ]
+    if not missing:
+        return
+    what = "a lower bound" if sure else "a value"
+    share = "" if of is None else f" ({at_least:g} of the reference's)"
+    least = f"{wanted[-1]:g}{share}" if of is None else f"{wanted[-1]:.3f}{share}"
+    kind = "heads" if finding.axes == ("layer", "head") else "cells"
+    lines = [
+        f"  {one.name} {one.value:.3f} ± {one.error:.3f}: {short:.3f} short".replace("   ", "  ")
+        for short, one in sorted(missing, key=lambda entry: (-entry[0], entry[1].name))[:_SHOWN]
+    ]
+    reached = count - len(missing)
+    if of is None:
+        reached = sum((one.low if sure else one.value) >= wanted[0] for one in values)
+    head = f"{reached} of {count} {kind} with {what} of at least {least}"
+    if not finding.axes:
+        head = f"{'its lower bound' if sure else 'it'} should be at least {least} {finding.unit}"
+    raise AssertionError("\n".join([f"{finding.quantity}: {head}", *lines, *_companion(finding)]))
+
+
+def hold_at_most(
+    finding: Finding, at_most: float, *, sure: bool = False, of: Finding | None = None
+) -> None:
+    """No value is more than so much; arguments as for :func:`hold_at_least`.
+
+    Raises:
+        AssertionError: naming the values that are, worst first.
+        ValueError: if the claim can't be made of this finding.
+    """
+    __tracebackhide__ = True
+    values = values_of(finding)
+    _check_sure(finding, sure=sure)
+    most = _thresholds(finding, at_most, 1, of)[0]
+    over = [one for one in values if (one.high if sure else one.value) > most]
+    if not over:
+        return
+    share = "" if of is None else f" ({at_most:g} of the reference's)"
+    what = "its upper bound" if sure else "it"
+    head = f"{what} should be at most {most:g}{share} {finding.unit}"
+    if finding.axes:
+        head = f"{len(over)} of {len(values)} values above {most:g}{share}"
+    lines = [
+        f"  {one.name} {one.value:.3f} ± {one.error:.3f}: "
+        f"{(one.high if sure else one.value) - most:.3f} too much".replace("   ", "  ")
+        for one in over[:_SHOWN]
+    ]
+    raise AssertionError("\n".join([f"{finding.quantity}: {head}", *lines, *_companion(finding)]))
+
+
+def _thresholds(
+    finding: Finding, share: float, count: int, reference: Finding | None
+) -> list[float]:
+    """What each of the ``count`` largest values has to reach."""
+    __tracebackhide__ = True
+    if reference is None:
+        return [share] * count
+    from pytest_circuits.verdicts.comparable import differences
+
+    check_defined(reference)
+    other = differences(finding, reference)
+    if other:
+        raise ValueError(
+            f"{finding.quantity}: the reference is not the same quantity: {other[0].subject} is "
+            f"{other[0].before} there, and {other[0].after} here"
+        )
+    return [share * one.value for one in values_of(reference)[:count]]
+
+
+def _hold_null(finding: Finding, values: Sequence[Value], count: int) -> None:
+    __tracebackhide__ = True
+    if finding.axes and finding.role is None:
+        raise ValueError(f"{finding.measure} has no null to hold its values against")
+    names = {one.name or finding.measure: one for one in values}
+    if not finding.axes and not finding.nulls:
+        raise ValueError(f"{finding.measure} was measured without a null: ask for one (null=200)")
+    if finding.axes and not finding.nulls and finding.members():
+        raise ValueError(f"{finding.measure} has no null to hold its values against")
+    above = [name for name, null in finding.nulls.items() if null.rejected]
+    if len(above) >= count:
+        return
+    lines = [
+        f"  {name if finding.axes else ''} {names[name].value:.3f}, null {null.mean:.3f}, "
+        f"p {null.p:.3f}".replace("   ", "  ")
+        for name, null in sorted(finding.nulls.items(), key=lambda entry: -entry[1].p)[:_SHOWN]
+    ]
+    head = (
+        f"{len(above)} of {count} heads with more than their null"
+        if finding.axes
+        else "it should be more than its null"
+    )
+    raise AssertionError("\n".join([f"{finding.quantity}: {head}", *lines, *_companion(finding)]))
+
+
+def _check_count(finding: Finding, values: Sequence[Value], count: int) -> None:
+    __tracebackhide__ = True
+    if count < 1:
+        raise ValueError(f"heads is how many heads must hold, at least 1, not {count}")
+    if count > len(values):
+        what = "this model has" if finding.axes == ("layer", "head") else "there are"
+        raise ValueError(f"heads is {count}, and {what} only {len(values)}")
+
+
+def _check_sure(finding: Finding, *, sure: bool) -> None:
+    __tracebackhide__ = True
+    if sure and finding.clusters < 2:  # noqa: PLR2004
+        raise ValueError(
+            f"{finding.quantity}: sure=True needs two clusters of prompts or more for an interval"
+        )
+
+
+def _companion(finding: Finding) -> list[str]:
+    return [
+        f"  {behaviour.name.replace('_', ' ')} {behaviour.value:.3f} {behaviour.unit}"
+        for behaviour in finding.companion[:1]
+    ]

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from transformer_lens.utilities.statistics import success_rate_ci
+
+import pytest_circuits.findings.power
+from pytest_circuits.findings import (
+    Direction,
+    Finding,
+    PairingError,
+    Role,
+    enough_prompts,
+    paired_differences,
+)
+from pytest_circuits.findings.statistics import t95
+
+
+def number(spread: float, *, samples: int = 10, clusters: int = 10, **fields) -> Finding:
+    """A number whose clusters have that standard deviation."""
+    error = np.array(spread / math.sqrt(clusters))
+    made = Finding(
+        "logit_diff", "logit difference", "logits", Direction.HIGHER, (), np.array(3.0), error,
+        samples, clusters, {}, {"kind": "pairs"},
+    )  # fmt: skip
+    return replace(made, **fields)
+
+
+def heads(errors, values) -> Finding:
+    return replace(
+        number(1.0),
+        axes=("layer", "head"),
+        values=np.array([values]),
+        errors=np.array([errors]),
+        role=Role("heads", 0.4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("effect", "prompts"),
+    # One-sample t-tests, one-sided 5 %, 80 %: n = ((t₀.₉₅ + t₀.₈) / effect)² by tables of t.
+    [(2.0, 4), (1.0, 8), (0.8, 12), (0.5, 27), (0.2, 157), (0.1, 620)],
+)
+def test_as_many_prompts_as_the_formula_takes(effect, prompts):
+    assert enough_prompts(number(1.0), effect) == prompts
+
+
+@pytest.mark.parametrize("power", [0.5, 0.8, 0.95])
+def test_one_cluster_less_would_not_do(power):
+    n = enough_prompts(number(0.7), 0.3, power=power)
+
+    def least_fall(clusters):
+        # By its definition, with quantiles from elsewhere.
+        quantile = pytest_circuits.findings.power.t_quantile(power, clusters - 1)
+        return (t95(clusters) + quantile) * 0.7 / math.sqrt(clusters)
+
+    assert least_fall(n) <= 0.3 < least_fall(n - 1)
+
+
+@pytest.mark.parametrize("effect", [0.4, 0.8])
+def test_so_many_prompts_see_such_a_fall_as_often_as_asked(effect):
+    n = enough_prompts(number(1.0), effect)
+    draws = np.random.default_rng(0).normal(-effect, 1.0, size=(4000, n))
+
+    t = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / math.sqrt(n))
+
+    seen = success_rate_ci([bool(hit) for hit in t < -t95(n)])
+    assert seen.ci_low <= 0.82
+    assert seen.ci_high >= 0.79
+
+
+def test_prompts_come_in_clusters_as_large_as_they_are_here():
+    # Twelve clusters, two and a half prompts each.
+    assert enough_prompts(number(1.0, samples=25, clusters=10), 0.8) == 30
+
+
+def test_it_does_not_matter_how_many_prompts_the_spread_comes_from():
+    assert enough_prompts(number(1.0, samples=40, clusters=40), 0.8) == 12
+
+
+def test_it_takes_the_member_that_is_least_sure():
+    finding = heads([0.02, 0.1, 0.5], [0.9, 0.6, 0.1])  # the third is in no role
+
+    assert enough_prompts(finding, 0.2) == enough_prompts(number(0.1 * math.sqrt(10)), 0.2)
+    assert enough_prompts(replace(finding, role=None), 0.2) > enough_prompts(finding, 0.2)
+
+
+def test_what_prompts_have_in_common_needs_no_prompts():
+    rng = np.random.default_rng(1)
+    before = rng.normal(3, 2, size=10)
+    after = before + rng.normal(0, 0.5, size=10)
+    found, approved = (
+        number(samples.std(ddof=1), profiles={"logit_diff": samples}) for samples in (after, before)
+    )
+
+    paired = enough_prompts(found, 0.3, against=approved)
+
+    error = paired_differences(found, approved)["logit_diff"].error
+    assert paired == enough_prompts(number(error * math.sqrt(10)), 0.3)
+    assert paired < enough_prompts(found, 0.3) / 4
+    with pytest.raises(PairingError):
+        enough_prompts(found, 0.3, against=replace(approved, convention={"first_token": "none"}))
+
+
+def test_without_spread_two_clusters_are_enough():
+    assert enough_prompts(number(0.0), 1e-9) == 2
+
+
+@pytest.mark.parametrize("drop", [0, -0.1, math.nan, math.inf])
+def test_a_drop_is_above_0(drop):
+    with pytest.raises(ValueError, match=r"drop is what has to be seen, a number above 0, not"):
+        enough_prompts(number(1.0), drop)
+
+
+@pytest.mark.parametrize("power", [0.3, 1, 80, math.nan])
+def test_a_power_is_a_share(power):
+    with pytest.raises(ValueError, match=r"power is a share from 0\.5 to below 1"):
+        enough_prompts(number(1.0), 0.1, power=power)
+
+
+def test_a_finding_without_an_error_or_a_role_is_refused():
+    with pytest.raises(ValueError, match="logit_diff has no error to reckon with"):
+        enough_prompts(number(math.nan, clusters=1), 0.1)
+    with pytest.raises(ValueError, match="logit_diff has no heads to reckon with"):
+        enough_prompts(heads([0.1], [0.1]), 0.1)
