@@ -77,12 +77,12 @@ def _details(baseline: Baseline) -> Iterator[str]:
             f"{finding.role.name} ({finding.role.threshold:g} or more{sides}): "
             f"{', '.join(members) or 'none'}"
         )
-    elif nulls:
+        if nulls:
+            yield f"not told from their null: {', '.join(nulls.values())}"
+    elif nulls:  # of one number
         told = all(null.rejected for null in finding.nulls.values())
-        yield f"{'more than its null' if told else 'not told from its null'}: {', '.join(nulls.values())}"
-        nulls = {}
-    if nulls:
-        yield f"not told from their null: {', '.join(nulls.values())}"
+        words = "more than its null" if told else "not told from its null"
+        yield f"{words}: {', '.join(nulls.values())}"
     if finding.canary is not None:
         yield f"canary {finding.canary.loss:.3f} nats a token ({finding.canary.kind})"
     yield f"tolerance: {baseline.tolerance.origin}"

@@ -79,7 +79,7 @@ def attention_between(
         tokenized,
         "attention_between",
         cells=cells,
-        convention={"score": f"A[{query}, {key}]"},
+        convention={"score": f"A[{query}, {key}]", "indices": digest(cells)},
         role=Role(f"{query}→{key} heads", ROLE_THRESHOLD),
     )
 

@@ -16,6 +16,7 @@ from pytest_circuits.measures.common import (
     profiles,
 )
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
+from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import Runs, as_runs, copied_logits, exact, run_prompts
 
 if TYPE_CHECKING:
@@ -43,9 +44,8 @@ def copying_scores(
     at the token, norm′ the head's own layer norm applied anew, the value's bias included, the norm
     behind the attention applied where there is one (Gemma 2 and 3), norm the final one applied to
     the head's output alone; score = share of tokens that are among the k largest of their own
-    logits, ties lost (Wang et al.
-    2022, §3.1, appendix C). Published implementations differ in which of these
-    norms they apply, so that scores are comparable within one of them alone.
+    logits, ties lost (Wang et al. 2022, §3.1, appendix C). Published implementations differ in
+    which of these norms they apply, so that scores are comparable within one of them alone.
 
     Args:
         model: a hooked model, or its runs.
@@ -94,6 +94,7 @@ def copying_scores(
             **pairs_convention(tokenized),
             "score": f"own token in the top {k}",
             "tokens": ", ".join(map(str, at)),
+            "indices": digest(where),
             "norms": "layer's own, behind attention where there is one, final; each anew",
         },
         role=role,

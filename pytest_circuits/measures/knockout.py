@@ -17,6 +17,7 @@ from pytest_circuits.measures.repeated import (
     repeated_convention,
     repeated_record,
 )
+from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import (
     ZERO,
     Nodes,
@@ -157,7 +158,9 @@ def knockout_on_pairs(
         {
             **pairs_convention(tokenized, made.formula),
             "ablation": words,
-            "positions": "all" if where is None else ", ".join(where.names),
+            **({"positions": "all"} if where is None else where.convention),
+            # What stands in for a prompt is taken from its template.
+            **({} if value == "zero" else {"templates": digest(tokenized.templates)}),
         },
         of_pairs(runs, tokenized),
     )

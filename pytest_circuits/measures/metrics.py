@@ -151,10 +151,12 @@ def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: Tokenize
     def read(logits: Tensor, rows: tuple[int, ...]) -> Tensor:
         numbers = metric(logits, *_answers(logits, rows, tokenized))
         if not isinstance(numbers, torch.Tensor) or numbers.shape != (len(rows),):
-            shape = tuple(getattr(numbers, "shape", ())) or type(numbers).__name__
+            given = f"a {type(numbers).__name__}"
+            if isinstance(numbers, torch.Tensor):
+                given = f"a tensor of shape {tuple(numbers.shape)}"
             raise ValueError(
                 f"{name} must give one number for each of {len(rows)} rows of logits, and gave "
-                f"{shape}"
+                f"{given}"
             )
         return numbers
 

@@ -118,8 +118,8 @@ def patch(
         InvalidFindingError: if the model's numbers are not finite.
         ValueError: for an unknown site, direction or metric.
     """
-    plan = _plan(model, pairs, site, positions, direction=direction, metric=metric)
-    return plan.finding("patch", plan.sweep)
+    plan = _plan("patch", model, pairs, site, positions, direction=direction, metric=metric)
+    return plan.finding(plan.sweep)
 
 
 def attribution_patching(
@@ -143,16 +143,25 @@ def attribution_patching(
     it.
 
     Arguments, values and errors as for :func:`patch`; ``finding.screen`` is true, and
-    ``raw["patched"]`` holds the estimate.
+    ``raw["patched"]`` holds the estimate. Noising with ``kl`` is refused: the KL from the clean
+    run has no slope there.
     """
-    plan = _plan(model, pairs, site, positions, direction=direction, metric=metric)
-    return plan.finding("attribution_patching", plan.estimate, screen=True)
+    if metric == "kl" and direction == "noising":
+        raise ValueError(
+            "noising starts at the clean run, where the KL from it has no slope, so that every "
+            "estimate would be 0; take direction='denoising' or another metric"
+        )
+    plan = _plan(
+        "attribution_patching", model, pairs, site, positions, direction=direction, metric=metric
+    )
+    return plan.finding(plan.estimate, screen=True)
 
 
 @dataclass(frozen=True)
 class _Plan:
     """What is patched where, and what is known before it is."""
 
+    measure: str
     runs: Runs
     tokenized: TokenizedPairs
     site: Site
@@ -238,7 +247,7 @@ class _Plan:
         return (self.runs.layers, *heads, *places)
 
     def finding(
-        self, measure: str, numbers: Callable[[], NDArray[np.float64]], *, screen: bool = False
+        self, numbers: Callable[[], NDArray[np.float64]], *, screen: bool = False
     ) -> Finding:
         """The finding, its numbers made only if there is a difference to carry."""
         quantity, does = _DIRECTIONS[self.direction]
@@ -251,14 +260,14 @@ class _Plan:
         # No gap to carry, so no passes to find out how much of it is carried.
         if not companion[-1].indistinct:
             patched = numbers()
-            check_finite(measure, f"patched {self.metric.quantity}", patched)
+            check_finite(self.measure, f"patched {self.metric.quantity}", patched)
             raw["patched"] = patched
             numerators = patched - self.start.reshape(-1, *[1] * len(self.shape))
             values, errors = ratio_and_error(numerators, self.goal - self.start, clusters)
         of_heads = self.axes == ("layer", "head")
         kind = "key-value heads" if of_heads and self.shape[1] != self.runs.heads else "heads"
         return Finding(
-            measure=measure,
+            measure=self.measure,
             quantity=quantity,
             unit=f"fraction of the {self.metric.quantity}",
             direction=Direction.TWO_SIDED,
@@ -312,10 +321,12 @@ class _Plan:
             "site": self.site.name,
             "patching": f"{self.direction}, {where}",
             quantity: "ratio of means over prompts",
+            **({} if self.positions is None else self.positions.convention),
         }
 
 
 def _plan(
+    measure: str,
     model: TransformerBridge | Runs,
     pairs: PromptPairs,
     site: str,
@@ -338,6 +349,6 @@ def _plan(
     clean_run = run_prompts(runs, tokenized.clean)
     made = make_metric(metric, tokenized, clean_run)
     clean, corrupted = made.of(clean_run), made.of(run_prompts(runs, tokenized.corrupted))
-    check_finite("patch", f"clean {made.quantity}", clean)
-    check_finite("patch", f"corrupted {made.quantity}", corrupted)
-    return _Plan(runs, tokenized, place, where, direction, made, clean, corrupted)
+    check_finite(measure, f"clean {made.quantity}", clean)
+    check_finite(measure, f"corrupted {made.quantity}", corrupted)
+    return _Plan(measure, runs, tokenized, place, where, direction, made, clean, corrupted)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_circuits.prompts import PromptError
+from pytest_circuits.prompts.pairs import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_circuits.findings import Json
     from pytest_circuits.prompts import TokenizedPairs
 
 #: Every position, all of them at once, or some by name or index.
@@ -27,6 +29,11 @@ class Positions:
 
     names: tuple[str, ...]
     indices: tuple[tuple[int, ...], ...]
+
+    @property
+    def convention(self) -> dict[str, Json]:
+        """The choice of them: a name may stand for another token in other prompts."""
+        return {"positions": ", ".join(self.names), "indices": digest(self.indices)}
 
 
 def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Positions | None:
@@ -53,7 +60,7 @@ def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Posit
                 f"(positions=[-2, -1])."
             )
         wanted: Sequence[str | int] = range(tokenized.lengths[0])
-    elif isinstance(positions, str) or not positions:
+    elif isinstance(positions, str | int) or not positions:
         raise ValueError(f"positions is 'each', 'all' or a list of names, not {positions!r}")
     else:
         wanted = positions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pytest_circuits.prompts.pairs import PromptError, digest
+from pytest_circuits.prompts.errors import PromptError
+from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.repeated import RepeatedTokens
 from pytest_circuits.prompts.tokens import bos_id
 

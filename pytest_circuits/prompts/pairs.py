@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.prompts.encoding import encode, show
+from pytest_circuits.prompts.entries import Entry, read_entries
+from pytest_circuits.prompts.errors import PromptError
 from pytest_circuits.prompts.tokens import bos_id
 
 if TYPE_CHECKING:
@@ -17,10 +20,6 @@ if TYPE_CHECKING:
 END = "END"
 
 _FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
-
-
-class PromptError(ValueError):
-    """Prompts are unfit for what was asked; the message shows which and why."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class PromptPairs:
     wrong_answers: tuple[str, ...]
     clusters: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
-    positions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    positions: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     name: str = "pairs"
 
     def __init__(
@@ -165,36 +164,23 @@ class PromptPairs:
     def __repr__(self) -> str:
         return f"<PromptPairs {self.name}: {len(self)}>"
 
-    @classmethod
-    def from_json(cls, path: str | Path) -> PromptPairs:
+    @staticmethod
+    def from_json(path: str | Path) -> PromptPairs:
         """Read pairs from a JSON file: a list of objects, one a pair.
 
         Each object has ``clean``, ``corrupted``, ``answer``, ``wrong_answer``, and may have
-        ``cluster``, ``template`` and ``positions`` (texts by name).
+        ``cluster``, ``template`` and ``positions``: an object of the clean prompt up to and
+        including each named token, with the same names in every entry.
 
         Raises:
             PromptError: if the file is anything else; the message names file and entry.
         """
         path = Path(path)
+        entries = read_entries(path)
         try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise PromptError(f"{path}: can't be read as JSON ({error})") from error
-        if not isinstance(entries, list) or not entries:
-            raise PromptError(f"{path}: holds no list of prompt pairs")
-        for number, entry in enumerate(entries):
-            _check_entry(path, number, entry)
-        names = dict.fromkeys(name for entry in entries for name in entry.get("positions", {}))
-        return cls(
-            clean=[entry["clean"] for entry in entries],
-            corrupted=[entry["corrupted"] for entry in entries],
-            answers=[entry["answer"] for entry in entries],
-            wrong_answers=[entry["wrong_answer"] for entry in entries],
-            clusters=[str(entry.get("cluster", i)) for i, entry in enumerate(entries)],
-            templates=[str(entry.get("template", "")) for entry in entries],
-            positions={name: [entry["positions"][name] for entry in entries] for name in names},
-            name=path.name,
-        )
+            return pairs_of(entries, name=path.name)
+        except PromptError as error:
+            raise PromptError(f"{path}: {error}") from error
 
     @property
     def hash(self) -> str:
@@ -213,7 +199,7 @@ class PromptPairs:
         bos = bos_id(tokenizer)
         first = [] if bos is None else [bos]
         ids = {
-            column: [_encode(tokenizer, text) for text in getattr(self, column)]
+            column: [encode(tokenizer, text) for text in getattr(self, column)]
             for column in _FIELDS
         }
         for column in ("answers", "wrong_answers"):
@@ -222,7 +208,7 @@ class PromptPairs:
                     raise PromptError(
                         f"pair {number}: {column[:-1].replace('_', ' ')} "
                         f"{getattr(self, column)[number]!r} is {len(tokens)} tokens, not one:\n"
-                        f"  {_show(tokenizer, tokens)}\n"
+                        f"  {show(tokenizer, tokens)}\n"
                         f"Choose a word that is a single token here (mind the leading space)."
                     )
         for number, (clean, corrupted) in enumerate(
@@ -232,8 +218,8 @@ class PromptPairs:
                 raise PromptError(
                     f"pair {number}: {len(clean)} tokens in the clean prompt, "
                     f"{len(corrupted)} in the corrupted one:\n"
-                    f"  clean     {_show(tokenizer, clean)}\n"
-                    f"  corrupted {_show(tokenizer, corrupted)}\n"
+                    f"  clean     {show(tokenizer, clean)}\n"
+                    f"  corrupted {show(tokenizer, corrupted)}\n"
                     f"Patching puts a position of one into the same position of the other."
                 )
         return TokenizedPairs(
@@ -290,54 +276,31 @@ def _end(
     tokens: Sequence[int],
 ) -> int:
     """The index of the last token of a text with which the tokens begin."""
-    start = _encode(tokenizer, prefix)
+    start = encode(tokenizer, prefix)
     if not start or start != list(tokens[: len(start)]):
         raise PromptError(
             f"pair {number}: position {name!r} ends within a token:\n"
-            f"  {_show(tokenizer, tokens)}\n  {_show(tokenizer, start)}\n"
+            f"  {show(tokenizer, tokens)}\n  {show(tokenizer, start)}\n"
             f"Give the prompt up to and including the token that has the name."
         )
     return len(start) - 1
 
 
-def _check_entry(path: Path, number: int, entry: object) -> None:
-    needed = ("clean", "corrupted", "answer", "wrong_answer")
-    keys = set(entry) if isinstance(entry, dict) else set()
-    missing = [key for key in needed if key not in keys]
-    unknown = sorted(keys - {*needed, "cluster", "template", "positions"})
-    if missing or unknown:
-        what = f"lacks {', '.join(missing)}" if missing else f"has unknown {', '.join(unknown)}"
-        raise PromptError(
-            f"{path}: entry {number} {what}; a pair has {', '.join(needed)} and "
-            f"perhaps cluster, template, positions"
-        )
-    assert isinstance(entry, dict)
-    for key in needed:
-        if not isinstance(entry[key], str):
-            raise PromptError(f"{path}: entry {number} has {key} {entry[key]!r}, which is no text")
-
-
-def _encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
-    try:
-        tokens = tokenizer.encode(text, add_special_tokens=False)
-    except Exception as error:  # a tokenizer without an unknown token raises a bare Exception
-        raise PromptError(_unknown(text, str(error))) from error
-    unknown = tokenizer.unk_token_id
-    if unknown is not None and unknown in tokens and tokenizer.unk_token not in text:
-        raise PromptError(_unknown(text, _show(tokenizer, tokens)))
-    return [int(token) for token in tokens]
-
-
-def _unknown(text: str, detail: str) -> str:
-    return (
-        f"{text!r} has words that this model's tokenizer doesn't know:\n  {detail}\n"
-        f"Write the prompt with words of its vocabulary."
+def pairs_of(entries: Sequence[Entry], name: str) -> PromptPairs:
+    """Pairs put together from single ones, which all name the same positions."""
+    return PromptPairs(
+        clean=[entry.clean for entry in entries],
+        corrupted=[entry.corrupted for entry in entries],
+        answers=[entry.answer for entry in entries],
+        wrong_answers=[entry.wrong_answer for entry in entries],
+        clusters=[entry.cluster for entry in entries],
+        templates=[entry.template for entry in entries],
+        positions={
+            position: [entry.positions[position] for entry in entries]
+            for position in entries[0].positions
+        },
+        name=name,
     )
-
-
-def _show(tokenizer: Any, tokens: Sequence[int]) -> str:  # noqa: ANN401
-    # As Python writes them, so that a line break in a prompt breaks no message.
-    return "|".join(repr(tokenizer.decode([token]))[1:-1] for token in tokens)
 
 
 def digest(value: object) -> str:

@@ -6,7 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.prompts.pairs import PromptError, digest
+from pytest_circuits.prompts.errors import PromptError
+from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.tokens import bos_id
 
 if TYPE_CHECKING:

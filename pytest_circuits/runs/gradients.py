@@ -37,6 +37,7 @@ def gradients(
 
     Raises:
         ModelError: if the model has no such site.
+        ValueError: if the number has no gradient.
     """
     check_site(runs, site)
     found = []
@@ -46,8 +47,14 @@ def gradients(
         added: list[Tensor] = []
         hooks = [(site.at(layer), _add_nothing(added)) for layer in range(runs.layers)]
         logits = runs.forward(tokens, hooks, differentiable=True)[:, -1]
+        numbers = read(logits, rows)
+        if not numbers.requires_grad:
+            raise ValueError(
+                "this metric has no gradient (it counts, ranks or detaches), so that nothing can "
+                "be estimated from one; patch instead"
+            )
         # Prompts don't touch each other, so the gradient of their sum holds each one's own.
-        back = torch.autograd.grad(read(logits, rows).sum(), added)
+        back = torch.autograd.grad(numbers.sum(), added)
         found.append(tuple(site.by_position(exact(gradient)) for gradient in back))
     return found
 

@@ -110,6 +110,20 @@ def test_clusters_are_read_from_json_where_they_are_given(tmp_path):
     assert PromptPairs.from_json(str(file)).clusters == ("x", "x", "2")
 
 
+def test_positions_and_templates_are_read_from_json(tmp_path):
+    file = tmp_path / "prompts.json"
+    entry = {"clean": "a b", "corrupted": "a c", "answer": "d", "wrong_answer": "e"}
+    named = {"positions": {"first": "a", "second": "a b"}}
+    swapped = {"positions": {"second": "a b", "first": "a"}}
+    entries = [{**entry, **named, "template": "x"}, {**entry, **swapped, "template": 7}]
+    file.write_text(json.dumps(entries), encoding="utf-8")
+
+    read = PromptPairs.from_json(file)
+
+    assert read.positions == {"first": ("a", "a"), "second": ("a b", "a b")}
+    assert read.templates == ("x", "7")
+
+
 FULL = '{"clean": "a", "corrupted": "b", "answer": "c", "wrong_answer": "d"}'
 
 
@@ -129,6 +143,23 @@ FULL = '{"clean": "a", "corrupted": "b", "answer": "c", "wrong_answer": "d"}'
         ('["a"]', "entry 0 lacks clean, corrupted, answer, wrong_answer"),
         (f'[{FULL[:-1]}, "answers": "x"}}]', "entry 0 has unknown answers"),
         ("[" + FULL.replace('"a"', "1") + "]", "entry 0 has clean 1, which is no text"),
+        (f'[{FULL[:-1]}, "template": ["x"]}}]', "entry 0 has template ['x'], which is neither a"),
+        (f'[{FULL[:-1]}, "cluster": true}}]', "entry 0 has cluster True, which is neither a text"),
+        (f'[{FULL[:-1]}, "positions": ["a"]}}]', "entry 0 has positions ['a']; they are an object"),
+        (f'[{FULL[:-1]}, "positions": {{"X": 1}}}}]', "entry 0 has position 'X' at 1, which is no"),
+        (
+            f'[{FULL[:-1]}, "positions": {{"X": "a"}}}}, {FULL}]',
+            "entry 1 names the positions (none), entry 0 'X'; every pair names the same",
+        ),
+        (
+            f'[{FULL}, {FULL[:-1]}, "positions": {{"X": "a", "Y": "a"}}}}]',
+            "entry 1 names the positions 'X', 'Y', entry 0 (none); every pair names the same",
+        ),
+        (
+            f'[{FULL[:-1]}, "positions": {{"X": "b"}}}}]',
+            "pair 0: position 'X' is 'b', with which its clean prompt does not begin",
+        ),
+        (f'[{FULL[:-1]}, "positions": {{"END": "a"}}}}]', "END is the last position of every"),
     ],
 )
 def test_a_bad_json_file_is_refused_with_its_place(tmp_path, text, message):
@@ -247,3 +278,106 @@ def test_a_word_that_becomes_the_unknown_token_is_named():
         PromptPairs(["ab"], ["az"], ["a"], ["b"]).check(splitting_tokenizer())
 
     assert "a|<unk>" in str(error.value)
+
+
+NAMED = {
+    "clean": ["a b c", "a b", "b c d e"],
+    "corrupted": ["a x c", "x b", "b x d e"],
+    "answers": ["d", "d", "d"],
+    "wrong_answers": ["e", "e", "e"],
+    "positions": {"letter": ["a b", "a", "b c"], "last": ["a b c", "a b", "b c d e"]},
+}
+
+
+def test_a_named_token_has_an_index_in_every_prompt(tokenizer):
+    tokenized = PromptPairs(**NAMED).check(tokenizer)
+
+    assert tokenized.at("letter") == tokenized.positions["letter"] == (2, 1, 2)
+    for clean, corrupted, at in zip(
+        tokenized.clean, tokenized.corrupted, tokenized.at("letter"), strict=True
+    ):
+        assert [i for i in range(len(clean)) if clean[i] != corrupted[i]] == [at]
+    assert tokenized.lengths == (3, 4, 5)
+
+
+def test_the_last_position_is_named_anyway(tokenizer):
+    tokenized = PromptPairs(**NAMED).check(tokenizer)
+
+    assert tokenized.at("END") == tokenized.at("last") == tokenized.at(-1) == (3, 2, 4)
+
+
+def test_an_index_counts_from_either_end(tokenizer):
+    tokenized = PromptPairs(**NAMED).check(tokenizer)
+
+    assert tokenized.at(0) == (0, 0, 0)
+    assert tokenized.at(2) == (2, 2, 2)
+    assert tokenized.at(-3) == (1, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        ("S2", "these prompts name no position 'S2'; they name letter, last, END"),
+        (3, "there is no position 3 in a prompt of 3 tokens"),
+        (-4, "there is no position -4 in a prompt of 3 tokens"),
+    ],
+)
+def test_a_position_that_a_prompt_lacks_is_refused(tokenizer, position, message):
+    with pytest.raises(PromptError) as error:
+        PromptPairs(**NAMED).check(tokenizer).at(position)
+
+    assert str(error.value) == message
+
+
+def test_without_bos_positions_count_from_the_first_word():
+    made = PromptPairs(["abc"], ["acc"], ["a"], ["b"], positions={"b": ["ab"]})
+
+    assert made.check(splitting_tokenizer()).at("b") == (1,)
+
+
+def test_a_position_within_a_token_is_refused_with_the_tokens(tokenizer):
+    made = PromptPairs(["a beta"], ["a gamma"], ["d"], ["e"], positions={"X": ["a b"]})
+
+    with pytest.raises(PromptError) as error:
+        made.check(tokenizer)
+
+    assert str(error.value) == (
+        "pair 0: position 'X' ends within a token:\n"
+        "  a|beta\n"
+        "  a|b\n"
+        "Give the prompt up to and including the token that has the name."
+    )
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        ({"X": ["a b"]}, "3 clean prompts, and 1 positions['X']"),
+        ({"X": "abc"}, "positions['X'] is a list of texts, one for each pair"),
+        ({"X": ["a", "", "b"]}, "pair 1: position 'X' is '', with which its clean prompt"),
+        ({"X": ["a", "b", "b"]}, "pair 1: position 'X' is 'b', with which its clean prompt"),
+        ({"END": ["a", "a", "b"]}, "END is the last position of every prompt"),
+    ],
+)
+def test_positions_that_do_not_fit_the_prompts_are_refused(positions, message):
+    with pytest.raises(PromptError) as error:
+        PromptPairs(**{**NAMED, "positions": positions})
+
+    assert str(error.value).startswith(message)
+
+
+def test_templates_are_labels_that_tokenized_pairs_keep(tokenizer):
+    labels = ("x", "y", "x")
+
+    assert PromptPairs(**NAMED, templates=labels).check(tokenizer).templates == labels
+    assert PromptPairs(**NAMED).check(tokenizer).templates == ("", "", "")
+    with pytest.raises(PromptError, match="3 clean prompts, and 1 templates"):
+        PromptPairs(**NAMED, templates=["x"])
+
+
+def test_positions_and_templates_are_part_of_equality_and_not_of_the_hash_of_texts():
+    named = PromptPairs(**NAMED)
+    plain = PromptPairs(**{**NAMED, "positions": {}})
+
+    assert named != plain
+    assert named.hash == plain.hash

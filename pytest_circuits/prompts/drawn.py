@@ -1,0 +1,134 @@
+"""Prompt pairs that are drawn, and drawn again without the words a tokenizer splits."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import warnings
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_circuits.prompts.encoding import is_single_token
+from pytest_circuits.prompts.errors import PromptError, PromptWarning
+from pytest_circuits.prompts.pairs import PromptPairs, TokenizedPairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+_T = TypeVar("_T")
+
+#: A message shows this many words at most.
+_SHOWN = 12
+
+
+class DrawnPairs(PromptPairs):
+    """Prompt pairs from a builder.
+
+    As text they are what is drawn from all of the builder's words. When they meet a tokenizer
+    that does not have some of these words as the prompts need them (usually as single tokens),
+    the same seed draws as many pairs from the other words; a :class:`PromptWarning` and
+    :attr:`TokenizedPairs.dropped` say which words were left out.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[Collection[str]], PromptPairs],
+        words: Sequence[str],
+        *,
+        what: str = "words that are not single tokens here",
+        fits: Callable[[Any, str], bool] = is_single_token,
+    ) -> None:
+        """Draw the pairs.
+
+        Args:
+            draw: given words to leave out, the pairs without them; raises PromptError if too few
+                words remain.
+            words: every word that may be drawn.
+            what: what a dropped word is, in the plural.
+            fits: given a tokenizer and a word, whether the prompts can have it.
+        """
+        pairs = draw(())
+        super().__init__(
+            pairs.clean,
+            pairs.corrupted,
+            pairs.answers,
+            pairs.wrong_answers,
+            clusters=pairs.clusters,
+            templates=pairs.templates,
+            positions=pairs.positions,
+            name=pairs.name,
+        )
+        self._draw = draw
+        self._words = words
+        self._what = what
+        self._fits = fits
+
+    def check(self, tokenizer: Any) -> TokenizedPairs:  # noqa: ANN401 — any Hugging Face tokenizer
+        """Tokenize the pairs; those with words that don't fit here are replaced by others.
+
+        Raises:
+            PromptError: if too few words remain, or the pairs don't fit for another reason.
+        """
+        dropped = tuple(sorted(word for word in self._words if not self._fits(tokenizer, word)))
+        if not dropped:
+            return super().check(tokenizer)
+        words = f"{len(dropped)} {self._what}: {_some(dropped)}"
+        try:
+            pairs = self._draw(frozenset(dropped))
+        except PromptError as error:
+            raise PromptError(
+                f"{self.name} leaves out {words}\n"
+                f"Too few are left ({error}){self._trouble(tokenizer)}"
+            ) from error
+        tokenized = pairs.check(tokenizer)
+        warnings.warn(f"{self.name}: dropped {words}", PromptWarning, stacklevel=2)
+        return dataclasses.replace(tokenized, dropped=dropped)
+
+    def _trouble(self, tokenizer: Any) -> str:  # noqa: ANN401
+        """What is wrong with the pairs as they are, as the end of a message."""
+        try:
+            super().check(tokenizer)
+        except PromptError as error:
+            return f":\n{error}"
+        return "."
+
+
+class Stream:
+    """Draws that are the same on every machine: those of ``random.Random(seed).random()``."""
+
+    def __init__(self, seed: int | str) -> None:
+        self._random = random.Random(seed).random  # noqa: S311 — a reproducible draw is the point
+
+    def below(self, count: int) -> int:
+        """A whole number from 0 to ``count − 1``."""
+        return int(self._random() * count)
+
+    def coin(self) -> bool:
+        """True in half of the draws."""
+        return self._random() < 0.5  # noqa: PLR2004
+
+    def choose(self, items: Sequence[_T]) -> _T:
+        """One of the items."""
+        return items[self.below(len(items))]
+
+    def take(self, items: list[_T]) -> _T:
+        """One of the items, which is removed from them."""
+        return items.pop(self.below(len(items)))
+
+
+def check_count(builder: str, n: int, most: int, *, even: bool = False) -> None:
+    """Refuse a number of pairs that a builder can't give.
+
+    Raises:
+        PromptError: if ``n`` is none of the numbers there are.
+    """
+    least = 2 if even else 1
+    if most < least:
+        raise PromptError(f"{builder} has no pairs of these words")
+    if not least <= n <= most or (even and n % 2):
+        number = "an even number of pairs" if even else "a number of pairs"
+        raise PromptError(f"{builder} gives {number} from {least} to {most}")
+
+
+def _some(words: Sequence[str]) -> str:
+    more = len(words) - _SHOWN
+    return ", ".join(words[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
