@@ -47,8 +47,9 @@ def logit_lens(
     """What the model would answer if it stopped after each layer.
 
     logits after layer l = W_U norm(resid_post_l) + b_U at the last position, the final norm applied
-    anew to each layer's stream, before final soft-capping (nostalgebraist 2020). Of these logits
-    the reading is taken, and its mean over prompts. It is no attribution: the norm's scale differs
+    anew to each layer's stream, and soft-capped where the model's logits are (nostalgebraist 2020):
+    transformer-lens' ``logit_readout``. Of these logits the reading is taken, and its mean over
+    prompts. It is no attribution: the norm's scale differs
     from layer to layer, so that differences between layers are not what a layer adds (see
     :func:`component_attribution`).
 
@@ -93,7 +94,7 @@ def logit_lens(
         errors=error,
         convention={
             **pairs_convention(tokenized, f"{formula}, last position"),
-            "lens": "final norm anew on resid_post, unembedding, before final soft-capping",
+            "lens": "final norm anew on resid_post, unembedding, soft cap where there is one",
         },
         companion=answer_companion(differences, tokenized.clusters),
         **of_pairs(runs, tokenized),
@@ -119,11 +120,8 @@ def _read(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs, read: str) 
 
 
 def _check_identity(runs: Runs, run: PromptRun) -> None:
-    cap = float(getattr(runs.bridge.cfg, "output_logits_soft_cap", -1.0) or -1.0)
     for group in run.groups:
         logits = read_out(runs, group.residuals[-1])
-        if cap > 0:
-            logits = cap * (logits / cap).tanh()
         miss = float((logits - group.logits).abs().max())
         allowed = _IDENTITY[logits.dtype] * max(1.0, float(group.logits.abs().max()))
         if not miss <= allowed:

@@ -216,9 +216,8 @@ class _Plan:
     def estimate(self) -> NDArray[np.float64]:
         """What :meth:`sweep` would give if the model were linear."""
         back = gradients(self.runs, self.site, self.target, self.metric.read)
-        here = record(self.runs, self.target, self.site)
-        if self.site.name == "resid_mid":  # put in, and seen, as what the attention adds
-            here = record(self.runs, self.target, SITES["attn_out"])
+        seen_as = SITES[self.site.stands_for or self.site.name]
+        here = record(self.runs, self.target, seen_as)
         given = to_put_in(self.runs, self.site, self.source, self.target)
         effects = np.zeros((len(self.target), *self.shape))
         for rows, *parts in zip(here.rows, given, here.layers, back, strict=True):

@@ -22,10 +22,10 @@ def copied_logits(
 ) -> Iterator[tuple[int, Sequence[int], Tensor]]:
     """The logits of what a head's OV circuit makes of the stream after the first layer.
 
-    Every layer gets the residual stream behind the first one, and every head attends to the
-    query's own position alone: so z is what its values are there, through the layer's own norm,
-    biases and groups, whatever the architecture. What z W_O is then goes through the norm behind
-    the attention, where there is one, the final norm and the unembedding.
+    Every layer gets the residual stream behind the first one, so that its values are those of
+    that stream, through the layer's own norm, biases and groups, whatever the architecture. A
+    head's values times W_O, which is what it writes if it attends to one position alone, go
+    through the norm behind the attention, where there is one, and then to the end of the stream.
 
     Args:
         runs: the model.
@@ -43,8 +43,7 @@ def copied_logits(
         for layer in range(runs.layers):
             hooks += [
                 (SITES["resid_pre"].at(layer), _instead(stream.layers[group][0])),
-                (SITES["head_pattern"].at(layer), _own_position),
-                (SITES["head_out"].at(layer), _keep(values, layer)),
+                (SITES["head_v"].at(layer), _keep(values, layer)),
             ]
         runs.forward(tokens, hooks)
         where = torch.tensor([list(positions[row]) for row in rows], device=runs.device)
@@ -53,12 +52,13 @@ def copied_logits(
             yield layer, rows, _logits(runs, layer, values[layer][everyone, where])
 
 
-def _logits(runs: Runs, layer: int, z: Tensor) -> Tensor:
-    """From values ``[row, position, head, d_head]`` to logits, vocabulary in place of d_head."""
+def _logits(runs: Runs, layer: int, values: Tensor) -> Tensor:
+    """From values ``[row, position, key-value head, d_head]`` to every head's logits."""
     bridge: Any = runs.bridge
     block = bridge.blocks[layer]
+    own = values.repeat_interleave(runs.heads // values.shape[2], dim=2)
     with torch.no_grad():
-        written = torch.einsum("nphk,hkd->nphd", z, block.attn.W_O.to(z.dtype))
+        written = torch.einsum("nphk,hkd->nphd", own, block.attn.W_O.to(own.dtype))
         behind = getattr(block, "ln1_post", None)
         if behind is not None:
             flat: Tensor = behind(written.flatten(0, 2)[None])[0]
@@ -73,14 +73,8 @@ def _instead(value: Tensor) -> Callable[..., Tensor]:
     return hook
 
 
-def _own_position(pattern: Tensor, **_: object) -> Tensor:
-    return torch.eye(pattern.shape[-1], dtype=pattern.dtype, device=pattern.device).expand_as(
-        pattern
-    )
-
-
 def _keep(values: dict[int, Tensor], layer: int) -> Callable[..., None]:
-    def hook(z: Tensor, **_: object) -> None:
-        values[layer] = z.detach().clone()
+    def hook(value: Tensor, **_: object) -> None:
+        values[layer] = value.detach().clone()
 
     return hook

@@ -1,10 +1,10 @@
-"""Reading the residual stream as the model reads its end: final norm and unembedding."""
+"""Reading the residual stream as the model reads its end."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
+from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def read_out(runs: Runs, residual: Tensor) -> Tensor:
     """The logits that these vectors would give at the end of the residual stream.
 
-    The final norm looks at each anew. Final soft-capping is left out.
+    They go through the final norm, which looks at each anew, the unembedding, and what the model
+    does with its logits then (soft-capping): transformer-lens' own reading.
 
     Args:
         runs: the model.
@@ -23,9 +24,14 @@ def read_out(runs: Runs, residual: Tensor) -> Tensor:
 
     Returns:
         logits ``[…, vocabulary]``.
+
+    Raises:
+        ModelError: if the model reads its last residual stream otherwise.
     """
-    bridge: Any = runs.bridge
-    with torch.no_grad():
-        rows = residual.reshape(1, -1, residual.shape[-1])
-        logits: Tensor = bridge.unembed(bridge.ln_final(rows))[0]
-    return logits.reshape(*residual.shape[:-1], -1)
+    from transformer_lens.tools.analysis.logit_lens import logit_readout
+
+    try:
+        return logit_readout(runs.bridge, residual).values
+    except (ValueError, NotImplementedError) as error:
+        family = type(runs.bridge.original_model).__name__
+        raise ModelError(f"{family} has no logit lens: {error}") from error

@@ -10,7 +10,7 @@ import torch
 
 from pytest_circuits.runs.prompted import grouped
 from pytest_circuits.runs.runs import exact
-from pytest_circuits.runs.sites import SITES, record
+from pytest_circuits.runs.sites import SITES, mix, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def patch_cells(
                 chosen = [_of_rows(cell, rows) for cell in cells[part]]
                 logits = runs.forward(
                     tokens.repeat(len(chosen), 1),
-                    [(site.at(layer), _put_in(site, values, chosen))],
+                    [(site.at(layer), _put_in(values, chosen))],
                 )[:, -1]
                 numbers = exact(read(logits, rows * len(chosen))).numpy()
                 results[list(rows), layer, part] = numbers.reshape(len(chosen), len(rows)).T
@@ -97,14 +97,16 @@ def to_put_in(
     runs: Runs, site: Site, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]
 ) -> list[tuple[Tensor, ...]]:
     """What a site's hook gets to put in, ``[group][layer]``, tensors ``[row, position, …]``."""
-    given = [tuple(layers) for layers in record(runs, source, site).layers]
-    if site.name != "resid_mid":
-        return given
-    # It is put in as what the attention would have to add for it.
-    before = record(runs, target, SITES["resid_pre"]).layers
+    given = record(runs, source, site).layers
+    if site.stands_for is None:
+        return [tuple(layers) for layers in given]
+    # What the attention would have to add for that stream, or what a head mixes by that pattern
+    # of the values that it has.
+    other = record(runs, target, SITES["resid_pre" if site.name == "resid_mid" else "head_v"])
+    make = torch.sub if site.name == "resid_mid" else mix
     return [
-        tuple(mid - pre for mid, pre in zip(mids, pres, strict=True))
-        for mids, pres in zip(given, before, strict=True)
+        tuple(make(value, there) for value, there in zip(*layers, strict=True))
+        for layers in zip(given, other.layers, strict=True)
     ]
 
 
@@ -120,13 +122,12 @@ def _of_rows(cell: Cell, rows: tuple[int, ...]) -> Cell:
     return Cell(cell.head, tuple(cell.position[row] for row in rows))
 
 
-def _put_in(site: Site, source: Tensor, cells: Sequence[Cell]) -> Callable[..., Tensor]:
+def _put_in(source: Tensor, cells: Sequence[Cell]) -> Callable[..., Tensor]:
     everyone = torch.arange(len(source), device=source.device)
 
     def hook(value: Tensor, **_: object) -> Tensor:
         patched = value.clone()
-        rows = site.by_position(patched)
-        copies = rows.view(len(cells), -1, *rows.shape[1:])
+        copies = patched.view(len(cells), -1, *patched.shape[1:])
         for cell, copy in zip(cells, copies, strict=True):
             place: tuple[slice | Tensor | int, ...] = (slice(None), slice(None))
             if cell.position is not None:

@@ -27,30 +27,27 @@ class Site:
         hook: the name of its hook point in a block.
         of_heads: whether there is one for each head.
         grouped: whether that is a key-value head, which several query heads may share.
-        pattern: whether it is an attention pattern, ``[row, head, query, key]`` where other sites
-            have ``[row, position, head, …]``.
+        stands_for: what is put in at the hook point in its stead, if not what the site holds.
     """
 
     name: str
     hook: str
     of_heads: bool = False
     grouped: bool = False
-    pattern: bool = False
+    stands_for: str | None = None
 
     def at(self, layer: int) -> str:
         """The full name of its hook point in a layer."""
         return f"blocks.{layer}.{self.hook}"
 
-    def by_position(self, value: Tensor) -> Tensor:
-        """A view with the axes ``[row, position, …]``, heads third where there are any."""
-        return value.transpose(1, 2) if self.pattern else value
 
-
-#: What the attention adds to the residual stream is where resid_mid is put in, too: the second
-#: norm's input is but one of two ways on from there.
+#: Two sites are put in as something else. resid_mid as what the attention adds to the residual
+#: stream: the second norm's input is but one of two ways on from there. head_pattern as what the
+#: head then mixes: some families' attention (GPT-Neo, GPT-J, OPT) shows its pattern only after it
+#: has used it.
 _SITES = (
     Site("resid_pre", "hook_in"),
-    Site("resid_mid", "hook_attn_out"),
+    Site("resid_mid", "hook_attn_out", stands_for="attn_out"),
     Site("resid_post", "hook_out"),
     Site("attn_out", "hook_attn_out"),
     Site("mlp_out", "hook_mlp_out"),
@@ -58,12 +55,15 @@ _SITES = (
     Site("head_q", "attn.hook_q", of_heads=True),
     Site("head_k", "attn.hook_k", of_heads=True, grouped=True),
     Site("head_v", "attn.hook_v", of_heads=True, grouped=True),
-    Site("head_pattern", "attn.hook_pattern", of_heads=True, pattern=True),
+    Site("head_pattern", "attn.hook_z", of_heads=True, stands_for="head_out"),
 )
 SITES = {site.name: site for site in _SITES}
 
-_RESID_MID = "hook_resid_mid"
-#: How far resid_pre + attn_out may miss resid_mid, as a share of its largest value.
+_RESID_MID, _PATTERN, _VALUES = "hook_resid_mid", "attn.hook_pattern", "attn.hook_v"
+#: What else is recorded for a site that is put in as something else.
+_ALSO = {"resid_mid": ("hook_in", _RESID_MID), "head_pattern": (_PATTERN, _VALUES)}
+#: How far resid_pre + attn_out may miss resid_mid, or pattern times values z, as a share of the
+#: largest value.
 _IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
@@ -128,34 +128,60 @@ def check_site(runs: Runs, site: Site) -> None:
 
 def _record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activations:
     rows, layers = [], []
+    parts = (site.hook, *_ALSO.get(site.name, ()))
     for group, tokens in grouped(runs, prompts):
+        found = []
         seen: dict[str, Tensor] = {}
-        names = [site.at(layer) for layer in range(runs.layers)]
-        if site.name == "resid_mid":
-            others = ("hook_in", _RESID_MID)
-            names += [f"blocks.{layer}.{part}" for layer in range(runs.layers) for part in others]
+        names = [f"blocks.{layer}.{part}" for layer in range(runs.layers) for part in parts]
         runs.forward(tokens, [(name, _keep(seen, name)) for name in names])
+        for layer in range(runs.layers):
+            held = {part: seen[f"blocks.{layer}.{part}"] for part in parts}
+            if site.stands_for is None:
+                found.append(held[site.hook])
+            else:
+                found.append(_mid(runs, held) if site.name == "resid_mid" else _mixed(runs, held))
         rows.append(group)
-        if site.name == "resid_mid":
-            layers.append(tuple(_mid(runs, seen, layer) for layer in range(runs.layers)))
-        else:
-            layers.append(
-                tuple(site.by_position(seen[site.at(layer)]) for layer in range(runs.layers))
-            )
+        layers.append(tuple(found))
     return Activations(tuple(rows), tuple(layers))
 
 
-def _mid(runs: Runs, seen: dict[str, Tensor], layer: int) -> Tensor:
+def _mid(runs: Runs, held: dict[str, Tensor]) -> Tensor:
     """The stream between attention and MLP, if it is what putting it in takes it to be."""
-    mid = seen[f"blocks.{layer}.{_RESID_MID}"]
-    summed = seen[f"blocks.{layer}.hook_in"] + seen[f"blocks.{layer}.hook_attn_out"]
-    if not bool((mid - summed).abs().max() <= _IDENTITY[mid.dtype] * mid.abs().max()):
+    summed = held["hook_in"] + held["hook_attn_out"]
+    if not _near(held[_RESID_MID], summed):
         raise ModelError(
-            f"{type(runs.bridge.original_model).__name__} can't be patched at resid_mid: there the "
+            f"{type(runs.bridge.original_model).__name__} has no resid_mid: there the "
             f"stream is not what came before plus what the attention adds.\n"
             f"Use resid_pre, attn_out or mlp_out."
         )
-    return mid
+    return held[_RESID_MID]
+
+
+def _mixed(runs: Runs, held: dict[str, Tensor]) -> Tensor:
+    """The pattern, ``[row, query, head, key]``, if heads mix their values by it."""
+    pattern = held[_PATTERN].transpose(1, 2)
+    if not _near(held["attn.hook_z"], mix(pattern, held[_VALUES])):
+        raise ModelError(
+            f"{type(runs.bridge.original_model).__name__} has no head_pattern: its heads do "
+            f"not mix their values by what is seen of it.\nUse head_out, head_q or head_k."
+        )
+    return pattern
+
+
+def mix(pattern: Tensor, values: Tensor) -> Tensor:
+    """What heads mix by a pattern: z, ``[row, query, head, d_head]``.
+
+    Args:
+        pattern: ``[row, query, head, key]``.
+        values: ``[row, key, key-value head, d_head]``; successive heads share one.
+    """
+    own = values.repeat_interleave(pattern.shape[2] // values.shape[2], dim=2)
+    return torch.einsum("nqhk,nkhd->nqhd", pattern, own)
+
+
+def _near(held: Tensor, made: Tensor) -> bool:
+    # What is not finite is near: that is for whoever reads it to tell.
+    return not bool((held - made).abs().max() > _IDENTITY[held.dtype] * held.abs().max())
 
 
 def _keep(seen: dict[str, Tensor], name: str) -> Callable[..., None]:
