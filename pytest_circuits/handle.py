@@ -296,7 +296,7 @@ class Circuits:
 
     def _measure(self, name: str, /, *args: Any, **options: Any) -> Finding:  # noqa: ANN401
         from pytest_circuits import measures
-        from pytest_circuits.findings import InvalidFindingError
+        from pytest_circuits.findings import ChoiceError, InvalidFindingError
         from pytest_circuits.models import ModelError
         from pytest_circuits.prompts import PromptError
 
@@ -307,7 +307,7 @@ class Circuits:
                 finding = measure(runs, *args, **options)
                 # Now, with the weights and hooks that the measure saw.
                 finding = replace(finding, canary=measures.canary(runs))
-        except (ModelError, PromptError, InvalidFindingError) as error:
+        except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Measures name themselves where nobody else does.
             problem = str(error).removeprefix(f"{name}: ")
             raise failure(f"{name} on {self.alias}: {problem}") from None

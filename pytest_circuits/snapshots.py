@@ -224,7 +224,7 @@ class CircuitSnapshot(SnapshotAssertion):
 
     @property
     def approved(self) -> Finding:
-        """What the last comparison was held against, or the finding itself where it is new.
+        """What the last comparison was held against; the finding itself if it is new, or approved.
 
         It is there to claim shares of: ``assert_behaviour(loss, at_most=1.1,
         of=circuit_snapshot.approved)``.
@@ -253,7 +253,7 @@ class CircuitSnapshot(SnapshotAssertion):
             )
         if data.screen:
             raise TypeError(
-                f"{data.measure} is a screen, which says where to look: no baseline is made of it. "
+                f"{data.measure} is a screen, which only says where to look.\n"
                 f"Measure what it names with `patch`, and compare that."
             )
         name = self._custom_index or ""
@@ -271,6 +271,10 @@ class CircuitSnapshot(SnapshotAssertion):
         )
         approve = verdict.kind is not Kind.PRESERVED and (
             self.update or (self.update_new and verdict.kind is Kind.NEW)
+        )
+        # What is approved now is what claims hold from now on.
+        self._approved = (
+            data if recalled is None or approve else loads(str(recalled), "the baseline").finding
         )
         nothing = nothing_to_approve(data) if approve else None
         if nothing:

@@ -39,6 +39,9 @@ COPIED_LOGIT = 20.0
 _MATCH = 400.0
 _REST = 200.0
 
+# Parts of the names of embeddings' parameters.
+_EMBEDS = ("embed", "wte", "wpe")
+
 
 def word_tokenizer(words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
     """A tokenizer whose tokens are ``<bos>`` (id 0) and the words (ids 1, 2, …), split at spaces.
@@ -183,8 +186,7 @@ def tiny_checkpoint(
 
     Two layers of four heads, d_model 32, 64 positions; ``llama`` has RMS norms, rotary positions
     and two key-value heads, ``gpt2`` LayerNorms, biases, learned positions and tied embeddings.
-    Every parameter is drawn anew, so that none holds a value that hides a mistake: matrices
-    N(0, 1.5 / fan-in), embeddings N(0, 0.5²), norm weights 1 + N(0, 0.3²), biases N(0, 0.3²).
+    Every parameter is drawn by :func:`draw_parameters`.
 
     Args:
         folder: where to write; made if need be.
@@ -203,24 +205,45 @@ def tiny_checkpoint(
 
     with torch.random.fork_rng(devices=[]):  # weights are initialised only to be replaced
         model = _tiny_model(architecture, 1 + len(words))
+    draw_parameters(model, seed)
+    folder = Path(folder)
+    cast("torch.nn.Module", model).to(dtype=getattr(torch, dtype))
+    model.save_pretrained(folder)
+    word_tokenizer(words).save_pretrained(folder)
+    return folder
+
+
+def draw_parameters(model: PreTrainedModel, seed: int = 0, *, variance: float = 1.5) -> None:
+    """Draw every parameter of a model anew, so that none holds a value that hides a mistake.
+
+    Matrices are N(0, variance / fan-in), embeddings N(0, 0.5²), norm weights 1 + N(0, 0.3²), biases
+    N(0, 0.3²). Tied weights are tied again.
+
+    Args:
+        model: a Hugging Face model; it is changed in place.
+        seed: seed of the weights.
+        variance: of what a matrix makes of inputs of variance 1. The larger, the sharper is
+            attention.
+    """
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    # GPT-2 stores its matrices [in, out], all others [out, in].
+    transposed = {
+        f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Conv1D)
+    }
     draw = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
         noise = torch.randn(parameter.shape, generator=draw)
         if parameter.ndim == 1:
             is_norm_weight = name.endswith("weight")
             parameter.data = 0.3 * noise + float(is_norm_weight)
-        elif "embed" in name or "wte" in name or "wpe" in name:
+        elif any(part in name for part in _EMBEDS):
             parameter.data = 0.5 * noise
         else:
-            # GPT-2 stores its matrices [in, out], Llama [out, in].
-            fan_in = parameter.shape[0 if architecture == "gpt2" else 1]
-            parameter.data = noise * (1.5 / fan_in) ** 0.5
+            fan_in = parameter.shape[0 if name in transposed else -1]
+            parameter.data = noise * (variance / fan_in) ** 0.5
     model.tie_weights()
-    folder = Path(folder)
-    cast("torch.nn.Module", model).to(dtype=getattr(torch, dtype))
-    model.save_pretrained(folder)
-    word_tokenizer(words).save_pretrained(folder)
-    return folder
 
 
 def _tiny_model(architecture: str, vocabulary: int) -> PreTrainedModel:

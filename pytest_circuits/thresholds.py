@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -47,14 +48,15 @@ def check_usable(finding: Finding, measures: Sequence[str], helper: str) -> None
     """
     __tracebackhide__ = True
     found = getattr(finding, "measure", type(finding).__name__)
-    if not hasattr(finding, "measure") or (measures and found not in measures):
-        names = " or ".join(f"`{name}`" for name in measures) or "a measure"
-        raise TypeError(f"{helper} takes what {names} found, and got {found}")
-    if finding.screen:
+    if getattr(finding, "screen", False):
         raise TypeError(
-            f"{found} is a screen, which says where to look: nothing can rest on it. Measure what "
-            f"it names with `patch`, and assert that."
+            f"{found} is a screen, which only says where to look.\n"
+            f"Measure what it names with `patch`, and assert that."
         )
+    if not hasattr(finding, "measure") or (measures and found not in measures):
+        *others, last = [f"`{name}`" for name in measures] or ["a measure"]
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise TypeError(f"{helper} takes what {names} found, and got {found}")
     check_defined(finding)
 
 
@@ -118,31 +120,34 @@ def hold_at_least(
     _check_count(finding, values, count)
     _check_sure(finding, sure=sure)
     if at_least == "null":
+        if of is not None:
+            raise ValueError('at_least="null" is no share of another finding: leave `of` out')
         _hold_null(finding, values, count)
         return
-    wanted = _thresholds(finding, float(at_least), count, of)
+    wanted = _thresholds(finding, at_least, count, of)
     held = sorted(values, key=lambda one: -(one.low if sure else one.value))[:count]
     missing = [
-        (least - (one.low if sure else one.value), one)
+        (least - (one.low if sure else one.value), least, one)
         for least, one in zip(wanted, held, strict=True)
         if (one.low if sure else one.value) < least
     ]
     if not missing:
         return
-    what = "a lower bound" if sure else "a value"
-    share = "" if of is None else f" ({at_least:g} of the reference's)"
-    least = f"{wanted[-1]:g}{share}" if of is None else f"{wanted[-1]:.3f}{share}"
-    kind = "heads" if finding.axes == ("layer", "head") else "cells"
+    missing.sort(key=lambda entry: (-entry[0], entry[2].name))
     lines = [
-        f"  {one.name} {one.value:.3f} ± {one.error:.3f}: {short:.3f} short".replace("   ", "  ")
-        for short, one in sorted(missing, key=lambda entry: (-entry[0], entry[1].name))[:_SHOWN]
+        # Of another finding, every head has a threshold of its own.
+        f"{_line(one)}: {short:.3f} short" + (f" of {least:.3f}" if of and finding.axes else "")
+        for short, least, one in missing[:_SHOWN]
     ]
     reached = count - len(missing)
     if of is None:
         reached = sum((one.low if sure else one.value) >= wanted[0] for one in values)
-    head = f"{reached} of {count} {kind} with {what} of at least {least}"
+    what = "a lower bound" if sure else "a value"
+    share = f"{at_least:g}" if of is None else f"{at_least:g} of the reference's"
+    head = f"{reached} of {count} {_kind(finding)} with {what} of at least {share}"
     if not finding.axes:
-        head = f"{'its lower bound' if sure else 'it'} should be at least {least} {finding.unit}"
+        what = "its lower bound" if sure else "it"
+        head = f"{what} should be at least {_amount(finding, wanted[0], at_least, of)}"
     raise AssertionError("\n".join([f"{finding.quantity}: {head}", *lines, *_companion(finding)]))
 
 
@@ -160,16 +165,19 @@ def hold_at_most(
     _check_sure(finding, sure=sure)
     most = _thresholds(finding, at_most, 1, of)[0]
     over = [one for one in values if (one.high if sure else one.value) > most]
+    over.sort(key=lambda one: -(one.high if sure else one.value))
     if not over:
         return
-    share = "" if of is None else f" ({at_most:g} of the reference's)"
     what = "its upper bound" if sure else "it"
-    head = f"{what} should be at most {most:g}{share} {finding.unit}"
+    head = f"{what} should be at most {_amount(finding, most, at_most, of)}"
     if finding.axes:
-        head = f"{len(over)} of {len(values)} values above {most:g}{share}"
+        what = "an upper bound" if sure else "a value"
+        share = (
+            f"{most:g}" if of is None else f"{most:.3f} ({at_most:g} of the reference's largest)"
+        )
+        head = f"{len(over)} of {len(values)} {_kind(finding)} with {what} above {share}"
     lines = [
-        f"  {one.name} {one.value:.3f} ± {one.error:.3f}: "
-        f"{(one.high if sure else one.value) - most:.3f} too much".replace("   ", "  ")
+        f"{_line(one)}: {(one.high if sure else one.value) - most:.3f} too much"
         for one in over[:_SHOWN]
     ]
     raise AssertionError("\n".join([f"{finding.quantity}: {head}", *lines, *_companion(finding)]))
@@ -180,6 +188,8 @@ def _thresholds(
 ) -> list[float]:
     """What each of the ``count`` largest values has to reach."""
     __tracebackhide__ = True
+    if not math.isfinite(share):
+        raise ValueError(f"{finding.quantity}: a threshold is a number, not {share}")
     if reference is None:
         return [share] * count
     from pytest_circuits.verdicts.comparable import differences
@@ -191,24 +201,52 @@ def _thresholds(
             f"{finding.quantity}: the reference is not the same quantity: {other[0].subject} is "
             f"{other[0].before} there, and {other[0].after} here"
         )
-    return [share * one.value for one in values_of(reference)[:count]]
+    strongest = values_of(reference)[:count]
+    for one in strongest:
+        # Nine tenths of it would be more than all of it.
+        if one.value < 0:
+            what = f"{one.name} has" if one.name else "it is"
+            raise ValueError(
+                f"{finding.quantity}: no share of the reference is a threshold where {what} "
+                f"{one.value:.3f}"
+            )
+    return [share * one.value for one in strongest]
+
+
+def _amount(finding: Finding, threshold: float, share: float, of: Finding | None) -> str:
+    """The threshold of one number in words: ``2 logits``, ``0.8 of the logit difference``."""
+    unit = finding.unit.removeprefix("fraction ").removeprefix("share ")
+    if of is None:
+        return f"{threshold:g} {unit}"
+    return f"{threshold:.3f} {unit} ({share:g} of the reference's)"
+
+
+def _line(one: Value) -> str:
+    return "  " + f"{one.name} {one.value:.3f} ± {one.error:.3f}".lstrip()
+
+
+def _kind(finding: Finding) -> str:
+    """What the values are of."""
+    if finding.axes == ("layer", "head"):
+        return "heads"
+    return f"{finding.axes[0]}s" if len(finding.axes) == 1 else "cells"
 
 
 def _hold_null(finding: Finding, values: Sequence[Value], count: int) -> None:
     __tracebackhide__ = True
-    if finding.axes and finding.role is None:
+    if finding.direction == "lower":
+        raise ValueError(f"{finding.quantity}: less is better, and more than a null no claim")
+    if not finding.nulls and finding.measure == "faithfulness":
+        raise ValueError("faithfulness was measured without a null: ask for one (null=200)")
+    # No head may be strong enough to have one, which is no reason to refuse.
+    if not finding.nulls and (finding.role is None or finding.members()):
         raise ValueError(f"{finding.measure} has no null to hold its values against")
-    names = {one.name or finding.measure: one for one in values}
-    if not finding.axes and not finding.nulls:
-        raise ValueError(f"{finding.measure} was measured without a null: ask for one (null=200)")
-    if finding.axes and not finding.nulls and finding.members():
-        raise ValueError(f"{finding.measure} has no null to hold its values against")
+    named = {one.name or finding.measure: one for one in values}
     above = [name for name, null in finding.nulls.items() if null.rejected]
     if len(above) >= count:
         return
     lines = [
-        f"  {name if finding.axes else ''} {names[name].value:.3f}, null {null.mean:.3f}, "
-        f"p {null.p:.3f}".replace("   ", "  ")
+        f"{_line(named[name])}, null {null.mean:.3f}, p {null.p:.3f}"
         for name, null in sorted(finding.nulls.items(), key=lambda entry: -entry[1].p)[:_SHOWN]
     ]
     head = (

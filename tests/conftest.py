@@ -20,5 +20,6 @@ def _not_in_ci(monkeypatch):
     for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     for name in list(os.environ):
-        if name.startswith("PYTEST_CIRCUITS_"):
+        # A run inside a test is nobody's worker, though the test may be in one.
+        if name.startswith(("PYTEST_CIRCUITS_", "PYTEST_XDIST_")):
             monkeypatch.delenv(name)

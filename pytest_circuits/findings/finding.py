@@ -35,6 +35,10 @@ _HEADS = ("layer", "head")
 SIGNIFICANT = 0.05
 
 
+class ChoiceError(ValueError):
+    """A measure was asked for what there is not; the message says what there is."""
+
+
 class InvalidFindingError(ValueError):
     """A measure's numbers can't be a finding."""
 
@@ -361,9 +365,11 @@ class Finding:
     def __str__(self) -> str:
         lines = [f"{self.measure} ({self.unit}, {self.samples} samples)"]
         if self.axes:
+            shown = {self.cell_name(cell): cell for cell in self._ranked()[:8]}
+            width = max(7, *map(len, shown))
             lines += [
-                f"  {self.cell_name(c):<7} {self.values[c]:>8.3f} ± {self.errors[c]:.3f}"
-                for c in self._ranked()[:8]
+                f"  {name:<{width}} {self.values[cell]:>8.3f} ± {self.errors[cell]:.3f}"
+                for name, cell in shown.items()
             ]
         else:
             lines.append(f"  {float(self.values):.3f} ± {float(self.errors):.3f}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, Direction, Finding, Head, Role
+from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Finding, Head, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import behaviour, profiles
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs, knockout_on_repeated
@@ -77,12 +77,12 @@ def ablate(
 
     Raises:
         PromptError: if the prompts don't fit the model, or the reference the prompts.
-        ValueError: for a head or an MLP that the model doesn't have, or nothing to ablate.
+        ChoiceError: for a head or an MLP that the model doesn't have, or nothing to ablate.
     """
     runs = as_runs(model)
     if isinstance(prompts, RepeatedTokens):
         if reference is not None or positions != "all" or metric != "logit_diff":
-            raise ValueError(
+            raise ChoiceError(
                 "repeated tokens are ablated at all positions, against their control sequences, "
                 "and measured by their repeat loss"
             )
@@ -100,11 +100,11 @@ def ablate(
     others = nodes(runs, mlps=mlps)
     if isinstance(heads, str):
         if heads != "each":
-            raise ValueError(f"heads is a list of labels, or 'each', not {heads!r}")
+            raise ChoiceError(f"heads is a list of labels, or 'each', not {heads!r}")
         return _each(out, others)
     chosen = nodes(runs, [Head.parse(label) for label in heads]) | others
     if not (chosen.heads.any() or chosen.mlps.any()):
-        raise ValueError("there is nothing to ablate: name heads or mlps")
+        raise ChoiceError("there is nothing to ablate: name heads or mlps")
     return _together(out, chosen)
 
 
@@ -124,7 +124,7 @@ def ablated(
         mlps: layers whose MLPs' outputs are zeroed.
 
     Raises:
-        ValueError: for one that the model doesn't have.
+        ChoiceError: for one that the model doesn't have.
     """
     runs = as_runs(model)
     with silenced(runs, nodes(runs, [Head.parse(label) for label in heads], mlps)):

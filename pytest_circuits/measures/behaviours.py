@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pytest_circuits.findings import Direction, Finding
+from pytest_circuits.findings import ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error
 from pytest_circuits.measures.common import (
     ATTENTION,
@@ -21,6 +21,7 @@ from pytest_circuits.measures.logit_difference import answer_companion, answer_d
 from pytest_circuits.measures.metrics import read_kl, read_probability
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
+from pytest_circuits.prompts import PromptError
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.texts import tokenize_texts
 from pytest_circuits.prompts.tokens import bos_id
@@ -86,17 +87,21 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
 
     Raises:
         PromptError, InvalidFindingError: as for :func:`accuracy`.
-        ValueError: if k is below 1.
+        ChoiceError: if k is below 1.
     """
     if k < 1:
-        raise ValueError(f"k is 1 or more, not {k}")
+        raise ChoiceError(f"k is 1 or more, not {k}")
     runs, tokenized, differences = _run(model, pairs, "top_k_accuracy")
 
     def hit(group: PromptGroup) -> Tensor:
         right = torch.tensor([tokenized.answers[row] for row in group.rows], device=runs.device)
         return (group.logits > group.logits.gather(1, right[:, None])).sum(-1) < k
 
-    hits = run_prompts(runs, tokenized.clean).gather(hit).numpy()
+    run = run_prompts(runs, tokenized.clean)
+    # No number is above NaN, so that it would lift the answer.
+    largest = run.gather(lambda group: group.logits.amax(-1)).numpy()
+    check_finite("top_k_accuracy", "logits", largest)
+    hits = run.gather(hit).numpy()
     return _number(
         runs,
         tokenized,
@@ -224,11 +229,14 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
         error of that ratio over texts (none for a single one).
 
     Raises:
-        PromptError: if a text is empty, has words that the tokenizer doesn't know, or is too long.
+        PromptError: if there is no text, or one is empty, has words that the tokenizer doesn't
+            know, or is too long.
         InvalidFindingError: if the model's numbers are not finite.
     """
     runs = as_runs(model)
     given = [texts] if isinstance(texts, str) else list(texts)
+    if not given:
+        raise PromptError("there is no text whose loss could be measured")
     sequences = tokenize_texts(runs.tokenizer, given, int(runs.bridge.cfg.n_ctx))
     losses = run_texts(runs, sequences).losses
     sums = np.array([one.sum() for one in losses])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, Direction, Finding
+from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.measures.ablation import names_of
 from pytest_circuits.measures.common import behaviour
@@ -83,7 +83,7 @@ class CircuitRuns:
     def parts(self, circuit: Circuit, subsets: int, seed: int) -> dict[str, Nodes]:
         """Named groups, and random subsets of the circuit, by name."""
         if subsets < 0:
-            raise ValueError(f"subsets is how many random subsets, not {subsets}")
+            raise ChoiceError(f"subsets is how many random subsets, not {subsets}")
         runs = self.out.runs
         groups = circuit.groups if len(circuit.groups) > 1 else {}
         parts = {name: nodes(runs, heads) for name, heads in groups.items()}
@@ -96,7 +96,7 @@ class CircuitRuns:
                     part |= node
             parts[f"random {number}"] = part
         if not parts:
-            raise ValueError(f"{circuit.name} names no groups: ask for random subsets")
+            raise ChoiceError(f"{circuit.name} names no groups: ask for random subsets")
         return parts
 
     def fraction(
@@ -158,10 +158,10 @@ def circuit_runs(
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer, or the reference the pairs.
-        ValueError: for heads or MLPs that the model doesn't have, or an unknown choice.
+        ChoiceError: for heads or MLPs that the model doesn't have, or an unknown choice.
     """
     if choices.direction not in _DIRECTIONS:
-        raise ValueError(f"direction is {' or '.join(_DIRECTIONS)}, not {choices.direction!r}")
+        raise ChoiceError(f"direction is {' or '.join(_DIRECTIONS)}, not {choices.direction!r}")
     runs = as_runs(model)
     members = nodes(runs, circuit.heads, circuit.mlps)
     denoising = choices.direction == "denoising"

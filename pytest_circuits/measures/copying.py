@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pytest_circuits.findings import Direction, Finding, Role
+from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     check_finite,
@@ -61,12 +61,12 @@ def copying_scores(
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer, or name no such position.
         InvalidFindingError: if the model's numbers are not finite.
-        ValueError: if k is below 1, or no position is named.
+        ChoiceError: if k is below 1, or no position is named.
     """
     if isinstance(at, str) or not at:
-        raise ValueError(f"at is a list of positions, not {at!r}")
+        raise ChoiceError(f"at is a list of positions, not {at!r}")
     if k < 1:
-        raise ValueError(f"k is 1 or more, not {k}")
+        raise ChoiceError(f"k is 1 or more, not {k}")
     runs = as_runs(model)
     tokenized = pairs.check(runs.tokenizer)
     indices = [tokenized.at(position) for position in at]
@@ -77,6 +77,9 @@ def copying_scores(
     for layer, rows, logits in copied_logits(runs, tokenized.clean, where):
         own = torch.tensor([[tokenized.clean[row][p] for p in where[row]] for row in rows])
         own = own.to(logits.device)[:, :, None, None].expand(*logits.shape[:-1], 1)
+        # NaN is above nothing, so that it would count as a copy.
+        largest = exact(logits.amax(-1)).numpy()
+        check_finite("copying_scores", f"what heads of layer {layer} write", largest)
         # A head that writes nothing gives all tokens the same logit, and copies none of them.
         hits = (logits >= logits.gather(-1, own)).sum(-1) <= k  # [row, position, head]
         samples[list(rows), layer] = exact(hits).mean(1).numpy()

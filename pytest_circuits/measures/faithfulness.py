@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pytest_circuits.findings import Direction, Finding, Null
+from pytest_circuits.findings import ChoiceError, Direction, Finding, Null
 from pytest_circuits.measures.ablation import names_of
 from pytest_circuits.measures.circuit_runs import Choices, circuit_runs, side
 from pytest_circuits.runs import Nodes, Runs, Value
@@ -85,10 +85,10 @@ def faithfulness(
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer, or the reference the pairs.
-        ValueError: for heads or MLPs that the model doesn't have, or an unknown choice.
+        ChoiceError: for heads or MLPs that the model doesn't have, or an unknown choice.
     """
     if ablated not in _SETS:
-        raise ValueError(f"ablated is {' or '.join(_SETS)}, not {ablated!r}")
+        raise ChoiceError(f"ablated is {' or '.join(_SETS)}, not {ablated!r}")
     choices = Choices(value, reference, positions, direction, metric, seed)
     runs = circuit_runs(model, pairs, circuit, choices)
     kept = runs.circuit if ablated == "complement" else runs.whole - runs.circuit
@@ -100,7 +100,10 @@ def faithfulness(
         errors,
         quantity="faithfulness" if ablated == "complement" else "left without the circuit",
         direction=Direction.HIGHER if ablated == "complement" else Direction.LOWER,
-        convention={"set": f"{ablated} is ablated"},
+        convention={
+            "set": f"{ablated} is ablated",
+            **({"null": f"{null} random circuits, seed {seed}"} if null else {}),
+        },
     )
     finding = replace(
         finding,
@@ -120,7 +123,6 @@ def faithfulness(
     return replace(
         finding,
         nulls={"faithfulness": Null(float(drawn.mean()), p)},
-        convention={**finding.convention, "null": f"{null} random circuits, seed {seed}"},
     )
 
 
@@ -162,7 +164,7 @@ def completeness(
         convention says which subset is which.
 
     Raises:
-        PromptError, ValueError: as for :func:`faithfulness`.
+        PromptError, ChoiceError: as for :func:`faithfulness`.
     """
     choices = Choices(value, reference, positions, direction, metric, seed)
     runs = circuit_runs(model, pairs, circuit, choices)

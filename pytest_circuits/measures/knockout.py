@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
-from pytest_circuits.findings import Direction
+from pytest_circuits.findings import ChoiceError, Direction
 from pytest_circuits.measures.common import check_finite, of_pairs, pairs_convention, provenance
 from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
 from pytest_circuits.measures.positions import PositionsLike, make_positions
@@ -92,10 +92,10 @@ def check_value(value: str) -> None:
     """Refuse what is no kind of ablation.
 
     Raises:
-        ValueError: if it is none.
+        ChoiceError: if it is none.
     """
     if value not in VALUES:
-        raise ValueError(f"value is {', '.join(VALUES)}, not {value!r}")
+        raise ChoiceError(f"value is {', '.join(VALUES)}, not {value!r}")
 
 
 def knockout_on_pairs(
@@ -125,11 +125,11 @@ def knockout_on_pairs(
 
     Raises:
         PromptError: if the reference has no prompts like those that it stands in for.
-        ValueError: for an unknown value, metric or positions.
+        ChoiceError: for an unknown value, metric or positions.
     """
     check_value(value)
     if positions == "each":
-        raise ValueError("ablation is at all positions, or at those of a list")
+        raise ChoiceError("ablation is at all positions, or at those of a list")
     where = make_positions(positions, tokenized)
     clean = run_prompts(runs, tokenized.clean)
     made = make_metric(metric, tokenized, clean)
@@ -160,7 +160,7 @@ def knockout_on_pairs(
             "ablation": words,
             **({"positions": "all"} if where is None else where.convention),
             # What stands in for a prompt is taken from its template.
-            **({} if value == "zero" else {"templates": digest(tokenized.templates)}),
+            **({} if value == "zero" or denoising else {"templates": digest(tokenized.templates)}),
         },
         of_pairs(runs, tokenized),
     )
@@ -173,7 +173,7 @@ def knockout_on_repeated(
 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
-        ValueError: for an unknown value.
+        ChoiceError: for an unknown value.
     """
     check_value(value)
     runs, drawn, run = draw_repeated(model, prompts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from pytest_circuits.findings import Direction, Finding
+from pytest_circuits.findings import ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     check_finite,
@@ -70,10 +70,10 @@ def logit_lens(
         PromptError: if the pairs don't fit the model's tokenizer.
         InvalidFindingError: if the model's numbers are not finite.
         ModelError: if the model does something else with its last residual stream.
-        ValueError: for an unknown reading.
+        ChoiceError: for an unknown reading.
     """
     if read not in _READINGS:
-        raise ValueError(f"read is {', '.join(_READINGS)}, not {read!r}")
+        raise ChoiceError(f"read is {', '.join(_READINGS)}, not {read!r}")
     quantity, unit, formula, direction = _READINGS[read]
     runs = as_runs(model)
     tokenized = pairs.check(runs.tokenizer)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_circuits.findings import Direction
+from pytest_circuits.findings import ChoiceError, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def make_metric(metric: MetricLike, tokenized: TokenizedPairs, clean: PromptRun)
         clean: the run of the clean prompts.
 
     Raises:
-        ValueError: if it is neither.
+        ChoiceError: if it is neither.
     """
     if callable(metric):
         return _own(metric, tokenized)
@@ -103,7 +103,7 @@ def make_metric(metric: MetricLike, tokenized: TokenizedPairs, clean: PromptRun)
             Direction.LOWER,
             lambda logits, rows: read_kl(logits, reference[list(rows)]),
         )
-    raise ValueError(
+    raise ChoiceError(
         f"{metric!r} is no metric; take 'logit_diff', 'probability', 'kl', or a function of "
         f"logits, answers and wrong answers"
     )
@@ -143,7 +143,7 @@ def read_kl(logits: Tensor, reference: Tensor) -> Tensor:
 def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: TokenizedPairs) -> Metric:
     name = getattr(metric, "__name__", "<lambda>")
     if name == "<lambda>":
-        raise ValueError(
+        raise ChoiceError(
             "a metric needs a name, which is stored with what it measured: write it as a function "
             "(def), not as a lambda"
         )
@@ -154,7 +154,7 @@ def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: Tokenize
             given = f"a {type(numbers).__name__}"
             if isinstance(numbers, torch.Tensor):
                 given = f"a tensor of shape {tuple(numbers.shape)}"
-            raise ValueError(
+            raise ChoiceError(
                 f"{name} must give one number for each of {len(rows)} rows of logits, and gave "
                 f"{given}"
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pytest_circuits.findings import Direction, Finding, Role
+from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.measures.common import (
     behaviour,
@@ -116,7 +116,7 @@ def patch(
         PromptError: if the pairs don't fit the model's tokenizer, or positions the pairs.
         ModelError: if the model has no such site.
         InvalidFindingError: if the model's numbers are not finite.
-        ValueError: for an unknown site, direction or metric.
+        ChoiceError: for an unknown site, direction or metric.
     """
     plan = _plan("patch", model, pairs, site, positions, direction=direction, metric=metric)
     return plan.finding(plan.sweep)
@@ -147,7 +147,7 @@ def attribution_patching(
     run has no slope there.
     """
     if metric == "kl" and direction == "noising":
-        raise ValueError(
+        raise ChoiceError(
             "noising starts at the clean run, where the KL from it has no slope, so that every "
             "estimate would be 0; take direction='denoising' or another metric"
         )
@@ -335,9 +335,9 @@ def _plan(
     metric: MetricLike,
 ) -> _Plan:
     if site not in SITES:
-        raise ValueError(f"can't patch at {site!r}; sites are {', '.join(SITES)}")
+        raise ChoiceError(f"can't patch at {site!r}; sites are {', '.join(SITES)}")
     if direction not in _DIRECTIONS:
-        raise ValueError(f"direction is {' or '.join(_DIRECTIONS)}, not {direction!r}")
+        raise ChoiceError(f"direction is {' or '.join(_DIRECTIONS)}, not {direction!r}")
     runs = as_runs(model)
     place = SITES[site]
     check_site(runs, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pytest_circuits.findings import ChoiceError
 from pytest_circuits.prompts import PromptError
 from pytest_circuits.prompts.pairs import digest
 
@@ -47,7 +48,7 @@ def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Posit
     Raises:
         PromptError: if prompts of several lengths have no position in common, or a prompt has
             no such position.
-        ValueError: if it is none of these.
+        ChoiceError: if it is none of these.
     """
     if positions == "all":
         return None
@@ -61,9 +62,9 @@ def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Posit
             )
         wanted: Sequence[str | int] = range(tokenized.lengths[0])
     elif isinstance(positions, str | int) or not positions:
-        raise ValueError(f"positions is 'each', 'all' or a list of names, not {positions!r}")
+        raise ChoiceError(f"positions is 'each', 'all' or a list of names, not {positions!r}")
     else:
         wanted = positions
     if len(set(wanted)) < len(wanted):
-        raise ValueError(f"positions names one twice: {', '.join(map(str, wanted))}")
+        raise ChoiceError(f"positions names one twice: {', '.join(map(str, wanted))}")
     return Positions(tuple(map(str, wanted)), tuple(tokenized.at(one) for one in wanted))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
+from pytest_circuits.findings import ChoiceError
 from pytest_circuits.prompts import PromptError
 from pytest_circuits.runs.patching import together
 from pytest_circuits.runs.prompted import grouped
@@ -60,19 +61,19 @@ def nodes(
     """The set of these heads and MLPs.
 
     Raises:
-        ValueError: for one that the model doesn't have.
+        ChoiceError: for one that the model doesn't have.
     """
     layers = runs.layers if runs.has_hook(SITES["mlp_out"].at(0)) else 0
     made = Nodes(np.zeros((runs.layers, runs.heads), bool), np.zeros(layers, bool))
     for head in heads:
         if head.layer >= runs.layers or head.head_index >= runs.heads:
             last = f"L{runs.layers - 1}H{runs.heads - 1}"
-            raise ValueError(f"this model has no head {head}: its last one is {last}")
+            raise ChoiceError(f"this model has no head {head}: its last one is {last}")
         made.heads[head] = True
     for layer in range(layers) if mlps == "all" else mlps:
         if not 0 <= layer < layers:
             has = f"its last one is that of layer {layers - 1}" if layers else "it has none"
-            raise ValueError(f"this model has no MLP of layer {layer}: {has}")
+            raise ChoiceError(f"this model has no MLP of layer {layer}: {has}")
         made.mlps[layer] = True
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -140,7 +141,12 @@ class Runs:
 
     def has_hook(self, name: str) -> bool:
         """Whether the model has a hook point of that name."""
-        return name in self.bridge.hook_dict
+        return name in self._hook_names
+
+    @cached_property
+    def _hook_names(self) -> frozenset[str]:
+        # The bridge gathers them anew whenever it is asked.
+        return frozenset(self.bridge.hook_dict)
 
 
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

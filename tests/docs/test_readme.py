@@ -111,10 +111,22 @@ def test_every_option_and_key_is_documented(pytester, quiet):
     assert [name for name in options | keys if f"`{name}" not in README] == []
 
 
-def test_every_public_name_exists():
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)", README))
+def test_links_lead_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+def test_every_measure_is_listed():
+    from pytest_circuits import measures
+
+    assert [name for name in measures.__all__ if f"`{name}`" not in README] == ["canary"]
+
+
+def test_every_public_name_exists_and_is_listed():
     import pytest_circuits
 
     for name in pytest_circuits.__all__:
         assert getattr(pytest_circuits, name) is not None
+        assert name in README or name in {"Finding", "Head"}
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         pytest_circuits.nonsense  # noqa: B018

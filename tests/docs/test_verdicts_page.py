@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pytest_circuits import measures
 from pytest_circuits.findings import Behaviour, Direction, Finding
 from pytest_circuits.verdicts import SEVERITY, Allowance, Gate, default_tolerance, passes
 
-PAGE = (Path(__file__).parents[2] / "docs/verdicts.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/verdicts.md").read_text(encoding="utf-8")
 
 
 def table(first):
@@ -37,30 +39,84 @@ def test_every_verdict_is_there_with_what_the_gate_makes_of_it():
         )
 
 
+def tolerance(measure="mine", unit="logits", axes=("head",), companion="mine"):
+    """The default tolerance of a finding of that measure with that companion."""
+    behaviour = Behaviour(companion, 1.0, 0.1, 5, Direction.HIGHER, unit)
+    values = np.ones([1] * len(axes))
+    finding = Finding(
+        measure, "value", unit, Direction.HIGHER, axes, values, values, 5, 5, {}, {},
+        companion=(behaviour,),
+    )  # fmt: skip
+    return default_tolerance(finding)
+
+
+#: By the table's words, the measures whose values have that tolerance.
+MEASURES = {
+    "a head's value, a cell": (
+        "attention_between",
+        "attention_scores",
+        "current_token_scores",
+        "duplicate_token_scores",
+        "first_token_scores",
+        "head_attribution",
+        "induction_scores",
+        "patch",
+        "previous_token_scores",
+    ),
+    "a part's attribution (`component_attribution`)": ("component_attribution",),
+    "a copying score": ("copying_scores",),
+    "harm of an ablation": ("ablate",),
+    "faithfulness, completeness, minimality": ("faithfulness", "completeness", "minimality"),
+    "logit difference, its gap, a layer's (`logit_lens`)": ("logit_diff", "logit_lens"),
+    "repeat loss, repeat gain": ("repeat_loss",),
+    "accuracy, top-k accuracy": ("accuracy", "top_k_accuracy"),
+    "answer's probability": ("answer_probability",),
+    "KL divergence": ("kl_divergence",),
+    "loss on a text": ("text_loss",),
+}
+#: The same of companion behaviours.
+BEHAVIOURS = {
+    "logit difference, its gap, a layer's (`logit_lens`)": (
+        "logit_diff",
+        "logit_diff_gap",
+        "clean_logit_diff",
+    ),
+    "repeat loss, repeat gain": ("repeat_loss", "repeat_gain"),
+    "repeat accuracy": ("repeat_accuracy",),
+    "accuracy, top-k accuracy": ("accuracy", "top_k_accuracy"),
+    "another behaviour": ("politeness",),
+}
+
+
 def test_the_default_tolerances_are_those_of_the_code():
     rows = {row[0]: Allowance(float(row[1]), float(row[2].split()[0])) for row in table("of")}
 
-    def of_behaviour(name):
-        behaviour = Behaviour(name, 1.0, 0.1, 5, Direction.HIGHER, "logits")
-        finding = Finding(
-            "mine", "value", "logits", Direction.HIGHER, ("head",), np.ones(1), np.ones(1), 5, 5,
-            {}, {}, companion=(behaviour,),
-        )  # fmt: skip
-        return default_tolerance(finding).behaviours[name], default_tolerance(finding)
-
-    _, tolerance = of_behaviour("logit_diff")
-    assert rows["a head's value, a cell"] == tolerance.value
-    assert f"{tolerance.top:g} of the strongest" in PAGE
-    assert rows["a role's summed strength"] == tolerance.role
-    for label, names in {
-        "logit difference, its gap": ("logit_diff", "logit_diff_gap", "clean_logit_diff"),
-        "repeat loss, repeat gain": ("repeat_loss", "repeat_gain"),
-        "repeat accuracy": ("repeat_accuracy",),
-        "accuracy": ("accuracy",),
-        "another behaviour": ("politeness",),
-    }.items():
+    for label, names in MEASURES.items():
         for name in names:
-            assert of_behaviour(name)[0] == rows[label], name
+            assert tolerance(name).value == rows[label], name
+    for label, names in BEHAVIOURS.items():
+        for name in names:
+            assert tolerance(companion=name).behaviours[name] == rows[label], name
+    share = tolerance(unit="probability", companion="politeness").behaviours["politeness"]
+    assert rows["another behaviour that is a share or a probability"] == share
+    assert rows["a rank (`logit_lens`)"] == tolerance("logit_lens", unit="rank").value
+    assert rows["a role's summed strength"] == tolerance().role
+    assert f"{tolerance().top:g} of the strongest" in PAGE
+    assert tolerance("logit_lens", unit="rank").top == 0
+
+
+def test_every_measure_has_its_row():
+    unjudged = {"canary", "ablated", "attribution_patching"}
+    assert {name for names in MEASURES.values() for name in names} == (
+        set(measures.__all__) - unjudged
+    )
+
+
+def test_the_warning_looks_as_shown():
+    shown = re.search(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
+    test = (ROOT / "tests/snapshots/test_too_few_prompts.py").read_text(encoding="utf-8")
+    pieces = re.findall(r'^ +"(.*)"$', test, re.MULTILINE)
+    assert " ".join(shown.split()) in "".join(pieces)
 
 
 def test_the_waiver_is_one(one_test):
@@ -83,4 +139,4 @@ def test_the_hook_gets_every_reason(one_test, capsys):
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)", PAGE))
 def test_links_lead_somewhere(target):
-    assert (Path(__file__).parents[2] / "docs" / target).exists()
+    assert (ROOT / "docs" / target).exists()
