@@ -3,110 +3,132 @@
 import numpy as np
 import pytest
 import torch
-from measures.families import FAMILIES, HEADS, LAYERS, Plain, hooked, random_model
+from measures.families import FAMILIES, VARIANTS, WINDOW, random_model
+from measures.families_cases import CHECKS, EXACT, GAP, LENGTHS, SHARP, Case
+from measures.families_plain import Plain
 
 from pytest_circuits import measures
-from pytest_circuits.measures.attribution import decompose
-from pytest_circuits.runs import Runs
+from pytest_circuits.models import ModelError
+from pytest_circuits.runs import SITES
 
-#: Two lengths of prompts, both longer than a window.
-LENGTHS = (6,) * 4 + (8,) * 4
-#: Deviation from the plain model, as a share of the largest effect.
-EXACT = 1e-4
-
-
-class Case:
-    """A random model, hooked and plain, and pairs on which it does something."""
-
-    def __init__(self, name, seed, telling_pairs):
-        family = FAMILIES[name]
-        model = random_model(family, seed)
-        self.plain = Plain(family, model)
-        self.runs = Runs(hooked(model))
-        self.pairs = telling_pairs(self.runs.bridge, lengths=LENGTHS, seed=seed)
-        self.tokens = self.pairs.check(self.runs.tokenizer)
-
-    def difference(self, logits, row):
-        """logit(answer) − logit(wrong answer)."""
-        return float(logits[self.tokens.answers[row]] - logits[self.tokens.wrong_answers[row]])
+SEEDS, MORE = range(3), range(1, 3)
+#: Families with three seeds each; variants of them with one.
+CASES = [(name, seed) for name in FAMILIES for seed in SEEDS] + [(name, 0) for name in VARIANTS]
+#: Families without a site, and why.
+LACKING = {
+    **{
+        (name, "resid_mid"): "its attention and its MLP read the same residual stream"
+        for name in ("gpt-j", "neox", "phi")
+    },
+    ("native, attention only", "resid_mid"): "without MLPs it is resid_post",
+    ("native, attention only", "mlp_out"): "it has no MLPs",
+}
 
 
 @pytest.fixture(scope="module")
 def cases():
-    return {}
+    made = {}
+
+    def get(name, seed):
+        if (name, seed) not in made:
+            made[name, seed] = Case((FAMILIES | VARIANTS)[name], seed)
+        return made[name, seed]
+
+    return get
 
 
-@pytest.fixture(params=range(3), ids=lambda seed: f"seed {seed}")
-def case(request, name, cases, telling_pairs):
-    key = (name, request.param)
-    if key not in cases:
-        cases[key] = Case(*key, telling_pairs)
-    return cases[key]
+@pytest.fixture
+def case(cases, name, seed):
+    return cases(name, seed)
 
 
-pytestmark = pytest.mark.parametrize("name", FAMILIES)
+all_cases = pytest.mark.parametrize(("name", "seed"), CASES)
 
 
-def deviation(found, expected):
-    """The largest one, as a share of the largest value that is expected; NaN if any is."""
-    found, expected = np.asarray(found), np.asarray(expected)
-    return np.abs(found - expected).max() / np.abs(expected).max()
+def too_far_off(case, checks):
+    deviations = {check.name: case.deviation(check) for check in checks}
+    return {name: off for name, off in deviations.items() if not off <= EXACT}
 
 
+@all_cases
+@pytest.mark.parametrize("group", CHECKS)
+def test_measures_are_loops_over_the_plain_model(case, group):
+    assert too_far_off(case, case.checks(group, often=True)) == {}
+
+
+@pytest.mark.parametrize("name", FAMILIES | VARIANTS)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.nightly) for s in MORE)])
+def test_so_are_sites_that_take_after_others(case):
+    checks = [check for group in CHECKS for check in case.checks(group, often=False)]
+    assert too_far_off(case, checks) == {}
+
+
+@all_cases
 def test_the_prompts_move_it_and_some_head_looks_somewhere(case):
-    gap = measures.patch(case.runs, case.pairs).behaviour("logit_diff_gap").value
-    tokens = torch.tensor([case.tokens.clean[-1]])
-    with torch.no_grad():
-        _, cache = case.runs.bridge.run_with_cache(tokens)
-    looks = [cache[f"blocks.{layer}.attn.hook_pattern"] for layer in range(LAYERS)]
-    assert gap >= 1
-    assert max(float(pattern[:, :, 1:].max()) for pattern in looks) > 0.5
+    for seen in case.seen:
+        assert seen.gaps.mean() >= GAP
+        assert seen.sharpest > SHARP
+        assert seen.tokens.lengths[0] > WINDOW
+    assert len({seen.tokens.lengths for seen in case.seen}) == len(LENGTHS) > 1
 
 
-def test_its_logits_are_those_of_the_plain_model(case):
-    differences = []
-    for row, tokens in enumerate(case.tokens.clean):
-        plain = case.plain.logits(tokens)
-        assert deviation(case.runs.forward(torch.tensor([tokens]))[0], plain) <= EXACT
-        differences.append(case.difference(plain[-1], row))
+def test_there_is_nothing_that_a_family_has_and_no_check_sees():
+    sites = {check.site for group in CHECKS.values() for check in group}
 
-    found = measures.logit_diff(case.runs, case.pairs).profiles["logit_diff"]
-    assert deviation(found, differences) <= EXACT
+    assert sites == {None, *SITES}
 
 
-def test_patching_is_a_loop_over_the_plain_model(case):
-    patched = np.zeros((len(case.pairs), LAYERS, HEADS))
-    clean, corrupted = np.zeros(len(case.pairs)), np.zeros(len(case.pairs))
-    for row in range(len(case.pairs)):
-        good, bad = case.tokens.clean[row], case.tokens.corrupted[row]
-        clean[row] = case.difference(case.plain.logits(good)[-1], row)
-        corrupted[row] = case.difference(case.plain.logits(bad)[-1], row)
-        for layer, source in enumerate(case.plain.mixed(good)):
-            for head in range(HEADS):
-                logits = case.plain.patched(bad, source, layer, head)
-                patched[row, layer, head] = case.difference(logits, row)
-    expected = (patched.mean(0) - corrupted.mean()) / (clean.mean() - corrupted.mean())
+@pytest.mark.parametrize(("name", "site"), LACKING)
+@pytest.mark.parametrize("measure", [measures.patch, measures.attribution_patching])
+def test_what_a_family_lacks_is_refused_with_the_reason(cases, name, site, measure):
+    case = cases(name, 0)
+    assert site not in case.plain.sites
 
-    assert deviation(measures.patch(case.runs, case.pairs).values, expected) <= EXACT
+    with pytest.raises(ModelError) as error:
+        measure(case.runs, case.pairs, site=site)
+
+    assert f"has no {site}: {LACKING[name, site]}" in str(error.value)
 
 
-def test_attribution_is_what_heads_write_through_frozen_norms_of_the_plain_model(case):
-    expected = [
-        case.plain.attributed(tokens, answer, wrong).numpy()
-        for tokens, answer, wrong in zip(
-            case.tokens.clean, case.tokens.answers, case.tokens.wrong_answers, strict=True
-        )
-    ]
-
-    found = measures.head_attribution(case.runs, case.pairs).values
-    assert deviation(found, np.mean(expected, axis=0)) <= EXACT
+def test_every_other_family_has_every_site(cases):
+    for name in FAMILIES:
+        lacking = {site for other, site in LACKING if other == name}
+        assert set(cases(name, 0).plain.sites) == set(SITES) - lacking
 
 
-def test_a_final_soft_cap_comes_after_what_is_attributed(name, case):
-    differences = measures.logit_diff(case.runs, case.pairs).profiles["logit_diff"]
-    before = decompose(case.runs, case.tokens).total.numpy()
-    changed = np.abs(before - differences).mean() / np.abs(before).mean()
-    if name == "gemma2":
-        assert changed >= 0.1
-    else:
-        assert changed <= EXACT
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("cap", ["final_logit_softcapping", "attn_logit_softcapping"])
+def test_a_soft_cap_changes_the_difference_by_a_tenth(cases, cap, seed):
+    case = cases("gemma2", seed)
+    family = case.family.but(**{cap: None})
+    model = random_model(family, seed)
+    model.load_state_dict(case.plain.model.state_dict())
+    free = Plain(family, model)
+    changed, without = [], []
+    for seen in case.seen:
+        logits = free.see(torch.tensor(seen.tokens.clean))["logits"][:, -1]
+        without.append(seen.difference(logits))
+        changed.append(seen.difference(seen.clean["logits"][:, -1]) - without[-1])
+
+    assert torch.cat(changed).abs().mean() >= 0.1 * torch.cat(without).abs().mean()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_final_soft_cap_comes_after_what_is_attributed(cases, seed):
+    case = cases("gemma2", seed)
+    after = measures.logit_diff(case.runs, case.pairs).values
+    before = measures.component_attribution(case.runs, case.pairs).values.sum()
+
+    assert abs(before - after) / abs(before) >= 0.1
+    assert measures.logit_lens(case.runs, case.pairs).values[-1] == pytest.approx(after, rel=EXACT)
+
+
+@pytest.mark.parametrize("name", ["gpt2, untied, padded", "llama, tied, padded"])
+def test_a_padded_vocabulary_has_more_rows_than_the_tokenizer_has_tokens(cases, name):
+    case = cases(name, 0)
+    seen = case.seen[0].clean["logits"]
+
+    assert seen.shape[-1] == 64 > len(case.plain.tokenizer)
+    ranks = measures.logit_lens(case.runs, case.pairs, read="rank").raw["layers"]
+    assert ranks.shape == (len(case.pairs), 2)
+    assert np.all(ranks <= 64)

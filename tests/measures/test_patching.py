@@ -41,47 +41,16 @@ def test_patching_is_that_of_transformer_lens(bridge, telling_pairs):
     assert found.behaviour("logit_diff_gap").value == pytest.approx((best - worst).item(), abs=1e-5)
 
 
-# The perfect model on "a b c a": at the last position L1H0 looks for the key whose previous token
-# is "a" (position 2, told so by L0H0), and copies that key's own token, "b".
-#
-# Another value ("a v c a"): L0H0 still writes "previous token: a" at position 2, in both runs; its
-# output differs at position 3 only, which nobody looks for. L1H0's output is "b" against "v". So
-# clean is +20, corrupted −20 (v is the wrong answer); L1H0 restores all of it and L0H0 nothing.
+# Two of the corruptions of the truth table (tests/measures/test_truth_table.py), where the cells of
+# all sites are derived: L1H0 says what follows the earlier "a", which L0H0 tells it by its key.
+# Another value: "v" is said instead, 20 against −20; L1H0 restores all of it, L0H0 nothing.
 VALUE = PromptPairs(
     ["a b c a", "x y z u x"], ["a v c a", "x w z u x"], ["b", "y"], ["v", "w"], name="value"
 )
-# Another key ("k b c a"): L0H0 writes "previous token: k" at position 2, so that L1H0 finds no "a",
-# rests on <bos> and writes nothing: clean is +20, corrupted 0. With the clean L0H0 put in, L1H0
-# finds its key again, and "b" still stands there: L0H0 restores all of it. So does L1H0, whose
-# output is what the answer is read from.
+# Another key: nothing is found, 20 against 0; either head restores all of it.
 KEY = PromptPairs(
     ["a b c a", "x y z u x"], ["k b c a", "l y z u x"], ["b", "y"], ["c", "z"], name="key"
 )
-# Another query ("a b c k"): nothing was looked for; L1H0 restores all of it. L0H0's output differs
-# in no position: the last token's own previous token is "c" in both.
-QUERY = PromptPairs(
-    ["a b c a", "x y z u x"], ["a b c k", "x y z u l"], ["b", "y"], ["c", "z"], name="query"
-)
-
-
-@pytest.mark.parametrize(
-    ("pairs", "clean", "corrupted", "recovered"),
-    [
-        (VALUE, COPIED_LOGIT, -COPIED_LOGIT, [[0, 0], [1, 0]]),
-        (KEY, COPIED_LOGIT, 0, [[1, 0], [1, 0]]),
-        (QUERY, COPIED_LOGIT, 0, [[0, 0], [1, 0]]),
-    ],
-    ids=lambda value: value.name if isinstance(value, PromptPairs) else "",
-)
-def test_a_known_circuit_is_told_by_what_is_corrupted(perfect, pairs, clean, corrupted, recovered):
-    found = measures.patch(perfect, pairs)
-
-    np.testing.assert_allclose(found.values, recovered, atol=1e-6)
-    np.testing.assert_allclose(found.errors, np.zeros((2, 2)), atol=1e-6)
-    assert found.behaviour("clean_logit_diff").value == pytest.approx(clean, abs=1e-5)
-    assert found.behaviour("corrupted_logit_diff").value == pytest.approx(corrupted, abs=1e-5)
-    expected = {Head(*map(int, cell)) for cell in np.argwhere(recovered)}
-    assert set(found.members()) == expected
 
 
 def test_recovered_has_a_sign(perfect):
