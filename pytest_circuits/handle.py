@@ -79,9 +79,11 @@ class Circuits:
         """How much each head attends from one named token to another."""
         return self._measure("attention_between", pairs, query=query, key=key)
 
-    def attention_scores(self, pairs: PromptPairs, *, mask: Mask, name: str) -> Finding:
+    def attention_scores(
+        self, prompts: PromptPairs | RepeatedTokens, *, mask: Mask, name: str
+    ) -> Finding:
         """How much each head attends along a mask of your own."""
-        return self._measure("attention_scores", pairs, mask=mask, name=name)
+        return self._measure("attention_scores", prompts, mask=mask, name=name)
 
     def copying_scores(
         self, pairs: PromptPairs, *, at: Sequence[str | int] = ("IO", "S1"), k: int = 5

@@ -103,8 +103,7 @@ def ablate(
             raise ChoiceError(f"heads is a list of labels, or 'each', not {heads!r}")
         return _each(out, others)
     chosen = nodes(runs, [Head.parse(label) for label in heads]) | others
-    if not (chosen.heads.any() or chosen.mlps.any()):
-        raise ChoiceError("there is nothing to ablate: name heads or mlps")
+    _check_any(chosen)
     return _together(out, chosen)
 
 
@@ -124,11 +123,18 @@ def ablated(
         mlps: layers whose MLPs' outputs are zeroed.
 
     Raises:
-        ChoiceError: for one that the model doesn't have.
+        ChoiceError: for one that the model doesn't have, or if none is named.
     """
     runs = as_runs(model)
-    with silenced(runs, nodes(runs, [Head.parse(label) for label in heads], mlps)):
+    chosen = nodes(runs, [Head.parse(label) for label in heads], mlps)
+    _check_any(chosen)
+    with silenced(runs, chosen):
         yield runs
+
+
+def _check_any(chosen: Nodes) -> None:
+    if not (chosen.heads.any() or chosen.mlps.any()):
+        raise ChoiceError("there is nothing to ablate: name heads or mlps")
 
 
 def _together(out: Knockout, chosen: Nodes) -> Finding:

@@ -1,10 +1,12 @@
-"""Attention on prompt pairs: from one named token to another, and over any mask."""
+"""Attention on prompts: from one named token to another, and over any mask."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 
 from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
@@ -15,7 +17,13 @@ from pytest_circuits.measures.common import (
     profiles,
 )
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
-from pytest_circuits.prompts import PromptError
+from pytest_circuits.measures.repeated import (
+    draw_repeated,
+    of_repeated,
+    repeated_companion,
+    repeated_convention,
+)
+from pytest_circuits.prompts import PromptError, RepeatedTokens
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import SITES, Runs, as_runs, exact, record, run_prompts
 
@@ -26,8 +34,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Json
-    from pytest_circuits.prompts import PromptPairs, TokenizedPairs
+    from pytest_circuits.findings import Behaviour, Json
+    from pytest_circuits.prompts import DrawnTokens, PromptPairs, TokenizedPairs
+    from pytest_circuits.runs import RepeatedRun
 
 #: True where attention counts: ``[query, key]``, or several of them.
 Mask: TypeAlias = "NDArray[Any] | Tensor | Sequence[NDArray[Any] | Tensor | Sequence[Any]]"
@@ -75,8 +84,7 @@ def attention_between(
             )
     cells = [((one,), (other,)) for one, other in zip(queries, keys, strict=True)]
     return _finding(
-        runs,
-        tokenized,
+        _on_pairs(runs, tokenized, "attention_between"),
         "attention_between",
         cells=cells,
         convention={"score": f"A[{query}, {key}]", "indices": digest(cells)},
@@ -86,7 +94,7 @@ def attention_between(
 
 def attention_scores(
     model: TransformerBridge | Runs,
-    pairs: PromptPairs,
+    prompts: PromptPairs | RepeatedTokens,
     *,
     mask: Mask,
     name: str,
@@ -99,27 +107,29 @@ def attention_scores(
 
     Args:
         model: a hooked model, or its runs.
-        pairs: the prompts; only the clean ones are run.
+        prompts: pairs, of which the clean prompts are run, or repeated tokens.
         mask: true where attention counts, ``[query, key]`` for prompts of one length, or a list of
             them, one for each prompt. The first token counts as a position.
         name: what the heads that follow it are called, for example ``"verb to subject"``.
 
     Returns:
-        a finding as that of :func:`attention_between`.
+        a finding as that of :func:`attention_between`; on repeated tokens the companion is that of
+        :func:`induction_scores`.
 
     Raises:
         PromptError: if a mask does not fit its prompt, is empty, or looks ahead.
         InvalidFindingError: if the model's numbers are not finite.
     """
-    runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
-    masks = _masks(mask, tokenized)
-    cells = [(rows.tolist(), columns.tolist()) for rows, columns in map(np.nonzero, masks)]
+    if isinstance(prompts, RepeatedTokens):
+        on = _on_repeated(*draw_repeated(model, prompts), prompts)
+    else:
+        runs = as_runs(model)
+        on = _on_pairs(runs, prompts.check(runs.tokenizer), "attention_scores")
+    masks = _masks(mask, on.prompts)
     return _finding(
-        runs,
-        tokenized,
+        on,
         "attention_scores",
-        cells=cells,
+        cells=[(rows.tolist(), columns.tolist()) for rows, columns in map(np.nonzero, masks)],
         convention={
             "score": f"mean of A over {name}",
             "mask": digest([one.tolist() for one in masks]),
@@ -128,13 +138,58 @@ def attention_scores(
     )
 
 
-def _masks(mask: Mask, tokenized: TokenizedPairs) -> list[NDArray[np.bool_]]:
+@dataclass(frozen=True)
+class _On:
+    """What attention is looked at on.
+
+    Attributes:
+        runs: the model.
+        prompts: token ids of each prompt.
+        clusters: one label for each.
+        convention: the choices behind every number on them.
+        companion: what the model does there.
+        about: what a finding says of them and the model.
+    """
+
+    runs: Runs
+    prompts: Sequence[Sequence[int]]
+    clusters: Sequence[object]
+    convention: dict[str, Json]
+    companion: tuple[Behaviour, ...]
+    about: dict[str, Any]
+
+
+def _on_pairs(runs: Runs, tokenized: TokenizedPairs, measure: str) -> _On:
+    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
+    check_finite(measure, "logit difference", differences)
+    return _On(
+        runs,
+        tokenized.clean,
+        tokenized.clusters,
+        pairs_convention(tokenized),
+        answer_companion(differences, tokenized.clusters),
+        of_pairs(runs, tokenized),
+    )
+
+
+def _on_repeated(runs: Runs, drawn: DrawnTokens, run: RepeatedRun, prompts: RepeatedTokens) -> _On:
+    return _On(
+        runs,
+        drawn.sequences,
+        range(len(drawn.sequences)),
+        repeated_convention(drawn, prompts),
+        repeated_companion(run, drawn.block),
+        of_repeated(runs, drawn),
+    )
+
+
+def _masks(mask: Mask, prompts: Sequence[Sequence[int]]) -> list[NDArray[np.bool_]]:
     # A row of a mask has one dimension, a mask among several two.
     one = len(mask) > 0 and np.ndim(mask[0]) == 1
-    every = [np.asarray(part) for part in ([mask] * len(tokenized) if one else mask)]
-    if len(every) != len(tokenized):
-        raise PromptError(f"there are {len(every)} masks for {len(tokenized)} prompts")
-    for number, (part, prompt) in enumerate(zip(every, tokenized.clean, strict=True)):
+    every = [_array(part) for part in ([mask] * len(prompts) if one else mask)]
+    if len(every) != len(prompts):
+        raise PromptError(f"there are {len(every)} masks for {len(prompts)} prompts")
+    for number, (part, prompt) in enumerate(zip(every, prompts, strict=True)):
         size = len(prompt)
         if part.shape != (size, size):
             raise PromptError(
@@ -147,18 +202,21 @@ def _masks(mask: Mask, tokenized: TokenizedPairs) -> list[NDArray[np.bool_]]:
     return [part.astype(bool) for part in every]
 
 
+def _array(mask: Any) -> NDArray[Any]:  # noqa: ANN401 — what numpy takes, or a tensor anywhere
+    return exact(mask).numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+
+
 def _finding(
-    runs: Runs,
-    tokenized: TokenizedPairs,
+    on: _On,
     measure: str,
     *,
     cells: Sequence[tuple[Sequence[int], Sequence[int]]],
     convention: dict[str, Json],
     role: Role,
 ) -> Finding:
-    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
-    samples = np.zeros((len(tokenized), runs.layers, runs.heads))
-    patterns = record(runs, tokenized.clean, SITES["head_pattern"])
+    runs = on.runs
+    samples = np.zeros((len(on.prompts), runs.layers, runs.heads))
+    patterns = record(runs, on.prompts, SITES["head_pattern"])
     for rows, layers in zip(patterns.rows, patterns.layers, strict=True):
         for layer, pattern in enumerate(layers):  # [row, query, head, key]
             for place, row in enumerate(rows):
@@ -166,7 +224,7 @@ def _finding(
                 picked = exact(pattern[place, list(queries), :, list(keys)])  # [cell, head]
                 samples[row, layer] = picked.mean(0).numpy()
     check_finite(measure, "attention", samples)
-    mean, error = mean_and_error(samples, tokenized.clusters)
+    mean, error = mean_and_error(samples, on.clusters)
     return Finding(
         measure=measure,
         quantity="attention",
@@ -175,10 +233,10 @@ def _finding(
         axes=("layer", "head"),
         values=mean,
         errors=error,
-        convention={**convention, **pairs_convention(tokenized)},
+        convention={**convention, **on.convention},
         role=role,
         profiles=profiles(mean, samples, role.threshold),
-        companion=answer_companion(differences, tokenized.clusters),
+        companion=on.companion,
         raw={"attention": samples},
-        **of_pairs(runs, tokenized),
+        **on.about,
     )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, get_args
 import torch
 
 from pytest_circuits.findings import ChoiceError, Direction
-from pytest_circuits.measures.common import check_finite, of_pairs, pairs_convention, provenance
+from pytest_circuits.measures.common import check_finite, of_pairs, pairs_convention
 from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
 from pytest_circuits.measures.positions import PositionsLike, make_positions
 from pytest_circuits.measures.repeated import (
     draw_repeated,
+    of_repeated,
     per_sequence,
     repeated_convention,
-    repeated_record,
 )
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import (
@@ -130,6 +130,10 @@ def knockout_on_pairs(
     check_value(value)
     if positions == "each":
         raise ChoiceError("ablation is at all positions, or at those of a list")
+    if denoising and reference is not None:
+        raise ChoiceError(
+            "denoising puts in what the clean run says: there is no reference to stand in for it"
+        )
     where = make_positions(positions, tokenized)
     clean = run_prompts(runs, tokenized.clean)
     made = make_metric(metric, tokenized, clean)
@@ -202,12 +206,7 @@ def knockout_on_repeated(
         range(len(drawn.sequences)),
         None,
         {**repeated_convention(drawn, prompts), "ablation": words, "positions": "all"},
-        {
-            "samples": len(drawn.sequences),
-            "clusters": len(drawn.sequences),
-            "prompts": repeated_record(drawn),
-            "provenance": provenance(runs),
-        },
+        of_repeated(runs, drawn),
     )
 
 

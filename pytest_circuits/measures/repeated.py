@@ -15,7 +15,7 @@ from seed and sequences.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -169,13 +169,10 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         axes=(),
         values=mean,
         errors=error,
-        samples=len(losses),
-        clusters=len(losses),
         convention=repeated_convention(drawn, prompts),
-        prompts=repeated_record(drawn),
         profiles={"repeat_loss": losses},
         companion=_companion(losses, gain, hits)[1:],
-        provenance=provenance(runs),
+        **of_repeated(runs, drawn),
     )
 
 
@@ -202,15 +199,12 @@ def _scores(
         axes=("layer", "head"),
         values=mean,
         errors=error,
-        samples=len(samples),
-        clusters=len(samples),
         convention={"score": formula, **repeated_convention(drawn, prompts)},
-        prompts=repeated_record(drawn),
         role=role,
         profiles=profiles(mean, samples, role.threshold),
         nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
-        companion=_companion(*per_sequence(run, drawn.block)),
-        provenance=provenance(runs),
+        companion=repeated_companion(run, drawn.block),
+        **of_repeated(runs, drawn),
     )
 
 
@@ -290,7 +284,22 @@ def repeated_convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> d
     }
 
 
-def repeated_record(drawn: DrawnTokens) -> dict[str, Json]:
+def repeated_companion(run: RepeatedRun, block: int) -> tuple[Behaviour, ...]:
+    """What attention to a repetition is for: predicting it."""
+    return _companion(*per_sequence(run, block))
+
+
+def of_repeated(runs: Runs, drawn: DrawnTokens) -> dict[str, Any]:
+    """What a finding says of the sequences and the model, whatever it is that was found."""
+    return {
+        "samples": len(drawn.sequences),
+        "clusters": len(drawn.sequences),
+        "prompts": _record(drawn),
+        "provenance": provenance(runs),
+    }
+
+
+def _record(drawn: DrawnTokens) -> dict[str, Json]:
     """Which sequences a number was measured on."""
     return {
         "kind": "repeated tokens",

@@ -72,6 +72,65 @@ def test_scores_of_a_known_model_are_known(perfect):
     )
 
 
+def test_where_a_known_model_rests_is_known(perfect):
+    # T = 4. L0H0 looks one back, which is <bos> from q = 1 alone. L1H0 rests on <bos> in the first
+    # block, and from q = 5 on looks at what followed; neither looks at the query itself.
+    alike = np.mean([1 / (q + 1) for q in range(1, 9)])
+    prompts = RepeatedTokens(block=4)
+
+    current = measures.current_token_scores(perfect, prompts)
+    first = measures.first_token_scores(perfect, prompts)
+
+    np.testing.assert_allclose(current.values, [[0, alike], [0, alike]], atol=1e-6)
+    np.testing.assert_allclose(first.values, [[1 / 8, alike], [4 / 8, alike]], atol=1e-6)
+    assert current.role.threshold == 0.4
+    assert current.members() == {}
+
+
+def test_a_head_that_looks_at_the_query_is_a_current_token_head(perfect):
+    with perfect.hooks(fwd_hooks=looks_back(0, layer=0, head=1)):
+        found = measures.current_token_scores(perfect)
+
+    assert found.members() == {Head(0, 1): 1}
+    assert found.nulls == {}
+
+
+def test_attention_that_rests_on_the_first_token_is_no_role(perfect):
+    found = measures.first_token_scores(perfect)
+
+    assert found.role is None
+    assert found.members() == {}
+    assert (found.profiles, found.nulls) == ({}, {})
+    assert found.direction is Direction.TWO_SIDED
+    assert found.values[1, 0] == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("measure", "key"),
+    [(measures.current_token_scores, lambda query: query), (measures.first_token_scores, None)],
+    ids=["current token", "first token"],
+)
+def test_resting_scores_are_means_over_cached_patterns(bridge, measure, key):
+    found = measure(bridge, PROMPTS)
+
+    _, cache = bridge.run_with_cache(tokens_of(found))
+    for layer in range(bridge.cfg.n_layers):
+        pattern = cache[f"blocks.{layer}.attn.hook_pattern"].double()
+        for head in range(bridge.cfg.n_heads):
+            by_sequence = [
+                np.mean(
+                    [
+                        float(pattern[sequence, head, query, key(query) if key else 0])
+                        for query in range(1, 2 * BLOCK + 1)
+                    ]
+                )
+                for sequence in range(BATCH)
+            ]
+            assert found.values[layer, head] == pytest.approx(np.mean(by_sequence), abs=1e-6)
+            error = np.std(by_sequence, ddof=1) / math.sqrt(BATCH)
+            assert found.errors[layer, head] == pytest.approx(error, abs=1e-6)
+
+
 def test_a_perfect_model_repeats_without_loss(perfect):
     found = measures.repeat_loss(perfect)
 
