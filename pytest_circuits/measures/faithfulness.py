@@ -108,6 +108,7 @@ def faithfulness(
     finding = replace(
         finding,
         companion=(side("circuit", found, runs.out), *finding.companion),
+        profiles={"faithfulness": runs.out.metric.sign * (found - runs.m_empty)},
         raw={**finding.raw, "circuit": found},
     )
     if finding.undefined or not null:

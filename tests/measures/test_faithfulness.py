@@ -20,7 +20,7 @@ from measures.plain_ablation import (
     said_on,
 )
 
-from pytest_circuits import Circuit, measures
+from pytest_circuits import Circuit, measures, paired_differences
 from pytest_circuits.findings import Direction, Head, Null
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.runs import Runs
@@ -615,3 +615,12 @@ def test_a_circuit_leaves_the_model_as_it_was(perfect):
 
     with torch.no_grad():
         assert torch.equal(perfect(tokens, return_type="logits"), before)
+
+
+def test_two_circuits_findings_are_compared_prompt_by_prompt(subject):
+    model, pairs, _ = subject
+    found = measures.faithfulness(model, pairs, Circuit(HEADS))
+    change = paired_differences(found, found)["faithfulness"]
+    gap = found.behaviour("whole_model_gap").profile
+    np.testing.assert_allclose(found.profiles["faithfulness"].mean() / gap.mean(), found.values)
+    assert (change.mean, change.error) == (0, 0)
