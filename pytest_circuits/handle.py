@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Circuit, Finding
+    from pytest_circuits.findings import Circuit, Finding, Head
     from pytest_circuits.measures.attention import Mask
     from pytest_circuits.measures.metrics import MetricLike
     from pytest_circuits.measures.positions import PositionsLike
@@ -142,7 +142,7 @@ class Circuits:
         self,
         prompts: PromptPairs | RepeatedTokens,
         *,
-        heads: Sequence[str] | Literal["each"] = (),
+        heads: Sequence[str | Head] | Literal["each"] = (),
         mlps: Sequence[int] = (),
         value: Value = "mean",
         reference: PromptPairs | None = None,
@@ -164,11 +164,18 @@ class Circuits:
         )
 
     @contextmanager
-    def ablated(self, *, heads: Sequence[str] = (), mlps: Sequence[int] = ()) -> Iterator[Circuits]:
+    def ablated(
+        self, *, heads: Sequence[str | Head] = (), mlps: Sequence[int] = ()
+    ) -> Iterator[Circuits]:
         """While these heads and MLPs are zero, to measure anything without them."""
         from pytest_circuits import measures
+        from pytest_circuits.findings import ChoiceError
 
-        with measures.ablated(self.runs, heads=heads, mlps=mlps):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(measures.ablated(self.runs, heads=heads, mlps=mlps))
+            except ChoiceError as error:
+                raise failure(f"ablated on {self.alias}: {error}") from None
             yield self
 
     def faithfulness(
@@ -307,6 +314,9 @@ class Circuits:
         try:
             with runs.untouched():
                 finding = measure(runs, *args, **options)
+                if runs.silenced:
+                    without = {"without": ", ".join(runs.silenced)}
+                    finding = replace(finding, convention={**finding.convention, **without})
                 # Now, with the weights and hooks that the measure saw.
                 finding = replace(finding, canary=measures.canary(runs))
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_circuits.findings.finding import Json
 
 _FIELDS = ("name", "heads", "mlps")
+#: What the one group is called of a circuit whose heads are a plain list.
+UNNAMED = "heads"
 
 
 class CircuitError(ValueError):
@@ -47,11 +49,11 @@ class Circuit:
 
     def __init__(
         self,
-        heads: Sequence[str] | Mapping[str, Sequence[str]],
+        heads: Sequence[str | Head] | Mapping[str, Sequence[str | Head]],
         mlps: Sequence[int] | Literal["all"] = "all",
         name: str = "circuit",
     ) -> None:
-        groups = heads if isinstance(heads, Mapping) else {"heads": heads}
+        groups = heads if isinstance(heads, Mapping) else {UNNAMED: heads}
         parsed = {str(group): _heads(group, labels) for group, labels in groups.items()}
         seen: dict[Head, str] = {}
         for group, members in parsed.items():
@@ -71,6 +73,9 @@ class Circuit:
         object.__setattr__(self, "groups", parsed)
         object.__setattr__(self, "mlps", layers)
         object.__setattr__(self, "name", name)
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.groups.items()), self.mlps, self.name))
 
     @property
     def heads(self) -> tuple[Head, ...]:
@@ -103,7 +108,7 @@ class Circuit:
             return cls(
                 document["heads"],
                 mlps=document.get("mlps", "all"),
-                name=str(document.get("name", path.stem)),
+                name=str(document.get("name") or path.stem),
             )
         except CircuitError as error:
             raise CircuitError(f"{path}: {error}") from None
@@ -118,7 +123,9 @@ class Circuit:
 
 
 def _heads(group: str, labels: object) -> tuple[Head, ...]:
-    if not isinstance(labels, list | tuple) or not all(isinstance(one, str) for one in labels):
+    if not isinstance(labels, list | tuple) or not all(
+        isinstance(one, str | Head) for one in labels
+    ):
         raise CircuitError(f"{group}: heads is a list of labels such as L5H1, not {labels!r}")
     try:
         return tuple(Head.parse(label) for label in labels)

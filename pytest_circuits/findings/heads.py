@@ -18,12 +18,16 @@ class Head(NamedTuple):
         return f"L{self.layer}H{self.head_index}"
 
     @classmethod
-    def parse(cls, label: str) -> Head:
+    def parse(cls, label: str | Head) -> Head:
         """Read ``L5H1`` (as transformer-lens writes it) or ``5.1`` (as papers do).
+
+        What is a head already is left as it is.
 
         Raises:
             ValueError: if the label is neither.
         """
+        if isinstance(label, Head):
+            return label
         match = _LABEL.fullmatch(label.strip())
         if match is None:
             raise ValueError(f"{label!r} is no head label: write L5H1 or 5.1")

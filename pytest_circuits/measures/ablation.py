@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Finding, Head, Role
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.measures.common import behaviour, profiles
+from pytest_circuits.measures.common import behaviour, profiles, tokenize
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs, knockout_on_repeated
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.runs import Nodes, Runs, Value, as_runs, nodes, silenced
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
 #: Heads without which at least this share of the behaviour is gone have the role.
 ROLE_SHARE = 0.1
-#: … and at least so much of it, in its unit.
+#: … and at least so much of it, in units that have a scale of their own.
 LEAST_THRESHOLD = 0.1
+_ABSOLUTE = ("logits", "nats")
 
 
 def ablate(
     model: TransformerBridge | Runs,
     prompts: PromptPairs | RepeatedTokens,
     *,
-    heads: Sequence[str] | Literal["each"] = (),
+    heads: Sequence[str | Head] | Literal["each"] = (),
     mlps: Sequence[int] = (),
     value: Value = "mean",
     reference: PromptPairs | None = None,
@@ -63,7 +64,7 @@ def ablate(
         mlps: layers whose MLPs are ablated with them.
         value: ``mean``, ``zero`` or ``resample``.
         reference: pairs whose clean prompts are the reference; by default the corrupted prompts of
-            the pairs, and for repeated tokens their control sequences.
+            the pairs, and for repeated tokens other sequences, which repeat nothing.
         positions: ``"all"``, or a list of names and indices where they are ablated.
         metric: the behaviour of pairs, as for :func:`patch`; that of repeated tokens is their
             repeat loss.
@@ -83,14 +84,14 @@ def ablate(
     if isinstance(prompts, RepeatedTokens):
         if reference is not None or positions != "all" or metric != "logit_diff":
             raise ChoiceError(
-                "repeated tokens are ablated at all positions, against their control sequences, "
-                "and measured by their repeat loss"
+                "repeated tokens are ablated at all positions, against others that repeat "
+                "nothing, and measured by their repeat loss"
             )
         out = knockout_on_repeated(runs, prompts, value=value, seed=seed)
     else:
         out = knockout_on_pairs(
             runs,
-            prompts.check(runs.tokenizer),
+            tokenize(runs, prompts),
             value=value,
             reference=reference,
             positions=positions,
@@ -98,18 +99,16 @@ def ablate(
             seed=seed,
         )
     others = nodes(runs, mlps=mlps)
-    if isinstance(heads, str):
-        if heads != "each":
-            raise ChoiceError(f"heads is a list of labels, or 'each', not {heads!r}")
+    if heads == "each":
         return _each(out, others)
-    chosen = nodes(runs, [Head.parse(label) for label in heads]) | others
+    chosen = nodes(runs, _parse(heads)) | others
     _check_any(chosen)
     return _together(out, chosen)
 
 
 @contextmanager
 def ablated(
-    model: TransformerBridge | Runs, *, heads: Sequence[str] = (), mlps: Sequence[int] = ()
+    model: TransformerBridge | Runs, *, heads: Sequence[str | Head] = (), mlps: Sequence[int] = ()
 ) -> Iterator[Runs]:
     """While these heads and MLPs are zero, to measure anything without them.
 
@@ -126,10 +125,19 @@ def ablated(
         ChoiceError: for one that the model doesn't have, or if none is named.
     """
     runs = as_runs(model)
-    chosen = nodes(runs, [Head.parse(label) for label in heads], mlps)
+    chosen = nodes(runs, _parse(heads), mlps)
     _check_any(chosen)
     with silenced(runs, chosen):
         yield runs
+
+
+def _parse(heads: Sequence[str | Head]) -> list[Head]:
+    if isinstance(heads, str):
+        raise ChoiceError(f"heads is a list of labels such as L5H1, not {heads!r}")
+    try:
+        return [Head.parse(label) for label in heads]
+    except ValueError as error:
+        raise ChoiceError(str(error)) from None
 
 
 def _check_any(chosen: Nodes) -> None:
@@ -175,7 +183,9 @@ def _each(out: Knockout, others: Nodes) -> Finding:
     found = found.reshape(len(found), runs.layers, runs.heads)
     harm = _harm(out, found)
     mean, error = mean_and_error(harm, out.clusters)
-    threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(float(out.intact.mean())))
+    threshold = ROLE_SHARE * abs(float(out.intact.mean())) or LEAST_THRESHOLD
+    if out.metric.unit in _ABSOLUTE:
+        threshold = max(LEAST_THRESHOLD, threshold)
     also = names_of(others)
     return Finding(
         measure="ablate",
@@ -220,6 +230,4 @@ def _intact(out: Knockout) -> Behaviour:
 
 def names_of(chosen: Nodes) -> str:
     """The set in words: ``L5H1, L6H9, L0 mlp``."""
-    heads = [str(Head(*cell)) for cell in np.argwhere(chosen.heads).tolist()]
-    mlps = [f"L{layer} mlp" for layer in np.flatnonzero(chosen.mlps).tolist()]
-    return ", ".join([*heads, *mlps])
+    return ", ".join(chosen.names)

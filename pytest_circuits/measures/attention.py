@@ -15,6 +15,7 @@ from pytest_circuits.measures.common import (
     of_pairs,
     pairs_convention,
     profiles,
+    tokenize,
 )
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
 from pytest_circuits.measures.repeated import (
@@ -74,7 +75,7 @@ def attention_between(
         InvalidFindingError: if the model's numbers are not finite.
     """
     runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
+    tokenized = tokenize(runs, pairs)
     queries, keys = tokenized.at(query), tokenized.at(key)
     for number, (one, other) in enumerate(zip(queries, keys, strict=True)):
         if other > one:
@@ -124,7 +125,7 @@ def attention_scores(
         on = _on_repeated(*draw_repeated(model, prompts), prompts)
     else:
         runs = as_runs(model)
-        on = _on_pairs(runs, prompts.check(runs.tokenizer), "attention_scores")
+        on = _on_pairs(runs, tokenize(runs, prompts), "attention_scores")
     masks = _masks(mask, on.prompts)
     return _finding(
         on,
@@ -203,7 +204,10 @@ def _masks(mask: Mask, prompts: Sequence[Sequence[int]]) -> list[NDArray[np.bool
 
 
 def _array(mask: Any) -> NDArray[Any]:  # noqa: ANN401 — what numpy takes, or a tensor anywhere
-    return exact(mask).numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    array = exact(mask).numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    if not np.isin(array, (0, 1)).all():
+        raise PromptError("a mask is true or false, and this one has other numbers in it")
+    return array
 
 
 def _finding(

@@ -13,6 +13,7 @@ from pytest_circuits.measures.common import (
     of_pairs,
     pairs_convention,
     profiles,
+    tokenize,
 )
 from pytest_circuits.measures.decomposition import decompose
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
@@ -61,7 +62,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         ModelError: if the parts don't sum to the whole on this architecture.
     """
     runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
+    tokenized = tokenize(runs, pairs)
     samples = decompose(runs, tokenized, "head_attribution").heads.numpy()
     mean, error = mean_and_error(samples, tokenized.clusters)
     companion = _companion(runs, tokenized)
@@ -102,7 +103,7 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
         ModelError: if the parts don't sum to the whole on this architecture.
     """
     runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
+    tokenized = tokenize(runs, pairs)
     parts = decompose(runs, tokenized, "component_attribution")
     columns = {"embedding": parts.embedding}
     for layer in range(runs.layers):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error
@@ -16,9 +15,10 @@ from pytest_circuits.measures.common import (
     pairs_convention,
     provenance,
     share,
+    tokenize,
 )
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
-from pytest_circuits.measures.metrics import read_kl, read_probability
+from pytest_circuits.measures.metrics import answer_tokens, read_kl, read_probability
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.prompts import PromptError
@@ -92,9 +92,11 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
     if k < 1:
         raise ChoiceError(f"k is 1 or more, not {k}")
     runs, tokenized, differences = _run(model, pairs, "top_k_accuracy")
+    if k >= int(runs.bridge.cfg.d_vocab):
+        raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
 
     def hit(group: PromptGroup) -> Tensor:
-        right = torch.tensor([tokenized.answers[row] for row in group.rows], device=runs.device)
+        right, _ = answer_tokens(group.logits, group.rows, tokenized)
         return (group.logits > group.logits.gather(1, right[:, None])).sum(-1) < k
 
     run = run_prompts(runs, tokenized.clean)
@@ -174,8 +176,13 @@ def kl_divergence(
         ModelError: if the two don't have the same tokens.
     """
     other = as_runs(to)
+    if other.hooked or (other.bridge is as_runs(model).bridge and as_runs(model).hooked):
+        raise ModelError(
+            "kl_divergence: the other model has hooks on it, or heads ablated, and is not what it "
+            'is called.\nHow far ablation takes a model from itself says ablate(…, metric="kl").'
+        )
     runs, tokenized, differences = _run(model, pairs, "kl_divergence")
-    theirs = pairs.check(other.tokenizer)
+    theirs = tokenize(other, pairs)
     sizes = [
         run_prompts(one, tokens.clean).groups[0].logits.shape[-1]
         for one, tokens in ((runs, tokenized), (other, theirs))
@@ -263,8 +270,11 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
             "count": len(given),
             "texts": digest(given),
             "tokens": digest(sequences),
+            "predicted": int(counts.sum()),
         },
-        profiles={"text_loss": sums / counts},
+        # Losses weighted by tokens have no samples of their own; these have that mean, and to first
+        # order its error (the delta method).
+        profiles={"text_loss": mean + (sums - mean * counts) / counts.mean()},
         provenance=provenance(runs),
         raw={"losses": sums, "tokens": counts},
     )
@@ -275,7 +285,7 @@ def _run(
 ) -> tuple[Runs, TokenizedPairs, NDArray[np.float64]]:
     """The model's runs, its tokens, and the logit differences on the clean prompts."""
     runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
+    tokenized = tokenize(runs, pairs)
     differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
     check_finite(measure, "logit difference", differences)
     return runs, tokenized, differences

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Finding
+from pytest_circuits.findings import Behaviour, ChoiceError, Circuit, Direction, Finding
+from pytest_circuits.findings.circuit import UNNAMED
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.measures.ablation import names_of
-from pytest_circuits.measures.common import behaviour
+from pytest_circuits.measures.common import behaviour, tokenize
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs
 from pytest_circuits.runs import Nodes, Runs, Value, as_runs, nodes
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Circuit, Json
+    from pytest_circuits.findings import Json
     from pytest_circuits.measures.metrics import MetricLike
     from pytest_circuits.measures.positions import PositionsLike
     from pytest_circuits.prompts import PromptPairs
@@ -85,16 +86,22 @@ class CircuitRuns:
         if subsets < 0:
             raise ChoiceError(f"subsets is how many random subsets, not {subsets}")
         runs = self.out.runs
-        groups = circuit.groups if len(circuit.groups) > 1 else {}
+        # Heads that were given as a plain list are no part of the circuit, but all of it.
+        groups = {} if list(circuit.groups) == [UNNAMED] else circuit.groups
         parts = {name: nodes(runs, heads) for name, heads in groups.items()}
         stream = random.Random(f"subsets {seed}")  # noqa: S311
         ones = self.ones(circuit)
+        if not ones:
+            raise ChoiceError(f"{circuit.name} names no heads or MLPs that could be left out")
         for number in range(subsets):
             part = self.nothing
             for node in ones.values():
                 if stream.random() < 0.5:  # noqa: PLR2004 — even chance
                     part |= node
-            parts[f"random {number}"] = part
+            name = f"random {number}"
+            if name in parts:
+                raise ChoiceError(f"{circuit.name} has a group {name!r}: call it something else")
+            parts[name] = part
         if not parts:
             raise ChoiceError(f"{circuit.name} names no groups: ask for random subsets")
         return parts
@@ -163,11 +170,15 @@ def circuit_runs(
     if choices.direction not in _DIRECTIONS:
         raise ChoiceError(f"direction is {' or '.join(_DIRECTIONS)}, not {choices.direction!r}")
     runs = as_runs(model)
+    if not isinstance(circuit, Circuit):
+        raise ChoiceError(f"circuit is a Circuit, not {type(circuit).__name__}")
     members = nodes(runs, circuit.heads, circuit.mlps)
+    if not (members.heads.any() or members.mlps.any()):
+        raise ChoiceError(f"{circuit.name} is empty in this model, which has no MLPs")
     denoising = choices.direction == "denoising"
     out = knockout_on_pairs(
         runs,
-        pairs.check(runs.tokenizer),
+        tokenize(runs, pairs),
         value=choices.value,
         reference=choices.reference,
         positions=choices.positions,

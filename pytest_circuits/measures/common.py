@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, Direction, Head
+from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Head
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.prompts import PromptError, PromptPairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,29 @@ def provenance(runs: Runs) -> dict[str, Json]:
 def _version(package: str) -> str:
     """Of an installed package; reading it takes milliseconds, and every finding asks."""
     return version(package).partition("+")[0]
+
+
+def tokenize(runs: Runs, pairs: PromptPairs) -> TokenizedPairs:
+    """The pairs as the model sees them.
+
+    Raises:
+        PromptError: if they don't fit its tokenizer, or its context.
+        ChoiceError: if they are no pairs.
+    """
+    if not isinstance(pairs, PromptPairs):
+        raise ChoiceError(
+            f"this measure takes prompt pairs (PromptPairs, or a builder's), and got "
+            f"{type(pairs).__name__}"
+        )
+    tokenized = pairs.check(runs.tokenizer)
+    context = int(runs.bridge.cfg.n_ctx)
+    for number, prompt in enumerate(tokenized.clean):
+        if len(prompt) > context:
+            raise PromptError(
+                f"pair {number}: {len(prompt)} tokens, the first one counted, and the model's "
+                f"context is {context}"
+            )
+    return tokenized
 
 
 def of_pairs(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from pytest_circuits.measures.common import (
     of_pairs,
     pairs_convention,
     profiles,
+    tokenize,
 )
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
+from pytest_circuits.measures.positions import make_positions
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import Runs, as_runs, copied_logits, exact, run_prompts
 
@@ -68,9 +70,12 @@ def copying_scores(
     if k < 1:
         raise ChoiceError(f"k is 1 or more, not {k}")
     runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
-    indices = [tokenized.at(position) for position in at]
-    where = [[index[row] for index in indices] for row in range(len(tokenized))]
+    tokenized = tokenize(runs, pairs)
+    positions = make_positions(at, tokenized)
+    assert positions is not None
+    where = [[index[row] for index in positions.indices] for row in range(len(tokenized))]
+    if k >= int(runs.bridge.cfg.d_vocab):
+        raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
     differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
     check_finite("copying_scores", "logit difference", differences)
     samples = np.zeros((len(tokenized), runs.layers, runs.heads))

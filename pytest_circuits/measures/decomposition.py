@@ -10,15 +10,12 @@ import torch
 from pytest_circuits.measures.common import check_finite
 from pytest_circuits.measures.logit_difference import answer_differences
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import PromptGroup, Runs, exact, run_prompts
+from pytest_circuits.runs import ROUNDING, PromptGroup, Runs, exact, run_prompts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_circuits.prompts import TokenizedPairs
-
-#: How far the parts may miss the whole, as a share of it, before we refuse to attribute.
-_IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, T
 
 
 def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor) -> None:
-    allowed = _IDENTITY[next(runs.bridge.parameters()).dtype] * max(
+    allowed = ROUNDING[next(runs.bridge.parameters()).dtype] * max(
         1.0, float(parts.total.abs().max())
     )
     capped = float(getattr(runs.bridge.cfg, "output_logits_soft_cap", -1.0) or -1.0) > 0

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_circuits.prompts import PromptPairs
 
 _SETS = ("complement", "circuit")
+#: Fewer random circuits can't bring p, (1 + how many are as good) / (1 + all), down to 0.05.
+_FEWEST = 19
 
 
 def faithfulness(
@@ -43,9 +45,9 @@ def faithfulness(
     """How much of the behaviour is left when everything but the circuit is ablated.
 
     f(C) = (m(C) − m(∅)) / (m(M) − m(∅)), with m(C) the mean metric while all heads and MLPs
-    outside C are ablated, m(∅) while all of them are (embeddings stay clean), m(M) of the whole
-    model: a ratio of means, 1 if the circuit does the whole job, and not clipped. Wang et al.
-    2022, §4; Hanna et al. 2024.
+    outside C are ablated, m(∅) while all of them are (embeddings stay those of the prompt that is
+    run), m(M) of the whole model: a ratio of means, 1 if the circuit does the whole job, and not
+    clipped. Wang et al. 2022, §4; Hanna et al. 2024.
 
     The number moves from below 0 to above 100 % with six choices (Miller et al. 2024), all of
     which are part of the convention:
@@ -87,6 +89,11 @@ def faithfulness(
         PromptError: if the pairs don't fit the model's tokenizer, or the reference the pairs.
         ChoiceError: for heads or MLPs that the model doesn't have, or an unknown choice.
     """
+    if null and null < _FEWEST:
+        raise ChoiceError(
+            f"null is how many random circuits: none, or {_FEWEST} and more; with {null}, none "
+            f"could be told from them"
+        )
     if ablated not in _SETS:
         raise ChoiceError(f"ablated is {' or '.join(_SETS)}, not {ablated!r}")
     choices = Choices(value, reference, positions, direction, metric, seed)

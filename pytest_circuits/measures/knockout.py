@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
 from pytest_circuits.findings import ChoiceError, Direction
-from pytest_circuits.measures.common import check_finite, of_pairs, pairs_convention
+from pytest_circuits.measures.common import of_pairs, pairs_convention, tokenize
 from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
 from pytest_circuits.measures.positions import PositionsLike, make_positions
 from pytest_circuits.measures.repeated import (
@@ -17,6 +18,7 @@ from pytest_circuits.measures.repeated import (
     per_sequence,
     repeated_convention,
 )
+from pytest_circuits.prompts import PromptWarning
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import (
     ZERO,
@@ -25,6 +27,7 @@ from pytest_circuits.runs import (
     Runs,
     Value,
     drawn_from,
+    fewest_references,
     mean_of,
     next_token_losses,
     recorded,
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Json
     from pytest_circuits.prompts import PromptPairs, RepeatedTokens, TokenizedPairs
 
+#: Reference sequences of repeated tokens, where fewer are ablated.
+_REFERENCES = 10
 VALUES: tuple[str, ...] = get_args(Value)
 
 
@@ -84,7 +89,7 @@ class Knockout:
             read=self.read,
             positions=self.positions,
         )
-        check_finite(measure, "under ablation", found)
+        self.metric.check(measure, "under ablation", found)
         return found
 
 
@@ -130,6 +135,8 @@ def knockout_on_pairs(
     check_value(value)
     if positions == "each":
         raise ChoiceError("ablation is at all positions, or at those of a list")
+    if value == "zero" and reference is not None:
+        raise ChoiceError("zeros need no reference: leave it out, or ask for value='mean'")
     if denoising and reference is not None:
         raise ChoiceError(
             "denoising puts in what the clean run says: there is no reference to stand in for it"
@@ -144,9 +151,9 @@ def knockout_on_pairs(
         stand_ins = (tokenized.corrupted, tokenized.templates)
         words = "the corrupted prompts"
         if reference is not None:
-            others = reference.check(runs.tokenizer)
+            others = tokenize(runs, reference)
             stand_ins = (others.clean, others.templates)
-            words = f"reference prompts {others.hash}"
+            words = f"reference prompts {digest([others.clean, others.templates])}"
         replacement, words = _replacement(
             runs, value, (tokenized.clean, tokenized.templates), stand_ins, words=words, seed=seed
         )
@@ -173,7 +180,10 @@ def knockout_on_pairs(
 def knockout_on_repeated(
     model: Runs, prompts: RepeatedTokens, *, value: Value, seed: int
 ) -> Knockout:
-    """Ablation on repeated tokens; means and draws are over the control sequences.
+    """Ablation on repeated tokens; means and draws are over sequences that repeat nothing.
+
+    They are drawn with the next seed, as a control is; the sequences' own control begins with
+    their own first block, and would say there what they say.
 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
@@ -181,13 +191,16 @@ def knockout_on_repeated(
     """
     check_value(value)
     runs, drawn, run = draw_repeated(model, prompts)
-    one_template = [""] * len(drawn.sequences)
+    others = replace(
+        prompts, seed=prompts.seed + 1, batch=max(_REFERENCES, prompts.batch), block=drawn.block
+    )
+    _, unrelated, _ = draw_repeated(model, others)
     replacement, words = _replacement(
         runs,
         value,
-        (drawn.sequences, one_template),
-        (drawn.control, one_template),
-        words="the control sequences",
+        (drawn.sequences, [""] * len(drawn.sequences)),
+        (unrelated.control, [""] * len(unrelated.control)),
+        words=f"{others.batch} control sequences of seed {others.seed}",
         seed=seed,
     )
     tokens = torch.tensor(drawn.sequences, device=runs.device)
@@ -224,6 +237,15 @@ def _replacement(
         return ZERO, "zero"
     if value == "mean":
         made = mean_of(runs, *prompts, *reference)
-        return made, f"mean over {words}, per position and template"
+        fewest = fewest_references(*prompts, *reference)
+        if fewest == 1:
+            warnings.warn(
+                PromptWarning(
+                    "a prompt has one reference of its template and length, so that the mean that "
+                    "stands in for it is that one prompt: give a larger reference set"
+                ),
+                stacklevel=2,
+            )
+        return made, f"mean over {words}, per position and template, {fewest} or more"
     drawn = drawn_from(*prompts, *reference, seed)
     return recorded(runs, drawn), f"resampled from {words} of the template, seed {seed}"

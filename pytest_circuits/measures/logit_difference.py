@@ -12,6 +12,7 @@ from pytest_circuits.measures.common import (
     check_finite,
     of_pairs,
     pairs_convention,
+    tokenize,
 )
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.runs import PromptRun, Runs, as_runs, run_prompts
@@ -47,7 +48,7 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         InvalidFindingError: if the model's numbers are not finite.
     """
     runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
+    tokenized = tokenize(runs, pairs)
     samples = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
     check_finite("logit_diff", "logit difference", samples)
     mean, error = mean_and_error(samples, tokenized.clusters)

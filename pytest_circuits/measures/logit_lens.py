@@ -12,10 +12,20 @@ from pytest_circuits.measures.common import (
     check_finite,
     of_pairs,
     pairs_convention,
+    tokenize,
 )
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
+from pytest_circuits.measures.metrics import answer_tokens
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import PromptGroup, PromptRun, Runs, as_runs, read_out, run_prompts
+from pytest_circuits.runs import (
+    ROUNDING,
+    PromptGroup,
+    PromptRun,
+    Runs,
+    as_runs,
+    read_out,
+    run_prompts,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,8 +44,6 @@ _READINGS = {
     "logit": ("answer's logit", "logits", "logit(answer)", Direction.TWO_SIDED),
     "rank": ("answer's rank", "rank", "1 + number of tokens with more logit", Direction.LOWER),
 }
-#: How far the last layer may miss the model's own logits, as a share of the largest.
-_IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 def logit_lens(
@@ -76,7 +84,7 @@ def logit_lens(
         raise ChoiceError(f"read is {', '.join(_READINGS)}, not {read!r}")
     quantity, unit, formula, direction = _READINGS[read]
     runs = as_runs(model)
-    tokenized = pairs.check(runs.tokenizer)
+    tokenized = tokenize(runs, pairs)
     run = run_prompts(runs, tokenized.clean)
     differences = answer_differences(run, tokenized)
     check_finite("logit_lens", "logit difference", differences)
@@ -104,8 +112,7 @@ def logit_lens(
 
 def _read(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs, read: str) -> Tensor:
     """The reading of each row after each layer, ``[row, layer]``."""
-    right = torch.tensor([tokenized.answers[row] for row in group.rows], device=runs.device)
-    wrong = torch.tensor([tokenized.wrong_answers[row] for row in group.rows], device=runs.device)
+    right, wrong = answer_tokens(group.logits, group.rows, tokenized)
     columns = []
     for residual in group.residuals:
         logits = read_out(runs, residual).float()
@@ -123,7 +130,7 @@ def _check_identity(runs: Runs, run: PromptRun) -> None:
     for group in run.groups:
         logits = read_out(runs, group.residuals[-1])
         miss = float((logits - group.logits).abs().max())
-        allowed = _IDENTITY[logits.dtype] * max(1.0, float(group.logits.abs().max()))
+        allowed = ROUNDING[logits.dtype] * max(1.0, float(group.logits.abs().max()))
         if not miss <= allowed:
             raise ModelError(
                 f"{type(runs.bridge.original_model).__name__} has no logit lens:\n"

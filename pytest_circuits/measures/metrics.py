@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
 import torch
 
 from pytest_circuits.findings import ChoiceError, Direction
+from pytest_circuits.measures.common import check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -38,6 +39,7 @@ class Metric:
         direction: which way it gets better.
         read: from logits at the last position ``[row, vocabulary]`` and the rows' prompt indices
             to one number each; differentiable.
+        own: whether it is a function of the caller's.
     """
 
     name: str
@@ -46,11 +48,23 @@ class Metric:
     formula: str
     direction: Direction
     read: Callable[[Tensor, tuple[int, ...]], Tensor]
+    own: bool = False
 
     @property
     def sign(self) -> int:
         """1 where more is better, −1 where less is."""
         return -1 if self.direction is Direction.LOWER else 1
+
+    def check(self, measure: str, what: str, samples: NDArray[np.float64]) -> None:
+        """Refuse numbers that are not finite, and tell whose they are.
+
+        Raises:
+            InvalidFindingError: if the model's are not.
+            ChoiceError: if those of the caller's own function are not.
+        """
+        if self.own and not np.isfinite(samples).all():
+            raise ChoiceError(f"{self.name} gives numbers that are not finite ({what})")
+        check_finite(measure, what, samples)
 
     def of(self, run: PromptRun) -> NDArray[np.float64]:
         """The number of each prompt of a run, ``[prompt]``."""
@@ -117,7 +131,7 @@ def read_difference(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPai
         rows: the pair that each row belongs to.
         tokenized: the pairs.
     """
-    right, wrong = _answers(logits, rows, tokenized)
+    right, wrong = answer_tokens(logits, rows, tokenized)
     # Halves are subtracted as float32: their own difference would lose its last digits.
     picked = logits.gather(1, torch.stack([right, wrong], dim=1)).float()
     return picked[:, 0] - picked[:, 1]
@@ -125,7 +139,7 @@ def read_difference(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPai
 
 def read_probability(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs) -> Tensor:
     """The answer's probability in each row; arguments as for :func:`read_difference`."""
-    right, _ = _answers(logits, rows, tokenized)
+    right, _ = answer_tokens(logits, rows, tokenized)
     return logits.float().softmax(-1).gather(1, right[:, None])[:, 0]
 
 
@@ -149,7 +163,7 @@ def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: Tokenize
         )
 
     def read(logits: Tensor, rows: tuple[int, ...]) -> Tensor:
-        numbers = metric(logits, *_answers(logits, rows, tokenized))
+        numbers = metric(logits, *answer_tokens(logits, rows, tokenized))
         if not isinstance(numbers, torch.Tensor) or numbers.shape != (len(rows),):
             given = f"a {type(numbers).__name__}"
             if isinstance(numbers, torch.Tensor):
@@ -167,10 +181,11 @@ def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: Tokenize
         f"function {name}, last position",
         Direction.HIGHER,
         read,
+        own=True,
     )
 
 
-def _answers(
+def answer_tokens(
     logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs
 ) -> tuple[Tensor, Tensor]:
     """Answers and wrong answers of the rows, ``[row]`` each."""

@@ -11,10 +11,10 @@ from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.measures.common import (
     behaviour,
-    check_finite,
     of_pairs,
     pairs_convention,
     profiles,
+    tokenize,
 )
 from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
 from pytest_circuits.measures.positions import Positions, PositionsLike, make_positions
@@ -135,7 +135,7 @@ def attribution_patching(
     direction: Literal["denoising", "noising"] = "denoising",
     metric: MetricLike = "logit_diff",
 ) -> Finding:
-    """A first-order estimate of :func:`patch`, for all activations from three passes.
+    """A first-order estimate of :func:`patch`, for all activations from a few passes.
 
     patched − corrupted ≈ Σ (a_clean − a_corrupted) · ∂metric/∂a, the gradient taken at the
     corrupted run (at the clean run, and the other way round, for noising); the sum goes over
@@ -194,6 +194,11 @@ class _Plan:
     def goal(self) -> NDArray[np.float64]:
         """The metric of the prompts that activations come from."""
         return self.clean if self._denoising else self.corrupted
+
+    @property
+    def _towards_gap(self) -> int:
+        """What turns the way from start to goal into that of the gap, whose shares profiles are."""
+        return self.metric.sign * (1 if self._denoising else -1)
 
     @property
     def _denoising(self) -> bool:
@@ -265,7 +270,7 @@ class _Plan:
         # No gap to carry, so no passes to find out how much of it is carried.
         if not companion[-1].indistinct:
             patched = numbers()
-            check_finite(self.measure, f"patched {self.metric.quantity}", patched)
+            self.metric.check(self.measure, f"patched {self.metric.quantity}", patched)
             raw["patched"] = patched
             numerators = patched - self.start.reshape(-1, *[1] * len(self.shape))
             values, errors = ratio_and_error(numerators, self.goal - self.start, clusters)
@@ -281,7 +286,11 @@ class _Plan:
             errors=errors,
             convention=self._convention(quantity),
             role=Role(f"{does} {kind}", ROLE_THRESHOLD) if of_heads else None,
-            profiles=(profiles(np.abs(values), numerators, ROLE_THRESHOLD) if of_heads else {}),
+            profiles=(
+                profiles(np.abs(values), self._towards_gap * numerators, ROLE_THRESHOLD)
+                if of_heads
+                else {}
+            ),
             companion=companion,
             relative_to=companion[-1].name,
             **of_pairs(self.runs, self.tokenized),
@@ -347,13 +356,13 @@ def _plan(
     runs = as_runs(model)
     place = SITES[site]
     check_site(runs, place)
-    tokenized = pairs.check(runs.tokenizer)
+    tokenized = tokenize(runs, pairs)
     if positions is None:
         positions = "all" if place.of_heads else "each"
     where = make_positions(positions, tokenized)
     clean_run = run_prompts(runs, tokenized.clean)
     made = make_metric(metric, tokenized, clean_run)
     clean, corrupted = made.of(clean_run), made.of(run_prompts(runs, tokenized.corrupted))
-    check_finite(measure, f"clean {made.quantity}", clean)
-    check_finite(measure, f"corrupted {made.quantity}", corrupted)
+    made.check(measure, f"clean {made.quantity}", clean)
+    made.check(measure, f"corrupted {made.quantity}", corrupted)
     return _Plan(measure, runs, tokenized, place, where, direction, made, clean, corrupted)

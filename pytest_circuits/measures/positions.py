@@ -65,6 +65,10 @@ def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Posit
         raise ChoiceError(f"positions is 'each', 'all' or a list of names, not {positions!r}")
     else:
         wanted = positions
-    if len(set(wanted)) < len(wanted):
-        raise ChoiceError(f"positions names one twice: {', '.join(map(str, wanted))}")
-    return Positions(tuple(map(str, wanted)), tuple(tokenized.at(one) for one in wanted))
+    for one in wanted:
+        if isinstance(one, bool) or not isinstance(one, str | int):
+            raise ChoiceError(f"a position is a name or an index, not {one!r}")
+    found = Positions(tuple(map(str, wanted)), tuple(tokenized.at(one) for one in wanted))
+    if len(set(found.indices)) < len(wanted):
+        raise ChoiceError(f"positions names one twice: {', '.join(found.names)}")
+    return found

@@ -211,6 +211,13 @@ class PromptPairs:
                         f"  {show(tokenizer, tokens)}\n"
                         f"Choose a word that is a single token here (mind the leading space)."
                     )
+        for number, (right, wrong) in enumerate(
+            zip(ids["answers"], ids["wrong_answers"], strict=True)
+        ):
+            if right == wrong:
+                raise PromptError(
+                    f"pair {number}: its answer {self.answers[number]!r} is its wrong answer too"
+                )
         for number, (clean, corrupted) in enumerate(
             zip(ids["clean"], ids["corrupted"], strict=True)
         ):

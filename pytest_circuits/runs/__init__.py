@@ -6,6 +6,7 @@ from pytest_circuits.runs.ablation import (
     Replacement,
     Value,
     drawn_from,
+    fewest_references,
     mean_of,
     nodes,
     recorded,
@@ -19,11 +20,12 @@ from pytest_circuits.runs.lens import read_out
 from pytest_circuits.runs.patching import Cell, cells_of, patch_cells, to_put_in
 from pytest_circuits.runs.prompted import PromptGroup, PromptRun, run_prompts
 from pytest_circuits.runs.repeated import RepeatedRun, run_control, run_repeated
-from pytest_circuits.runs.runs import Runs, as_runs, exact
+from pytest_circuits.runs.runs import ROUNDING, Runs, as_runs, exact
 from pytest_circuits.runs.sites import SITES, Site, check_site, record
 from pytest_circuits.runs.text import TextRun, run_texts
 
 __all__ = [
+    "ROUNDING",
     "SITES",
     "ZERO",
     "Cell",
@@ -42,6 +44,7 @@ __all__ = [
     "copied_logits",
     "drawn_from",
     "exact",
+    "fewest_references",
     "gradients",
     "mean_of",
     "next_token_losses",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from pytest_circuits.findings import ChoiceError
+from pytest_circuits.findings import ChoiceError, Head
 from pytest_circuits.prompts import PromptError
 from pytest_circuits.runs.patching import together
 from pytest_circuits.runs.prompted import grouped
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformer_lens.hook_points import HookPoint
 
-    from pytest_circuits.findings import Head
     from pytest_circuits.runs.runs import Hook, Runs
     from pytest_circuits.runs.sites import Site
 
@@ -44,6 +43,12 @@ class Nodes:
 
     heads: NDArray[np.bool_]
     mlps: NDArray[np.bool_]
+
+    @property
+    def names(self) -> list[str]:
+        """What is in it: ``L5H1``, ``L0 mlp``."""
+        heads = [str(Head(*cell)) for cell in np.argwhere(self.heads).tolist()]
+        return heads + [f"L{layer} mlp" for layer in np.flatnonzero(self.mlps).tolist()]
 
     def __invert__(self) -> Nodes:
         return Nodes(~self.heads, ~self.mlps)
@@ -150,6 +155,17 @@ def mean_of(
     )
 
 
+def fewest_references(
+    prompts: Prompts, templates: Sequence[str], reference: Prompts, of: Sequence[str]
+) -> int:
+    """Over how few reference prompts the mean for a prompt is; arguments as for :func:`mean_of`."""
+    where = _by_kind(reference, of)
+    return min(
+        len(where[_kind(prompt, template)])
+        for prompt, template in zip(prompts, templates, strict=True)
+    )
+
+
 def drawn_from(
     prompts: Prompts,
     templates: Sequence[str],
@@ -232,7 +248,11 @@ def silenced(runs: Runs, silent: Nodes) -> Iterator[None]:
             point = runs.bridge.hook_dict[name]
             point.add_hook(hook)
             put.append((point, point.fwd_hooks[-1]))
-        yield
+        before, runs.silenced = runs.silenced, (*runs.silenced, *silent.names)
+        try:
+            yield
+        finally:
+            runs.silenced = before
     finally:
         for point, handle in put:
             if handle in point.fwd_hooks:  # somebody may have reset the model's hooks since

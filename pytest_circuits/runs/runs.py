@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Hook = tuple[str, Callable[..., Tensor | None]]
 
+#: How far sums may miss what they should be by rounding alone, as a share of the largest number.
+ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 #: Bytes of logits that one pass may produce; longer batches are cut into several passes.
 _LOGITS_BUDGET = 1 << 28
 #: Bytes of results that are remembered for each model.
@@ -34,11 +36,13 @@ class Runs:
     Attributes:
         bridge: transformer-lens' hooked model.
         passes: how many forward passes were made so far.
+        silenced: the heads and MLPs that are ablated now, by name, whatever is run.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
         self.bridge = bridge
         self.passes = 0
+        self.silenced: tuple[str, ...] = ()
         self._as_loaded = Clean(bridge)
         self._looked_at: tuple[int, ...] | None = None
         self._weights_at_first = self._weights()

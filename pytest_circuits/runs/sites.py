@@ -9,6 +9,7 @@ import torch
 
 from pytest_circuits.models import ModelError
 from pytest_circuits.runs.prompted import grouped, run_prompts
+from pytest_circuits.runs.runs import ROUNDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,9 +63,6 @@ SITES = {site.name: site for site in _SITES}
 _RESID_MID, _PATTERN, _VALUES = "hook_resid_mid", "attn.hook_pattern", "attn.hook_v"
 #: What else is recorded for a site that is put in as something else.
 _ALSO = {"resid_mid": ("hook_in", _RESID_MID), "head_pattern": (_PATTERN, _VALUES)}
-#: How far resid_pre + attn_out may miss resid_mid, or pattern times values z, as a share of the
-#: largest value.
-_IDENTITY = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ def mix(pattern: Tensor, values: Tensor) -> Tensor:
 
 def _near(held: Tensor, made: Tensor) -> bool:
     # What is not finite is near: that is for whoever reads it to tell.
-    return not bool((held - made).abs().max() > _IDENTITY[held.dtype] * held.abs().max())
+    return not bool((held - made).abs().max() > ROUNDING[held.dtype] * held.abs().max())
 
 
 def _keep(seen: dict[str, Tensor], name: str) -> Callable[..., None]:

@@ -135,3 +135,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
     with pytest.raises(CircuitError, match=re.escape(f"{path}: can't be read as JSON")):
         Circuit.from_json(path)
+
+
+def test_equal_circuits_have_equal_hashes():
+    one, other = (Circuit({"a": ["L0H0"], "b": ["1.2"]}, mlps=[0]) for _ in range(2))
+    assert one == other
+    assert len({one, other}) == 1
+
+
+def test_heads_are_taken_as_findings_give_them():
+    assert Circuit([Head(1, 2)]) == Circuit(["L1H2"])

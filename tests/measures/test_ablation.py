@@ -20,10 +20,15 @@ from measures.plain_ablation import (
 from transformers import AutoModelForCausalLM
 
 from pytest_circuits import measures
-from pytest_circuits.findings import Direction, Head
-from pytest_circuits.prompts import PromptError, PromptPairs, RepeatedTokens
+from pytest_circuits.findings import ChoiceError, Direction, Head
+from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
+from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import Runs, runs
 from pytest_circuits.testing import COPIED_LOGIT
+
+#: Few prompts, each alone with its length, so that what they are replaced with follows from it.
+pytestmark = pytest.mark.filterwarnings("ignore:a prompt has one reference")
+
 
 # Two lengths, and two templates of each: what stands in for a prompt is like it in both.
 LENGTHS = (8, 8, 6, 6) * 2
@@ -263,6 +268,9 @@ def test_of_repeated_tokens_it_is_the_repeat_loss(subject, value):
     config = model.bridge.cfg
     drawn = REPEATED.draw(model.tokenizer, config.n_ctx, config.d_vocab)
     heads, mlps = SETS["heads and MLPs"]
+    # Other blocks than those that are ablated, or a mean would say what they say.
+    others = RepeatedTokens(batch=10, block=5, seed=2)
+    control = others.draw(model.tokenizer, config.n_ctx, config.d_vocab).control
 
     found = measures.ablate(model, REPEATED, heads=labels(heads), mlps=mlps, value=value)
 
@@ -272,8 +280,7 @@ def test_of_repeated_tokens_it_is_the_repeat_loss(subject, value):
 
     expected = []
     for prompt in drawn.sequences:
-        control = mean_said(plain, drawn.control)
-        said = nothing_said(plain, prompt) if value == "zero" else control
+        said = nothing_said(plain, prompt) if value == "zero" else mean_said(plain, control)
         intact, ablated = (
             loss(prompt, logits_saying(plain, prompt, said, *what)) for what in ((), (heads, mlps))
         )
@@ -357,7 +364,7 @@ def test_every_choice_is_in_the_convention(perfect):
 
     known = {
         "metric": "logit(answer) − logit(wrong answer), last position",
-        "ablation": "mean over the corrupted prompts, per position and template",
+        "ablation": "mean over the corrupted prompts, per position and template, 1 or more",
         "positions": "all",
         "ablated": "L1H0",
     }
@@ -367,8 +374,9 @@ def test_every_choice_is_in_the_convention(perfect):
     assert resampled == "resampled from the corrupted prompts of the template, seed 3"
     assert convention(positions=["END", -2])["positions"] == "END, -2"
     other = PromptPairs(["a c b a", "x z y u x"], ["k c b a", "l z y u x"], ["c", "z"], ["b", "y"])
-    tokens = other.check(perfect.tokenizer).hash
-    assert tokens in convention(reference=other)["ablation"]
+    tokens = other.check(perfect.tokenizer)
+    named = digest([tokens.clean, tokens.templates])
+    assert f"reference prompts {named}" in convention(reference=other)["ablation"]
 
 
 def test_the_intact_and_the_ablated_behaviour_stand_beside_it(perfect):
@@ -410,7 +418,7 @@ REFUSED = {
     "an unknown layer": ({"heads": ["L2H0"]}, "has no head L2H0: its last one is L1H1"),
     "an unknown head": ({"heads": ["L0H0", "1.2"]}, "has no head L1H2: its last one is L1H1"),
     "no label": ({"heads": ["head 3"]}, "'head 3' is no head label"),
-    "a label alone": ({"heads": "L0H0"}, "heads is a list of labels, or 'each', not 'L0H0'"),
+    "a label alone": ({"heads": "L0H0"}, "heads is a list of labels such as L5H1, not 'L0H0'"),
     "an MLP": ({"mlps": [0]}, "has no MLP of layer 0: it has none"),
     "a value": ({"heads": ["L0H0"], "value": "median"}, "value is zero, mean, resample, not 'medi"),
     "positions": ({"heads": ["L0H0"], "positions": "each"}, "at all positions, or at those of a"),
@@ -537,3 +545,57 @@ def test_what_is_not_there_can_not_be_silenced(perfect, options):
     ):
         raise AssertionError
     assert hooks_on(perfect) == 0
+
+
+def test_a_sequence_is_no_reference_of_its_own(perfect):
+    # With its own first block to stand in for it, one sequence would lose nothing.
+    found = measures.ablate(perfect, RepeatedTokens(batch=1), heads=["L1H0"])
+
+    assert float(found) == pytest.approx(LOST, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_mean_over_one_prompt_is_warned_of(perfect):
+    with pytest.warns(PromptWarning, match="has one reference of its template and length"):
+        found = measures.ablate(perfect, KEY, heads=["L1H0"])
+    assert found.convention["ablation"].endswith("per position and template, 1 or more")
+
+
+def test_other_templates_of_the_reference_are_another_convention(subject):
+    model, _, pairs, _ = subject
+    prompts = pairs.clean, pairs.corrupted, pairs.answers, pairs.wrong_answers
+    one, other = (
+        PromptPairs(*prompts, templates=templates, clusters=pairs.clusters)
+        for templates in (pairs.templates, [f"{name}!" for name in pairs.templates])
+    )
+    found = [
+        measures.ablate(
+            model,
+            PromptPairs(*prompts, templates=reference.templates),
+            heads=["L1H0"],
+            reference=reference,
+        ).convention["ablation"]
+        for reference in (one, other)
+    ]
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": "L1H0"}, "heads is a list of labels such as L5H1, not 'L1H0'"),
+        ({"heads": ["head 5"]}, "'head 5' is no head label"),
+        ({"heads": ["L1H0"], "value": "zero", "reference": KEY}, "zeros need no reference"),
+    ],
+    ids=["a text", "no label", "a reference of zeros"],
+)
+def test_slips_of_the_hand_are_told(perfect, options, message):
+    with pytest.raises(ChoiceError, match=message):
+        measures.ablate(perfect, KEY, **options)
+
+
+def test_heads_are_taken_as_findings_give_them(perfect):
+    heads = list(measures.induction_scores(perfect, RepeatedTokens(batch=2)).members())
+    assert measures.ablate(perfect, KEY, heads=heads).equals(
+        measures.ablate(perfect, KEY, heads=["L1H0"])
+    )

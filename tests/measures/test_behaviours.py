@@ -8,7 +8,7 @@ import torch
 from measures.families import VARIANTS, hooked, random_model
 from transformers import AutoModelForCausalLM
 
-from pytest_circuits import measures
+from pytest_circuits import measures, prompts
 from pytest_circuits.findings import Direction, InvalidFindingError
 from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptError, PromptPairs
@@ -230,7 +230,12 @@ def test_every_token_of_several_texts_counts_the_same(bridges, plain, name):
     assert counts == (6, 4, 1)
     assert float(found) == pytest.approx(np.average(losses, weights=counts), abs=1e-5)
     assert float(found) != pytest.approx(np.mean(losses), abs=1e-3)
-    np.testing.assert_allclose(found.profiles["text_loss"], losses, atol=1e-5)
+    # What stands for a text is its sum over the mean number of tokens, its own number set right.
+    sums, tokens = np.multiply(losses, counts), np.array(counts)
+    expected = float(found) + (sums - float(found) * tokens) / tokens.mean()
+    np.testing.assert_allclose(found.profiles["text_loss"], expected, atol=1e-5)
+    assert found.profiles["text_loss"].mean() == pytest.approx(float(found))
+    assert found.prompts["predicted"] == 11
     assert (found.samples, found.clusters) == (3, 3)
     assert float(found.errors) > 0
 
@@ -295,3 +300,15 @@ def test_logits_that_are_not_finite_are_told(perfect, name, tokens):
         pytest.raises(InvalidFindingError, match=f"{name}: the model gives numbers that are not"),
     ):
         MEASURES[name](perfect)
+
+
+def test_a_model_is_not_held_against_itself_without_its_heads(bridges):
+    runs = Runs(bridges["recall"])
+    pairs = prompts.repeated_phrases(n=4, length=5)
+    with (
+        measures.ablated(runs, heads=["L0H3"]),
+        pytest.raises(ModelError, match="the other model has hooks on it"),
+    ):
+        measures.kl_divergence(runs, pairs, to=runs)
+    assert float(measures.kl_divergence(runs, pairs, to=runs)) == 0
+    assert float(measures.ablate(runs, pairs, heads=["L0H3"], metric="kl")) > 1

@@ -26,6 +26,10 @@ from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT, WORDS, perfect_induction_model
 
+#: Few prompts, each alone with its length, so that what they are replaced with follows from it.
+pytestmark = pytest.mark.filterwarnings("ignore:a prompt has one reference")
+
+
 #: "b" follows "a" in the perfect model, where L0H0 is told what came before and L1H0 copies; on the
 #: corrupted prompts nothing is found. Each pair is alone with its length.
 KEY = PromptPairs(["a b c a", "x y z u x"], ["k b c a", "l y z u x"], ["b", "y"], ["c", "z"])
@@ -321,7 +325,7 @@ DEAD = {
 @pytest.mark.parametrize("pairs", DEAD.values(), ids=DEAD)
 @pytest.mark.parametrize("measure", ["faithfulness", "completeness", "minimality"])
 def test_of_nothing_there_is_no_fraction(perfect, pairs, measure):
-    options = {"null": 3} if measure == "faithfulness" else {"subsets": 2}
+    options = {"null": 19} if measure == "faithfulness" else {"subsets": 2}
 
     found = getattr(measures, measure)(perfect, pairs, WHOLE, **options)
 
@@ -355,7 +359,7 @@ def test_all_six_choices_are_in_the_convention(perfect):
         "circuit": "L0H0, L1H0",
         "granularity": "heads and MLPs",
         "component": "nodes",
-        "ablation": "mean over the corrupted prompts, per position and template",
+        "ablation": "mean over the corrupted prompts, per position and template, 1 or more",
         "positions": "all",
         "direction": "noising",
         "set": "complement is ablated",
@@ -392,7 +396,7 @@ def test_which_mlps_are_kept_is_said(subject):
 @pytest.mark.parametrize("ablated", ["complement", "circuit"])
 def test_random_circuits_are_drawn_by_layer(perfect, ablated):
     # A random circuit has one head of each layer: one in four is the perfect one.
-    null, seed = 12, 5
+    null, seed = 20, 5
     stream = random.Random(f"circuit {seed}")
     drawn = [(int(stream.random() * 2), int(stream.random() * 2)) for _ in range(null)]
     # Without the circuit nothing is left, and neither is without one of its two heads.
@@ -405,7 +409,7 @@ def test_random_circuits_are_drawn_by_layer(perfect, ablated):
     (one,) = found.nulls.values()
     assert one.mean == pytest.approx(sum(f) / null, abs=1e-6)
     assert one.p == pytest.approx((1 + as_good) / (1 + null), abs=1e-9)
-    assert found.convention["null"] == "12 random circuits, seed 5"
+    assert found.convention["null"] == "20 random circuits, seed 5"
 
 
 def test_there_is_no_null_unless_it_is_asked_for(perfect):
@@ -416,7 +420,7 @@ def test_there_is_no_null_unless_it_is_asked_for(perfect):
 
 
 def test_an_unfaithful_circuit_is_as_good_as_any(perfect):
-    found = measures.faithfulness(perfect, KEY, Circuit(["L0H1", "L1H1"]), null=9)
+    found = measures.faithfulness(perfect, KEY, Circuit(["L0H1", "L1H1"]), null=19)
 
     assert found.nulls["faithfulness"].p == 1
     assert not Null(0, found.nulls["faithfulness"].p).rejected
@@ -624,3 +628,28 @@ def test_two_circuits_findings_are_compared_prompt_by_prompt(subject):
     gap = found.behaviour("whole_model_gap").profile
     np.testing.assert_allclose(found.profiles["faithfulness"].mean() / gap.mean(), found.values)
     assert (change.mean, change.error) == (0, 0)
+
+
+def test_a_single_named_group_is_left_out_as_a_whole(perfect):
+    found = measures.completeness(perfect, KEY, Circuit({"all": ["L0H0", "L1H0"]}), subsets=1)
+    assert found.labels == {"subset": ("all", "random 0")}
+
+
+@pytest.mark.parametrize(
+    ("circuit", "message"),
+    [
+        (Circuit({"random 0": ["L0H0"], "rest": ["L1H0"]}), "has a group 'random 0'"),
+        (Circuit([]), "circuit is empty in this model, which has no MLPs"),
+        (["L1H0"], "circuit is a Circuit, not list"),
+    ],
+    ids=["a group called as a random one", "empty", "a list"],
+)
+def test_circuits_that_leave_nothing_to_say_are_refused(perfect, circuit, message):
+    with pytest.raises(ValueError, match=message):
+        measures.completeness(perfect, KEY, circuit)
+
+
+@pytest.mark.parametrize("null", [1, 18])
+def test_so_few_random_circuits_tell_nothing(perfect, null):
+    with pytest.raises(ValueError, match=f"or 19 and more; with {null}, none could be told"):
+        measures.faithfulness(perfect, KEY, WHOLE, null=null)

@@ -14,6 +14,10 @@ from pytest_circuits.runs import Runs
 from pytest_circuits.testing import perfect_induction_model
 from pytest_circuits.verdicts import Kind, default_tolerance, judge
 
+#: Few prompts, each alone with its length, so that what they are replaced with follows from it.
+pytestmark = pytest.mark.filterwarnings("ignore:a prompt has one reference")
+
+
 # What is right differs from cluster to cluster in nothing, and the model is sure of all of it.
 PAIRS = PromptPairs(
     ["a b c a", "x y z u x", "d e f d"],
@@ -36,7 +40,7 @@ MEASURES = {
     ),
     "faithfulness": (lambda m: measures.faithfulness(m, PAIRS, CIRCUIT), Kind.LOST),
     "faithfulness with a null": (
-        lambda m: measures.faithfulness(m, PAIRS, CIRCUIT, null=5),
+        lambda m: measures.faithfulness(m, PAIRS, CIRCUIT, null=19),
         Kind.LOST,
     ),
     "left without the circuit": (

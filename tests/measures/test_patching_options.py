@@ -11,9 +11,9 @@ import pytest
 import torch
 from measures.families import FAMILIES, hooked, random_model
 
-from pytest_circuits import measures
-from pytest_circuits.findings import Direction
-from pytest_circuits.models import ModelError
+from pytest_circuits import measures, paired_differences, prompts
+from pytest_circuits.findings import ChoiceError, Direction, Head
+from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.runs import Runs
 
@@ -322,11 +322,11 @@ def test_positions_from_the_end_suit_prompts_of_several_lengths(perfect):
 @pytest.mark.parametrize("site", ["resid_mid", "mlp_out", "head_out", "head_k", "head_pattern"])
 def test_some_positions_are_those_of_each(llama, site):
     each = measures.patch(*llama, site=site, positions="each")
-    some = measures.patch(*llama, site=site, positions=[-1, 3, "END", 4])
+    some = measures.patch(*llama, site=site, positions=["END", 3, -3])
 
-    np.testing.assert_allclose(some.values, each.values[..., [-1, 3, -1, 4]], atol=1e-6)
+    np.testing.assert_allclose(some.values, each.values[..., [-1, 3, -3]], atol=1e-6)
     assert each.labels == {"position": tuple(map(str, range(TOKENS)))}
-    assert some.labels == {"position": ("-1", "3", "END", "4")}
+    assert some.labels == {"position": ("END", "3", "-3")}
 
 
 @pytest.mark.parametrize(
@@ -491,3 +491,53 @@ def test_without_a_gap_there_are_no_patches_among_the_raw_numbers(perfect):
     assert set(found.raw) == {"clean", "corrupted"}
     assert found.values.shape == (2, 5)
     assert np.isnan(found.values).all()
+
+
+@pytest.mark.parametrize(
+    ("direction", "metric"),
+    [
+        ("denoising", "logit_diff"),
+        ("denoising", "kl"),
+        ("noising", "logit_diff"),
+        ("noising", "probability"),
+    ],
+)
+def test_paired_differences_have_the_sign_of_the_values(bridges, direction, metric):
+    pairs = prompts.repeated_phrases(n=8, length=5)
+    before, after = (
+        measures.patch(bridge, pairs, direction=direction, metric=metric)
+        for bridge in (
+            bridges["recall"],
+            load(parse_source("bundled:recall-finetuned"), device="cpu").bridge,
+        )
+    )
+
+    for label, change in paired_differences(after, before).items():
+        moved = after.values[Head.parse(label)] - before.values[Head.parse(label)]
+        assert change.mean == pytest.approx(moved, abs=1e-9)
+
+
+def test_a_prompt_that_is_longer_than_the_context_is_refused(perfect):
+    long = " ".join(["a b"] * 20)
+    pairs = PromptPairs([long], [f"{long[:-1]}c"], ["b"], ["c"])
+    with pytest.raises(PromptError, match=r"pair 0: 41 tokens, .* and the model's context is 33"):
+        measures.patch(perfect, pairs)
+
+
+def test_what_are_no_pairs_is_told(perfect):
+    with pytest.raises(ChoiceError, match=r"takes prompt pairs .* and got str"):
+        measures.logit_diff(perfect, "a b c")
+
+
+def test_an_answer_is_not_its_own_wrong_answer(perfect):
+    pairs = PromptPairs(["a b c a"], ["a d c a"], ["b"], ["b"])
+    with pytest.raises(PromptError, match="pair 0: its answer 'b' is its wrong answer too"):
+        measures.logit_diff(perfect, pairs)
+
+
+def test_a_metric_that_is_not_finite_is_not_the_models_fault(perfect):
+    def broken(logits, answers, wrong_answers):
+        return logits[:, 0] * float("nan")
+
+    with pytest.raises(ChoiceError, match="broken gives numbers that are not finite"):
+        measures.patch(perfect, NAMED, metric=broken)
