@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         assert_head_ranking,
         assert_induction_score,
         assert_logit_diff_recovered,
+        assert_logit_lens,
         assert_minimal,
     )
     from pytest_circuits.findings import Circuit, Finding, Head, enough_prompts, paired_differences
@@ -42,6 +43,7 @@ __all__ = [
     "assert_head_ranking",
     "assert_induction_score",
     "assert_logit_diff_recovered",
+    "assert_logit_lens",
     "assert_minimal",
     "enough_prompts",
     "measures",
@@ -66,6 +68,7 @@ _HOMES = {
     "assert_head_ranking": "assertions",
     "assert_induction_score": "assertions",
     "assert_logit_diff_recovered": "assertions",
+    "assert_logit_lens": "assertions",
     "assert_minimal": "assertions",
 }
 

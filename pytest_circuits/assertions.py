@@ -7,6 +7,7 @@ to find. Every message names the worst deviation first.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_circuits.thresholds import check_usable, hold_at_least, hold_at_most
@@ -148,6 +149,60 @@ def assert_logit_diff_recovered(
     __tracebackhide__ = True
     check_usable(finding, ["patch"], "assert_logit_diff_recovered")
     hold_at_least(finding, at_least, count=heads, sure=sure, of=of)
+
+
+def assert_logit_lens(
+    finding: Finding,
+    *,
+    from_layer: int,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> None:
+    """From a layer on, the model would answer so well if it stopped there.
+
+    Example:
+        >>> lens = circuits.logit_lens(IOI, read="rank")  # doctest: +SKIP
+        >>> assert_logit_lens(lens, from_layer=27, at_most=10)  # doctest: +SKIP
+
+    Args:
+        finding: what ``logit_lens`` found.
+        from_layer: the first layer that is held, from 0; a negative one counts from the end.
+        at_least: what the logit difference or the answer's logit has to be there and after.
+        at_most: what its rank may be there and after.
+
+    Raises:
+        AssertionError: naming the layers that miss it, worst first.
+        ValueError: if neither is given, or there is no such layer.
+    """
+    __tracebackhide__ = True
+    check_usable(finding, ["logit_lens"], "assert_logit_lens")
+    layers = len(finding.values)
+    if not -layers <= from_layer < layers:
+        raise ValueError(f"there is no layer {from_layer}: the model has {layers}")
+    if at_least is None and at_most is None:
+        raise ValueError("assert_logit_lens holds nothing without at_least or at_most")
+    missing = []
+    for layer in range(from_layer % layers, layers):
+        value = float(finding.values[layer])
+        short = -math.inf if at_least is None else at_least - value
+        much = -math.inf if at_most is None else value - at_most
+        if max(short, much) > 0:
+            missing.append((max(short, much), layer, "short" if short >= much else "too much"))
+    if not missing:
+        return
+    wanted = [
+        *([] if at_least is None else [f"at least {at_least:g}"]),
+        *([] if at_most is None else [f"at most {at_most:g}"]),
+    ]
+    lines = [
+        f"  layer {layer} {float(finding.values[layer]):.3f} ± "
+        f"{float(finding.errors[layer]):.3f}: {by:.3f} {what}"
+        for by, layer, what in sorted(missing, key=lambda entry: -entry[0])[:5]
+    ]
+    raise AssertionError(
+        f"{finding.quantity}: from layer {from_layer % layers} on it should be "
+        f"{' and '.join(wanted)} {finding.unit}\n" + "\n".join(lines)
+    )
 
 
 def assert_ablation_hurts(

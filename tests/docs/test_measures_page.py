@@ -117,6 +117,7 @@ def check_takes(helper, finding):
         "assert_head_ranking": {"top": ["L0H0"], "margin": 99.0},
         "assert_component_ranking": {"top": ["L1 attn"]},
         "assert_complete": {"at_most": 9.0},
+        "assert_logit_lens": {"from_layer": 0, "at_least": -99.0},
     }
     getattr(pytest_circuits, helper)(finding, **options.get(helper, {"at_least": -99.0}))
 

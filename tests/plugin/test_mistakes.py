@@ -11,7 +11,7 @@ MISTAKES = {
     "patch(P, site='mlp_out')": "patch on recall: NativeModel has no mlp_out: it has no MLPs.",
     "logit_diff('dog')": "logit_diff on recall: this measure takes prompt pairs (PromptPairs,",
     "faithfulness(P, Circuit(['L7H0']))": "faithfulness on recall: this model has no head L7H0",
-    "text_loss('dog ' * 100)": "text_loss on recall: text 0 has 101 tokens, and the model's context",
+    "text_loss('dog ' * 100)": "text_loss on recall: text 0 has 101 tokens, and the model's",
     "kl_divergence(P, to='bundled:no')": "kl_divergence on recall: no bundled model is called 'no'",
 }
 
