@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Short of what is asked for, at most so many are named.
 _SHOWN = 5
+#: The measures that can tell their values from a null.
+_WITH_NULLS = ("induction_scores", "duplicate_token_scores", "faithfulness")
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,15 @@ def values_of(finding: Finding) -> list[Value]:
     """Every value, the largest first."""
     import numpy as np
 
-    reach = finding.values - finding.lower_bounds()
+    low, high = finding.lower_bounds(), finding.upper_bounds()
     cells = sorted(np.ndindex(finding.values.shape), key=lambda cell: -finding.values[cell])
     return [
         Value(
             finding.cell_name(cell),
             float(finding.values[cell]),
             float(finding.errors[cell]),
-            float(finding.values[cell] - reach[cell]),
-            float(finding.values[cell] + reach[cell]),
+            float(low[cell]),
+            float(high[cell]),
         )
         for cell in cells
     ]
@@ -114,12 +117,16 @@ def hold_at_least(
     Raises:
         AssertionError: naming the values that come closest, worst first.
         ValueError: if the claim can't be made of this finding.
+        TypeError: if ``of`` is no finding.
     """
     __tracebackhide__ = True
+    if not (isinstance(at_least, str) and at_least == "null"):
+        _check_number(finding, at_least, 'a number or "null"')
+    _check_reference(finding, of)
     values = values_of(finding)
     _check_count(finding, values, count)
     _check_sure(finding, sure=sure)
-    if at_least == "null":
+    if isinstance(at_least, str):
         if of is not None:
             raise ValueError('at_least="null" is no share of another finding: leave `of` out')
         _hold_null(finding, values, count)
@@ -159,8 +166,11 @@ def hold_at_most(
     Raises:
         AssertionError: naming the values that are, worst first.
         ValueError: if the claim can't be made of this finding.
+        TypeError: if ``of`` is no finding.
     """
     __tracebackhide__ = True
+    _check_number(finding, at_most, "a number")
+    _check_reference(finding, of)
     values = values_of(finding)
     _check_sure(finding, sure=sure)
     most = _thresholds(finding, at_most, 1, of)[0]
@@ -188,8 +198,6 @@ def _thresholds(
 ) -> list[float]:
     """What each of the ``count`` largest values has to reach."""
     __tracebackhide__ = True
-    if not math.isfinite(share):
-        raise ValueError(f"{finding.quantity}: a threshold is a number, not {share}")
     if reference is None:
         return [share] * count
     from pytest_circuits.verdicts.comparable import differences
@@ -232,15 +240,38 @@ def _kind(finding: Finding) -> str:
     return f"{finding.axes[0]}s" if len(finding.axes) == 1 else "cells"
 
 
+def _check_number(finding: Finding, given: object, wanted: str) -> None:
+    __tracebackhide__ = True
+    # True is a 1 that nobody means.
+    if not isinstance(given, Real) or isinstance(given, bool):
+        raise ValueError(f"{finding.quantity}: a threshold is {wanted}, not {given!r}")  # noqa: TRY004 — as for NaN
+    if not math.isfinite(given):
+        raise ValueError(f"{finding.quantity}: a threshold is a number, not {given}")
+
+
+def _check_reference(finding: Finding, given: object) -> None:
+    __tracebackhide__ = True
+    if given is not None and not hasattr(given, "measure"):
+        raise TypeError(
+            f"{finding.quantity}: of takes what a measure found, and got {type(given).__name__}"
+        )
+
+
 def _hold_null(finding: Finding, values: Sequence[Value], count: int) -> None:
     __tracebackhide__ = True
+    # By the measure: whether there are nulls depends on the data too.
+    if finding.measure not in _WITH_NULLS:
+        raise ValueError(f"{finding.measure} has no null to hold its values against")
     if finding.direction == "lower":
         raise ValueError(f"{finding.quantity}: less is better, and more than a null no claim")
     if not finding.nulls and finding.measure == "faithfulness":
         raise ValueError("faithfulness was measured without a null: ask for one (null=200)")
     # No head may be strong enough to have one, which is no reason to refuse.
     if not finding.nulls and (finding.role is None or finding.members()):
-        raise ValueError(f"{finding.measure} has no null to hold its values against")
+        raise ValueError(
+            f"{finding.measure} has no null to hold its values against: that takes five sequences "
+            f"or more"
+        )
     named = {one.name or finding.measure: one for one in values}
     above = [name for name, null in finding.nulls.items() if null.rejected]
     if len(above) >= count:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from pytest_circuits.findings.heads import Head
+from pytest_circuits.findings.quantiles import share_bound
 from pytest_circuits.findings.statistics import t95
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Direction(StrEnum):
 
 
 _HEADS = ("layer", "head")
+#: The beginning of a share's unit.
+_SHARE = "share of "
 
 #: A value is told from its null at this level, over all heads at once.
 SIGNIFICANT = 0.05
@@ -333,8 +336,32 @@ class Finding:
         }
 
     def lower_bounds(self) -> NDArray[np.float64]:
-        """One-sided 95 % lower bounds of the values (t over clusters)."""
+        """One-sided 95 % lower bounds of the values.
+
+        Shares have exact ones (Clopper–Pearson), with clusters as trials: what all prompts gave
+        has no spread, and still is not what all others give. Everything else has t-bounds over
+        clusters.
+        """
+        if self.unit.startswith(_SHARE):
+            return self._share_bounds(upper=False)
         return self.values - t95(self.clusters) * self.errors
+
+    def upper_bounds(self) -> NDArray[np.float64]:
+        """One-sided 95 % upper bounds of the values; as :meth:`lower_bounds`."""
+        if self.unit.startswith(_SHARE):
+            return self._share_bounds(upper=True)
+        return self.values + t95(self.clusters) * self.errors
+
+    def _share_bounds(self, *, upper: bool) -> NDArray[np.float64]:
+        """Exact bounds, a count between two taken as the one that leaves more room."""
+        # 3 / 60 · 60 may be a little more or less than 3.
+        counts = np.round(self.values * self.clusters, 6)
+        counts = np.clip(np.ceil(counts) if upper else np.floor(counts), 0, self.clusters)
+        bounds = [
+            share_bound(int(k), self.clusters, upper=upper) if np.isfinite(k) else np.nan
+            for k in counts.flat
+        ]
+        return np.array(bounds).reshape(self.values.shape)
 
     def equals(self, other: Finding) -> bool:
         """Whether the other finding is the same quantity with the same values."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: One-sided: a fall is looked for.
 _LEVEL = 0.05
 _LEAST_POWER = 0.5
+#: What rounding leaves of an error of 0, as a share of the values.
+_NO_SPREAD = 1e-12
 
 
 def enough_prompts(
@@ -46,7 +48,8 @@ def enough_prompts(
 
     Raises:
         ValueError: if the drop or the power makes no sense, or if the finding has no error: it has
-            a single cluster, or no head in its role, or its values are undefined.
+            a single cluster, or no head in its role, or its values are undefined; or if all
+            prompts gave the same.
         PairingError: if the two findings can't be compared prompt by prompt.
     """
     if not (drop > 0 and math.isfinite(drop)):
@@ -58,6 +61,11 @@ def enough_prompts(
         raise ValueError(
             f"{finding.measure} has no error to reckon with: that takes two clusters of prompts "
             f"or more, and a behaviour that is there"
+        )
+    if error <= _NO_SPREAD * max(1.0, float(np.abs(finding.values).max())):
+        raise ValueError(
+            f"{finding.measure}: all prompts gave the same, which says nothing about the spread of "
+            f"others"
         )
     return prompts_to_tell(drop, error, finding, power=power)
 

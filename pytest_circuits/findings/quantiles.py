@@ -1,10 +1,12 @@
-"""Quantiles of Student's t."""
+"""Quantiles of Student's t, and exact bounds of shares."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
 from statistics import NormalDist
+
+import numpy as np
 
 #: Above so many degrees of freedom the expansion about the normal quantile is exact to 1e-9.
 _EXACT_UP_TO = 200
@@ -44,6 +46,43 @@ def t_quantile(p: float, df: int) -> float:
         else:
             high = middle
     return math.sqrt(df) * math.tan(middle)
+
+
+#: Halvings of 0 … 1 after which a bound is exact to 1e-15.
+_HALVINGS = 50
+
+
+@lru_cache(maxsize=4096)
+def share_bound(successes: int, trials: int, *, upper: bool, tail: float = 0.05) -> float:
+    """One-sided exact bound of a share (Clopper & Pearson 1934, Biometrika 26).
+
+    The lower bound is the share p with P(X ≥ k | n, p) = tail for a binomial X, 0 where k = 0; the
+    upper one has P(X ≤ k | n, p) = tail, 1 where k = n.
+
+    Args:
+        successes: k.
+        trials: n.
+        upper: which of the two.
+        tail: how often the share lies beyond the bound, at most.
+    """
+    if upper:
+        return 1 - share_bound(trials - successes, trials, upper=False, tail=tail)
+    if successes == 0:
+        return 0.0
+    counts = np.arange(successes, trials + 1)
+    ways = math.lgamma(trials + 1) - np.array(
+        [math.lgamma(k + 1) + math.lgamma(trials - k + 1) for k in counts.tolist()]
+    )
+    low, high = 0.0, 1.0
+    # The more p is, the likelier are so many or more, and halving finds it.
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        logs = ways + counts * math.log(middle) + (trials - counts) * math.log1p(-middle)
+        if np.exp(logs).sum() < tail:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _within(theta: float, df: int) -> float:

@@ -22,6 +22,7 @@ The first three are benign and stay inside the defaults; the last two are damage
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ class Allowance:
 #: unembedding by 0.07 and more. Drawn tokens on the bundled model, where one head is a quarter of a
 #: layer: any one head 0.10 at most, the previous-token head that all induction hangs on 0.28.
 _TEXT = Allowance(floor=0.05, share=0.0125)
+#: How many tokens of the text are predicted.
+_TEXT_TOKENS = 252
 _CANARIES = {"text": _TEXT, "drawn tokens": Allowance(floor=0.11, share=0.025)}
 
 
@@ -110,7 +113,6 @@ class Tolerance:
 _ROLE = Allowance(floor=0.1, share=0.1)
 _TOP = 0.05
 _ANY_VALUE = Allowance(floor=0.05, share=0.1)
-_ANY_BEHAVIOUR = Allowance(floor=0.1, share=0.05)
 _LOGITS = Allowance(floor=0.2, share=0.05)
 _REPEAT = Allowance(floor=0.15, share=0.05)
 #: A share of few prompts, or of few tokens, moves in steps.
@@ -130,8 +132,6 @@ _VALUES = {
     "logit_lens": _LOGITS,
     # A layer's attention or MLP adds up what harmless changes do to many heads or neurons.
     "component_attribution": Allowance(floor=0.1, share=0.1),
-    # The difference of two logit differences or losses, each of which moves by itself.
-    "ablate": Allowance(floor=0.2, share=0.1),
     # A token at the edge of the top five leaves it, or enters.
     "copying_scores": Allowance(floor=0.1, share=0.1),
     "accuracy": _COUNTED,
@@ -141,51 +141,89 @@ _VALUES = {
     "faithfulness": _SHARE,
     "completeness": _SHARE,
     "minimality": _SHARE,
-    # What the canary has, which is the same loss.
-    "text_loss": _TEXT,
     "kl_divergence": _DIVERGENCE,
 }
 #: A rank may go one up or down, or a tenth: near the top neighbours swap, far from it many do.
 _RANK = Allowance(floor=1.0, share=0.1)
 
-_BEHAVIOURS = {
-    "repeat_loss": _REPEAT,
-    "repeat_gain": _REPEAT,
-    "repeat_accuracy": _SHARE,
-    "logit_diff": _LOGITS,
-    "clean_logit_diff": _LOGITS,
-    "corrupted_logit_diff": _LOGITS,
-    "logit_diff_gap": _LOGITS,
-    "accuracy": _COUNTED,
-    "top_k_accuracy": _COUNTED,
-    "clean_kl": _DIVERGENCE,
-    "corrupted_kl": _DIVERGENCE,
-    "kl_gap": _DIVERGENCE,
-    "kl_divergence": _DIVERGENCE,
-    "text_loss": _TEXT,
-}
+#: The difference of two logit differences or losses, each of which moves by itself.
+_HARM = Allowance(floor=0.2, share=0.1)
+#: Harm to what is between 0 and 1.
+_HARM_TO_SHARE = Allowance(floor=0.05, share=0.1)
+
+#: Behaviours whose name says more than their unit.
+_BEHAVIOURS = {"repeat_loss": _REPEAT, "repeat_gain": _REPEAT, "repeat_accuracy": _SHARE}
+#: All others, by their unit, and of what is between 0 and 1, by the beginning of it.
+_UNITS = {"logits": _LOGITS, "nats": _DIVERGENCE, "share of prompts": _COUNTED}
+_BETWEEN_0_AND_1 = ("probability", "share")
 
 
 def default_tolerance(finding: Finding) -> Tolerance:
     """The default tolerance of a finding, by its measure, unit, companion behaviours and canary."""
     ranks = finding.unit == "rank"
-    value = _RANK if ranks else _VALUES.get(finding.measure, _ANY_VALUE)
+    value = _of_values(finding)
     matrix = finding.axes and finding.role is None
     return Tolerance(
         value=value,
         # All values of a matrix together may move as far as any one of them.
         role=replace(_ROLE, floor=max(_ROLE.floor, value.floor)) if matrix else _ROLE,
-        behaviours={b.name: _of_behaviour(b) for b in finding.companion},
+        behaviours={b.name: _of_behaviour(b, finding) for b in finding.companion},
         canary=_TEXT if finding.canary is None else _CANARIES.get(finding.canary.kind, _TEXT),
         # The last rank of a large vocabulary sets no scale for the first.
         top=_TOP if finding.axes and not ranks else 0.0,
     )
 
 
-def _of_behaviour(behaviour: Behaviour) -> Allowance:
+def _of_values(finding: Finding) -> Allowance:
+    """The values' tolerance by their measure, and by the unit where a measure has several."""
+    if finding.unit == "rank":
+        return _RANK
+    if finding.measure == "ablate":
+        return _of_harm(finding)
+    if finding.measure == "text_loss":
+        return _of_text(finding)
+    return _VALUES.get(finding.measure, _ANY_VALUE)
+
+
+def _of_harm(finding: Finding) -> Allowance:
+    if finding.unit in ("logits", "nats"):
+        return _HARM
+    if finding.unit.startswith(_BETWEEN_0_AND_1):
+        return _HARM_TO_SHARE
+    return _on_scale(finding.companion[0].value if finding.companion else 0.0)
+
+
+def _of_text(finding: Finding) -> Allowance:
+    """What the canary has, which is the same loss, and more where fewer tokens are predicted.
+
+    What noise does to single tokens averages out with their number: with 1 % of it, one sentence
+    of about twenty tokens moved by up to 0.12 on SmolLM2.
+    """
+    predicted = finding.prompts.get("predicted")
+    if not isinstance(predicted, int) or not 0 < predicted < _TEXT_TOKENS:
+        return _TEXT
+    return replace(_TEXT, floor=_neat(_TEXT.floor * math.sqrt(_TEXT_TOKENS / predicted)))
+
+
+def _of_behaviour(behaviour: Behaviour, finding: Finding) -> Allowance:
     """A behaviour's tolerance by its name, or else by its unit."""
-    share = behaviour.unit.startswith(("probability", "share"))
-    return _BEHAVIOURS.get(behaviour.name, _SHARE if share else _ANY_BEHAVIOUR)
+    known = _BEHAVIOURS.get(behaviour.name) or _UNITS.get(behaviour.unit)
+    if known is not None:
+        return known
+    if behaviour.unit.startswith(_BETWEEN_0_AND_1):
+        return _SHARE
+    whole = [b.value for b in finding.companion if b.name == finding.relative_to]
+    return _on_scale(whole[0] if whole else 0.0)
+
+
+def _on_scale(whole: float) -> Allowance:
+    """Of numbers whose scale is the caller's own: a tenth, or half of that of the whole."""
+    return Allowance(floor=_neat(0.05 * abs(whole)), share=0.1)
+
+
+def _neat(floor: float) -> float:
+    """A floor as it is to stand in a file, with three digits."""
+    return float(f"{floor:.3g}")
 
 
 def encode_tolerance(tolerance: Tolerance) -> dict[str, Json]:

@@ -8,8 +8,10 @@ import pytest
 from assertions.claims import VALUES, finding, message, named
 
 from pytest_circuits import (
+    assert_attends,
     assert_behaviour,
     assert_complete,
+    assert_copies,
     assert_faithful,
     assert_induction_score,
     assert_logit_diff_recovered,
@@ -114,6 +116,36 @@ def test_what_is_no_number_is_no_threshold(number):
         assert_behaviour(finding("text_loss", 3.0), at_most=number)
 
 
+@pytest.mark.parametrize("given", [None, "nul", "0.5", True, [0.5]])
+def test_what_is_neither_a_number_nor_the_null_is_no_threshold(given):
+    text = f'a threshold is a number or "null", not {given!r}'
+    for helper, measure in ((assert_induction_score, "induction_scores"), (assert_faithful, None)):
+        claimed = finding(measure) if measure else finding("faithfulness", 0.9)
+        with pytest.raises(ValueError) as raised:  # noqa: PT011 — the whole text is held
+            helper(claimed, at_least=given)
+        assert message(raised) == [f"{claimed.quantity}: {text}"]
+
+
+@pytest.mark.parametrize("given", ["null", True, "0.5"])
+def test_what_is_no_number_is_no_upper_threshold(given):
+    with pytest.raises(ValueError, match=f"^text loss: a threshold is a number, not {given!r}$"):
+        assert_behaviour(finding("text_loss", 3.0), at_most=given)
+
+
+def test_numbers_of_numpy_are_thresholds():
+    assert_behaviour(finding("text_loss", 3.0), at_least=np.float32(2), at_most=np.int64(3))
+
+
+@pytest.mark.parametrize("reference", [0.9, "approved", VALUES])
+def test_a_reference_is_a_finding(reference):
+    text = f"of takes what a measure found, and got {type(reference).__name__}"
+    with pytest.raises(TypeError) as raised:
+        assert_induction_score(finding(), at_least=0.9, of=reference)
+    assert message(raised) == [f"induction scores: {text}"]
+    with pytest.raises(TypeError, match=text):
+        assert_behaviour(finding("text_loss", 3.0), at_most=0.9, of=reference)
+
+
 # The null
 
 
@@ -183,6 +215,14 @@ def test_heads_of_a_measure_without_a_null_are_not_held_against_one(role):
         assert_induction_score(replace(finding(), role=role), at_least="null")
 
 
+@pytest.mark.parametrize("values", [VALUES, np.zeros((2, 2))])
+@pytest.mark.parametrize("measure", ["attention_between", "previous_token_scores"])
+def test_whether_there_is_a_null_is_the_measures_and_not_the_datas(measure, values):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 — the whole text is held
+        assert_attends(finding(measure, values), at_least="null")
+    assert message(raised) == [f"{measure} has no null to hold its values against"]
+
+
 def test_the_null_is_no_share():
     with pytest.raises(ValueError, match=r'at_least="null" is no share of another finding'):
         assert_induction_score(with_nulls(L1H0=0.001), at_least="null", of=finding())
@@ -237,3 +277,30 @@ def test_a_share_is_of_the_references_estimate():
     assert_induction_score(finding(errors=0.01), at_least=0.97, sure=True, of=reference)
     with pytest.raises(AssertionError, match=r"a lower bound of at least 0\.99 of the reference's"):
         assert_induction_score(finding(errors=0.01), at_least=0.99, sure=True, of=reference)
+
+
+# Sure of shares
+
+
+@pytest.mark.parametrize("clusters", [2, 10])
+def test_all_prompts_being_right_makes_nobody_sure_that_all_others_are(clusters):
+    right = finding(
+        "accuracy", 1.0, unit="share of prompts", errors=np.array(0.0), clusters=clusters
+    )
+    assert_behaviour(right, at_least=1.0)
+    assert_behaviour(right, at_least=0.05 ** (1 / clusters) - 1e-6, sure=True)
+    for too_much in (1.0, 0.05 ** (1 / clusters) + 1e-6):
+        with pytest.raises(AssertionError, match="its lower bound should be at least"):
+            assert_behaviour(right, at_least=too_much, sure=True)
+    wrong = replace(right, values=np.array(0.0))
+    assert_behaviour(wrong, at_most=0.0)
+    with pytest.raises(AssertionError, match="its upper bound should be at most 0 "):
+        assert_behaviour(wrong, at_most=0.0, sure=True)
+
+
+def test_heads_that_copied_every_token_may_miss_another():
+    copies = finding("copying_scores", [[1.0, 0.0]], unit="share of tokens", errors=0.0, clusters=2)
+    assert_copies(copies, at_least=1.0)
+    assert_copies(copies, at_least=0.2, sure=True)
+    with pytest.raises(AssertionError, match="0 of 1 heads with a lower bound of"):
+        assert_copies(copies, at_least=0.9, sure=True)

@@ -39,17 +39,20 @@ def test_every_verdict_is_there_with_what_the_gate_makes_of_it():
         )
 
 
-def tolerance(measure="mine", unit="logits", axes=("head",), companion="mine"):
-    """The default tolerance of a finding of that measure with that companion."""
+def tolerance(measure="mine", unit="logits", axes=("head",), companion="mine", **fields):
+    """The default tolerance of a finding of that measure with that companion, which is 1."""
     behaviour = Behaviour(companion, 1.0, 0.1, 5, Direction.HIGHER, unit)
     values = np.ones([1] * len(axes))
     finding = Finding(
         measure, "value", unit, Direction.HIGHER, axes, values, values, 5, 5, {}, {},
-        companion=(behaviour,),
+        companion=(behaviour,), **fields,
     )  # fmt: skip
     return default_tolerance(finding)
 
 
+_LOGITS = "logit difference, its gap, a layer's (`logit_lens`), another behaviour in logits"
+_COUNTED = "accuracy, top-k accuracy, another share of prompts"
+_NATS = "KL divergence, another behaviour in nats"
 #: By the table's words, the measures whose values have that tolerance.
 MEASURES = {
     "a head's value, a cell": (
@@ -65,40 +68,51 @@ MEASURES = {
     ),
     "a part's attribution (`component_attribution`)": ("component_attribution",),
     "a copying score": ("copying_scores",),
-    "harm of an ablation": ("ablate",),
+    "harm of an ablation, in logits or nats": ("ablate",),
     "faithfulness, completeness, minimality": ("faithfulness", "completeness", "minimality"),
-    "logit difference, its gap, a layer's (`logit_lens`)": ("logit_diff", "logit_lens"),
+    _LOGITS: ("logit_diff", "logit_lens"),
     "repeat loss, repeat gain": ("repeat_loss",),
-    "accuracy, top-k accuracy": ("accuracy", "top_k_accuracy"),
+    _COUNTED: ("accuracy", "top_k_accuracy"),
     "answer's probability": ("answer_probability",),
-    "KL divergence": ("kl_divergence",),
+    _NATS: ("kl_divergence",),
     "loss on a text": ("text_loss",),
 }
-#: The same of companion behaviours.
+#: The same of companion behaviours, with their unit.
 BEHAVIOURS = {
-    "logit difference, its gap, a layer's (`logit_lens`)": (
-        "logit_diff",
-        "logit_diff_gap",
-        "clean_logit_diff",
-    ),
-    "repeat loss, repeat gain": ("repeat_loss", "repeat_gain"),
-    "repeat accuracy": ("repeat_accuracy",),
-    "accuracy, top-k accuracy": ("accuracy", "top_k_accuracy"),
-    "another behaviour": ("politeness",),
+    _LOGITS: ("logits", "logit_diff", "logit_diff_gap", "clean_logit_diff", "whole_model_gap"),
+    "repeat loss, repeat gain": ("nats", "repeat_loss", "repeat_gain"),
+    "repeat accuracy": ("share of tokens", "repeat_accuracy"),
+    _COUNTED: ("share of prompts", "accuracy", "in_top_k", "politeness"),
+    "answer's probability": ("probability", "clean_probability"),
+    _NATS: ("nats", "kl_gap", "politeness"),
+    "another behaviour that is a share or a probability": ("share of tokens", "politeness"),
+    # All of what it is part of, which is 1.
+    "another behaviour, by a metric of your own": ("units", "mine_gap"),
 }
 
 
 def test_the_default_tolerances_are_those_of_the_code():
-    rows = {row[0]: Allowance(float(row[1]), float(row[2].split()[0])) for row in table("of")}
+    rows = {
+        row[0]: Allowance(float(row[1].split()[0]), float(row[2].split()[0])) for row in table("of")
+    }
 
     for label, names in MEASURES.items():
         for name in names:
             assert tolerance(name).value == rows[label], name
-    for label, names in BEHAVIOURS.items():
+    for label, (unit, *names) in BEHAVIOURS.items():
         for name in names:
-            assert tolerance(companion=name).behaviours[name] == rows[label], name
-    share = tolerance(unit="probability", companion="politeness").behaviours["politeness"]
-    assert rows["another behaviour that is a share or a probability"] == share
+            found = tolerance(unit=unit, companion=name, relative_to=name)
+            assert found.behaviours[name] == rows[label], name
+    for label, unit in (("in probability", "probability"), ("by a metric of your own", "units")):
+        assert rows[f"harm of an ablation, {label}"] == tolerance("ablate", unit=unit).value
+    assert {row[0] for row in table("of")} == {
+        *MEASURES,
+        *BEHAVIOURS,
+        "harm of an ablation, in probability",
+        "harm of an ablation, by a metric of your own",
+        "a role's summed strength",
+        "a rank (`logit_lens`)",
+    }
     assert rows["a rank (`logit_lens`)"] == tolerance("logit_lens", unit="rank").value
     assert rows["a role's summed strength"] == tolerance().role
     assert f"{tolerance().top:g} of the strongest" in PAGE

@@ -17,6 +17,7 @@ from pytest_circuits.findings import (
     Null,
     Role,
 )
+from pytest_circuits.findings.quantiles import share_bound
 from pytest_circuits.findings.statistics import t95
 
 
@@ -273,6 +274,35 @@ def test_lower_bounds_are_one_sided_t_intervals_over_clusters():
     finding = scores([[0.5, 0.9]], errors=np.array([[0.1, 0.0]]))
 
     np.testing.assert_allclose(finding.lower_bounds(), [[0.5 - t95(10) * 0.1, 0.9]])
+    np.testing.assert_allclose(finding.upper_bounds(), [[0.5 + t95(10) * 0.1, 0.9]])
+
+
+def test_bounds_of_shares_are_exact_over_clusters():
+    finding = replace(scores([[0.5, 0.96], [1.0, 0.0]], errors=np.zeros((2, 2))), unit="share of x")
+
+    low, high = finding.lower_bounds(), finding.upper_bounds()
+
+    assert low[1, 0] == pytest.approx(0.05**0.1)
+    assert high[1, 1] == pytest.approx(1 - 0.05**0.1)
+    assert (low[1, 1], high[1, 0]) == (0, 1)
+    # What lies between two counts has the lower bound of the lower, the upper one of the higher.
+    assert low[0, 1] == share_bound(9, 10, upper=False)
+    assert high[0, 1] == 1
+    assert low[0, 0] == share_bound(5, 10, upper=False)
+    assert high[0, 0] == share_bound(5, 10, upper=True)
+
+
+@pytest.mark.parametrize("count", range(61))
+def test_a_count_is_not_lost_to_rounding(count):
+    finding = replace(number(count / 60), unit="share of prompts", clusters=60)
+
+    assert finding.lower_bounds() == share_bound(count, 60, upper=False)
+    assert finding.upper_bounds() == share_bound(count, 60, upper=True)
+
+
+def test_shares_of_what_is_gone_have_no_bounds():
+    gone = scores([[np.nan, np.nan]], **GONE)
+    assert np.isnan(replace(gone, unit="share of prompts").lower_bounds()).all()
 
 
 def test_one_cluster_has_no_lower_bound():

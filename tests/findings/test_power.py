@@ -105,8 +105,22 @@ def test_what_prompts_have_in_common_needs_no_prompts():
         enough_prompts(found, 0.3, against=replace(approved, convention={"first_token": "none"}))
 
 
-def test_without_spread_two_clusters_are_enough():
-    assert enough_prompts(number(0.0), 1e-9) == 2
+@pytest.mark.parametrize("error", [0.0, 1e-17])
+@pytest.mark.parametrize("drop", [1e-9, 10])
+def test_prompts_that_all_gave_the_same_say_nothing_about_others(error, drop):
+    text = "logit_diff: all prompts gave the same, which says nothing about the spread of others"
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        enough_prompts(number(error), drop)
+    with pytest.raises(ValueError, match=text):
+        enough_prompts(heads([0.0, 0.0], [0.9, 0.6]), drop)
+
+
+def test_two_models_that_differ_by_the_same_everywhere_say_nothing_about_other_prompts():
+    found, approved = (
+        number(1.0, profiles={"logit_diff": np.arange(10.0) + more}) for more in (0, 0.5)
+    )
+    with pytest.raises(ValueError, match="all prompts gave the same"):
+        enough_prompts(found, 0.3, against=approved)
 
 
 @pytest.mark.parametrize("drop", [0, -0.1, math.nan, math.inf])

@@ -4,8 +4,9 @@ import math
 
 import mpmath
 import pytest
+from transformer_lens.utilities.statistics import success_rate_ci
 
-from pytest_circuits.findings.quantiles import t_quantile
+from pytest_circuits.findings.quantiles import share_bound, t_quantile
 
 
 def share_below(t: float, df: int) -> float:
@@ -30,3 +31,28 @@ def test_quantiles_known_in_closed_form():
 @pytest.mark.parametrize("df", [0, -1])
 def test_there_is_none_without_a_degree_of_freedom(df):
     assert math.isnan(t_quantile(0.95, df))
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 59, 1000])
+def test_bounds_of_all_and_of_none_are_known_in_closed_form(n):
+    assert share_bound(n, n, upper=False) == pytest.approx(0.05 ** (1 / n), abs=1e-12)
+    assert share_bound(n, n, upper=True) == 1
+    assert share_bound(0, n, upper=True) == pytest.approx(1 - 0.05 ** (1 / n), abs=1e-12)
+    assert share_bound(0, n, upper=False) == 0
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 2), (3, 10), (9, 10), (17, 40), (499, 500)])
+def test_a_bound_leaves_its_tail(k, n):
+    low, high = share_bound(k, n, upper=False), share_bound(k, n, upper=True)
+    # Binomial tails are incomplete beta functions (Clopper & Pearson 1934).
+    at_least_k = mpmath.betainc(k, n - k + 1, 0, low, regularized=True)
+    at_most_k = mpmath.betainc(k + 1, n - k, high, 1, regularized=True)
+    assert float(at_least_k) == pytest.approx(0.05, abs=1e-9)
+    assert float(at_most_k) == pytest.approx(0.05, abs=1e-9)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 6), (1, 2), (7, 12), (30, 30)])
+def test_both_bounds_are_transformer_lens_interval_at_90_percent(k, n):
+    theirs = success_rate_ci([True] * k + [False] * (n - k), confidence=0.9)
+    assert share_bound(k, n, upper=False) == pytest.approx(theirs.ci_low, abs=1e-6)
+    assert share_bound(k, n, upper=True) == pytest.approx(theirs.ci_high, abs=1e-6)

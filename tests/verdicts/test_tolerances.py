@@ -6,13 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pytest_circuits import measures
 from pytest_circuits.findings import Behaviour, Canary, Direction, Finding
+from pytest_circuits.testing import perfect_induction_model
 from pytest_circuits.verdicts import (
     Allowance,
+    Kind,
     Tolerance,
     decode_tolerance,
     default_tolerance,
     encode_tolerance,
+    judge,
+    tolerances,
 )
 
 
@@ -103,7 +108,6 @@ def test_default_tolerances_follow_the_measure():
         ("patch", 0.05, 0.1),
         ("component_attribution", 0.1, 0.1),
         ("logit_lens", 0.2, 0.05),
-        ("ablate", 0.2, 0.1),
         ("faithfulness", 0.05, 0.0),
         ("completeness", 0.05, 0.0),
         ("minimality", 0.05, 0.0),
@@ -138,17 +142,132 @@ def test_a_matrix_as_a_whole_may_move_as_far_as_one_of_its_values():
     [
         ("clean_probability", "probability", Allowance(0.05, 0.0)),
         ("probability_gap", "probability", Allowance(0.05, 0.0)),
-        ("politeness", "share of prompts", Allowance(0.05, 0.0)),
+        ("politeness", "share of tokens", Allowance(0.05, 0.0)),
         ("accuracy", "share of prompts", Allowance(0.1, 0.0)),
-        ("clean_kl", "nats", Allowance(0.05, 0.1)),
+        ("in_top_k", "share of prompts", Allowance(0.1, 0.0)),
+        ("politeness", "share of prompts", Allowance(0.1, 0.0)),
         ("kl_gap", "nats", Allowance(0.05, 0.1)),
-        ("politeness", "nats", Allowance(0.1, 0.05)),
+        ("whole_kl", "nats", Allowance(0.05, 0.1)),
+        *(
+            (name, "logits", Allowance(0.2, 0.05))
+            for name in (
+                "logit_diff",
+                "whole_logit_diff",
+                "circuit_logit_diff",
+                "ablated_logit_diff",
+                "whole_model_gap",
+            )
+        ),
     ],
 )
-def test_a_behaviour_nobody_knows_has_the_tolerance_of_its_unit(name, unit, allowed):
+def test_a_behaviour_has_the_tolerance_of_its_unit(name, unit, allowed):
     behaviour = Behaviour(name, 0.5, 0.1, 5, Direction.HIGHER, unit)
     measured = replace(finding("mine"), companion=(behaviour,))
     assert default_tolerance(measured).behaviours[name] == allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "allowed"),
+    [
+        ("repeat_loss", "nats", Allowance(0.15, 0.05)),
+        ("repeat_gain", "nats", Allowance(0.15, 0.05)),
+        ("repeat_accuracy", "share of tokens", Allowance(0.05, 0.0)),
+    ],
+)
+def test_a_behaviour_whose_name_says_more_has_the_tolerance_of_its_name(name, unit, allowed):
+    behaviour = Behaviour(name, 0.5, 0.1, 5, Direction.HIGHER, unit)
+    measured = replace(finding("mine"), companion=(behaviour,))
+    assert default_tolerance(measured).behaviours[name] == allowed
+
+
+def test_every_name_with_a_tolerance_of_its_own_is_a_companion_of_some_measure():
+    found = measures.induction_scores(perfect_induction_model())
+    companions = {b.name for b in found.companion}
+    assert set(tolerances._BEHAVIOURS) <= companions
+
+
+def test_one_prompt_of_sixteen_is_no_change_of_an_accuracy_or_of_a_top_k_accuracy():
+    for name in ("accuracy", "in_top_k"):
+        behaviour = Behaviour(name, 1.0, 0.0, 16, Direction.HIGHER, "share of prompts")
+        measured = replace(finding("mine"), companion=(behaviour,))
+        assert default_tolerance(measured).behaviours[name].of(1.0) > 1 / 16
+
+
+def of_own_metric(clean: float, corrupted: float) -> Finding:
+    """Fractions of a metric whose scale nobody knows."""
+
+    def side(name: str, value: float) -> Behaviour:
+        return Behaviour(name, value, 0.001, 5, Direction.HIGHER, "units")
+
+    return replace(
+        finding("patch"),
+        companion=(
+            side("clean_mine", clean),
+            side("corrupted_mine", corrupted),
+            side("mine_gap", clean - corrupted),
+        ),
+        relative_to="mine_gap",
+    )
+
+
+@pytest.mark.parametrize("scale", [0.15, 40.0])
+def test_a_metric_of_the_callers_own_may_move_a_share_of_itself_or_of_the_gap(scale):
+    allowed = default_tolerance(of_own_metric(scale, 0.0)).behaviours
+    assert allowed["clean_mine"].of(scale) == pytest.approx(0.1 * scale)
+    assert allowed["mine_gap"].of(scale) == pytest.approx(0.1 * scale)
+    # Near nothing it has no tenth worth having.
+    allowed = default_tolerance(of_own_metric(0.0, -scale)).behaviours
+    assert allowed["clean_mine"].of(0.0) == pytest.approx(0.05 * scale)
+
+
+def harm(value: float, unit: str, intact: float, name: str = "mine") -> Finding:
+    """What an ablation did to a behaviour."""
+    return replace(
+        finding("ablate"),
+        unit=unit,
+        direction=Direction.TWO_SIDED,
+        values=np.array(value),
+        companion=(Behaviour(name, intact, 0.001, 5, Direction.HIGHER, unit, vital=True),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "allowed"),
+    [
+        ("logits", Allowance(0.2, 0.1)),
+        ("nats", Allowance(0.2, 0.1)),
+        ("probability", Allowance(0.05, 0.1)),
+        ("share of prompts", Allowance(0.05, 0.1)),
+        ("units", Allowance(0.03, 0.1)),
+    ],
+)
+def test_harm_has_the_tolerance_of_its_unit(unit, allowed):
+    assert default_tolerance(harm(0.5, unit, intact=0.6)).value == allowed
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unit", "intact"),
+    [(0.965, 0.775, "probability", 0.97), (0.145, 0.0, "units", 0.15)],
+)
+def test_harm_that_is_much_less_than_it_was_is_a_change(before, after, unit, intact):
+    approved, found = harm(before, unit, intact), harm(after, unit, intact)
+    assert judge(found, approved, default_tolerance(approved)).kind is Kind.WEAKENED
+
+
+@pytest.mark.parametrize(
+    ("prompts", "floor"),
+    [
+        ({"predicted": 20}, 0.177),
+        ({"predicted": 63}, 0.1),
+        ({"predicted": 252}, 0.05),
+        ({"predicted": 2520}, 0.05),
+        ({}, 0.05),
+    ],
+)
+def test_the_loss_on_few_tokens_may_move_further(prompts, floor):
+    measured = replace(finding("text_loss"), prompts=prompts)
+    assert default_tolerance(measured).value == Allowance(floor, 0.0125)
+    assert default_tolerance(measured).canary.floor == 0.05
 
 
 def test_every_behaviour_gets_a_default_tolerance_known_or_not():
