@@ -15,6 +15,7 @@ from pytest_circuits import (
     assert_head_ranking,
     assert_induction_score,
     assert_logit_diff_recovered,
+    assert_logit_lens,
     assert_minimal,
 )
 from pytest_circuits.findings import Direction
@@ -133,6 +134,7 @@ EVERY_HELPER = [
     (assert_attends, "attention_between", {"at_least": -9}),
     (assert_copies, "copying_scores", {"at_least": -9}),
     (assert_logit_diff_recovered, "patch", {"at_least": -9, "heads": 4}),
+    (assert_logit_lens, "logit_lens", {"from_layer": 0, "at_least": -9}),
     (assert_ablation_hurts, "ablate", {"at_least": -9}),
     (assert_faithful, "faithfulness", {"at_least": -9, "at_most": 9}),
     (assert_complete, "completeness", {"at_most": 9}),
