@@ -46,7 +46,18 @@ class Choices:
 
 @dataclass(frozen=True)
 class CircuitRuns:
-    """A circuit in its model, and what is known of both before anything is asked."""
+    """A circuit in its model, and what is known of both before anything is asked.
+
+    Attributes:
+        out: what ablation does.
+        circuit: its heads and MLPs.
+        whole: all there are.
+        nothing: none.
+        denoising: whether what is kept is put into a corrupted run.
+        m_whole: the metric of the whole model, ``[prompt]``.
+        m_empty: the metric with nothing kept, same shape.
+        companion: both, and the gap between them, which comes last.
+    """
 
     out: Knockout
     circuit: Nodes
@@ -187,9 +198,9 @@ def circuit_runs(
         denoising=denoising,
     )
     nothing = nodes(runs)
-    ends = out.of("faithfulness", [~nothing] + ([nothing] if denoising else []))
-    # Noising takes everything away in the first; denoising puts everything in.
-    whole, empty = (ends[:, 0], ends[:, 1]) if denoising else (out.intact, ends[:, 0])
+    # Noising takes everything away, and denoising puts everything in.
+    other_end = out.of("faithfulness", [~nothing])[:, 0]
+    whole, empty = (other_end, out.intact) if denoising else (out.intact, other_end)
     names = names_of(members if circuit.mlps != "all" else nodes(runs, circuit.heads))
     convention: dict[str, Json] = {
         **out.convention,

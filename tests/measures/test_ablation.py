@@ -21,9 +21,10 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits import measures
 from pytest_circuits.findings import ChoiceError, Direction, Head
+from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.runs import Runs, runs
+from pytest_circuits.runs import ZERO, Runs, nodes, recorded, run_ablated, runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 #: Few prompts, each alone with its length, so that what they are replaced with follows from it.
@@ -599,3 +600,22 @@ def test_heads_are_taken_as_findings_give_them(perfect):
     assert measures.ablate(perfect, KEY, heads=heads).equals(
         measures.ablate(perfect, KEY, heads=["L1H0"])
     )
+
+
+def test_ablation_of_nothing_and_of_all_by_itself_change_nothing(subject):
+    model, pairs, *_ = subject
+    tokens = pairs.check(model.tokenizer)
+    nothing = nodes(model)
+
+    def read(logits, rows):
+        return read_difference(logits[:, -1], rows, tokens)
+
+    whole = measures.logit_diff(model, pairs).profiles["logit_diff"]
+    for replacement, sets in (
+        (ZERO, [nothing]),
+        (recorded(model, tokens.clean), [nothing, ~nothing]),
+    ):
+        found = run_ablated(model, tokens.clean, replacement, sets=sets, read=read)
+        np.testing.assert_allclose(found, np.tile(whole[:, None], len(sets)), atol=1e-5)
+    emptied = run_ablated(model, tokens.clean, ZERO, sets=[~nothing], read=read)
+    assert np.abs(emptied[:, 0] - whole).max() > 0.1
