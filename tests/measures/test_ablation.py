@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from measures.families import FAMILIES, hooked, random_model
+from measures.families import FAMILIES, HEADS, LAYERS, hooked, random_model
 from measures.families_plain import Plain
 from measures.plain_ablation import (
     difference,
@@ -19,7 +19,7 @@ from measures.plain_ablation import (
 )
 from transformers import AutoModelForCausalLM
 
-from pytest_circuits import measures
+from pytest_circuits import Circuit, measures
 from pytest_circuits.findings import ChoiceError, Direction, Head
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
@@ -238,11 +238,8 @@ def test_a_metric_of_which_less_is_better_rises_by_harm(subject, metric):
     assert metric != "kl" or min(expected) > 0
 
 
-FAMILIES_HERE = ["gemma2", "neox", "gpt-j", "opt", "native", "native, attention only"]
-
-
-@pytest.mark.parametrize("family", FAMILIES_HERE)
-def test_other_families_are_loops_too(family):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_a_loop(family):
     model = random_model(FAMILIES[family], seed=5)
     plain, bridge = Plain(FAMILIES[family], model), hooked(model)
     pairs = PromptPairs(
@@ -261,6 +258,16 @@ def test_other_families_are_loops_too(family):
             logits = logits_saying(plain, prompt, said, heads, mlps)
             expected = difference(tokens, row, logits)
             assert found.raw["ablated"][row] == pytest.approx(expected, abs=2e-4)
+
+    found = measures.faithfulness(bridge, pairs, Circuit(labels(heads), mlps), value="zero").raw
+    every = [(layer, head) for layer in range(LAYERS) for head in range(HEADS)]
+    all_mlps = list(range(LAYERS)) if FAMILIES[family].mlp else []
+    others = [one for one in every if one not in heads], [m for m in all_mlps if m not in mlps]
+    for row, prompt in enumerate(tokens.clean):
+        said = nothing_said(plain, prompt)
+        for name, what in (("circuit", others), ("whole", ([], [])), ("empty", (every, all_mlps))):
+            expected = difference(tokens, row, logits_saying(plain, prompt, said, *what))
+            assert found[name][row] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("value", ["zero", "mean"])

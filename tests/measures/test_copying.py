@@ -30,7 +30,8 @@ NORMS = {
     "GPTJForCausalLM": "ln_1",
     "OPTForCausalLM": "self_attn_layer_norm",
 }
-OTHERS = ["gemma2", "qwen3", "neox", "gpt-neo", "gpt-j", "opt"]
+OTHERS = ["mistral", "mixtral", "qwen2", "qwen3", "gemma2", "gemma3"]
+OTHERS += ["neox", "gpt-neo", "gpt-j", "opt", "phi"]
 SUBJECTS = ["llama", "gpt2", *(f"family {name}" for name in OTHERS)]
 
 
