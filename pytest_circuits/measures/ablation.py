@@ -158,7 +158,7 @@ def _together(out: Knockout, chosen: Nodes) -> Finding:
         axes=(),
         values=mean,
         errors=error,
-        convention=out.convention | {"ablated": names_of(chosen)},
+        convention=out.convention | {"ablated": str(chosen)},
         profiles={"ablate": harm},
         companion=(
             _intact(out),
@@ -186,7 +186,7 @@ def _each(out: Knockout, others: Nodes) -> Finding:
     threshold = ROLE_SHARE * abs(float(out.intact.mean())) or LEAST_THRESHOLD
     if out.metric.unit in _ABSOLUTE:
         threshold = max(LEAST_THRESHOLD, threshold)
-    also = names_of(others)
+    also = str(others)
     return Finding(
         measure="ablate",
         quantity=_quantity(out),
@@ -226,8 +226,3 @@ def _intact(out: Knockout) -> Behaviour:
         vital=metric.direction is Direction.HIGHER,
         keep=True,
     )
-
-
-def names_of(chosen: Nodes) -> str:
-    """The set in words: ``L5H1, L6H9, L0 mlp``."""
-    return ", ".join(chosen.names)

@@ -175,13 +175,13 @@ def kl_divergence(
         PromptError, InvalidFindingError: as for :func:`accuracy`.
         ModelError: if the two don't have the same tokens.
     """
-    other = as_runs(to)
-    if other.hooked or (other.bridge is as_runs(model).bridge and as_runs(model).hooked):
+    runs, other = as_runs(model), as_runs(to)
+    if other.hooked or (other.bridge is runs.bridge and runs.hooked):
         raise ModelError(
             "kl_divergence: the other model has hooks on it, or heads ablated, and is not what it "
             'is called.\nHow far ablation takes a model from itself says ablate(…, metric="kl").'
         )
-    runs, tokenized, differences = _run(model, pairs, "kl_divergence")
+    _, tokenized, differences = _run(runs, pairs, "kl_divergence")
     theirs = tokenize(other, pairs)
     sizes = [
         run_prompts(one, tokens.clean).groups[0].logits.shape[-1]

@@ -11,7 +11,6 @@ import numpy as np
 from pytest_circuits.findings import Behaviour, ChoiceError, Circuit, Direction, Finding
 from pytest_circuits.findings.circuit import UNNAMED
 from pytest_circuits.findings.statistics import ratio_and_error
-from pytest_circuits.measures.ablation import names_of
 from pytest_circuits.measures.common import behaviour, tokenize
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs
 from pytest_circuits.runs import Nodes, Runs, Value, as_runs, nodes
@@ -201,7 +200,7 @@ def circuit_runs(
     # Noising takes everything away, and denoising puts everything in.
     other_end = out.of("faithfulness", [~nothing])[:, 0]
     whole, empty = (other_end, out.intact) if denoising else (out.intact, other_end)
-    names = names_of(members if circuit.mlps != "all" else nodes(runs, circuit.heads))
+    names = str(members if circuit.mlps != "all" else nodes(runs, circuit.heads))
     convention: dict[str, Json] = {
         **out.convention,
         "circuit": names + (", every mlp" if circuit.mlps == "all" and members.mlps.any() else ""),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding, Null
-from pytest_circuits.measures.ablation import names_of
 from pytest_circuits.measures.circuit_runs import Choices, circuit_runs, side
 from pytest_circuits.runs import Nodes, Runs, Value
 
@@ -259,4 +258,4 @@ def _like(circuit: Nodes, stream: random.Random) -> Nodes:
 
 
 def _listed(parts: Mapping[str, Nodes]) -> dict[str, Any]:
-    return {name: names_of(part) or "nothing" for name, part in parts.items()}
+    return {name: str(part) or "nothing" for name, part in parts.items()}

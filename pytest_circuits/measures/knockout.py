@@ -14,6 +14,7 @@ from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
 from pytest_circuits.measures.positions import PositionsLike, make_positions
 from pytest_circuits.measures.repeated import (
     draw_repeated,
+    draw_tokens,
     of_repeated,
     per_sequence,
     repeated_convention,
@@ -93,7 +94,7 @@ class Knockout:
         return found
 
 
-def check_value(value: str) -> None:
+def _check_value(value: str) -> None:
     """Refuse what is no kind of ablation.
 
     Raises:
@@ -132,7 +133,7 @@ def knockout_on_pairs(
         PromptError: if the reference has no prompts like those that it stands in for.
         ChoiceError: for an unknown value, metric or positions.
     """
-    check_value(value)
+    _check_value(value)
     if positions == "each":
         raise ChoiceError("ablation is at all positions, or at those of a list")
     if value == "zero" and reference is not None:
@@ -189,17 +190,17 @@ def knockout_on_repeated(
         PromptError: if the block doesn't fit the model's context or vocabulary.
         ChoiceError: for an unknown value.
     """
-    check_value(value)
+    _check_value(value)
     runs, drawn, run = draw_repeated(model, prompts)
     others = replace(
         prompts, seed=prompts.seed + 1, batch=max(_REFERENCES, prompts.batch), block=drawn.block
     )
-    _, unrelated, _ = draw_repeated(model, others)
+    control = draw_tokens(runs, others).control
     replacement, words = _replacement(
         runs,
         value,
         (drawn.sequences, [""] * len(drawn.sequences)),
-        (unrelated.control, [""] * len(unrelated.control)),
+        (control, [""] * len(control)),
         words=f"{others.batch} control sequences of seed {others.seed}",
         seed=seed,
     )

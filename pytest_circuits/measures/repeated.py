@@ -237,11 +237,14 @@ def draw_repeated(
 ) -> tuple[Runs, DrawnTokens, RepeatedRun]:
     """The model's runs, the sequences drawn for it, and the pass over them."""
     runs = as_runs(model)
-    config = runs.bridge.cfg
-    drawn = (prompts or RepeatedTokens()).draw(
-        runs.tokenizer, context=int(config.n_ctx), vocabulary=int(config.d_vocab)
-    )
+    drawn = draw_tokens(runs, prompts or RepeatedTokens())
     return runs, drawn, run_repeated(runs, drawn)
+
+
+def draw_tokens(runs: Runs, prompts: RepeatedTokens) -> DrawnTokens:
+    """The sequences drawn for a model, not yet run."""
+    config = runs.bridge.cfg
+    return prompts.draw(runs.tokenizer, context=int(config.n_ctx), vocabulary=int(config.d_vocab))
 
 
 def per_sequence(

@@ -50,6 +50,9 @@ class Nodes:
         heads = [str(Head(*cell)) for cell in np.argwhere(self.heads).tolist()]
         return heads + [f"L{layer} mlp" for layer in np.flatnonzero(self.mlps).tolist()]
 
+    def __str__(self) -> str:
+        return ", ".join(self.names)
+
     def __invert__(self) -> Nodes:
         return Nodes(~self.heads, ~self.mlps)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_circuits.runs.lens import read_out
-from pytest_circuits.runs.sites import SITES, record
+from pytest_circuits.runs.sites import SITES, keep, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ def copied_logits(
         for layer in range(runs.layers):
             hooks += [
                 (SITES["resid_pre"].at(layer), _instead(stream.layers[group][0])),
-                (SITES["head_v"].at(layer), _keep(values, layer)),
+                (SITES["head_v"].at(layer), keep(values, layer)),
             ]
         runs.forward(tokens, hooks)
         where = torch.tensor([list(positions[row]) for row in rows], device=runs.device)
@@ -69,12 +69,5 @@ def _logits(runs: Runs, layer: int, values: Tensor) -> Tensor:
 def _instead(value: Tensor) -> Callable[..., Tensor]:
     def hook(_: Tensor, **__: object) -> Tensor:
         return value
-
-    return hook
-
-
-def _keep(values: dict[int, Tensor], layer: int) -> Callable[..., None]:
-    def hook(value: Tensor, **_: object) -> None:
-        values[layer] = value.detach().clone()
 
     return hook

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_circuits.runs.runs import Runs
+
+
+Key = TypeVar("Key", str, int)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def _record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activat
         found = []
         seen: dict[str, Tensor] = {}
         names = [f"blocks.{layer}.{part}" for layer in range(runs.layers) for part in parts]
-        runs.forward(tokens, [(name, _keep(seen, name)) for name in names])
+        runs.forward(tokens, [(name, keep(seen, name)) for name in names])
         for layer in range(runs.layers):
             held = {part: seen[f"blocks.{layer}.{part}"] for part in parts}
             if site.stands_for is None:
@@ -182,8 +185,10 @@ def _near(held: Tensor, made: Tensor) -> bool:
     return not bool((held - made).abs().max() > ROUNDING[held.dtype] * held.abs().max())
 
 
-def _keep(seen: dict[str, Tensor], name: str) -> Callable[..., None]:
+def keep(seen: dict[Key, Tensor], key: Key) -> Callable[..., None]:
+    """A hook that keeps what it is given."""
+
     def hook(value: Tensor, **_: object) -> None:
-        seen[name] = value.detach().clone()
+        seen[key] = value.detach().clone()
 
     return hook
