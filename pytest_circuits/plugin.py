@@ -22,6 +22,19 @@ SETTINGS = pytest.StashKey[Settings]()
 DIST_CHOSEN = pytest.StashKey[bool]()
 #: The id of the only variant while no model is declared.
 _NO_MODEL = "no-model"
+#: The reports that can be written by themselves, and what each is.
+_REPORTS = {
+    "html": "one page with every finding's plots",
+    "markdown": "what changed, for job summaries and comments,",
+    "json": "every verdict and finding, for programs,",
+}
+#: What only a run with --circuits can do.
+_ONLY_WITH_CIRCUITS = {
+    "--circuits-report": "reports",
+    **{f"--circuits-{kind}": "reports" for kind in _REPORTS},
+    "--circuits-pending": "leaves pending files of",
+    "--circuits-verbose": "tells more of",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,7 +72,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--circuits-report",
         metavar="DIR",
-        help="write report.json, every model's verdict on every test, into this folder",
+        help="write report.html, report.md and report.json into this folder",
+    )
+    for kind, what in _REPORTS.items():
+        group.addoption(f"--circuits-{kind}", metavar="FILE", help=f"write {what} into this file")
+    group.addoption(
+        "--circuits-github",
+        metavar="MODE",
+        help="annotations and the step summary under GitHub Actions: auto (default) or never",
+    )
+    group.addoption(
+        "--circuits-verbose",
+        action="store_true",
+        default=False,
+        help="add tables of heads, before and after, to what the terminal shows",
+    )
+    group.addoption(
+        "--circuits-pending",
+        action="store_true",
+        default=False,
+        help="leave what differs from its baseline as pending files, for `pytest-circuits review`",
     )
     parser.addini(
         "circuits_models",
@@ -71,6 +103,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("circuits_dtype", "the dtype, as for --circuits-dtype")
     parser.addini("circuits_gate", "the gate, as for --circuits-gate")
     parser.addini("circuits_report", "the reports' folder, as for --circuits-report")
+    for kind in _REPORTS:
+        parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")
+    parser.addini("circuits_github", "whether GitHub is told, as for --circuits-github")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -97,9 +132,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_circuits.session import begin
 
         begin(config, settings, distribute=not config.stash.get(DIST_CHOSEN, False))
-    elif "--circuits-report" in [arg.partition("=")[0] for arg in config.invocation_params.args]:
-        # Only where it was typed: addopts may hold it for the runs with --circuits.
-        raise pytest.UsageError("--circuits-report reports a run with --circuits: add --circuits")
+    # Only where it was typed: addopts may hold it for the runs with --circuits.
+    typed = [argument.partition("=")[0] for argument in config.invocation_params.args]
+    alone = [option for option in _ONLY_WITH_CIRCUITS if option in typed]
+    if alone and not config.getoption("circuits"):
+        option = alone[0]
+        raise pytest.UsageError(
+            f"{option} {_ONLY_WITH_CIRCUITS[option]} a run with --circuits: add --circuits"
+        )
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

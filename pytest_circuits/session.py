@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pytest_circuits.markers import waiver_of
 from pytest_circuits.models import ModelPool, parse_source
-from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines, write_report
+from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
+from pytest_circuits.reporting import Said, write_reports
 from pytest_circuits.scheduling import model_of
 from pytest_circuits.state import STATE, CircuitSource, ItemState
 
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
     from transformer_lens.model_bridge import TransformerBridge
 
+    from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
     from pytest_circuits.runs import Runs
-    from pytest_circuits.settings import Folder, Settings
+    from pytest_circuits.settings import Place, Settings
 
 
 class CircuitsSession:
@@ -50,7 +53,8 @@ class CircuitsSession:
         self._failed_subtests: set[str] = set()
         self._refused: dict[str, str] = {}
         self._to_run = False
-        self._report_line = ("", "")
+        self._said: list[Said] = []
+        self._failures: dict[str, _Failure] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
 
@@ -101,7 +105,12 @@ class CircuitsSession:
         state = item.stash[STATE]
         for finding in findings:
             if not any(finding is other for other in state.judged):
-                state.rows.append(Row.not_judged(item.nodeid, alias, finding))
+                details = self.details("", finding, None)
+                state.rows.append(Row.not_judged(item.nodeid, alias, finding, details=details))
+
+    def details(self, name: str, finding: Finding, approved: Baseline | None) -> Details | None:
+        """A finding whole, where anything shows it; None elsewhere."""
+        return Details.of(name, finding, approved) if self.settings.whole_findings else None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note the tests that can't run as they are written.
@@ -164,8 +173,13 @@ class CircuitsSession:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note whether the test passed, when everybody else has had a say (a strict xfail)."""
         report = yield
+        state = item.stash.get(STATE, ItemState())
         if report.when == "call":
-            item.stash[STATE].passed = report.passed
+            state.passed = report.passed
+        if report.when == "teardown":
+            # Too long for a property; as an attribute xdist carries it all the same.
+            whole = [None if row.details is None else row.details.document() for row in state.rows]
+            setattr(report, _DETAILS, json.dumps(whole) if any(whole) else "")
         return report
 
     @pytest.hookimpl(wrapper=True)
@@ -213,20 +227,29 @@ class CircuitsSession:
             return
         if report.when == "setup":
             self._failed.discard(report.nodeid)  # by an earlier attempt
+            self._failures.pop(report.nodeid, None)
         if report.when == "call":
             self._outcomes[report.nodeid] = _outcome(report)
         # Of a test whose worker was lost there is a report too, for no part of it.
         if report.failed and report.when in ("setup", "call", "teardown"):
             self._failed.add(report.nodeid)
+            self._failures.setdefault(report.nodeid, _failure(report, self._config.rootpath))
         if report.when == "call" or report.skipped:
             self._finished.add(report.nodeid)
         if report.when == "teardown":
             outcome = self._outcomes.get(report.nodeid, "")
             # A test that runs again reports again: its last attempt counts.
+            rows = [str(value) for name, value in report.user_properties if name == PROPERTY]
+            whole = json.loads(getattr(report, _DETAILS, "") or "[]") or [None] * len(rows)
+            failure = self._failures.get(report.nodeid) or _failure(report, self._config.rootpath)
             self.rows[report.nodeid] = [
-                Row.from_json(str(value), outcome)
-                for name, value in report.user_properties
-                if name == PROPERTY
+                Row.from_json(
+                    row,
+                    outcome,
+                    line=failure.line,
+                    details=document and Details.from_document(document, report.nodeid),
+                )
+                for row, document in zip(rows, whole, strict=True)
             ]
 
     @pytest.hookimpl(tryfirst=True)
@@ -242,17 +265,12 @@ class CircuitsSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the report, when everybody else has had a say in the exit status."""
-        folder = self.settings.report
-        if folder is None or not self._to_run or hasattr(self._config, "workerinput"):
+        """Write the reports, when everybody else has had a say in the exit status."""
+        if not self._to_run or hasattr(self._config, "workerinput"):
             return
-        try:
-            path = write_report(folder.path, self._run(), int(session.exitstatus))
-            self._report_line = f"report: {Path(folder.text) / path.name}", ""
-        except OSError as error:
-            # A run whose report is missing must not look like one that did what it was asked.
+        self._said = list(write_reports(self._run(int(session.exitstatus)), self.settings))
+        if any(said.failed for said in self._said):
             session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
-            self._report_line = f"report {folder} could not be written: {error.strerror}", "red"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What the run found, worst first."""
@@ -264,29 +282,67 @@ class CircuitsSession:
             for part in line.parts:
                 terminalreporter.write(part.text, **{part.colour: True} if part.colour else {})
             terminalreporter.line("")
-        text, colour = self._report_line
-        if text:
-            terminalreporter.write_line(text, **{colour: True} if colour else {})
+        for said in self._said:
+            terminalreporter.write_line(said.text, **{"red": True} if said.failed else {})
 
-    def _run(self) -> Run:
+    def _run(self, exit_status: int = 0) -> Run:
         return Run(
             models=tuple(
-                Model(line.alias, line.source, self.settings.owners(line.alias))
+                Model(
+                    line.alias,
+                    line.source,
+                    self.settings.owners(line.alias),
+                    line.alias in self.settings.declared,
+                )
                 for line in self.settings.measured.values()
             ),
             rows=tuple(row for rows in self.rows.values() for row in rows),
             gate=self.settings.gate.value,
             failed=tuple(self._failed_without_finding()),
             unfinished=len(self._selected - self._finished - self._failed),
+            exit_status=exit_status,
+            options=self.settings.options,
         )
 
     def _failed_without_finding(self) -> Iterator[FailedTest]:
         aliases = frozenset(self.sources)
         for nodeid in self._failed & self._selected:
             if not self.rows.get(nodeid):
-                yield FailedTest(nodeid, model_of(nodeid, aliases) or "")
+                failure = self._failures.get(nodeid, _Failure())
+                yield FailedTest(nodeid, model_of(nodeid, aliases) or "", *failure)
 
 
+class _Failure(NamedTuple):
+    """Why a test failed, in a line, and where in its file; or where it begins."""
+
+    message: str = ""
+    line: int | None = None
+
+
+def _failure(report: pytest.TestReport, root: Path) -> _Failure:
+    """Where and why a test failed: at the line in its own file, if the failure names one."""
+    file, begins, _ = report.location
+    line = None if begins is None else begins + 1
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        *_, message = ["", *report.longreprtext.splitlines()]
+        return _Failure(message.strip(), line)
+    *_, own = [line, *_lines_in(report.longrepr, root / file)]
+    return _Failure(crash.message.partition("\n")[0], own)
+
+
+def _lines_in(longrepr: Any, file: Path) -> Iterator[int]:  # noqa: ANN401 — pytest's
+    """The lines of a file that a failure's traceback goes through, the innermost last."""
+    entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", [])
+    for entry in entries:
+        place = getattr(entry, "reprfileloc", None)
+        # As pytest's own traceback names it: from the folder it runs in, or in full.
+        if place is not None and Path(place.path).name == file.name:
+            yield int(place.lineno)
+
+
+#: What a report carries beside its properties: the findings whole, as JSON.
+_DETAILS = "circuits_details"
 SESSION = pytest.StashKey[CircuitsSession]()
 
 
@@ -384,6 +440,8 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
         )
     if settings.report is not None:
         _check_folder(settings.report)
+    for kind, file in settings.report_files.items():
+        _check_file(kind, file)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
     if distribute and config.pluginmanager.hasplugin("xdist"):
@@ -394,9 +452,16 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
         )
 
 
-def _check_folder(folder: Folder) -> None:
+def _check_folder(folder: Place) -> None:
     path = folder.path
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not there.is_dir():
         what = "is a file" if there == path else "lies in a file"
         raise pytest.UsageError(f"circuits: report {folder} {what}: name a folder for it")
+
+
+def _check_file(kind: str, file: Place) -> None:
+    there = next(parent for parent in (file.path, *file.path.parents) if parent.exists())
+    if file.path.is_dir() or (there != file.path and not there.is_dir()):
+        what = "is a folder" if there == file.path else "lies in a file"
+        raise pytest.UsageError(f"circuits: {kind} report {file} {what}: name a file for it")

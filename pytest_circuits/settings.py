@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COMMAND_LINE = "command line"
 DEFAULT = "default"
+#: How the names of environment variables begin.
+_VARIABLE = "PYTEST_CIRCUITS_"
 #: The alias of a model that is named on the command line by its source alone.
 CANDIDATE = "candidate"
 
@@ -26,7 +28,12 @@ _ALIAS = re.compile(
 )
 #: The values of ``verdicts.Gate``, which a plain run must not import.
 GATES = ("regression", "change", "never")
-_DEFAULTS = {"device": "auto", "dtype": "auto", "gate": "regression"}
+#: Whether a run under GitHub Actions writes annotations and the step summary.
+GITHUB = ("auto", "never")
+_DEFAULTS = {"device": "auto", "dtype": "auto", "gate": "regression", "github": "auto"}
+_CHOICES = {"gate": GATES, "github": GITHUB}
+#: What each kind of report is called in the folder of ``--circuits-report``.
+REPORTS = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
 
 
 class Setting(NamedTuple):
@@ -39,8 +46,8 @@ class Setting(NamedTuple):
         return f"{self.value} ({self.origin})"
 
 
-class Folder(NamedTuple):
-    """A folder as somebody named it, where it is, and where it was named."""
+class Place(NamedTuple):
+    """A file or folder as somebody named it, where it is, and where it was named."""
 
     text: str
     path: Path
@@ -89,7 +96,11 @@ class Settings(NamedTuple):
         device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``.
         dtype: ``auto`` or a float type.
         gate: which verdicts fail.
-        report: the folder for reports; None if nobody asked for any.
+        report: the folder for all reports; None if nobody asked for it.
+        report_files: files for single reports, by kind.
+        github: whether GitHub Actions, where the run is there, is told.
+        verbose: whether the terminal gets tables of heads.
+        pending: whether what differs is left as pending files.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
     """
@@ -100,7 +111,11 @@ class Settings(NamedTuple):
     device: Setting
     dtype: Setting
     gate: Setting
-    report: Folder | None
+    report: Place | None
+    report_files: dict[str, Place]
+    github: Setting
+    verbose: bool
+    pending: bool
     ini: str
     in_ci: bool
 
@@ -121,11 +136,42 @@ class Settings(NamedTuple):
             line = self.declared.get(line.parent) if line.parent else None
         return tuple(chain)
 
+    @property
+    def reports(self) -> dict[str, Place]:
+        """Every report to write, by kind: those of the folder, and those named singly."""
+        files = dict(self.report_files)
+        if self.report is not None:
+            text, path, origin = self.report
+            for kind, name in REPORTS.items():
+                files.setdefault(kind, Place(str(Path(text) / name), path / name, origin))
+        return {kind: files[kind] for kind in REPORTS if kind in files}
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What of the command line or the environment the numbers depend on, as typed."""
+        given = {"device": self.device, "dtype": self.dtype, "gate": self.gate}
+        return tuple(
+            f"--circuits-{name}={setting.value}"
+            for name, setting in given.items()
+            if setting.origin == COMMAND_LINE or setting.origin.startswith(_VARIABLE)
+        )
+
+    @property
+    def on_github(self) -> bool:
+        """Whether GitHub Actions is there and to be told."""
+        return self.github.value == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
+
+    @property
+    def whole_findings(self) -> bool:
+        """Whether anything shows more of a finding than its line."""
+        return bool(self.reports) or self.verbose or self.on_github
+
     def header(self) -> list[str]:
         """The settings for pytest's header."""
         models = ", ".join(f"{line.alias}={line.source}" for line in self.measured.values())
         owners = dict.fromkeys(" else ".join(self.owners(alias)) for alias in self.measured)
         report = [f"circuits: report in {self.report}"] if self.report else []
+        report += [f"circuits: {kind} report {file}" for kind, file in self.report_files.items()]
         return [
             f"circuits: {models} ({self.models_origin})",
             f"circuits: baselines of {'; '.join(owners)} ({self.ini}), gate {self.gate}",
@@ -145,7 +191,7 @@ def read_settings(config: pytest.Config) -> Settings:
     ini_folder = config.inipath.parent if config.inipath else config.rootpath
     declared = _declared(lines, ini_folder, ini)
     asked, origin = config.getoption("circuits_model"), COMMAND_LINE
-    variable = "PYTEST_CIRCUITS_MODEL"
+    variable = f"{_VARIABLE}MODEL"
     if not asked:
         asked, origin = os.environ.get(variable, "").splitlines(), variable
     asked = [text for text in asked if text.strip()]
@@ -159,7 +205,15 @@ def read_settings(config: pytest.Config) -> Settings:
         device=_setting(config, "device", ini),
         dtype=_setting(config, "dtype", ini),
         gate=_setting(config, "gate", ini),
-        report=_report(config, ini, ini_folder),
+        report=_place(config, "report", ini, ini_folder),
+        report_files={
+            kind: place
+            for kind in REPORTS
+            if (place := _place(config, kind, ini, ini_folder)) is not None
+        },
+        github=_setting(config, "github", ini),
+        verbose=bool(config.getoption("circuits_verbose")),
+        pending=bool(config.getoption("circuits_pending")),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )
@@ -172,7 +226,7 @@ def _setting(config: pytest.Config, name: str, ini: str) -> Setting:
 
 
 def _given(config: pytest.Config, name: str, ini: str) -> Setting | None:
-    variable = f"PYTEST_CIRCUITS_{name.upper()}"
+    variable = f"{_VARIABLE}{name.upper()}"
     candidates = (
         (config.getoption(f"circuits_{name}"), COMMAND_LINE),
         (os.environ.get(variable), variable),
@@ -181,20 +235,20 @@ def _given(config: pytest.Config, name: str, ini: str) -> Setting | None:
     return next((Setting(value, origin) for value, origin in candidates if value), None)
 
 
-def _report(config: pytest.Config, ini: str, ini_folder: Path) -> Folder | None:
-    """The folder for reports; what the ini names starts from the ini's own folder."""
-    given = _given(config, "report", ini)
+def _place(config: pytest.Config, name: str, ini: str, ini_folder: Path) -> Place | None:
+    """Where a report goes; what the ini names starts from the ini's own folder."""
+    given = _given(config, name, ini)
     if given is None:
         return None
     base = ini_folder if given.origin == ini else config.invocation_params.dir
-    return Folder(given.value, base / Path(given.value).expanduser(), given.origin)
+    return Place(given.value, base / Path(given.value).expanduser(), given.origin)
 
 
 def _check(name: str, setting: Setting) -> None:
     value, origin = setting
     allowed: tuple[str, ...]
-    if name == "gate":
-        allowed = GATES
+    if name in _CHOICES:
+        allowed = _CHOICES[name]
         fits = value in allowed
     else:
         # A plain run must not pay for the import that only an unusual value needs.

@@ -36,7 +36,7 @@ from pytest_circuits.baselines import (
 from pytest_circuits.findings import Finding
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.markers import waiver_of
-from pytest_circuits.report.rows import Row
+from pytest_circuits.report import Details, Row
 from pytest_circuits.state import STATE, CircuitSource
 from pytest_circuits.verdicts import (
     Gate,
@@ -193,6 +193,7 @@ class CircuitSnapshot(SnapshotAssertion):
     lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
     origin: Callable[[], dict[str, str]] = field(default=dict)
     waiver: Waiver | None = None
+    whole_findings: bool = False
     update: bool = False
     update_new: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
@@ -293,12 +294,23 @@ class CircuitSnapshot(SnapshotAssertion):
             written=approve,
             waiver="" if self.waiver is None else self.waiver.text(date.today()),
             waived=waived and not gated,
+            details=self._whole(data, None if recalled is None else str(recalled), name),
             **self._about_baseline(None if recalled is None else str(recalled), name),
         )
         if approve:
             self._warn(data, None if recalled is None else str(recalled))
             self._approve_later(result, data, None if recalled is None else str(recalled))
         return passing
+
+    def _whole(self, finding: Finding, approved: str | None, name: str) -> Details | None:
+        """The finding with its baseline, for reports that show more than a line."""
+        if not self.whole_findings:
+            return None
+        baseline = None if approved is None else loads(approved, "the baseline")
+        return Details.of(name, self._with_origin(finding), baseline)
+
+    def _with_origin(self, finding: Finding) -> Finding:
+        return replace(finding, provenance={**self.origin(), **finding.provenance})
 
     def _warn(self, finding: Finding, approved: str | None) -> None:
         """Warn of a tolerance that has too few prompts behind it; a new baseline tells of none."""
@@ -378,8 +390,7 @@ class CircuitSnapshot(SnapshotAssertion):
         index: SnapshotIndex = self._index_of(result)
 
         def write_now() -> None:
-            provenance = {**self.origin(), **finding.provenance}
-            text = approval(replace(finding, provenance=provenance), approved)
+            text = approval(self._with_origin(finding), approved)
             self.extension.write_snapshot(
                 snapshot_location=result.snapshot_location,
                 snapshots=[(text, self.test_location, index)],
@@ -414,6 +425,7 @@ def make_snapshot(
         # A finding may come from a measure called directly, on the test's own model.
         origin=lambda: session.provenance(source, request.getfixturevalue("circuit_model")),
         waiver=waiver_of(request.node),
+        whole_findings=session.settings.whole_findings,
         update=option.update_snapshots,
         update_new=option.update_new_snapshots_only,
     )

@@ -166,12 +166,17 @@ def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
 def rounded(finding: Finding) -> Finding:
     """The finding as it would come back from its file, so that like is compared with like.
 
-    It keeps all of its profiles, where the file has the members' alone, and knows the clusters of
-    its samples, which no file does.
+    It keeps all of its profiles, where the file has the members' alone, and knows the values and
+    the clusters of its samples, which no file does.
     """
     profiles = {head: _array(_numbers(profile)) for head, profile in finding.profiles.items()}
     stored = decode(cast("dict[str, Any]", encode(finding)))
-    return replace(stored, profiles=profiles, clustering=finding.clustering)
+    return replace(
+        stored,
+        profiles=profiles,
+        clustering=finding.clustering,
+        per_sample=finding.per_sample,
+    )
 
 
 __all__ = ["DECIMALS", "decode", "encode", "rounded"]

@@ -183,6 +183,8 @@ class Finding:
             from 0.
         raw: what the values were computed from, by name, the samples first (``[sample, …]``). It
             is there as long as the finding is in memory, and in no file.
+        per_sample: the values of each sample, ``[sample, layer, head]``, of which the profiles are
+            those that count; in memory alone, None where a measure has none.
         screen: whether the values only say where to look, and nothing can rest on them.
         clustering: the cluster of each sample, in memory alone; empty where every sample is one of
             its own, and in what a file holds.
@@ -208,6 +210,7 @@ class Finding:
     provenance: Mapping[str, Json] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     raw: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    per_sample: NDArray[np.float64] | None = None
     screen: bool = False
     clustering: tuple[object, ...] = ()
 

@@ -198,6 +198,7 @@ def _each(out: Knockout, others: Nodes) -> Finding:
         convention=out.convention | {"ablated": "each head" + (f", with {also}" if also else "")},
         role=Role("needed heads", threshold),
         profiles=profiles(np.abs(mean), harm, threshold),
+        per_sample=harm,
         companion=(_intact(out),),
         raw={"intact": out.intact, "ablated": found},
         **out.about,

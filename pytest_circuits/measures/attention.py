@@ -240,6 +240,7 @@ def _finding(
         convention={**convention, **on.convention},
         role=role,
         profiles=profiles(mean, samples, role.threshold),
+        per_sample=samples,
         companion=on.companion,
         raw={"attention": samples},
         **on.about,

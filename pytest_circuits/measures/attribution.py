@@ -74,6 +74,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         errors=error,
         role=Role("answer-writing heads", threshold),
         profiles=profiles(np.abs(mean), samples, threshold),
+        per_sample=samples,
         companion=companion,
         **_common(runs, tokenized),
     )

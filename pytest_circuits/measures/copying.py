@@ -107,6 +107,7 @@ def copying_scores(
         },
         role=role,
         profiles=profiles(mean, samples, role.threshold),
+        per_sample=samples,
         companion=answer_companion(differences, tokenized.clusters),
         **of_pairs(runs, tokenized),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -291,13 +291,24 @@ class _Plan:
                 if of_heads
                 else {}
             ),
+            per_sample=self._towards_gap * numerators if of_heads else None,
             companion=companion,
             relative_to=companion[-1].name,
-            **of_pairs(self.runs, self.tokenized),
+            **self._about(),
             labels={} if self.positions is None else {"position": self.positions.names},
             raw=raw,
             screen=screen,
         )
+
+    def _about(self) -> dict[str, Any]:
+        """What the finding says of prompts and model; of positions, what stands there."""
+        about = of_pairs(self.runs, self.tokenized)
+        if self.positions is None:
+            return about
+        first = self.tokenized.clean[0]
+        tokens = [self.runs.tokenizer.decode([first[place[0]]]) for place in self.positions.indices]
+        # To read axes by; other prompts have other tokens there.
+        return about | {"provenance": about["provenance"] | {"first_prompt": tokens}}
 
     def _companion(self) -> tuple[Behaviour, ...]:
         metric, clusters = self.metric, self.tokenized.clusters

@@ -202,6 +202,7 @@ def _scores(
         convention={"score": formula, **repeated_convention(drawn, prompts)},
         role=role,
         profiles=profiles(mean, samples, role.threshold),
+        per_sample=samples,
         nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
         companion=repeated_companion(run, drawn.block),
         **of_repeated(runs, drawn),

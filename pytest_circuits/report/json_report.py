@@ -5,44 +5,48 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.findings.encoding import DECIMALS
 from pytest_circuits.report.models import canary_of
-from pytest_circuits.report.reading import VERDICTS, test_of
+from pytest_circuits.report.reading import VERDICTS
 from pytest_circuits.report.summary import summarise_run
 from pytest_circuits.report.table import table
 from pytest_circuits.verdicts import reason_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_circuits.findings import Json
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Model, Run
     from pytest_circuits.verdicts import Reason
 
-SCHEMA_VERSION = 1
-_FILE = "report.json"
+SCHEMA_VERSION = 2
 
 
-def document(run: Run, exit_status: int) -> dict[str, Json]:
-    """A run as a document: its models, the table tests × models, and what it comes to.
+def json_report(run: Run) -> str:
+    """A run as canonical JSON; ``schema.json`` beside this module describes it.
 
     The tests are in the order of their node ids and the models in that of the run, so that the
-    same findings always give the same document.
-
-    Args:
-        run: the run.
-        exit_status: pytest's.
+    same findings always give the same text.
     """
+    return dumps(document(run))
+
+
+def document(run: Run) -> dict[str, Json]:
+    """A run as a document: its models, the table tests × models, and what it comes to."""
     aliases = [model.alias for model in run.models]
     return {
         "schema_version": SCHEMA_VERSION,
-        "exit_status": exit_status,
+        "compared": None if run.compared is None else list(run.compared),
+        "exit_status": run.exit_status,
         "gate": run.gate,
+        "options": list(run.options),
         "summary": _summary(run),
         "models": [_model(model, run) for model in run.models],
+        "failed": [
+            {"test": each.test, "model": each.alias, "message": each.message, "line": each.line}
+            for each in sorted(run.failed)
+        ],
+        "unfinished": run.unfinished,
         "tests": [
             {
                 "test": entry.test,
@@ -55,20 +59,6 @@ def document(run: Run, exit_status: int) -> dict[str, Json]:
             for entry in table(run)
         ],
     }
-
-
-def write_report(folder: Path, run: Run, exit_status: int) -> Path:
-    """Write a run's document into a folder, which is made where there is none.
-
-    Returns:
-        the file.
-
-    Raises:
-        OSError: if it can't be written.
-    """
-    path = folder / _FILE
-    write_text(path, dumps(document(run, exit_status)))
-    return path
 
 
 def _summary(run: Run) -> dict[str, Json]:
@@ -85,7 +75,6 @@ def _summary(run: Run) -> dict[str, Json]:
         "failing": summary.failing,
         "waived": exceptions["waived"],
         "failed_without_finding": summary.silent,
-        "incomplete": summary.incomplete,
         "false_alarms": {
             "at_most": None if alarms is None else round(alarms, DECIMALS),
             "findings": summary.by_default,
@@ -100,6 +89,7 @@ def _model(model: Model, run: Run) -> dict[str, Json]:
         "alias": model.alias,
         "source": model.source,
         "owners": list(model.owners),
+        "declared": model.declared,
         "scope": canary.scope.value if canary else None,
         "canary": {
             "before": round(canary.before, DECIMALS),
@@ -107,7 +97,6 @@ def _model(model: Model, run: Run) -> dict[str, Json]:
         }
         if canary
         else None,
-        "failed_without_finding": [*sorted(map(test_of, run.failed_on(model)))],
     }
 
 
@@ -127,6 +116,10 @@ def _verdict(row: Row) -> dict[str, Json]:
         "redundant": row.redundant,
         "own_tolerance": row.own_tolerance,
         "scope": row.scope or None,
+        "canary": [round(loss, DECIMALS) for loss in row.canary] or None,
+        "no_canary": row.no_canary,
+        "line": row.line,
+        "details": None if row.details is None else row.details.document(),
     }
 
 

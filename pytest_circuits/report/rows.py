@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_circuits.findings.encoding import DECIMALS
@@ -12,6 +12,7 @@ from pytest_circuits.verdicts import About, Change, Reason, headline, summarise
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
+    from pytest_circuits.report.details import Details
     from pytest_circuits.verdicts import Verdict
 
 #: The name of a row among a test's user properties (JUnit prints it, xdist carries it).
@@ -48,6 +49,8 @@ class Row:
         reasons: the verdict's reasons, worst first.
         more_reasons: how many further ones were left out.
         outcome: the test's outcome.
+        line: where in its file the test failed, or else begins, counted from 1; None if unknown.
+        details: the finding whole, where somebody wants to see more of it than this.
     """
 
     verdict: str
@@ -70,6 +73,8 @@ class Row:
     reasons: tuple[Reason, ...] = ()
     more_reasons: int = 0
     outcome: str = ""
+    line: int | None = None
+    details: Details | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def judged(
@@ -88,6 +93,7 @@ class Row:
         no_canary: bool = False,
         redundant: bool = False,
         own_tolerance: bool = False,
+        details: Details | None = None,
     ) -> Row:
         """A row for a verdict."""
         canary = verdict.canary
@@ -111,12 +117,15 @@ class Row:
             redundant=redundant,
             own_tolerance=own_tolerance,
             reasons=verdict.reasons,
+            details=details,
         )
 
     @classmethod
-    def not_judged(cls, test: str, alias: str, finding: Finding) -> Row:
+    def not_judged(
+        cls, test: str, alias: str, finding: Finding, *, details: Details | None = None
+    ) -> Row:
         """A row for a finding that was never compared."""
-        return cls(NOT_JUDGED, test, alias, finding.measure, summarise(finding))
+        return cls(NOT_JUDGED, test, alias, finding.measure, summarise(finding), details=details)
 
     @classmethod
     def refused(cls, test: str, alias: str, finding: Finding, why: str, *, name: str) -> Row:
@@ -150,18 +159,28 @@ class Row:
 
     def _dumps(self) -> bytes:
         document = {**vars(self), "reasons": [_as_list(reason) for reason in self.reasons]}
+        # It goes its own way: it is far longer than a property may be.
+        del document["details"]
         return json.dumps(document, ensure_ascii=False).encode()
 
     @classmethod
-    def from_json(cls, text: str, outcome: str) -> Row:
-        """The row in a string that :meth:`to_json` made, with its test's outcome."""
+    def from_json(
+        cls,
+        text: str,
+        outcome: str,
+        *,
+        line: int | None = None,
+        details: Details | None = None,
+    ) -> Row:
+        """The row in a string that :meth:`to_json` made, with what its test's report told."""
         fields = json.loads(text)
         reasons = tuple(
             Reason(Change(change), About(about), *rest)
             for change, about, *rest in fields["reasons"]
         )
-        read = {"reasons": reasons, "canary": tuple(fields["canary"]), "outcome": outcome}
-        return cls(**{**fields, **read})
+        read = {"reasons": reasons, "canary": tuple(fields["canary"])}
+        told = {"outcome": outcome, "line": line, "details": details}
+        return cls(**{**fields, **read, **told})
 
 
 def _as_list(reason: Reason) -> list[float | str | None]:

@@ -17,11 +17,13 @@ class Model:
         alias: its stable name.
         source: its source, as its user wrote it.
         owners: the aliases whose baselines serve for it, nearest first.
+        declared: whether it owns baselines, which can be approved.
     """
 
     alias: str
     source: str
     owners: tuple[str, ...]
+    declared: bool = True
 
 
 class FailedTest(NamedTuple):
@@ -30,10 +32,14 @@ class FailedTest(NamedTuple):
     Attributes:
         test: its node id.
         alias: its model's alias; empty for a test that can't run once for every model.
+        message: why it failed, in a line.
+        line: where in its file it failed, or else begins, counted from 1; None if unknown.
     """
 
     test: str
     alias: str
+    message: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class Run:
         gate: which verdicts fail, a value of :class:`~pytest_circuits.verdicts.Gate`.
         failed: tests that failed without a finding, also in their setup, in any order.
         unfinished: tests that never ran to an end (a run that stopped, a lost worker).
+        exit_status: pytest's.
+        options: options of the command line that the numbers depend on, as they would be typed.
+        compared: the names of two states of the baselines, where rows tell what became of them
+            from the one to the other; None for a run that measured models.
     """
 
     models: tuple[Model, ...]
@@ -53,6 +63,9 @@ class Run:
     gate: str = "regression"
     failed: tuple[FailedTest, ...] = ()
     unfinished: int = 0
+    exit_status: int = 0
+    options: tuple[str, ...] = ()
+    compared: tuple[str, str] | None = None
 
     def of(self, model: Model) -> list[Row]:
         """A model's rows."""

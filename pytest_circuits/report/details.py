@@ -1,0 +1,88 @@
+"""A finding whole, with the baseline it was held against: what a report shows beyond a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_circuits.baselines import Baseline, loads
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.findings.encoding import encode
+from pytest_circuits.verdicts import default_tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pytest_circuits.findings import Finding, Json
+
+#: Heads beside those that have or had the role, of which the values of each sample are kept.
+_FURTHER_HEADS = 4
+
+
+@dataclass(frozen=True)
+class Details:
+    """A finding and its baseline.
+
+    Attributes:
+        found: what was measured, with the tolerance it was held to. Its profiles are those of the
+            heads that have the role, that had it, and of the strongest others.
+        approved: its baseline; None where it has none.
+    """
+
+    found: Baseline
+    approved: Baseline | None
+
+    @classmethod
+    def of(cls, name: str, finding: Finding, approved: Baseline | None) -> Details:
+        """What is to be shown of a finding.
+
+        Args:
+            name: its name within its test.
+            finding: what was measured, as it came from the measure.
+            approved: its baseline.
+        """
+        tolerance = default_tolerance(finding) if approved is None else approved.tolerance
+        shown = replace(finding, profiles=_profiles(finding, approved))
+        return cls(Baseline(name, shown, tolerance), approved)
+
+    def document(self) -> dict[str, Json]:
+        """Both as JSON documents, as baseline files hold them."""
+        found = self.found.finding
+        document = self.found.document() | {
+            "profiles": encode(replace(found, role=None)).get("profiles", {})
+        }
+        return {
+            "found": document,
+            "approved": None if self.approved is None else self.approved.document(),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], where: Path | str) -> Details:
+        """What :meth:`document` gave.
+
+        Raises:
+            BaselineError: if either is no finding; ``where`` is the file the message names.
+        """
+        approved = document["approved"]
+        return cls(
+            loads(dumps(document["found"]), where),
+            None if approved is None else loads(dumps(approved), where),
+        )
+
+
+def _profiles(finding: Finding, approved: Baseline | None) -> dict[str, NDArray[Any]]:
+    """The values of each sample, of every head that a report tells of."""
+    if finding.per_sample is None or finding.role is None:
+        return dict(finding.profiles)
+    before = [] if approved is None else list(approved.finding.members())
+    strongest = list(finding.heads())[:_FURTHER_HEADS]
+    _, layers, heads = finding.per_sample.shape
+    told = dict.fromkeys([*finding.members(), *before, *strongest])
+    return {
+        str(head): finding.per_sample[:, head.layer, head.head_index]
+        for head in told
+        if head.layer < layers and head.head_index < heads
+    }
