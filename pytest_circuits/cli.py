@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
-from textwrap import dedent
 from typing import TYPE_CHECKING
+
+from pytest_circuits.commands.arguments import add_history, add_prune, add_show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 — has no other name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,141 +37,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`pytest-circuits COMMAND --help` has an example and the exit statuses.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_show(commands)
-    _add_history(commands)
-    _add_prune(commands)
+    for add in (add_show, add_history, add_prune):
+        add(commands)
     return parser
-
-
-def _add_show(commands: Commands) -> None:
-    show = _add(
-        commands,
-        "show",
-        "print baselines in words",
-        """
-        example:
-          pytest-circuits show example_suites/quickstart
-
-        exit status:
-          0  done
-          2  usage error
-          3  a baseline can't be read; the others are shown
-        """,
-        _show,
-    )
-    show.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        default=[Path()],
-        metavar="PATH",
-        help="baseline files, or folders to look for them in (default: here)",
-    )
-
-
-def _add_history(commands: Commands) -> None:
-    history = _add(
-        commands,
-        "history",
-        "list what commits did to the baselines of a test, newest first",
-        """
-        Each commit's verdict is on what the file held before it, with the tolerance
-        that it held then. Renamed files are followed.
-
-        example:
-          pytest-circuits history test_induction_heads tests/circuits
-
-        exit status:
-          0  done
-          2  usage error: no such test, no git, no repository
-          3  a revision can't be read; the others are shown
-        """,
-        _history,
-    )
-    history.add_argument(
-        "test",
-        metavar="TEST",
-        help="a test's name, with its class and parameters where that matters, or its node id",
-    )
-    history.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        metavar="PATH",
-        help="the folder to look in (default: here)",
-    )
-    history.add_argument("--alias", help="only the baselines of this model")
-
-
-def _add_prune(commands: Commands) -> None:
-    prune = _add(
-        commands,
-        "prune",
-        "list baseline files that nobody needs, or delete them",
-        """
-        Nobody needs a file that no test on a declared model owns, nor one that equals
-        the baselines of the model's parent: the same numbers (to one unit of the last
-        stored place), conventions, prompts and tolerance. pytest collects the tests
-        as `pytest --circuits` would, all of them, whatever the suite's addopts select.
-        Left alone are the files of a module in which it finds no test, or one with an
-        empty set of parameters, and files that are no baselines.
-
-        example:
-          pytest-circuits prune tests/circuits
-          pytest-circuits prune tests/circuits --yes
-
-        exit status:
-          0  nothing to delete, or deleted
-          1  files were listed, and nothing was deleted
-          2  usage error, or the tests can't all be collected: nothing was deleted
-          3  a baseline can't be read, and stays, or can't be deleted
-        """,
-        _prune,
-    )
-    prune.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        metavar="PATH",
-        help="the suite's folder (default: what pytest runs here)",
-    )
-    prune.add_argument("--yes", action="store_true", help="delete what is listed")
-
-
-def _add(
-    commands: Commands, name: str, what: str, more: str, run: Callable[[argparse.Namespace], int]
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        epilog=dedent(more).strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run)
-    return command
-
-
-# What a command needs is imported when it runs: help needs neither numpy nor pytest.
-
-
-def _show(options: argparse.Namespace) -> int:
-    from pytest_circuits.commands.show import show
-
-    return show(options.paths)
-
-
-def _history(options: argparse.Namespace) -> int:
-    from pytest_circuits.commands.history import history
-
-    return history(options.test, options.path, options.alias)
-
-
-def _prune(options: argparse.Namespace) -> int:
-    from pytest_circuits.commands.prune import prune
-
-    return prune(options.path, yes=options.yes)
 
 
 if __name__ == "__main__":
