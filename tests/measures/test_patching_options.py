@@ -311,6 +311,21 @@ def test_cells_are_called_by_their_positions(perfect):
     assert next(iter(by_head.cells())) == "L0H0, position key"
 
 
+@pytest.mark.parametrize("site", ["resid_pre", "head_v"])
+def test_the_first_prompts_tokens_say_what_stands_at_positions(perfect, site):
+    tokenizer = perfect.tokenizer
+    ids = NAMED.check(tokenizer).clean[0]
+    by_position = measures.patch(perfect, NAMED, site=site, positions=["key", 0, -1])
+    everywhere = measures.patch(perfect, NAMED, site="head_out")
+
+    place = NAMED.check(tokenizer).positions["key"][0]
+    assert by_position.provenance["first_prompt"] == [
+        tokenizer.decode([ids[at]]) for at in (place, 0, -1)
+    ]
+    assert by_position.provenance["first_prompt"][1] == "<bos>"
+    assert "first_prompt" not in everywhere.provenance
+
+
 def test_positions_from_the_end_suit_prompts_of_several_lengths(perfect):
     named = measures.patch(perfect, NAMED, site="resid_post", positions=["other", "END"])
     counted = measures.patch(perfect, NAMED, site="resid_post", positions=[-2, -1])
