@@ -7,18 +7,31 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_circuits.commands.arguments import add_history, add_prune, add_show
+from pytest_circuits.commands.arguments import (
+    add_diff,
+    add_history,
+    add_prune,
+    add_report,
+    add_show,
+    paths_apart,
+)
+from pytest_circuits.commands.review_arguments import add_accept, add_reject, add_review
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+#: As a shell has it, after Ctrl-C.
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0: done; 1: something is left to do; 2: a usage error; 3: a baseline that can't be read.
+    0: done; 1: something changed, or is left to do; 2: a usage error; 3: a baseline that can't be
+    read.
     """
-    options = _parser().parse_args(arguments)
+    typed, paths = paths_apart(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(typed, argparse.Namespace(after_dashes=paths))
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         status = run(options)
@@ -27,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who reads has read enough (`| head`), and Python must not try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        # Nothing is half done: files appear whole or not at all.
+        return _INTERRUPTED
     return status
 
 
@@ -37,7 +53,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`pytest-circuits COMMAND --help` has an example and the exit statuses.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_show, add_history, add_prune):
+    for add in (
+        add_show,
+        add_diff,
+        add_review,
+        add_accept,
+        add_reject,
+        add_history,
+        add_prune,
+        add_report,
+    ):
         add(commands)
     return parser
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.report import render
+from pytest_circuits.report.github import SUMMARY_LIMIT, annotate
+from pytest_circuits.report.markdown import markdown_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_circuits.report import Run
     from pytest_circuits.settings import Settings
+
+#: Where GitHub Actions shows what is appended to it.
+_SUMMARY = "GITHUB_STEP_SUMMARY"
+#: Where the repository lies that GitHub's annotations name files of.
+_WORKSPACE = "GITHUB_WORKSPACE"
+#: Bytes below which a summary would say next to nothing.
+_LEAST_SUMMARY = 1024
 
 
 class Said(NamedTuple):
@@ -33,3 +44,44 @@ def write_reports(run: Run, settings: Settings) -> Iterator[Said]:
             yield Said(what, failed=True)
         else:
             yield Said(f"report: {place.text}")
+
+
+def write_summary(run: Run) -> Iterator[Said]:
+    """Append a run to the step summary of GitHub Actions, where there is one.
+
+    Nobody asked for it in so many words, so that one that can't be written fails no run.
+    """
+    file = os.environ.get(_SUMMARY)
+    if not file:
+        return
+    try:
+        with Path(file).open("ab") as summary:
+            present = summary.seek(0, os.SEEK_END)
+            # An empty line ends whatever stands there.
+            before = "\n\n" if present else ""
+            room = SUMMARY_LIMIT - present - len(before)
+            if room < _LEAST_SUMMARY:
+                yield Said(f"{_SUMMARY} is full: the summary of this run is not in it")
+                return
+            summary.write(f"{before}{markdown_report(run, room)}".encode())
+    except OSError as error:
+        yield Said(f"{_SUMMARY} could not be written: {error.strerror}")
+
+
+def annotation_lines(run: Run, root: Path) -> list[str]:
+    """The workflow commands that annotate a run's tests, a line each.
+
+    Args:
+        run: the run.
+        root: the folder that its tests' node ids start from.
+    """
+    return [each.command() for each in annotate(run, _folder(root))]
+
+
+def _folder(root: Path) -> str | None:
+    """A folder as it is called in the repository; None if it lies outside."""
+    workspace = os.environ.get(_WORKSPACE)
+    if not workspace:
+        return "."
+    root, top = root.resolve(), Path(workspace).resolve()
+    return root.relative_to(top).as_posix() if root.is_relative_to(top) else None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pytest_circuits.markers import waiver_of
-from pytest_circuits.models import ModelPool, parse_source
+from pytest_circuits.models import ModelPool, SourceKind, parse_source
+from pytest_circuits.progress import progress_line
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
-from pytest_circuits.reporting import Said, write_reports
+from pytest_circuits.reporting import Said, annotation_lines, write_reports, write_summary
 from pytest_circuits.scheduling import model_of
 from pytest_circuits.state import STATE, CircuitSource, ItemState
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
+    from pytest_circuits.models import Source
+    from pytest_circuits.progress import ProgressLine
     from pytest_circuits.runs import Runs
     from pytest_circuits.settings import Place, Settings
 
@@ -67,7 +71,7 @@ class CircuitsSession:
         from pytest_circuits.scheduling import cap_threads
 
         cap_threads(self._config)
-        return self.pool.get(source.source).bridge
+        return self._loaded(source.source)
 
     def provenance(self, source: CircuitSource, model: TransformerBridge) -> dict[str, str]:
         """Where a measured model's weights came from.
@@ -87,8 +91,22 @@ class CircuitsSession:
         from pytest_circuits.runs import Runs
 
         if id(model) not in self._runs:
-            self._runs[id(model)] = Runs(model)
+            runs = self._runs[id(model)] = Runs(model)
+            if self._progress is not None:
+                runs.progress = self._progress
         return self._runs[id(model)]
+
+    @cached_property
+    def _progress(self) -> ProgressLine | None:
+        return progress_line(self._config)
+
+    def _loaded(self, source: Source) -> TransformerBridge:
+        """A source's model; that it is loaded is said, unless that takes no time."""
+        quick = source.kind is SourceKind.BUNDLED or self.pool.loaded(source) is not None
+        if self._progress is None or quick:
+            return self.pool.get(source).bridge
+        with self._progress.saying(f"loading {source.text}"):
+            return self.pool.get(source).bridge
 
     def runs_of_other(self, name: str) -> Runs:
         """The forward passes of a model that is no candidate here: an alias, or a source.
@@ -98,7 +116,7 @@ class CircuitsSession:
         """
         lines = {**self.settings.declared, **self.settings.measured}
         source = lines[name].parse() if name in lines else parse_source(name)
-        return self.runs_of(self.pool.get(source).bridge)
+        return self.runs_of(self._loaded(source))
 
     def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
         """Note those of a test's findings that it never compared."""
@@ -176,6 +194,7 @@ class CircuitsSession:
         state = item.stash.get(STATE, ItemState())
         if report.when == "call":
             state.passed = report.passed
+            state.failure = _failure(report, self._config).message if report.failed else ""
         if report.when == "teardown":
             # Too long for a property; as an attribute xdist carries it all the same.
             whole = [None if row.details is None else row.details.document() for row in state.rows]
@@ -184,15 +203,25 @@ class CircuitsSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Write what a test approved, if it passed, and give the models on as they were."""
+        """Write what a test approved, if it passed, and give the models on as they were.
+
+        Or leave what it did not approve as pending.
+        """
         state = item.stash.get(STATE, ItemState())
-        written = False
+        written = left = False
         try:
             # pytest fails a test for its subtests only after everybody has seen its report.
-            if state.passed and item.nodeid not in self._failed_subtests:
+            if state.passed and item.nodeid in self._failed_subtests:
+                state.passed, state.failure = False, "a subtest failed"
+            if state.passed:
                 for write in state.approve:
                     write()
                 written = True
+            if self.settings.pending:
+                from pytest_circuits.pending import leave_pending
+
+                leave_pending(item, state, passed=state.passed)
+                left = True
         finally:
             # Also after a write that failed: fixtures are torn down in any case.
             try:
@@ -201,7 +230,12 @@ class CircuitsSession:
                 if _is_circuit_test(item):
                     self._clean_up(item)
                 item.user_properties += [
-                    (PROPERTY, replace(row, written=row.written and written).to_json())
+                    (
+                        PROPERTY,
+                        replace(
+                            row, written=row.written and written, pending=row.pending and left
+                        ).to_json(),
+                    )
                     for row in state.rows
                 ]
         return result
@@ -233,7 +267,7 @@ class CircuitsSession:
         # Of a test whose worker was lost there is a report too, for no part of it.
         if report.failed and report.when in ("setup", "call", "teardown"):
             self._failed.add(report.nodeid)
-            self._failures.setdefault(report.nodeid, _failure(report, self._config.rootpath))
+            self._failures.setdefault(report.nodeid, _failure(report, self._config))
         if report.when == "call" or report.skipped:
             self._finished.add(report.nodeid)
         if report.when == "teardown":
@@ -241,12 +275,13 @@ class CircuitsSession:
             # A test that runs again reports again: its last attempt counts.
             rows = [str(value) for name, value in report.user_properties if name == PROPERTY]
             whole = json.loads(getattr(report, _DETAILS, "") or "[]") or [None] * len(rows)
-            failure = self._failures.get(report.nodeid) or _failure(report, self._config.rootpath)
+            failure = self._failures.get(report.nodeid) or _failure(report, self._config)
             self.rows[report.nodeid] = [
                 Row.from_json(
                     row,
                     outcome,
                     line=failure.line,
+                    failure=failure.message,
                     details=document and Details.from_document(document, report.nodeid),
                 )
                 for row, document in zip(rows, whole, strict=True)
@@ -268,7 +303,10 @@ class CircuitsSession:
         """Write the reports, when everybody else has had a say in the exit status."""
         if not self._to_run or hasattr(self._config, "workerinput"):
             return
-        self._said = list(write_reports(self._run(int(session.exitstatus)), self.settings))
+        run = self._run(int(session.exitstatus))
+        self._said = list(write_reports(run, self.settings))
+        if self.settings.on_github:
+            self._said += write_summary(run)
         if any(said.failed for said in self._said):
             session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
 
@@ -278,12 +316,34 @@ class CircuitsSession:
             return
         width = self._config.get_terminal_writer().fullwidth
         terminalreporter.write_sep("=", "circuits")
-        for line in terminal_lines(self._run(), width):
+        for line in terminal_lines(self._run(), width, verbose=self.settings.verbose):
             for part in line.parts:
                 terminalreporter.write(part.text, **{part.colour: True} if part.colour else {})
             terminalreporter.line("")
+        for text in self._pending():
+            terminalreporter.write_line(text)
         for said in self._said:
             terminalreporter.write_line(said.text, **{"red": True} if said.failed else {})
+        if self.settings.on_github:
+            for command in annotation_lines(self._run(), self._config.rootpath):
+                terminalreporter.write_line(command)
+
+    def _pending(self) -> Iterator[str]:
+        """How many findings wait for a decision, and how to come to it; and which never will."""
+        if not self.settings.pending:
+            return
+        differ = [row for rows in self.rows.values() for row in rows if _differs(row)]
+        tests = [row.test for row in differ if row.pending]
+        hopeless = len(differ) - len(tests)
+        if hopeless:
+            noun = "finding that differs" if hopeless == 1 else "findings that differ"
+            yield f"{hopeless} {noun} can't be approved: there would be nothing to hold"
+        if tests:
+            here, root = self._config.invocation_params.dir.resolve(), self._config.rootpath
+            below = all((root / test.partition("::")[0]).is_relative_to(here) for test in tests)
+            where = "" if below else f" {os.path.relpath(root, here)}"
+            noun = "finding" if len(tests) == 1 else "findings"
+            yield f"{len(tests)} {noun} pending: pytest-circuits review{where}"
 
     def _run(self, exit_status: int = 0) -> Run:
         return Run(
@@ -319,26 +379,43 @@ class _Failure(NamedTuple):
     line: int | None = None
 
 
-def _failure(report: pytest.TestReport, root: Path) -> _Failure:
-    """Where and why a test failed: at the line in its own file, if the failure names one."""
+def _failure(report: pytest.TestReport, config: pytest.Config) -> _Failure:
+    """Why a test failed, and the line in its file that the failure's traceback goes through last.
+
+    A test that fails elsewhere, in a fixture or before it begins, has the line where it begins.
+    """
+    test = os.path.realpath(config.rootpath / report.nodeid.partition("::")[0])
     file, begins, _ = report.location
-    line = None if begins is None else begins + 1
+    # A test that a class inherits begins in another file.
+    here = begins is not None and os.path.realpath(config.rootpath / file) == test
+    line = begins + 1 if here and begins is not None else None
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
-        *_, message = ["", *report.longreprtext.splitlines()]
-        return _Failure(message.strip(), line)
-    *_, own = [line, *_lines_in(report.longrepr, root / file)]
-    return _Failure(crash.message.partition("\n")[0], own)
+        return _Failure(_last_words(report.longreprtext), line)
+    places = [(crash.path, crash.lineno), *_places(report.longrepr)]
+    own = [
+        at for path, at in places if os.path.realpath(config.invocation_params.dir / path) == test
+    ]
+    return _Failure(crash.message.partition("\n")[0], int(own[-1]) if own else line)
 
 
-def _lines_in(longrepr: Any, file: Path) -> Iterator[int]:  # noqa: ANN401 — pytest's
-    """The lines of a file that a failure's traceback goes through, the innermost last."""
-    entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", [])
-    for entry in entries:
+def _places(longrepr: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 — pytest's
+    """Files and lines that a failure's traceback goes through, the innermost last.
+
+    Files are named from the folder that pytest was called in, or in full. Traceback styles that
+    show no code have none of them.
+    """
+    for entry in getattr(getattr(longrepr, "reprtraceback", None), "reprentries", []):
         place = getattr(entry, "reprfileloc", None)
-        # As pytest's own traceback names it: from the folder it runs in, or in full.
-        if place is not None and Path(place.path).name == file.name:
-            yield int(place.lineno)
+        if place is not None:
+            yield place.path, place.lineno
+
+
+def _last_words(text: str) -> str:
+    """The line of a failure without traceback that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]
+    return next(iter(marked or lines[-1:]), "")
 
 
 #: What a report carries beside its properties: the findings whole, as JSON.
@@ -353,6 +430,13 @@ def circuits_session(config: pytest.Config) -> CircuitsSession:
 
 def _is_circuit_test(item: pytest.Item) -> bool:
     return item.get_closest_marker("circuits") is not None
+
+
+def _differs(row: Row) -> bool:
+    """Whether a finding was compared, and is another than its baseline, or has none."""
+    from pytest_circuits.verdicts import Kind
+
+    return row.verdict in list(Kind) and row.verdict != Kind.PRESERVED
 
 
 def _scope_problem(item: pytest.Item) -> str | None:
@@ -430,9 +514,18 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
         )
     option: Any = config.option
     undeclared = [alias for alias in settings.measured if alias not in settings.declared]
-    if undeclared and (option.update_snapshots or option.update_new_snapshots_only):
+    update = option.update_snapshots or option.update_new_snapshots_only
+    if update and settings.pending:
         raise pytest.UsageError(
-            f"{undeclared[0]!r} owns no baselines, so --snapshot-update has nothing to write.\n"
+            "--circuits-pending leaves what differs to be decided on, and --snapshot-update "
+            "approves it: use one of them"
+        )
+    if undeclared and (update or settings.pending):
+        what = (
+            "--snapshot-update has nothing to write" if update else "nothing of it can be approved"
+        )
+        raise pytest.UsageError(
+            f"{undeclared[0]!r} owns no baselines, so {what}.\n"
             f"Declare it in circuits_models ({settings.ini}): "
             f"{undeclared[0]} = {settings.measured[undeclared[0]].source} < {settings.reference}\n"
             f"or update the reference: --circuits-model "

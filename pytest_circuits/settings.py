@@ -26,6 +26,9 @@ _ALIAS = re.compile(
     r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))\.*[a-z0-9_-](?:[a-z0-9._-]*[a-z0-9_-])?",
     re.IGNORECASE | re.ASCII,
 )
+#: The folder of pending files, beside those of aliases: ``baselines.pending_files.PENDING``, which
+#: a plain run must not import.
+_PENDING = ".pending"
 #: The values of ``verdicts.Gate``, which a plain run must not import.
 GATES = ("regression", "change", "never")
 #: Whether a run under GitHub Actions writes annotations and the step summary.
@@ -279,6 +282,7 @@ def _declared(lines: Sequence[str], base: Path, ini: str) -> dict[str, ModelLine
                 f"with ` < parent`, and an alias is made of letters, digits, '.', '_' and '-', "
                 f"and can be a folder's name"
             )
+        _check_alias(alias, ini)
         if alias.lower() in map(str.lower, declared):
             raise pytest.UsageError(f"{ini}: circuits_models names {alias!r} twice")
         if parent and parent not in declared:
@@ -312,6 +316,7 @@ def _measured(
             )
         else:
             line = ModelLine(alias, source, None, base)
+        _check_alias(line.alias, origin)
         if line.alias.lower() in map(str.lower, measured):
             raise pytest.UsageError(
                 f"two models are called {line.alias!r} ({origin}): give each an alias of its own, "
@@ -319,3 +324,11 @@ def _measured(
             )
         measured[line.alias] = line
     return measured
+
+
+def _check_alias(alias: str, origin: str) -> None:
+    """Refuse the alias whose baselines would lie among the pending files."""
+    if alias.lower() == _PENDING:
+        raise pytest.UsageError(
+            f"{alias!r} ({origin}) can't be an alias: the folder of that name holds pending files"
+        )

@@ -33,6 +33,7 @@ from pytest_circuits.baselines import (
     verdict_on,
     write,
 )
+from pytest_circuits.baselines.pending import Pending
 from pytest_circuits.findings import Finding
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.markers import waiver_of
@@ -196,6 +197,7 @@ class CircuitSnapshot(SnapshotAssertion):
     whole_findings: bool = False
     update: bool = False
     update_new: bool = False
+    pending: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
     _approved: Finding | None = field(init=False, default=None)
 
@@ -277,9 +279,11 @@ class CircuitSnapshot(SnapshotAssertion):
         self._approved = (
             data if recalled is None or approve else loads(str(recalled), "the baseline").finding
         )
-        nothing = nothing_to_approve(data) if approve else None
-        if nothing:
+        offer = self.pending and verdict.kind is not Kind.PRESERVED
+        nothing = nothing_to_approve(data) if approve or offer else None
+        if nothing and approve:
             return self._refuse(data, result, BaselineError(nothing))
+        offer = offer and not nothing
         waived = self._waives(verdict.kind)
         gated = approve or self.lets_pass(verdict.kind)
         self._explained = lines(verdict, limit=_REASONS_SHOWN)
@@ -292,6 +296,7 @@ class CircuitSnapshot(SnapshotAssertion):
             name=name,
             passes=passing,
             written=approve,
+            pending=offer,
             waiver="" if self.waiver is None else self.waiver.text(date.today()),
             waived=waived and not gated,
             details=self._whole(data, None if recalled is None else str(recalled), name),
@@ -300,6 +305,8 @@ class CircuitSnapshot(SnapshotAssertion):
         if approve:
             self._warn(data, None if recalled is None else str(recalled))
             self._approve_later(result, data, None if recalled is None else str(recalled))
+        if offer:
+            self._offer_later(data, verdict, None if recalled is None else str(recalled), name)
         return passing
 
     def _whole(self, finding: Finding, approved: str | None, name: str) -> Details | None:
@@ -401,6 +408,20 @@ class CircuitSnapshot(SnapshotAssertion):
 
         self.test_location.item.stash[STATE].approve.append(write_now)
 
+    def _offer_later(
+        self, finding: Finding, verdict: Verdict, approved: str | None, name: str
+    ) -> None:
+        """Have the finding left to be decided on, as it would be written, when its test is over."""
+        assert self.source is not None
+        owner, owners = self.extension.owner, self.source.owners
+
+        def offer() -> Pending:
+            return Pending.of(
+                name, self._with_origin(finding), verdict, approved, owner=owner, owners=owners
+            )
+
+        self.test_location.item.stash[STATE].pending.append(offer)
+
     @staticmethod
     def _index_of(result: AssertionResult) -> SnapshotIndex:
         return result.snapshot_name.rpartition(_SEPARATOR)[2] or 0
@@ -428,4 +449,5 @@ def make_snapshot(
         whole_findings=session.settings.whole_findings,
         update=option.update_snapshots,
         update_new=option.update_new_snapshots_only,
+        pending=session.settings.pending,
     )

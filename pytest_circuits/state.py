@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_circuits.baselines.pending import Pending
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
     from pytest_circuits.report.rows import Row
@@ -38,13 +39,17 @@ class ItemState:
         judged: findings that were compared with a baseline.
         rows: what there is to report.
         approve: each writes one finding's baseline, once the test has passed.
+        pending: each gives one finding that is left to be decided on.
         passed: whether its call phase passed.
+        failure: why its call phase failed, in a line; empty where it didn't.
     """
 
     judged: list[Finding] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     approve: list[Callable[[], None]] = field(default_factory=list)
+    pending: list[Callable[[], Pending]] = field(default_factory=list)
     passed: bool = False
+    failure: str = ""
 
 
 STATE = pytest.StashKey[ItemState]()

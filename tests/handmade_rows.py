@@ -2,7 +2,7 @@
 
 from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 
-#: Every verdict a row can have, worst first.
+#: Every verdict a row of a run can have, worst first.
 VERDICTS = [
     "refused",
     "lost",
@@ -13,6 +13,21 @@ VERDICTS = [
     "strengthened",
     "preserved",
     "not judged",
+]
+#: Every verdict a row can have between two states of baselines, worst first.
+DIFF_VERDICTS = [
+    "unreadable",
+    "deleted",
+    "lost",
+    "incomparable",
+    "weakened",
+    "loosened",
+    "new",
+    "relocated",
+    "strengthened",
+    "tightened",
+    "renamed",
+    "preserved",
 ]
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_circuits.baselines.git import git
 from pytest_circuits.baselines.names import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_circuits.baselines.git import Repository
 
 #: Begins a commit in what we have git print, and nothing else.
 _COMMIT = "\x02"
-
-
-class GitError(Exception):
-    """git can't answer; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -45,57 +41,25 @@ class Revision:
     after: str | None
 
 
-class Repository:
-    """The git repository that a folder belongs to.
+def recorded_files(repository: Repository) -> dict[Location, bool]:
+    """The baseline files that any commit has below the folder, and whether the last one has."""
+    options = ("--no-renames", "--name-status", "--format=")
+    fields = _log(repository.folder, *options, "--", ":(glob)**/*.json").split("\0")
+    last: dict[Location, bool] = {}
+    for status, path in zip(fields[::2], fields[1::2], strict=False):
+        location = Location.of(repository.top / path)
+        if location is not None:
+            last.setdefault(location, status != "D")
+    return last
 
-    Attributes:
-        top: its topmost folder.
-        shallow: whether older history was left out when it was cloned.
 
-    Raises:
-        GitError: without git, or outside a repository.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        answer = _git(folder, "rev-parse", "--show-toplevel", "--is-shallow-repository")
-        top, shallow = answer.decode().splitlines()
-        self.top = Path(top)
-        self.shallow = shallow == "true"
-
-    def files(self) -> dict[Location, bool]:
-        """The baseline files that any commit has below the folder, and whether the last one has."""
-        log = _log(
-            self._folder, "--no-renames", "--name-status", "--format=", "--", ":(glob)**/*.json"
-        )
-        fields = log.split("\0")
-        last: dict[Location, bool] = {}
-        for status, path in zip(fields[::2], fields[1::2], strict=False):
-            location = Location.of(self.top / path)
-            if location is not None:
-                last.setdefault(location, status != "D")
-        return last
-
-    def revisions(self, location: Location) -> list[Revision]:
-        """What commits did to a file, newest first, also under the names it had before."""
-        path = location.path.relative_to(self.top).as_posix()
-        # Of merges (-c), those that made something new of the file.
-        options = ("--follow", "-c", "--raw", "--no-abbrev", f"--format={_COMMIT}%H%x00%as%x00%s")
-        log = _log(self.top, *options, "--", f":(literal){path}")
-        return list(_followed(log))
-
-    def texts(self, hashes: Iterable[str]) -> dict[str, bytes]:
-        """What files held, by hash; without those that the repository does not have."""
-        wanted = list(dict.fromkeys(hashes))
-        answer = io.BytesIO(_git(self.top, "cat-file", "--batch", feed="\n".join([*wanted, ""])))
-        texts = {}
-        for name in wanted:
-            # `<hash> blob <size>`, the text and an empty line; or `<hash> missing` alone.
-            *_, size = answer.readline().split()
-            if size != b"missing":
-                texts[name] = answer.read(int(size))
-                answer.readline()
-        return texts
+def revisions(repository: Repository, location: Location) -> list[Revision]:
+    """What commits did to a file, newest first, also under the names it had before."""
+    path = location.path.relative_to(repository.top).as_posix()
+    # Of merges (-c), those that made something new of the file.
+    options = ("--follow", "-c", "--raw", "--no-abbrev", f"--format={_COMMIT}%H%x00%as%x00%s")
+    log = _log(repository.top, *options, "--", f":(literal){path}")
+    return list(_followed(log))
 
 
 def _followed(log: str) -> Iterator[Revision]:
@@ -131,17 +95,4 @@ def _present(name: str) -> str | None:
 def _log(folder: Path, *arguments: str) -> str:
     # What a user's own configuration could change about the output.
     plain = ("-z", "--no-show-signature", "--no-relative", "--encoding=UTF-8")
-    return _git(folder, "log", *plain, *arguments).decode(errors="replace")
-
-
-def _git(folder: Path, *arguments: str, feed: str = "") -> bytes:
-    git = shutil.which("git")
-    if git is None:
-        raise GitError("there is no git here, and the history of baselines is git's")
-    done = subprocess.run(  # noqa: S603 — git, with arguments of ours
-        [git, "-C", str(folder), *arguments], capture_output=True, check=False, input=feed.encode()
-    )
-    if done.returncode:
-        *_, last = ["no reason given", *done.stderr.decode(errors="replace").splitlines()]
-        raise GitError(f"git: {last.removeprefix('fatal: ')}")
-    return done.stdout
+    return git(folder, "log", *plain, *arguments).decode(errors="replace")

@@ -8,7 +8,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 — has no other name
 
@@ -74,6 +74,94 @@ def add_history(commands: Commands) -> None:
         help="the folder to look in (default: here)",
     )
     history.add_argument("--alias", help="only the baselines of this model")
+
+
+def add_diff(commands: Commands) -> None:
+    """``pytest-circuits diff``."""
+    diff = add_command(
+        commands,
+        "diff",
+        "say what changed between the baselines of two revisions",
+        """
+        Revisions and paths are as in git diff: none is HEAD against the working tree,
+        one is that against the working tree; A..B, and A...B for what B did since it
+        left A. Without a path all of the repository is looked at, from any folder.
+        What is there now is held against what was, with the tolerance it had then:
+        a wider one excuses nothing, and is told of.
+
+        example:
+          pytest-circuits diff main
+          pytest-circuits diff main...HEAD --markdown changes.md --html changes.html
+          pytest-circuits diff v1.0 v1.1 -- tests/circuits
+
+        exit status:
+          0  no changes
+          1  findings changed
+          2  usage error: no git, no repository, no such revision
+          3  a baseline can't be read; the others are told of
+        """,
+        _diff,
+    )
+    diff.usage = (
+        "%(prog)s [-h] [--markdown FILE] [--html FILE] [--json FILE]\n"
+        "                            [REV [REV]] [-- PATH ...]"
+    )
+    diff.add_argument("revisions", nargs="*", metavar="REV", help="a revision (default: HEAD)")
+    for kind in ("markdown", "html", "json"):
+        diff.add_argument(
+            f"--{kind}", metavar="FILE", help=f"write the changes as {kind}; - prints them"
+        )
+
+
+def paths_apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments, and the paths of ``diff`` after ``--``, to argparse further revisions."""
+    before = list(arguments)
+    if before[:1] != ["diff"] or "--" not in before:
+        return before, []
+    place = before.index("--")
+    return before[:place], before[place + 1 :]
+
+
+def add_report(commands: Commands) -> None:
+    """``pytest-circuits report``."""
+    report = add_command(
+        commands,
+        "report",
+        "render reports that were written as JSON, several as one",
+        """
+        Reports of one model on other tests are put together, those of several models
+        stand side by side. ALIAS=FILE gives a report's only model another name, which
+        reports need that call theirs alike. Without an option the terminal gets what
+        the end of a run shows.
+
+        example:
+          pytest-circuits report out/report.json
+          pytest-circuits report out/report.json --html report.html --markdown -
+          pytest-circuits report 500=a/report.json 1000=b/report.json --dir together
+
+        exit status:
+          0  rendered
+          2  usage error: two reports contradict each other, or a file can't be written
+          3  a report can't be read
+        """,
+        _report,
+    )
+    report.add_argument(
+        "files", nargs="+", metavar="[ALIAS=]FILE", help="a report.json, its model renamed"
+    )
+    for kind in ("html", "markdown", "json"):
+        report.add_argument(
+            f"--{kind}", metavar="FILE", help=f"write the report as {kind}; - prints it"
+        )
+    report.add_argument(
+        "--dir", type=Path, metavar="DIR", help="write report.html, report.md and report.json here"
+    )
+    report.add_argument(
+        "--budget",
+        type=int,
+        metavar="BYTES",
+        help="what markdown has at most (default: 65536, as a comment on GitHub)",
+    )
 
 
 def add_prune(commands: Commands) -> None:
@@ -145,6 +233,22 @@ def _history(options: argparse.Namespace) -> int:
     from pytest_circuits.commands.history import history
 
     return history(options.test, options.path, options.alias)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from pytest_circuits.commands.diff import diff
+
+    reports = {kind: getattr(options, kind) for kind in ("markdown", "html", "json")}
+    wanted = {kind: place for kind, place in reports.items() if place is not None}
+    return diff(options.revisions, options.after_dashes, wanted)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pytest_circuits.commands.report import report
+
+    outputs = {kind: getattr(options, kind) for kind in ("html", "markdown", "json")}
+    wanted = {kind: place for kind, place in outputs.items() if place is not None}
+    return report(options.files, wanted, options.dir, options.budget)
 
 
 def _prune(options: argparse.Namespace) -> int:

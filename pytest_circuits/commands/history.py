@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines import BaselineError, loads
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.envelope import parse_entries
-from pytest_circuits.baselines.revisions import GitError, Repository
+from pytest_circuits.baselines import BaselineError
+from pytest_circuits.baselines.changes import DELETED, UNREADABLE, Change, change, read_bytes
+from pytest_circuits.baselines.git import GitError, Repository
+from pytest_circuits.baselines.revisions import recorded_files, revisions
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
@@ -20,7 +20,7 @@ from pytest_circuits.commands.console import (
     width,
     wrapped,
 )
-from pytest_circuits.verdicts import SEVERITY, headline, judge, summarise, without_baseline
+from pytest_circuits.verdicts import SEVERITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.baselines.revisions import Revision
 
-DELETED = "deleted"
-UNREADABLE = "unreadable"
 #: Worst first.
 _ORDER = (UNREADABLE, DELETED, *SEVERITY)
 #: What stands before the verdict: a date and a commit.
@@ -38,18 +36,6 @@ _INDENT = " " * 20
 _COMMIT = 8
 #: What a message calls a revision; the row above it says which one it is.
 _WHERE = "the file"
-
-
-class Change(NamedTuple):
-    """What a commit did to one finding.
-
-    Attributes:
-        kind: the verdict, ``deleted`` or ``unreadable``.
-        words: the same in a few words.
-    """
-
-    kind: str
-    words: str
 
 
 def history(test: str, folder: Path, alias: str | None) -> int:
@@ -76,7 +62,7 @@ def history(test: str, folder: Path, alias: str | None) -> int:
         for place, revision in enumerate(trace):
             changes = list(_changes(trace[place:], texts))
             _print(revision, changes)
-            if any(change.kind == UNREADABLE for change in changes):
+            if any(each.kind == UNREADABLE for each in changes):
                 status = EXIT_UNREADABLE
     if repository.shallow:
         say("older commits are not in this clone, which is shallow (git fetch --unshallow)")
@@ -85,7 +71,7 @@ def history(test: str, folder: Path, alias: str | None) -> int:
 
 def _traces(repository: Repository, test: str, alias: str | None) -> list[list[Revision]]:
     """The revisions of every file of the test; those that are still there first."""
-    files = repository.files()
+    files = recorded_files(repository)
     traces: list[list[Revision]] = []
     told: set[str] = set()
     for location in sorted(files, key=lambda location: (not files[location], location)):
@@ -94,15 +80,15 @@ def _traces(repository: Repository, test: str, alias: str | None) -> list[list[R
         renamed = path in told and not files[location]
         if renamed or alias not in (None, location.alias) or not location.is_of(test):
             continue
-        traces.append(repository.revisions(location))
+        traces.append(revisions(repository, location))
         told |= {revision.renamed_from or "" for revision in traces[-1]}
     return traces
 
 
-def _changes(revisions: Sequence[Revision], texts: Mapping[str, bytes]) -> Iterator[Change]:
+def _changes(trace: Sequence[Revision], texts: Mapping[str, bytes]) -> Iterator[Change]:
     """What the first of these revisions did to each finding that it changed."""
-    revision = revisions[0]
-    before = _before(revisions, texts)
+    revision = trace[0]
+    before = _before(trace, texts)
     try:
         after = _read(revision.after, texts)
     except BaselineError as error:
@@ -113,29 +99,17 @@ def _changes(revisions: Sequence[Revision], texts: Mapping[str, bytes]) -> Itera
     names = list(before | after)
     moved = [name for name in names if _text(before, name) != _text(after, name)]
     for name in moved or names:
-        old, new = before.get(name), after.get(name)
-        change = _change(old, new)
-        yield change._replace(words=f"{name}: {change.words}") if name else change
-
-
-def _change(old: Baseline | None, new: Baseline | None) -> Change:
-    if new is None:
-        assert old is not None
-        return Change(DELETED, summarise(old.finding))
-    if old is None:
-        verdict = without_baseline(new.finding)
-    else:
-        verdict = judge(new.finding, old.finding, old.tolerance)
-    return Change(verdict.kind, headline(verdict))
+        became = change(before.get(name), after.get(name))
+        yield became._replace(words=f"{name}: {became.words}") if name else became
 
 
 def _text(baselines: Mapping[str, Baseline], name: str) -> str | None:
     return baselines[name].dumps() if name in baselines else None
 
 
-def _before(revisions: Sequence[Revision], texts: Mapping[str, bytes]) -> dict[str, Baseline]:
+def _before(trace: Sequence[Revision], texts: Mapping[str, bytes]) -> dict[str, Baseline]:
     """What the file held before the first of these revisions, the last time it could be read."""
-    first, *older = revisions
+    first, *older = trace
     if first.before is None:
         return {}
     for name in (first.before, *(revision.after for revision in older)):
@@ -150,21 +124,16 @@ def _read(name: str | None, texts: Mapping[str, bytes]) -> dict[str, Baseline]:
         return {}
     if name not in texts:
         raise BaselineError(f"{_WHERE}: is not in this clone")
-    try:
-        text = texts[name].decode()
-    except UnicodeDecodeError as error:
-        raise BaselineError(f"{_WHERE}: can't be read ({error})") from error
-    entries = parse_entries(text, _WHERE)
-    return {entry["name"]: loads(dumps(entry), _WHERE) for entry in entries}
+    return read_bytes(texts[name], _WHERE)
 
 
 def _print(revision: Revision, changes: Sequence[Change]) -> None:
-    kinds = [change.kind for change in changes]
+    kinds = [each.kind for each in changes]
     kind = min(kinds, key=_ORDER.index, default="empty")
     line = f"{revision.date} {revision.commit[:_COMMIT]} {kind:<12} {revision.subject}"
     say(cut(line, width()))
-    for change in changes:
-        several = f"{change.kind}: " if len(changes) > 1 else ""
-        say(wrapped(f"{several}{change.words}", _INDENT))
+    for each in changes:
+        several = f"{each.kind}: " if len(changes) > 1 else ""
+        say(wrapped(f"{several}{each.words}", _INDENT))
     if revision.renamed_from:
         say(wrapped(f"was {revision.renamed_from}", _INDENT))

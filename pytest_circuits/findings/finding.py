@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from plotly.graph_objects import Figure
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -375,6 +376,23 @@ class Finding:
             and dict(self.labels) == dict(other.labels)
             and np.array_equal(self.values, other.values, equal_nan=True)
         )
+
+    def plot(self, approved: Finding | None = None) -> Figure:
+        """The finding's values as a plotly figure, the one that a report's page shows.
+
+        Maps of layer × head or layer × position, points along one axis, or one number; hovering
+        tells value, error and tolerance of each cell.
+
+        >>> scores = induction_scores("gpt2")  # doctest: +SKIP
+        >>> scores.plot()  # doctest: +SKIP
+        >>> induction_scores("./checkpoint").plot(scores)  # doctest: +SKIP
+
+        Args:
+            approved: a finding to show it against, held to its default tolerance.
+        """
+        from pytest_circuits.figures import plot
+
+        return plot(self, approved)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401, FBT001 — numpy's protocol
         return np.array(self.values, dtype=dtype, copy=True if copy is None else copy)

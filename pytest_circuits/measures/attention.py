@@ -221,12 +221,14 @@ def _finding(
     runs = on.runs
     samples = np.zeros((len(on.prompts), runs.layers, runs.heads))
     patterns = record(runs, on.prompts, SITES["head_pattern"])
-    for rows, layers in zip(patterns.rows, patterns.layers, strict=True):
-        for layer, pattern in enumerate(layers):  # [row, query, head, key]
-            for place, row in enumerate(rows):
-                queries, keys = cells[row]
-                picked = exact(pattern[place, list(queries), :, list(keys)])  # [cell, head]
-                samples[row, layer] = picked.mean(0).numpy()
+    with runs.watched(measure, len(on.prompts), "prompts") as advance:
+        for rows, layers in zip(patterns.rows, patterns.layers, strict=True):
+            for layer, pattern in enumerate(layers):  # [row, query, head, key]
+                for place, row in enumerate(rows):
+                    queries, keys = cells[row]
+                    picked = exact(pattern[place, list(queries), :, list(keys)])  # [cell, head]
+                    samples[row, layer] = picked.mean(0).numpy()
+            advance(len(rows))
     check_finite(measure, "attention", samples)
     mean, error = mean_and_error(samples, on.clusters)
     return Finding(

@@ -79,15 +79,17 @@ def copying_scores(
     differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
     check_finite("copying_scores", "logit difference", differences)
     samples = np.zeros((len(tokenized), runs.layers, runs.heads))
-    for layer, rows, logits in copied_logits(runs, tokenized.clean, where):
-        own = torch.tensor([[tokenized.clean[row][p] for p in where[row]] for row in rows])
-        own = own.to(logits.device)[:, :, None, None].expand(*logits.shape[:-1], 1)
-        # NaN is above nothing, so that it would count as a copy.
-        largest = exact(logits.amax(-1)).numpy()
-        check_finite("copying_scores", f"what heads of layer {layer} write", largest)
-        # A head that writes nothing gives all tokens the same logit, and copies none of them.
-        hits = (logits >= logits.gather(-1, own)).sum(-1) <= k  # [row, position, head]
-        samples[list(rows), layer] = exact(hits).mean(1).numpy()
+    with runs.watched("copying_scores", runs.layers, "layers") as advance:
+        for layer, rows, logits in copied_logits(runs, tokenized.clean, where):
+            own = torch.tensor([[tokenized.clean[row][p] for p in where[row]] for row in rows])
+            own = own.to(logits.device)[:, :, None, None].expand(*logits.shape[:-1], 1)
+            # NaN is above nothing, so that it would count as a copy.
+            largest = exact(logits.amax(-1)).numpy()
+            check_finite("copying_scores", f"what heads of layer {layer} write", largest)
+            # A head that writes nothing gives all tokens the same logit, and copies none of them.
+            hits = (logits >= logits.gather(-1, own)).sum(-1) <= k  # [row, position, head]
+            samples[list(rows), layer] = exact(hits).mean(1).numpy()
+            advance(len(rows) / len(tokenized))
     mean, error = mean_and_error(samples, tokenized.clusters)
     role = Role("copying heads", ROLE_THRESHOLD)
     return Finding(

@@ -55,7 +55,11 @@ def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution
     run = run_prompts(runs, tokenized.clean)
     differences = answer_differences(run, tokenized)
     check_finite(measure, "logit difference", differences)
-    parts = [_decompose_group(runs, group, tokenized) for group in run.groups]
+    parts = []
+    with runs.watched(measure, len(tokenized), "prompts") as advance:
+        for group in run.groups:
+            parts.append(_decompose_group(runs, group, tokenized))
+            advance(len(group.rows))
     order = torch.tensor([row for group in run.groups for row in group.rows]).argsort()
     whole = Decomposition(
         **{

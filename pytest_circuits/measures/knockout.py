@@ -89,6 +89,7 @@ class Knockout:
             sets=sets,
             read=self.read,
             positions=self.positions,
+            measure=measure,
         )
         self.metric.check(measure, "under ablation", found)
         return found

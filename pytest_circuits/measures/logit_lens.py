@@ -114,15 +114,17 @@ def _read(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs, read: str) 
     """The reading of each row after each layer, ``[row, layer]``."""
     right, wrong = answer_tokens(group.logits, group.rows, tokenized)
     columns = []
-    for residual in group.residuals:
-        logits = read_out(runs, residual).float()
-        answer = logits.gather(1, right[:, None])
-        if read == "rank":
-            columns.append(1 + (logits > answer).sum(-1))
-        elif read == "logit":
-            columns.append(answer[:, 0])
-        else:
-            columns.append((answer - logits.gather(1, wrong[:, None]))[:, 0])
+    with runs.watched("logit_lens", runs.layers, "layers") as advance:
+        for residual in group.residuals:
+            logits = read_out(runs, residual).float()
+            answer = logits.gather(1, right[:, None])
+            if read == "rank":
+                columns.append(1 + (logits > answer).sum(-1))
+            elif read == "logit":
+                columns.append(answer[:, 0])
+            else:
+                columns.append((answer - logits.gather(1, wrong[:, None]))[:, 0])
+            advance(1)
     return torch.stack(columns, dim=1)
 
 

@@ -5,24 +5,40 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING
 
+from pytest_circuits.baselines.states import WORKING_TREE
+from pytest_circuits.baselines.nodeids import file_of
+from pytest_circuits.report.reading import test_of
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
 
-#: What the second state of compared baselines is called where it is no revision.
-WORKING_TREE = "working tree"
+
+def compare(run: Run) -> str:
+    """The command that tells again what became of baselines; empty for a run that measured."""
+    return "" if run.compared is None else join(["pytest-circuits", "diff", *_revisions(run)])
+
+
+def _revisions(run: Run) -> list[str]:
+    """What compared states are called, as git takes them."""
+    # What stands in brackets tells readers why it is that commit.
+    names = [name.partition(" (")[0] for name in run.compared or ()]
+    return [name for name in names if name != WORKING_TREE]
 
 
 def reproduce(run: Run, row: Row) -> str:
-    """The command that measures a finding again, in the suite's root folder."""
+    """The command that measures a finding again, in the suite's root folder.
+
+    Between two states of baselines: the one that shows its file's change, at the repository's top.
+    """
     if run.compared is not None:
-        before, after = run.compared
-        return join(["git", "diff", before, *([after] if after != WORKING_TREE else [])])
+        return join(["git", "diff", *_revisions(run), "--", file_of(test_of(row), row.alias)])
     model = next(model for model in run.models if model.alias == row.alias)
     named = f"{model.alias}={model.source}"
-    return join(["pytest", "--circuits", *run.options, "--circuits-model", named, row.test])
+    return join(
+        ["pytest", "--circuits", *run.options, *model.options, "--circuits-model", named, row.test]
+    )
 
 
 def approve(run: Run, row: Row) -> str:

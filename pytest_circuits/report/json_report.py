@@ -90,6 +90,7 @@ def _model(model: Model, run: Run) -> dict[str, Json]:
         "source": model.source,
         "owners": list(model.owners),
         "declared": model.declared,
+        "options": list(model.options),
         "scope": canary.scope.value if canary else None,
         "canary": {
             "before": round(canary.before, DECIMALS),
@@ -113,12 +114,14 @@ def _verdict(row: Row) -> dict[str, Json]:
         "waiver": row.waiver,
         "owner": row.owner,
         "written": row.written,
+        "pending": row.pending,
         "redundant": row.redundant,
         "own_tolerance": row.own_tolerance,
         "scope": row.scope or None,
         "canary": [round(loss, DECIMALS) for loss in row.canary] or None,
         "no_canary": row.no_canary,
         "line": row.line,
+        "failure": row.failure,
         "details": None if row.details is None else row.details.document(),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pytest_circuits.baselines.changes import DELETED, UNREADABLE
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
 from pytest_circuits.verdicts import SEVERITY, Kind
 
@@ -14,8 +15,21 @@ if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import FailedTest
 
+#: What else can become of a baseline between two states of a repository: its tolerance allows
+#: more, or less; the same finding is another test's, another model's, or called otherwise.
+LOOSENED = "loosened"
+TIGHTENED = "tightened"
+RENAMED = "renamed"
+#: Where they stand among the verdicts: before the one that is named.
+_BETWEEN = {Kind.NEW: (LOOSENED,), Kind.PRESERVED: (TIGHTENED, RENAMED)}
 #: Every verdict a row can have, worst first.
-VERDICTS = (REFUSED, *(kind.value for kind in SEVERITY), NOT_JUDGED)
+VERDICTS = (
+    UNREADABLE,
+    REFUSED,
+    DELETED,
+    *(word for kind in SEVERITY for word in (*_BETWEEN.get(kind, ()), kind.value)),
+    NOT_JUDGED,
+)
 #: Outcomes that a test was marked for.
 _EXPECTED = ("xfailed", "xpassed")
 #: Verdicts on a finding whose numbers were held against a baseline's.
@@ -57,7 +71,7 @@ def test_of(told: Row | FailedTest) -> str:
     return told.test
 
 
-def labels(rows: Iterable[Row]) -> dict[str, str]:
+def labels(rows: Iterable[Row | FailedTest]) -> dict[str, str]:
     """What the rows' tests are called, by node id without alias.
 
     Class, function and own parameters; the file only where tests of two files are called alike.
@@ -71,8 +85,10 @@ def labels(rows: Iterable[Row]) -> dict[str, str]:
 
 
 def _without_file(test: str) -> str:
-    path, bracket, parameters = test.partition("[")
-    return ".".join(path.split("::")[1:]) + bracket + parameters
+    # A folder may have brackets in its name, and parameters may have colons.
+    _, _, test = test.partition("::")
+    name, bracket, parameters = test.partition("[")
+    return name.replace("::", ".") + bracket + parameters
 
 
 def marks(row: Row) -> list[str]:

@@ -39,6 +39,7 @@ class Row:
         owner: whose baseline was used; empty without one.
         passes: whether the gate let it pass.
         written: whether a baseline was written for it.
+        pending: whether it was left to be decided on.
         waiver: the test's waiver in words; empty without one.
         waived: whether it is the waiver that let it pass.
         scope: ``specific`` or ``whole model``, as the canary tells; empty where it can't.
@@ -50,6 +51,7 @@ class Row:
         more_reasons: how many further ones were left out.
         outcome: the test's outcome.
         line: where in its file the test failed, or else begins, counted from 1; None if unknown.
+        failure: why the test failed, in a line; empty where it didn't.
         details: the finding whole, where somebody wants to see more of it than this.
     """
 
@@ -63,6 +65,7 @@ class Row:
     owner: str = ""
     passes: bool = True
     written: bool = False
+    pending: bool = False
     waiver: str = ""
     waived: bool = False
     scope: str = ""
@@ -74,6 +77,7 @@ class Row:
     more_reasons: int = 0
     outcome: str = ""
     line: int | None = None
+    failure: str = ""
     details: Details | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -88,6 +92,7 @@ class Row:
         owner: str,
         passes: bool,
         written: bool,
+        pending: bool = False,
         waiver: str = "",
         waived: bool = False,
         no_canary: bool = False,
@@ -108,6 +113,7 @@ class Row:
             owner=owner,
             passes=passes,
             written=written,
+            pending=pending,
             waiver=waiver,
             waived=waived,
             scope=verdict.scope or "",
@@ -170,6 +176,7 @@ class Row:
         outcome: str,
         *,
         line: int | None = None,
+        failure: str = "",
         details: Details | None = None,
     ) -> Row:
         """The row in a string that :meth:`to_json` made, with what its test's report told."""
@@ -179,7 +186,7 @@ class Row:
             for change, about, *rest in fields["reasons"]
         )
         read = {"reasons": reasons, "canary": tuple(fields["canary"])}
-        told = {"outcome": outcome, "line": line, "details": details}
+        told = {"outcome": outcome, "line": line, "failure": failure, "details": details}
         return cls(**{**fields, **read, **told})
 
 

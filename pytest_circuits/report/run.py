@@ -18,12 +18,14 @@ class Model:
         source: its source, as its user wrote it.
         owners: the aliases whose baselines serve for it, nearest first.
         declared: whether it owns baselines, which can be approved.
+        options: further options of its own, where runs of several are put together.
     """
 
     alias: str
     source: str
     owners: tuple[str, ...]
     declared: bool = True
+    options: tuple[str, ...] = ()
 
 
 class FailedTest(NamedTuple):

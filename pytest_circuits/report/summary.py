@@ -52,7 +52,8 @@ def summarise_run(run: Run) -> Summary:
     held = [row for row in run.rows if compared(row)]
     by_own = sum(row.own_tolerance for row in held)
     by_default = len(held) - by_own
-    known = by_default > 0 and run.gate == Gate.REGRESSION
+    # Between two states of baselines nothing is measured that chance could move.
+    known = by_default > 0 and run.gate == Gate.REGRESSION and run.compared is None
     return Summary(
         findings=len(run.rows),
         counts={kind: counts[kind] for kind in kinds if counts[kind]},

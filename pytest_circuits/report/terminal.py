@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pytest_circuits.report.heads_table import heads_lines
 from pytest_circuits.report.models import model_line, redundant_line
 from pytest_circuits.report.reading import badness, colour, fails, labels, marks, test_of
 from pytest_circuits.report.summary import summarise_run
@@ -24,26 +25,40 @@ _LEAST_TEST = 16
 _LEAST_NUMBER = 8
 
 
-def terminal_lines(run: Run, width: int) -> list[Line]:
+def terminal_lines(
+    run: Run, width: int, *, verbose: bool = False, notes: Sequence[str] = ()
+) -> list[Line]:
     """What a run found, worst first; last, what it comes to.
 
     One model: a line a finding. Several: a table, tests × models, and below it a line for each
     finding that isn't preserved. Then a line for every model of which there is more to say.
+    What became of baselines is a line a finding, however many models they are of.
 
     Args:
         run: the run.
         width: columns of the terminal; no line is longer.
+        verbose: whether tables of heads follow the findings.
+        notes: what else there is to say, before what it comes to.
     """
+    return [line.plain for line in _section(run, width, notes, verbose=verbose)]
+
+
+def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> list[Line]:
     rows = sorted(run.rows, key=lambda row: (*badness(row), row.test, row.name))
     called = labels(rows)
+    heads = _heads(rows, called, width) if verbose else []
     last = [
         *_waivers_not_needed(rows, called, width),
         *_models(run, width),
+        *(line for note in notes for line in folded(note, width)),
         *_total(run, width),
         *_incomplete(run, width),
     ]
+    if run.compared is not None:
+        states = folded(f"baselines: {' → '.join(run.compared)}", width)
+        return [*states, *_findings(rows, called, width), *heads, *last]
     if len(run.models) == 1 or not rows:
-        return [*_findings(rows, called, width), *last]
+        return [*_findings(rows, called, width), *heads, *last]
     entries = worst_first(table(run))
     overview = table_lines(
         entries,
@@ -55,7 +70,18 @@ def terminal_lines(run: Run, width: int) -> list[Line]:
     # Called as in the table, also where there is room for more.
     details = _findings(news, called, width, bare=True)
     empty = Line(())
-    return [*overview, empty, *details, *([empty] if details else []), *last]
+    # Tables of heads begin and end with an empty line.
+    before = [empty] if details or not heads else []
+    after = [empty] if details and not heads else []
+    return [*overview, *before, *details, *after, *heads, *last]
+
+
+def _heads(rows: Sequence[Row], called: Mapping[str, str], width: int) -> list[Line]:
+    """A table of heads for each finding, between empty lines."""
+    empty = Line(())
+    tables = [heads_lines(row, width, called[test_of(row)]) for row in rows]
+    lines = [line for table in tables if table for line in (*table, empty)]
+    return [empty, *lines] if lines else []
 
 
 def _label(test: str, name: str) -> str:
@@ -132,7 +158,7 @@ def _total(run: Run, width: int) -> Iterator[Line]:
     """How many findings of which kinds, and how many false alarms to expect."""
     summary = summarise_run(run)
     parts = [
-        Part(_counted(summary)),
+        Part(_changed(summary) if run.compared is not None else _counted(summary)),
         *([Part(_silent(summary.silent), "red")] if summary.silent else []),
         *map(Part, _alarms(summary)),
     ]
@@ -154,6 +180,13 @@ def _counted(summary: Summary) -> str:
     )
     noun = "finding" if summary.findings == 1 else "findings"
     return f"{summary.findings} {noun}: {counted}"
+
+
+def _changed(summary: Summary) -> str:
+    """What the change of baselines comes to."""
+    if not summary.findings:
+        return "no changes"
+    return _counted(summary).replace(":", " changed:", 1)
 
 
 def _incomplete(run: Run, width: int) -> Iterator[Line]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+#: Control and format characters, and halves of those that have two.
+_OBEYED = ("Cc", "Cf", "Cs")
 
 
 class Part(NamedTuple):
@@ -25,6 +30,11 @@ class Line(NamedTuple):
     def text(self) -> str:
         """The line without colours."""
         return "".join(part.text for part in self.parts)
+
+    @property
+    def plain(self) -> Line:
+        """The line with nothing in it that a terminal obeys."""
+        return Line(tuple(part._replace(text=plain(part.text)) for part in self.parts))
 
 
 def folded(
@@ -57,6 +67,23 @@ def _pieces(text: str, most: int) -> Iterator[str]:
     for clause in re.split("(?<=;) ", text):
         for piece in [clause] if len(clause) <= most else clause.split(" "):
             yield from (piece[at : at + most] for at in range(0, len(piece), most))
+
+
+def plain(text: str) -> str:
+    """The text without what a terminal obeys instead of showing it, as many characters long.
+
+    Names are whatever somebody called a thing: escape sequences, line ends, marks that turn the
+    direction of writing.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character in "\t\n\r\v\f\x85\u2028\u2029":
+        return " "
+    return "?" if unicodedata.category(character) in _OBEYED else character
 
 
 def cut(text: str, width: int) -> str:

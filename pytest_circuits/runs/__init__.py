@@ -18,6 +18,7 @@ from pytest_circuits.runs.copying import copied_logits
 from pytest_circuits.runs.gradients import gradients
 from pytest_circuits.runs.lens import read_out
 from pytest_circuits.runs.patching import Cell, cells_of, patch_cells, to_put_in
+from pytest_circuits.runs.progress import Progress
 from pytest_circuits.runs.prompted import PromptGroup, PromptRun, run_prompts
 from pytest_circuits.runs.repeated import RepeatedRun, run_control, run_repeated
 from pytest_circuits.runs.runs import ROUNDING, Runs, as_runs, exact
@@ -30,6 +31,7 @@ __all__ = [
     "ZERO",
     "Cell",
     "Nodes",
+    "Progress",
     "PromptGroup",
     "PromptRun",
     "RepeatedRun",

@@ -207,6 +207,7 @@ def run_ablated(
     sets: Sequence[Nodes],
     read: Callable[[Tensor, tuple[int, ...]], Tensor],
     positions: Sequence[tuple[int, ...]] | None = None,
+    measure: str = "ablate",
 ) -> NDArray[np.float64]:
     """Run the prompts once for every set, with that set's heads and MLPs replaced.
 
@@ -221,23 +222,26 @@ def run_ablated(
         read: from logits ``[row, position, vocabulary]`` and the rows' prompt indices to one
             number each, ``[row]``.
         positions: where, the index of each position in every prompt; everywhere by default.
+        measure: what for, to be told while it runs.
 
     Returns:
         the numbers, ``[prompt, set]``.
     """
     results = np.zeros((len(prompts), len(sets)))
-    for number, (rows, tokens) in enumerate(grouped(runs, prompts)):
-        where = torch.ones(tokens.shape, dtype=torch.bool, device=runs.device)
-        if positions is not None:
-            where = torch.zeros_like(where)
-            for position in positions:
-                where[range(len(rows)), [position[row] for row in rows]] = True
-        for part in together(runs, len(rows), tokens.shape[1], len(sets)):
-            chosen = sets[part]
-            hooks = list(_hooks(runs, replacement, number, chosen, where))
-            logits = runs.forward(tokens.repeat(len(chosen), 1), hooks)
-            numbers = exact(read(logits, rows * len(chosen))).numpy()
-            results[list(rows), part] = numbers.reshape(len(chosen), len(rows)).T
+    with runs.watched(measure, len(sets), "ablations") as advance:
+        for number, (rows, tokens) in enumerate(grouped(runs, prompts)):
+            where = torch.ones(tokens.shape, dtype=torch.bool, device=runs.device)
+            if positions is not None:
+                where = torch.zeros_like(where)
+                for position in positions:
+                    where[range(len(rows)), [position[row] for row in rows]] = True
+            for part in together(runs, len(rows), tokens.shape[1], len(sets)):
+                chosen = sets[part]
+                hooks = list(_hooks(runs, replacement, number, chosen, where))
+                logits = runs.forward(tokens.repeat(len(chosen), 1), hooks)
+                numbers = exact(read(logits, rows * len(chosen))).numpy()
+                results[list(rows), part] = numbers.reshape(len(chosen), len(rows)).T
+                advance(len(chosen) * len(rows) / len(prompts))
     return results
 
 

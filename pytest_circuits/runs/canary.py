@@ -28,8 +28,11 @@ def run_canary(runs: Runs, canary: CanaryTokens) -> NDArray[np.float64]:
 
 def _run(runs: Runs, canary: CanaryTokens) -> NDArray[np.float64]:
     tokens = torch.tensor(canary.sequences, device=runs.device)
-    batches = runs.batches(len(tokens), tokens.shape[1])
-    losses = [next_token_losses(runs.forward(tokens[rows]), tokens[rows]) for rows in batches]
+    losses = []
+    with runs.watched("canary", len(tokens), "sequences") as advance:
+        for rows in runs.batches(len(tokens), tokens.shape[1]):
+            losses.append(next_token_losses(runs.forward(tokens[rows]), tokens[rows]))
+            advance(len(tokens[rows]))
     return torch.cat(losses).numpy()
 
 

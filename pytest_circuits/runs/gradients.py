@@ -41,21 +41,23 @@ def gradients(
     """
     check_site(runs, site)
     found = []
-    for rows, tokens in grouped(runs, prompts):
-        # A gradient with respect to nothing added is one with respect to what it is added to,
-        # whatever the model does with the tensor that the hook was given.
-        added: list[Tensor] = []
-        hooks = [(site.at(layer), _add_nothing(added)) for layer in range(runs.layers)]
-        logits = runs.forward(tokens, hooks, differentiable=True)[:, -1]
-        numbers = read(logits, rows)
-        if not numbers.requires_grad:
-            raise ValueError(
-                "this metric has no gradient (it counts, ranks or detaches), so that nothing can "
-                "be estimated from one; patch instead"
-            )
-        # Prompts don't touch each other, so the gradient of their sum holds each one's own.
-        back = torch.autograd.grad(numbers.sum(), added)
-        found.append(tuple(exact(gradient) for gradient in back))
+    with runs.watched(f"gradients at {site.name}", len(prompts), "prompts") as advance:
+        for rows, tokens in grouped(runs, prompts):
+            # A gradient with respect to nothing added is one with respect to what it is added to,
+            # whatever the model does with the tensor that the hook was given.
+            added: list[Tensor] = []
+            hooks = [(site.at(layer), _add_nothing(added)) for layer in range(runs.layers)]
+            logits = runs.forward(tokens, hooks, differentiable=True)[:, -1]
+            numbers = read(logits, rows)
+            if not numbers.requires_grad:
+                raise ValueError(
+                    "this metric has no gradient (it counts, ranks or detaches), so that nothing "
+                    "can be estimated from one; patch instead"
+                )
+            # Prompts don't touch each other, so the gradient of their sum holds each one's own.
+            back = torch.autograd.grad(numbers.sum(), added)
+            found.append(tuple(exact(gradient) for gradient in back))
+            advance(len(rows))
     return found
 
 

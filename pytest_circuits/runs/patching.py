@@ -80,16 +80,19 @@ def patch_cells(
     """
     given = to_put_in(runs, site, source, target)
     results = np.zeros((len(target), runs.layers, len(cells)))
-    for (rows, tokens), layers in zip(grouped(runs, target), given, strict=True):
-        for layer, values in enumerate(layers):
-            for part in together(runs, len(rows), tokens.shape[1], len(cells)):
-                chosen = [_of_rows(cell, rows) for cell in cells[part]]
-                logits = runs.forward(
-                    tokens.repeat(len(chosen), 1),
-                    [(site.at(layer), _put_in(values, chosen))],
-                )[:, -1]
-                numbers = exact(read(logits, rows * len(chosen))).numpy()
-                results[list(rows), layer, part] = numbers.reshape(len(chosen), len(rows)).T
+    groups = list(zip(grouped(runs, target), given, strict=True))
+    with runs.watched(f"patch {site.name}", runs.layers * len(cells), "cells") as advance:
+        for (rows, tokens), layers in groups:
+            for layer, values in enumerate(layers):
+                for part in together(runs, len(rows), tokens.shape[1], len(cells)):
+                    chosen = [_of_rows(cell, rows) for cell in cells[part]]
+                    logits = runs.forward(
+                        tokens.repeat(len(chosen), 1),
+                        [(site.at(layer), _put_in(values, chosen))],
+                    )[:, -1]
+                    numbers = exact(read(logits, rows * len(chosen))).numpy()
+                    results[list(rows), layer, part] = numbers.reshape(len(chosen), len(rows)).T
+                    advance(len(chosen) * len(rows) / len(target))
     return results
 
 

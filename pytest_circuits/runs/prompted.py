@@ -83,10 +83,16 @@ def run_prompts(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
     Prompts of different lengths are never padded: each length is a pass of its own.
     """
     key = ("prompts", tuple(map(tuple, prompts)))
-    return runs.remember(
-        key,
-        lambda: PromptRun(tuple(_run_group(runs, *group) for group in grouped(runs, prompts))),
-    )
+    return runs.remember(key, lambda: _run(runs, prompts))
+
+
+def _run(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
+    found = []
+    with runs.watched("run", len(prompts), "prompts") as advance:
+        for rows, tokens in grouped(runs, prompts):
+            found.append(_run_group(runs, rows, tokens))
+            advance(len(rows))
+    return PromptRun(tuple(found))
 
 
 def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], Tensor]]:

@@ -84,14 +84,16 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> Repeated
 
         return hook
 
-    for rows in runs.batches(len(tokens), tokens.shape[1]):
-        logits = runs.forward(
-            tokens[rows],
-            [
-                (f"blocks.{layer}.attn.hook_pattern", read(rows, layer))
-                for layer in range(runs.layers)
-            ],
-        )
-        losses.append(next_token_losses(logits, tokens[rows]))
-        hits.append(exact(logits[:, :-1].argmax(-1) == tokens[rows, 1:]))
+    with runs.watched("repeated tokens", len(tokens), "sequences") as advance:
+        for rows in runs.batches(len(tokens), tokens.shape[1]):
+            logits = runs.forward(
+                tokens[rows],
+                [
+                    (f"blocks.{layer}.attn.hook_pattern", read(rows, layer))
+                    for layer in range(runs.layers)
+                ],
+            )
+            losses.append(next_token_losses(logits, tokens[rows]))
+            hits.append(exact(logits[:, :-1].argmax(-1) == tokens[rows, 1:]))
+            advance(len(tokens[rows]))
     return RepeatedRun(**means, losses=torch.cat(losses).numpy(), hits=torch.cat(hits).numpy())

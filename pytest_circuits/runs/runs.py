@@ -10,6 +10,7 @@ import torch
 
 from pytest_circuits.models.hygiene import Clean
 from pytest_circuits.runs.memory import Memory, R
+from pytest_circuits.runs.progress import Nobody, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -37,12 +38,14 @@ class Runs:
         bridge: transformer-lens' hooked model.
         passes: how many forward passes were made so far.
         silenced: the heads and MLPs that are ablated now, by name, whatever is run.
+        progress: who is told how far long loops are.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
         self.bridge = bridge
         self.passes = 0
         self.silenced: tuple[str, ...] = ()
+        self.progress: Progress = Nobody()
         self._as_loaded = Clean(bridge)
         self._looked_at: tuple[int, ...] | None = None
         self._weights_at_first = self._weights()
@@ -108,6 +111,18 @@ class Runs:
             yield
         finally:
             self._looked_at = None
+
+    @contextmanager
+    def watched(self, what: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
+        """While a long loop runs; it calls what this gives with the steps that it has done.
+
+        Arguments as for :meth:`.Progress.begin`.
+        """
+        self.progress.begin(what, total, unit)
+        try:
+            yield self.progress.advance
+        finally:
+            self.progress.end()
 
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""

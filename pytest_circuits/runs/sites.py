@@ -130,19 +130,23 @@ def check_site(runs: Runs, site: Site) -> None:
 def _record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activations:
     rows, layers = [], []
     parts = (site.hook, *_ALSO.get(site.name, ()))
-    for group, tokens in grouped(runs, prompts):
-        found = []
-        seen: dict[str, Tensor] = {}
-        names = [f"blocks.{layer}.{part}" for layer in range(runs.layers) for part in parts]
-        runs.forward(tokens, [(name, keep(seen, name)) for name in names])
-        for layer in range(runs.layers):
-            held = {part: seen[f"blocks.{layer}.{part}"] for part in parts}
-            if site.stands_for is None:
-                found.append(held[site.hook])
-            else:
-                found.append(_mid(runs, held) if site.name == "resid_mid" else _mixed(runs, held))
-        rows.append(group)
-        layers.append(tuple(found))
+    with runs.watched(f"record {site.name}", len(prompts), "prompts") as advance:
+        for group, tokens in grouped(runs, prompts):
+            found = []
+            seen: dict[str, Tensor] = {}
+            names = [f"blocks.{layer}.{part}" for layer in range(runs.layers) for part in parts]
+            runs.forward(tokens, [(name, keep(seen, name)) for name in names])
+            for layer in range(runs.layers):
+                held = {part: seen[f"blocks.{layer}.{part}"] for part in parts}
+                if site.stands_for is None:
+                    found.append(held[site.hook])
+                else:
+                    found.append(
+                        _mid(runs, held) if site.name == "resid_mid" else _mixed(runs, held)
+                    )
+            rows.append(group)
+            layers.append(tuple(found))
+            advance(len(group))
     return Activations(tuple(rows), tuple(layers))
 
 

@@ -42,8 +42,10 @@ def run_texts(runs: Runs, sequences: Sequence[Sequence[int]]) -> TextRun:
 
 def _run(runs: Runs, sequences: Sequence[Sequence[int]]) -> TextRun:
     losses: list[NDArray[np.float64]] = [np.zeros(0)] * len(sequences)
-    for rows, tokens in grouped(runs, sequences):
-        found = next_token_losses(runs.forward(tokens), tokens).numpy()
-        for row, of_row in zip(rows, found, strict=True):
-            losses[row] = of_row
+    with runs.watched("losses", len(sequences), "texts") as advance:
+        for rows, tokens in grouped(runs, sequences):
+            found = next_token_losses(runs.forward(tokens), tokens).numpy()
+            for row, of_row in zip(rows, found, strict=True):
+                losses[row] = of_row
+            advance(len(rows))
     return TextRun(tuple(losses))

@@ -1,7 +1,10 @@
 """Running commands in this process, on baselines that no model was needed for."""
 
+import os
+import subprocess
 import sys
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +69,43 @@ def store(baseline):
         return path
 
     return put
+
+
+class Repository:
+    """A git repository in the working directory; each commit is a day after the last one."""
+
+    def __init__(self, folder):
+        self.path = folder
+        self.day = date(2026, 10, 1)
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *arguments, **environment):
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.path,
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | environment,
+        )
+        return done.stdout
+
+    def commit(self, subject, *options):
+        """Commit all there is; gives the line that the command begins a row with."""
+        day, self.day = self.day, self.day + timedelta(days=1)
+        when = f"{day}T12:00:00+0000"
+        self.git("add", "--all")
+        self.git("commit", "-qm", subject, *options, GIT_AUTHOR_DATE=when, GIT_COMMITTER_DATE=when)
+        return f"{day} {self.git('rev-parse', 'HEAD')[:8]}"
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A git repository in the working directory, with nothing of the user's configuration."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "tests")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "tests@localhost")
+    monkeypatch.chdir(tmp_path)
+    return Repository(tmp_path)

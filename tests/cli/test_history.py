@@ -1,10 +1,8 @@
 """pytest-circuits history: what commits did to a test's baselines, without a model."""
 
 import json
-import os
 import shutil
 import subprocess
-from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,45 +11,6 @@ from circuit_suites import in_fresh_python
 from pytest_circuits.baselines import baseline_path
 
 VERSION_1 = Path(__file__).parents[1] / "baselines/version_1/test_induction_heads.json"
-
-
-class Repository:
-    """A git repository in the working directory; each commit is a day after the last one."""
-
-    def __init__(self, folder):
-        self.path = folder
-        self.day = date(2026, 10, 1)
-        self.git("init", "-q", "-b", "main")
-
-    def git(self, *arguments, **environment):
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=self.path,
-            check=True,
-            capture_output=True,
-            text=True,
-            env=os.environ | environment,
-        )
-        return done.stdout
-
-    def commit(self, subject, *options):
-        """Commit all there is; gives the line that the command begins a row with."""
-        day, self.day = self.day, self.day + timedelta(days=1)
-        when = f"{day}T12:00:00+0000"
-        self.git("add", "--all")
-        self.git("commit", "-qm", subject, *options, GIT_AUTHOR_DATE=when, GIT_COMMITTER_DATE=when)
-        return f"{day} {self.git('rev-parse', 'HEAD')[:8]}"
-
-
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "tests")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "tests@localhost")
-    monkeypatch.chdir(tmp_path)
-    return Repository(tmp_path)
 
 
 FILE = "__circuits__/recall/test_heads/test_heads.json"

@@ -1,12 +1,10 @@
 """The JSON report: the table tests × models, and what a run comes to."""
 
 import json
-from pathlib import Path
 
-import pytest
 from handmade_rows import failed, row, run
 
-from pytest_circuits.report import document, write_report
+from pytest_circuits.report import document, json_report
 from pytest_circuits.verdicts import About, Change, Reason
 
 ROWS = [
@@ -19,14 +17,15 @@ ROWS = [
             Reason(Change.DIFFERS, About.FIELD, "prompts.hash", "", "1f", "2e"),
         ),
         more_reasons=3, passes=False,
-        outcome="failed", scope="specific", canary=(4.75123456, 4.77),
+        outcome="failed", scope="specific", canary=(4.75123456, 4.77), line=12,
+        failure="assert lost",
     ),
     row("weakened", "t.py::test_b[x]", name="other", waived=True, waiver="until 2027-01-31: x"),
 ]  # fmt: skip
 
 
 def test_a_cell_holds_all_there_is_to_say_of_a_finding():
-    tests = document(run(*ROWS), 1)["tests"]
+    tests = document(run(*ROWS))["tests"]
     assert [(t["test"], t["name"], t["measure"], list(t["verdicts"])) for t in tests] == [
         ("t.py::test_b[x]", "other", "m", ["recall"]),
         ("test_a.py::test_heads", "", "m", ["recall", "tuned"]),
@@ -80,9 +79,15 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
         "waiver": "",
         "owner": "recall",
         "written": False,
+        "pending": False,
         "redundant": False,
         "own_tolerance": False,
         "scope": "specific",
+        "canary": [4.7512, 4.77],
+        "no_canary": False,
+        "line": 12,
+        "failure": "assert lost",
+        "details": None,
     }
     assert tests[0]["verdicts"]["recall"]["waived"] is True
     assert tests[0]["verdicts"]["recall"]["number"] is None
@@ -90,22 +95,24 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
 
 
 def test_models_have_their_source_as_written_their_owners_and_their_canary():
-    assert document(run(*ROWS, models=["tuned", "recall"]), 1)["models"] == [
+    assert document(run(*ROWS, models=["tuned", "recall"]))["models"] == [
         {
             "alias": "tuned",
             "source": "bundled:tuned",
             "owners": ["tuned", "recall"],
+            "declared": True,
+            "options": [],
             "scope": "specific",
             "canary": {"before": 4.7512, "after": 4.77},
-            "failed_without_finding": [],
         },
         {
             "alias": "recall",
             "source": "bundled:recall",
             "owners": ["recall"],
+            "declared": True,
+            "options": [],
             "scope": None,
             "canary": None,
-            "failed_without_finding": [],
         },
     ]
 
@@ -113,59 +120,53 @@ def test_models_have_their_source_as_written_their_owners_and_their_canary():
 def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
     monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: n / 7)
     rows = [*ROWS, row("preserved", "t.py::test_c", own_tolerance=True)]
-    assert document(run(*rows, gate="regression", unfinished=2), 1)["summary"] == {
+    assert document(run(*rows, gate="regression"))["summary"] == {
         "findings": 4,
         "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
         "failing": 1,
         "waived": 1,
         "failed_without_finding": 0,
-        "incomplete": 2,
         "false_alarms": {"at_most": 0.4286, "findings": 3, "left_out": 1},
     }
-    assert document(run(*rows, gate="change"), 1)["summary"]["false_alarms"]["at_most"] is None
+    assert document(run(*rows, gate="change"))["summary"]["false_alarms"]["at_most"] is None
 
 
-def test_tests_that_failed_without_a_finding_are_named_for_each_model_and_counted():
-    silent = [failed("t.py::test_b[x]", "nan"), failed(alias="nan"), failed("t.py::test_c", "")]
-    made = document(run(*ROWS, models=["recall", "nan"], failed=tuple(silent)), 1)
-    assert [model["failed_without_finding"] for model in made["models"]] == [
-        [],
-        ["t.py::test_b[x]", "test_a.py::test_heads"],
+def test_tests_that_failed_without_a_finding_are_named_with_their_failure_and_counted():
+    first = failed(alias="nan")._replace(message="ValueError: NaN", line=9)
+    silent = [failed("t.py::test_b[x]", "nan"), first, failed("t.py::test_c", "")]
+    made = document(run(*ROWS, models=["recall", "nan"], failed=tuple(silent), unfinished=2))
+    assert [(each["test"], each["model"]) for each in made["failed"]] == [
+        ("t.py::test_b[x-nan]", "nan"),
+        ("t.py::test_c[]", ""),
+        ("test_a.py::test_heads[nan]", "nan"),
     ]
+    assert made["failed"][2]["message"] == "ValueError: NaN"
+    assert [each["line"] for each in made["failed"]] == [None, None, 9]
     assert made["summary"]["failed_without_finding"] == 3
+    assert made["unfinished"] == 2
 
 
 def test_the_document_says_its_version_the_gate_and_how_pytest_ended():
-    made = document(run(*ROWS, gate="change"), 1)
-    assert [made[key] for key in ("schema_version", "gate", "exit_status")] == [1, "change", 1]
+    made = document(run(*ROWS, gate="change", exit_status=1, options=("--circuits-device=cpu",)))
+    assert made["schema_version"] == 2
+    assert (made["gate"], made["exit_status"]) == ("change", 1)
+    assert made["options"] == ["--circuits-device=cpu"]
+    assert made["compared"] is None
+    assert document(run(compared=("main", "HEAD")))["compared"] == ["main", "HEAD"]
 
 
 def test_the_order_in_which_workers_reported_does_not_matter():
     models = ["recall", "tuned"]
-    there, back = (document(run(*r, models=models), 1) for r in (ROWS, ROWS[::-1]))
-    assert json.dumps(there) == json.dumps(back)
+    there, back = (json_report(run(*r, models=models)) for r in (ROWS, ROWS[::-1]))
+    assert there == back
 
 
 def test_a_run_without_findings_is_a_document_too():
-    made = document(run(models=["recall"], unfinished=1), 2)
-    assert (made["tests"], made["summary"]["incomplete"]) == ([], 1)
+    made = document(run(models=["recall"], unfinished=1))
+    assert (made["tests"], made["unfinished"]) == ([], 1)
 
 
-def test_the_file_appears_in_a_folder_that_is_made_for_it(tmp_path):
-    path = write_report(tmp_path / "a/b", run(*ROWS), 1)
-    assert path == tmp_path / "a/b/report.json"
-    assert json.loads(path.read_text(encoding="utf-8")) == document(run(*ROWS), 1)
-    assert path.read_text(encoding="utf-8").endswith("}\n")
-
-
-def test_a_report_that_is_there_is_replaced_as_a_whole(tmp_path, monkeypatch):
-    path = write_report(tmp_path, run(*ROWS), 1)
-    before = path.read_bytes()
-    monkeypatch.setattr(Path, "replace", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_report(tmp_path, run(), 0)
-    monkeypatch.undo()
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-    write_report(tmp_path, run(), 0)
-    assert json.loads(path.read_text(encoding="utf-8"))["tests"] == []
+def test_the_report_is_the_document_as_json():
+    text = json_report(run(*ROWS))
+    assert json.loads(text) == document(run(*ROWS))
+    assert text.endswith("}\n")

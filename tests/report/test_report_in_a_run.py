@@ -1,9 +1,13 @@
-"""``--circuits-report``: a run leaves report.json in a folder."""
+"""``--circuits-report`` and its like: what a run leaves in files."""
 
 import json
+import xml.etree.ElementTree as ET
 
 import pytest
 from circuit_suites import ONE_TEST, RECALL, copy_of_recall, counts
+from report.rendered import Page
+
+from pytest_circuits.report import json_report, read_report
 
 MODELS = (
     "--circuits-model", "recall",
@@ -32,9 +36,9 @@ def test_one_model(one_test):
     result = one_test.run("--circuits", "--circuits-report=out")
     assert result.ret == 0
     assert header(result) == ["circuits: report in out (command line)"]
-    result.stdout.fnmatch_lines(["report: out/report.json"])
+    result.stdout.fnmatch_lines([f"report: out/report.{end}" for end in ("html", "md", "json")])
     report = read(one_test.path / "out")
-    assert (report["schema_version"], report["exit_status"], report["gate"]) == (1, 0, "regression")
+    assert (report["schema_version"], report["exit_status"], report["gate"]) == (2, 0, "regression")
     (model,) = report["models"]
     assert [model[key] for key in ("alias", "source", "owners")] == [
         "recall",
@@ -56,7 +60,6 @@ def test_three_models_in_one_process_and_in_two_workers(one_test):
     assert one_test.run("--circuits", *MODELS, "--circuits-report=one").ret == 1
     assert one_test.run("--circuits", *MODELS, "--circuits-report=two", "-n", "2").ret == 1
     report = read(one_test.path / "one")
-    assert report == read(one_test.path / "two")
     assert report["exit_status"] == 1
     assert [model["alias"] for model in report["models"]] == ["recall", "fine", "regressed"]
     assert {
@@ -73,7 +76,10 @@ def test_three_models_in_one_process_and_in_two_workers(one_test):
     assert report["summary"]["failing"] == 1
     assert report["summary"]["false_alarms"]["findings"] == 3
     files = sorted(path.name for path in (one_test.path / "two").iterdir())
-    assert files == ["report.json"]
+    assert files == ["report.html", "report.json", "report.md"]
+    for name in files:
+        one, two = (one_test.path / folder / name for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes(), name
 
 
 @pytest.mark.parametrize("origin", ["command line", "PYTEST_CIRCUITS_REPORT", "pytest.ini"])
@@ -131,7 +137,7 @@ def test_a_test_that_never_came_to_measure_is_counted(suite):
     suite.write("test_other.py", LIGHT.replace("pass", "raise OSError"))
     assert suite.run("--circuits", "--circuits-report=out").ret == 2
     report = read(suite.path / "out")
-    assert (report["exit_status"], report["summary"]["incomplete"]) == (2, 1)
+    assert (report["exit_status"], report["unfinished"]) == (2, 1)
 
 
 def test_a_model_whose_measures_fail_is_seen(one_test):
@@ -141,12 +147,12 @@ def test_a_model_whose_measures_fail_is_seen(one_test):
     assert one_test.run("--circuits", *models, "--circuits-report=two", "-n", "2").ret == 1
     report = read(one_test.path / "out")
     assert report == read(one_test.path / "two")
-    assert [model["failed_without_finding"] for model in report["models"]] == [
-        [],
-        ["test_heads.py::test_heads"],
-    ]
+    (silent,) = report["failed"]
+    assert (silent["test"], silent["model"]) == ("test_heads.py::test_heads[nan]", "nan")
+    assert "not finite" in silent["message"]
+    assert silent["line"] == 3
     assert report["summary"]["failed_without_finding"] == 1
-    assert report["summary"]["incomplete"] == 0
+    assert report["unfinished"] == 0
 
 
 @pytest.mark.parametrize(("folder", "what"), [("out", "is a file"), ("out/a/b", "lies in a file")])
@@ -164,5 +170,82 @@ def test_a_report_that_could_not_be_written_turns_a_green_run_red_and_says_why(s
     suite.write("test_light.py", LIGHT + "\n    open('out', 'w').close()")
     result = suite.run("--circuits", "--circuits-report=out")
     assert (result.ret, counts(result)) == (pytest.ExitCode.USAGE_ERROR, {"passed": 1})
-    result.stdout.fnmatch_lines(["report out (command line) could not be written: File exists"])
+    result.stdout.fnmatch_lines(["report out/report.* (command line) could not be written: *"])
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+#: Shapes of findings, claims and outcomes that a suite may have.
+ALL_KINDS = """
+import pytest
+from pytest_circuits import assert_induction_score, prompts
+
+
+def test_heads(circuits, circuit_snapshot):
+    scores = circuits.induction_scores()
+    assert scores == circuit_snapshot
+    assert circuits.repeat_loss() == circuit_snapshot(name="a|b`<i>")
+
+
+def test_claim(circuits, circuit_snapshot):
+    scores = circuits.previous_token_scores()
+    assert scores == circuit_snapshot
+    assert_induction_score(circuits.induction_scores(), at_least=2.0)
+
+
+@pytest.mark.xfail
+def test_expected(circuits, circuit_snapshot):
+    assert circuits.duplicate_token_scores() == circuit_snapshot
+    assert False
+
+
+@pytest.mark.parametrize("name", ["<script>", "a|b`c", "@x #1"])
+def test_named(circuits, name):
+    circuits.repeat_loss()
+
+
+def test_broken(circuits, no_such_fixture):
+    pass
+"""
+
+
+def test_what_a_run_wrote_is_read_back_byte_for_byte(suite):
+    suite.write("test_kinds.py", ALL_KINDS)
+    files = ("--circuits-json=out/report.json", "--circuits-markdown=out/report.md")
+    suite.run("--circuits", *files)
+    path = suite.path / "out/report.json"
+    read = read_report(path)
+    assert json_report(read).encode() == path.read_bytes()
+    assert {row.verdict for row in read.rows} == {"new", "not judged"}
+    (broken,) = read.failed
+    assert broken.message == "fixture 'no_such_fixture' not found"
+    claim = next(row for row in read.rows if "test_claim" in row.test)
+    assert (claim.passes, claim.outcome, claim.line) == (True, "failed", 16)
+    assert "2.0" in claim.failure
+    page = Page((suite.path / "out/report.md").read_text(encoding="utf-8")).check()
+    assert len(page.tables[0]) > 6
+
+
+def test_one_process_and_two_workers_write_the_same(suite):
+    suite.write("test_kinds.py", ALL_KINDS)
+    for folder, workers in (("one", "0"), ("two", "2")):
+        files = [f"--circuits-{kind}={folder}/{kind}" for kind in ("json", "markdown")]
+        suite.run("--circuits", *files, "-n", workers)
+    for kind in ("json", "markdown"):
+        one, two = (suite.path / folder / kind for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_junit_has_each_verdict_as_a_short_property(suite, workers):
+    suite.write("test_kinds.py", ALL_KINDS)
+    suite.run(
+        "--circuits", "--junitxml=junit.xml", "--circuits-json=report.json", "-n", workers,
+        "-o", "junit_family=xunit1",
+    )  # fmt: skip
+    tree = ET.parse(suite.path / "junit.xml")  # noqa: S314
+    told = [each.get("value") for each in tree.iter("property") if each.get("name") == "circuits"]
+    rows = [json.loads(text) for text in told]
+    assert len(rows) == len(read_report(suite.path / "report.json").rows) == 8
+    assert max(len(text.encode()) for text in told) <= 2048
+    assert "a|b`<i>" in {row["name"] for row in rows}
+    assert {"details", "values"}.isdisjoint({key for row in rows for key in row})

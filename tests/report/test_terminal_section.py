@@ -436,3 +436,27 @@ class TestFalseAlarms:
         assert last(row(own_tolerance=True)).endswith(
             "; false alarms to expect: unknown (own tolerances)"
         )
+
+
+# Hostile names
+
+HOSTILE = "a\x1b[31mred\x07\r\nb\tc\u202ed\u200be\ud800"
+SHOWN = "a?[31mred?  b c?d?e?"
+
+
+@pytest.mark.parametrize("aliases", [["recall"], ["recall", "other"]])
+def test_what_a_terminal_would_obey_is_shown_harmless_wherever_it_stands(aliases):
+    rows = [
+        row("lost", f"t.py::test_{HOSTILE}", alias=alias, name=HOSTILE, headline=HOSTILE,
+            passes=False, waiver=f"ended 2026-01-31: {HOSTILE}")
+        for alias in aliases
+    ]  # fmt: skip
+    lines = texts(*rows, width=200)
+    assert all(line.isprintable() for line in lines)
+    assert "\n".join(lines).count(SHOWN) >= 4 * len(aliases)
+    assert [len(line) for line in lines if "waiver" in line]
+
+
+def test_letters_of_every_language_stay_what_they_are():
+    line = texts(row(test="t.py::test_größe_東京_é", headline="L1H0 1.00→0.00 ± 0.10"))[0]
+    assert line == "preserved test_größe_東京_é recall L1H0 1.00→0.00 ± 0.10"

@@ -1,0 +1,216 @@
+"""What a run left to be decided on: a test's findings that differ from their baselines.
+
+A pending file is canonical JSON, and short-lived: it is read by the version that wrote it and by
+those that write the same, and measured anew where it can't be read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_circuits.baselines.approving import approval, too_few_prompts
+from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads
+from pytest_circuits.baselines.migrations import SCHEMA_VERSION
+from pytest_circuits.verdicts import Kind, headline, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_circuits.findings import Finding, Json
+    from pytest_circuits.verdicts import Verdict
+
+PENDING_VERSION = 1
+#: The command that leaves pending files.
+MEASURE = "pytest --circuits --circuits-pending"
+_AGAIN = f"Delete the file, or measure again with `{MEASURE}`."
+
+
+class PendingError(Exception):
+    """A pending file can't be read; the message says which, why and what to do."""
+
+
+class HeldAgainst(NamedTuple):
+    """The baseline that a finding was held against.
+
+    Attributes:
+        owner: whose it was.
+        digest: a hash of it.
+    """
+
+    owner: str
+    digest: str
+
+    @classmethod
+    def of(cls, owner: str, text: str) -> HeldAgainst:
+        """That baseline, as canonical JSON."""
+        return cls(owner, f"sha256:{sha256(text.encode()).hexdigest()}")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A finding that differs from its baseline.
+
+    Attributes:
+        baseline: the baseline that accepting it makes, with its name within its test.
+        verdict: the kind of its verdict.
+        headline: the verdict in a line.
+        lines: the verdict's reasons in words, worst first.
+        owners: the aliases whose baselines served for it, nearest first; its own is the first.
+        held_against: what it was held against; None for a new finding.
+        failure: why its test failed, where the comparison was not why; else empty.
+        warning: what to be warned of when it is accepted; else empty.
+    """
+
+    baseline: Baseline
+    verdict: Kind
+    headline: str
+    lines: tuple[str, ...]
+    owners: tuple[str, ...]
+    held_against: HeldAgainst | None
+    failure: str = ""
+    warning: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        finding: Finding,
+        verdict: Verdict,
+        approved: str | None,
+        *,
+        owner: str | None,
+        owners: tuple[str, ...],
+    ) -> Pending:
+        """A finding that was measured.
+
+        Args:
+            name: its name within its test.
+            finding: what was measured, with its origin.
+            verdict: the verdict on it.
+            approved: the baseline it was held against, if any.
+            owner: whose that is.
+            owners: the aliases whose baselines serve, nearest first.
+        """
+        made = loads(approval(finding, approved), "the finding")
+        return cls(
+            replace(made, name=name),
+            verdict.kind,
+            headline(verdict),
+            # A new finding has no reasons, and its lines say how else it could be approved.
+            tuple(line.strip() for line in lines(verdict)[1:]) if verdict.reasons else (),
+            owners,
+            None if approved is None or owner is None else HeldAgainst.of(owner, approved),
+            warning=(approved and too_few_prompts(finding, approved)) or "",
+        )
+
+    @property
+    def name(self) -> str:
+        """The name that the test gave the finding; empty for the test's first."""
+        return self.baseline.name
+
+    def document(self) -> dict[str, Json]:
+        """The finding as a JSON document."""
+        held = self.held_against
+        return {
+            "verdict": self.verdict.value,
+            "headline": self.headline,
+            "lines": list(self.lines),
+            "owners": list(self.owners),
+            "held_against": None if held is None else {"owner": held.owner, "digest": held.digest},
+            "failure": self.failure,
+            "warning": self.warning,
+            "baseline": self.baseline.document(),
+        }
+
+
+@dataclass(frozen=True)
+class PendingTest:
+    """A test's pending findings, in the order it compared them.
+
+    Attributes:
+        test: its node id.
+        findings: the findings.
+    """
+
+    test: str
+    findings: tuple[Pending, ...]
+
+    def dumps(self) -> str:
+        """The file's text."""
+        document: dict[str, Json] = {
+            "pending_version": PENDING_VERSION,
+            "baseline_version": SCHEMA_VERSION,
+            "test": self.test,
+            "findings": [pending.document() for pending in self.findings],
+        }
+        return dumps(document)
+
+
+def read_pending(path: Path) -> PendingTest | None:
+    """What a pending file holds; None if there is no file.
+
+    Raises:
+        PendingError: if it can't be read, is damaged, or was left by another version.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PendingError(f"{path}: can't be read ({error}).\n{_AGAIN}") from error
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PendingError(f"{path}: is not JSON ({error}).\n{_AGAIN}") from error
+    versions = ("pending_version", "baseline_version")
+    there = tuple(document.get(name) if isinstance(document, dict) else None for name in versions)
+    if there != (PENDING_VERSION, SCHEMA_VERSION):
+        raise PendingError(
+            f"{path}: is no pending file of this pytest-circuits, or was left by another version "
+            f"of it.\n{_AGAIN}"
+        )
+    try:
+        return PendingTest(
+            _typed(document, "test", str),
+            tuple(_pending(entry, path) for entry in _typed(document, "findings", list)),
+        )
+    except (KeyError, TypeError, ValueError, BaselineError) as error:
+        words = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        problem = words.splitlines()[0].removeprefix(f"{path}: ")
+        raise PendingError(f"{path}: is damaged ({problem}).\n{_AGAIN}") from error
+
+
+def _pending(entry: Mapping[str, Any], where: Path) -> Pending:
+    held = entry["held_against"]
+    document = _typed(entry, "baseline", dict)
+    _typed(document, "name", str)
+    return Pending(
+        baseline=loads(dumps(document), where),
+        verdict=Kind(entry["verdict"]),
+        headline=_typed(entry, "headline", str),
+        lines=_texts(entry, "lines"),
+        owners=_texts(entry, "owners"),
+        held_against=None
+        if held is None
+        else HeldAgainst(_typed(held, "owner", str), _typed(held, "digest", str)),
+        failure=_typed(entry, "failure", str),
+        warning=_typed(entry, "warning", str),
+    )
+
+
+def _typed(document: Mapping[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 — of that type
+    if not isinstance(document, dict) or not isinstance(document[name], kind):
+        raise TypeError(f"{name} is no {kind.__name__}")
+    return document[name]
+
+
+def _texts(document: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    texts = _typed(document, name, list)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{name} are no texts")
+    return tuple(texts)

@@ -1,0 +1,126 @@
+"""Colours and the bare figure: two ramps of lightness, told apart by every kind of eye."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+INK = "#1c2330"
+MUTED = "#5d6778"
+GRID = "#e2e6ec"
+PAPER = "#fffffe"
+#: Where there is no value.
+NOTHING = "#d3d8df"
+#: The baseline is always an open mark of this colour, the candidate a filled one of the next.
+BEFORE = "#4f5b6e"
+AFTER = "#0a62b0"
+BAND = "rgba(90, 104, 126, 0.22)"
+#: Values that have one good direction, from nothing on: lightness alone tells them apart.
+SEQUENTIAL = ("#f2f5f9", "#c9dbed", "#8fb8dd", "#4a8ac6", "#1c5ba3", "#0a3069")
+#: Below zero orange, above it blue (told apart by every kind of colour blindness).
+DIVERGING = ("#8f3f00", "#d06c12", "#f4b979", "#f5f6f8", "#93bfe4", "#2f78bd", "#0b3d78")
+#: Okabe and Ito's colours, of heads that share a figure; each has a symbol of its own as well.
+HEADS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+
+#: What stands for each colour on a dark page.
+DARK: Mapping[str, str] = {
+    INK: "#e8ecf2",
+    MUTED: "#9aa6b8",
+    GRID: "#2b3442",
+    PAPER: "#161c26",
+    NOTHING: "#3a4352",
+    BEFORE: "#b4bfce",
+    AFTER: "#6cb6ff",
+    BAND: "rgba(168, 182, 204, 0.24)",
+    **dict(
+        zip(
+            SEQUENTIAL,
+            ("#1e2836", "#21456b", "#3a6b94", "#7f96a0", "#c3bb86", "#ffe680"),
+            strict=True,
+        )
+    ),
+    **dict(
+        zip(
+            DIVERGING,
+            ("#ffc58a", "#ee8b33", "#8a5220", "#222b38", "#25598c", "#4fa0e6", "#b5dcff"),
+            strict=True,
+        )
+    ),
+    HEADS[0]: "#5aaef0",
+    HEADS[1]: "#ff9a4d",
+    HEADS[2]: "#2fd6a3",
+    HEADS[3]: "#eba3cb",
+    HEADS[4]: "#e3c650",
+    HEADS[5]: "#9fd4f5",
+}
+
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+
+def suffix(number: int) -> str:
+    """What the n-th axes of a figure end in: plotly counts from ``x``, ``x2``."""
+    return "" if number == 1 else str(number)
+
+
+def scale(colours: Sequence[str]) -> list[list[Any]]:
+    """Colours as a plotly colour scale."""
+    return [[place / (len(colours) - 1), colour] for place, colour in enumerate(colours)]
+
+
+def figure(data: list[dict[str, Any]], **layout: Any) -> go.Figure:  # noqa: ANN401 — plotly's own
+    """A figure without plotly's template, in our colours."""
+    about = {
+        "template": {},
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
+        "font": {"family": _FONT, "size": 12, "color": INK},
+        "hoverlabel": {"align": "left", "bgcolor": PAPER, "font": {"color": INK, "size": 13}},
+        "margin": {"l": 56, "r": 16, "t": 34, "b": 64},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "font": {"color": INK},
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+    }
+    return go.Figure({"data": data, "layout": about | layout})
+
+
+def axis(**about: Any) -> dict[str, Any]:  # noqa: ANN401 — plotly's own
+    """An axis with a quiet grid."""
+    common = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "ticks": ""}
+    return common | {"tickfont": {"color": MUTED, "size": 11}, "automargin": True} | about
+
+
+def heading(text: str, x: float, y: float, **about: Any) -> dict[str, Any]:  # noqa: ANN401 — plotly's own
+    """The name of a panel, over its upper left corner."""
+    return {
+        "text": f"<b>{text}</b>",
+        "x": x,
+        "y": y,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "yshift": 4,
+        "showarrow": False,
+        "font": {"color": INK, "size": 13},
+    } | about
+
+
+def numbers(values: NDArray[Any]) -> list[Any]:
+    """Values as lists of numbers, None where there is none."""
+    if values.ndim > 1:
+        return [numbers(row) for row in values]
+    return [None if value != value else float(value) for value in values]  # noqa: PLR0124 — NaN

@@ -1,0 +1,164 @@
+"""A finding's figures as data of the page: numbers once, drawn when somebody looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_circuits.figures import mechanism, over_versions, paired_samples, ranking
+from pytest_circuits.figures.hover import said
+from pytest_circuits.figures.paired import left_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+    from pytest_circuits.figures import Comparison, Step
+
+
+class FigureView(NamedTuple):
+    """A figure of the page.
+
+    Attributes:
+        title: its heading.
+        caption: how to read it.
+        about: the same for somebody who can't see it.
+    """
+
+    title: str
+    caption: str
+    about: str
+
+
+class Drawn(NamedTuple):
+    """Figures and what they are drawn from.
+
+    Attributes:
+        views: what the page says of each.
+        data: for the page's script: ``figures`` (each with ``data``, ``layout`` and the layout of
+            a ``narrow`` page), ``shared`` lists that traces name by number, and the number of the
+            one that has all cells, ``table``.
+    """
+
+    views: list[FigureView]
+    data: dict[str, Any]
+
+
+def figures_of(comparison: Comparison) -> Drawn:
+    """Every figure of a finding."""
+    shared = _Shared()
+    views, figures = [], []
+    for view, wide, narrow in _figures(comparison):
+        if wide is not None and narrow is not None:
+            views.append(view)
+            figures.append(_stored(wide, narrow, shared))
+    return Drawn(
+        views, {"figures": figures, "table": _table(comparison, shared), "shared": shared.lists}
+    )
+
+
+def _figures(
+    comparison: Comparison,
+) -> list[tuple[FigureView, go.Figure | None, go.Figure | None]]:
+    whole, ranked = mechanism(comparison), ranking(comparison)
+    several = len(comparison.found.axes) > 1
+    return [
+        (_values(comparison), whole, mechanism(comparison, stacked=True) if several else whole),
+        (_ranks(comparison), ranked, ranked),
+        (
+            _samples(comparison),
+            paired_samples(comparison),
+            paired_samples(comparison, stacked=True),
+        ),
+    ]
+
+
+def _values(comparison: Comparison) -> FigureView:
+    found, caption = comparison.found, [_quantity(comparison)]
+    if len(found.axes) > 1:
+        if found.role is not None:
+            caption.append("Outlined cells have the role.")
+        if comparison.comparable:
+            caption.append("A triangle marks what moved by more than its tolerance.")
+    else:
+        caption[0] += ", ± its standard error"
+        if comparison.comparable:
+            caption.append("The bar behind an open circle is the tolerance.")
+    return FigureView(
+        "Every value" if found.axes else "The number",
+        f"{caption[0]}. {' '.join(caption[1:])}",
+        f"{found.quantity} of every {' and '.join(found.axes) or 'finding'}; {_IN_TABLE}",
+    )
+
+
+_IN_TABLE = "the numbers are in the table below"
+
+
+def _quantity(comparison: Comparison) -> str:
+    return f"{comparison.found.quantity} ({comparison.found.unit})"
+
+
+def _ranks(comparison: Comparison) -> FigureView:
+    before, now = comparison.names
+    caption = f"{_quantity(comparison)}, strongest first, with the rank. "
+    if comparison.comparable:
+        caption += f"Open circle: {before}, filled: {now}, each ± its standard error; the bar is "
+        caption += "the tolerance, the dotted line what it takes to have the role."
+    else:
+        caption += "The dotted line is what it takes to have the role."
+    return FigureView("Heads of the role", caption, f"heads that have the role; {_IN_TABLE}")
+
+
+def _samples(comparison: Comparison) -> FigureView:
+    before, now = comparison.names
+    caption = (
+        f"Each mark is one prompt or sequence, the same one in both: {before} across, {now} "
+        f"upwards. On the dashed line nothing changed. {left_out(comparison)}"
+    )
+    about = f"values of every sample, {before} against {now}"
+    return FigureView("Sample by sample", caption.strip(), about)
+
+
+def versions(findings: Sequence[tuple[str, Sequence[Step]]]) -> dict[str, Any]:
+    """The figure of several models as data."""
+    wide, narrow = over_versions(findings), over_versions(findings, stacked=True)
+    shared = _Shared()
+    return {"figures": [_stored(wide, narrow, shared)], "shared": shared.lists}
+
+
+class _Shared:
+    """Lists that several traces have in common."""
+
+    def __init__(self) -> None:
+        self.lists: list[Any] = []
+
+    def number(self, wanted: Any) -> int:  # noqa: ANN401 — plotly's own
+        if wanted not in self.lists:
+            self.lists.append(wanted)
+        return self.lists.index(wanted)
+
+
+def _stored(wide: go.Figure, narrow: go.Figure, shared: _Shared) -> dict[str, Any]:
+    document = wide.to_plotly_json()
+    for trace in document["data"]:
+        if isinstance(trace.get("customdata"), list | tuple):
+            trace["customdata"] = shared.number(trace["customdata"])
+    layout, other = document["layout"], narrow.to_plotly_json()["layout"]
+    stored = {"data": document["data"], "layout": layout}
+    return stored if layout == other else stored | {"narrow": other}
+
+
+def _table(comparison: Comparison, shared: _Shared) -> int:
+    """The shared list that has every cell: a map's own, if it has all of them."""
+    for number, cells in enumerate(shared.lists):
+        flat = [cell for row in cells for cell in row] if _is_grid(cells) else cells
+        if len(flat) == comparison.values.size and _is_grid([flat]):
+            return number
+    return shared.number([said(cell) for cell in comparison.cells()])
+
+
+def _is_grid(cells: Any) -> bool:  # noqa: ANN401 — plotly's own
+    """Whether these are rows of cells, each of them a list of texts."""
+    return (
+        bool(cells) and isinstance(cells[0], list | tuple) and isinstance(cells[0][0], list | tuple)
+    )

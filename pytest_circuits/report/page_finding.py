@@ -1,0 +1,201 @@
+"""One finding as the page tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_circuits.figures import Comparison
+from pytest_circuits.figures.overview import notes
+from pytest_circuits.report.commands import approve, reproduce
+from pytest_circuits.report.news import place, title
+from pytest_circuits.report.page_figures import FigureView, figures_of
+from pytest_circuits.report.page_tables import (
+    BehaviourView,
+    FieldView,
+    behaviours,
+    cells_that_matter,
+    convention,
+    provenance,
+)
+from pytest_circuits.report.page_words import symbol
+from pytest_circuits.report.reading import fails, marks, test_of
+from pytest_circuits.verdicts import Kind, reason_text
+
+if TYPE_CHECKING:
+    from pytest_circuits.figures import Cell
+    from pytest_circuits.report.rows import Row
+    from pytest_circuits.report.run import Run
+
+
+@dataclass(frozen=True)
+class WholeView:
+    """What is shown of a finding that is there whole.
+
+    Attributes:
+        cells: the cells that matter.
+        count: how many cells there are.
+        behaviours: the companion behaviours.
+        figures: what the page says of each figure.
+        data: what the figures are drawn from.
+        notes: what can't be shown, and why.
+        convention: the choices that change the numbers.
+        provenance: what it was measured with.
+        approved: whether there is a baseline beside it.
+        compared: whether its values can be compared with those.
+        role: the role and how many have it, before and after.
+    """
+
+    cells: list[Cell]
+    count: int
+    behaviours: list[BehaviourView]
+    figures: list[FigureView]
+    data: dict[str, Any]
+    notes: list[str]
+    convention: list[FieldView]
+    provenance: list[FieldView]
+    approved: bool
+    compared: bool
+    role: str
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """One finding of the page.
+
+    Attributes:
+        id: the anchor of its place.
+        row: its row.
+        symbol: its verdict's symbol.
+        label: its test in short, with its own name.
+        test: its test's node id without the alias.
+        fails: whether it counts against the run.
+        marks: what else must be known beside the verdict.
+        reasons: why, worst first.
+        more_reasons: how many further ones were left out.
+        scope: whether the whole model moved; empty where that isn't known.
+        waiver: why a waiver let it pass, or didn't; empty without one.
+        place: the file and line of its test.
+        reproduce: the command that measures it again.
+        approve: the command that approves it.
+        undeclared: why there is no such command; empty where there is or nothing to approve.
+        whole: the finding whole; None where nobody kept it.
+    """
+
+    id: str
+    row: Row
+    symbol: str
+    label: str
+    test: str
+    fails: bool
+    marks: list[str]
+    reasons: list[str]
+    more_reasons: int
+    scope: str
+    waiver: str
+    place: str
+    reproduce: str
+    approve: str
+    undeclared: str
+    whole: WholeView | None = field(repr=False)
+
+
+def finding_view(
+    run: Run, row: Row, label: str, anchor: str, names: tuple[str, str]
+) -> FindingView:
+    """A finding for the page.
+
+    Args:
+        run: its run.
+        row: its row.
+        label: what its test is called.
+        anchor: the name of its place in the page.
+        names: what baseline and finding are called.
+    """
+    model = next((each for each in run.models if each.alias == row.alias), None)
+    return FindingView(
+        id=anchor,
+        row=row,
+        symbol=symbol(row.verdict),
+        label=title(row, {test_of(row): label}),
+        test=test_of(row),
+        fails=fails(row),
+        marks=marks(row),
+        reasons=[reason_text(reason) for reason in row.reasons],
+        more_reasons=row.more_reasons,
+        scope=_scope(row),
+        waiver=_waiver(row),
+        place=place(row.test, row.line),
+        reproduce="" if model is None and run.compared is None else reproduce(run, row),
+        approve="" if row.written else approve(run, row),
+        undeclared=(
+            f"{row.alias} is not declared in circuits_models, so it owns no baselines: declare it "
+            f"there to approve what it does."
+            if run.compared is None
+            and model is not None
+            and not model.declared
+            and row.verdict in list(Kind)
+            and row.verdict != Kind.PRESERVED
+            else ""
+        ),
+        whole=_whole(row, names),
+    )
+
+
+def _scope(row: Row) -> str:
+    if not row.scope or row.verdict == Kind.PRESERVED:
+        return ""
+    moved = f" (canary {row.canary[0]:.2f} → {row.canary[1]:.2f})" if row.canary else ""
+    whole = row.scope == "whole model"
+    return ("The whole model moved" if whole else "Specific to this circuit") + moved
+
+
+def _waiver(row: Row) -> str:
+    if row.waived:
+        return f"Waived {row.waiver}"
+    if not row.waiver:
+        return ""
+    if row.waiver.startswith("ended"):
+        return f"Waiver {row.waiver}"
+    return f"Waiver {row.waiver}" + (
+        f" (does not accept {row.verdict})" if fails(row) else " (not needed here)"
+    )
+
+
+def _whole(row: Row, names: tuple[str, str]) -> WholeView | None:
+    if row.details is None:
+        return None
+    found = row.details.found.finding
+    approved = None if row.details.approved is None else row.details.approved.finding
+    # What a finding is held to is what its baseline allows.
+    held_to = (row.details.approved or row.details.found).tolerance
+    comparison = Comparison.of(found, approved, held_to, names)
+    drawn = figures_of(comparison)
+    return WholeView(
+        cells=cells_that_matter(comparison),
+        count=int(found.values.size),
+        behaviours=list(behaviours(comparison)),
+        figures=drawn.views,
+        data=drawn.data,
+        notes=notes(comparison),
+        convention=convention(found, approved),
+        provenance=provenance(found, approved),
+        approved=approved is not None,
+        compared=comparison.comparable,
+        role=_role(comparison),
+    )
+
+
+def _role(comparison: Comparison) -> str:
+    role = comparison.found.role
+    if role is None:
+        return ""
+    now = len(comparison.members)
+    if comparison.approved is not None and comparison.comparable:
+        role = comparison.approved.role or role
+    takes = f"it takes {role.threshold:.3g}"
+    if comparison.approved is None or not comparison.comparable:
+        return f"{role.name}: {now} ({takes})"
+    before = len(comparison.members_before)
+    counted = f"{now}" if now == before else f"{before} → {now}"
+    return f"{role.name}: {counted} ({takes})"

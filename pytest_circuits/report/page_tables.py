@@ -1,0 +1,156 @@
+"""A finding's tables: the cells that matter, behaviours, and what it was measured with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pytest_circuits.verdicts import Change, readable
+from pytest_circuits.verdicts.behaviours import behaviour_reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_circuits.figures import Cell, Comparison
+    from pytest_circuits.findings import Behaviour, Finding
+
+#: Rows of the table of the cells that matter; the whole table has all.
+_MOST_CELLS = 24
+#: Cells of a finding in which nothing matters more than anything else.
+_FOREMOST = 8
+
+
+def cells_that_matter(comparison: Comparison) -> list[Cell]:
+    """The cells that moved by more than their tolerance, those of the role, else the largest."""
+    if not comparison.found.axes:
+        return [comparison.cell(())]
+    beyond = [tuple(map(int, place)) for place in np.argwhere(comparison.beyond)]
+    moved = comparison.differences
+    if moved is not None and comparison.allowed is not None:
+        excess = np.abs(moved) / np.maximum(comparison.allowed, np.finfo(float).tiny)
+        beyond.sort(key=lambda place: -float(excess[place]))
+    role = [*comparison.members_before, *comparison.members]
+    role = [head for head in role if all(np.less(head, comparison.values.shape))]
+    places = list(dict.fromkeys([*beyond, *map(tuple, role)]))
+    if not places:
+        order = np.argsort(-np.abs(np.nan_to_num(comparison.values)), axis=None, kind="stable")
+        shape = comparison.values.shape
+        places = [tuple(map(int, np.unravel_index(flat, shape))) for flat in order[:_FOREMOST]]
+    return [comparison.cell(place) for place in places[:_MOST_CELLS]]
+
+
+class BehaviourView(NamedTuple):
+    """A companion behaviour before and after, as text; empty where there is no such number."""
+
+    name: str
+    unit: str
+    before: str
+    after: str
+    difference: str
+    tolerance: str
+    word: str
+
+
+def behaviours(comparison: Comparison) -> Iterator[BehaviourView]:
+    """What the mechanism is for, before and after."""
+    approved = comparison.approved
+    known = {} if approved is None else {each.name: each for each in approved.companion}
+    words = _words(comparison)
+    for after in comparison.found.companion:
+        before = known.get(after.name)
+        allowed = comparison.tolerance.behaviours.get(after.name)
+        held = before is not None and allowed is not None
+        yield BehaviourView(
+            readable(after.name),
+            after.unit,
+            _estimate(before),
+            _estimate(after),
+            f"{after.value - before.value:+.3f}" if before is not None else "",
+            f"{allowed.of(before.value):.3f}" if before is not None and allowed else "",
+            (words.get(after.name) or ("held" if after.held else "not judged")) if held else "",
+        )
+
+
+_WORDS = {Change.GONE: "gone", Change.WORSE: "worse", Change.BETTER: "better"}
+
+
+def _words(comparison: Comparison) -> dict[str, str]:
+    approved, found = comparison.approved, comparison.found
+    names = {behaviour.name for behaviour in found.companion}
+    if approved is None or any(
+        each.name not in names or each.name not in comparison.tolerance.behaviours
+        for each in approved.companion
+    ):
+        return {}
+    reasons = behaviour_reasons(found, approved, comparison.tolerance)
+    return {reason.subject: _WORDS[reason.change] for reason in reasons}
+
+
+def _estimate(behaviour: Behaviour | None) -> str:
+    if behaviour is None:
+        return ""
+    error = "" if not np.isfinite(behaviour.error) else f" ± {behaviour.error:.3f}"
+    return f"{behaviour.value:.3f}{error}"
+
+
+class FieldView(NamedTuple):
+    """One field of two findings.
+
+    Attributes:
+        name: the field.
+        before: the baseline's.
+        after: the finding's.
+        differs: whether they differ.
+    """
+
+    name: str
+    before: str
+    after: str
+    differs: bool
+
+
+def convention(found: Finding, approved: Finding | None) -> list[FieldView]:
+    """Every choice that changes the numbers, and the prompts, side by side."""
+    return list(_fields(_about(found), None if approved is None else _about(approved)))
+
+
+def _about(finding: Finding) -> dict[str, object]:
+    about: dict[str, object] = {"samples": finding.samples, "clusters": finding.clusters}
+    about |= finding.convention
+    return about | {f"prompts: {name}": value for name, value in finding.prompts.items()}
+
+
+def provenance(found: Finding, approved: Finding | None) -> list[FieldView]:
+    """What both were measured with, side by side."""
+    before = None if approved is None else dict(_flat(approved.provenance))
+    return list(_fields(dict(_flat(found.provenance)), before))
+
+
+def _flat(provenance: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    for name, value in provenance.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}: {inner}", each) for inner, each in value.items())
+        else:
+            yield readable(name), value
+
+
+def _fields(
+    after: Mapping[str, object], before: Mapping[str, object] | None
+) -> Iterator[FieldView]:
+    for name in {**(before or {}), **after}:
+        was = _text(before[name]) if before is not None and name in before else ""
+        now = _text(after[name]) if name in after else ""
+        yield FieldView(name, was, now, before is not None and was != now)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"
+
+
+#: Characters of a field: drawn token ids fill pages, and their hash stands beside them.
+_MOST_TEXT = 300

@@ -1,0 +1,213 @@
+"""What the page says first: the verdict on the run in a line, and the counts behind it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_circuits.figures.names import count
+from pytest_circuits.report.commands import compare
+from pytest_circuits.report.failures import failed_claims
+from pytest_circuits.report.models import canary_of, model_line, redundant_line
+from pytest_circuits.report.reading import changed, fails
+from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.verdicts import Gate, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_circuits.report.rows import Row
+    from pytest_circuits.report.run import Model, Run
+    from pytest_circuits.report.summary import Summary
+
+_SYMBOLS = {
+    "refused": "⊘",
+    "lost": "✗",
+    "incomparable": "≠",
+    "weakened": "▼",
+    "new": "+",
+    "relocated": "⇄",
+    "strengthened": "▲",
+    "preserved": "✓",
+    "unreadable": "⊘",
+    "deleted": "−",
+    "loosened": "↔",
+    "tightened": "⇥",
+    "renamed": "→",
+    "not judged": "?",
+}
+#: pytest's exit statuses of a run that went to its end: all passed, some failed, none ran.
+_ORDERLY = (0, 1, 5)
+_GATES = {
+    Gate.REGRESSION: "what got worse or can't be compared fails; stronger or moved passes",
+    Gate.CHANGE: "every change fails",
+    Gate.NEVER: "nothing fails, changes are only shown",
+}
+
+
+def symbol(verdict: str) -> str:
+    """A verdict's symbol, so that it is never told by colour alone."""
+    return _SYMBOLS.get(verdict, "•")
+
+
+def tone(row: Row) -> str:
+    """How a row is coloured: ``bad``, ``news`` or ``good``."""
+    if fails(row) or row.failure:
+        return "bad"
+    return "good" if row.verdict == Kind.PRESERVED else "news"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The run in a line.
+
+    Attributes:
+        tone: ``bad``, ``news`` or ``good``.
+        symbol: the same as a sign.
+        word: the same as a word.
+        sentence: what it comes to.
+        further: what else counts, a sentence each.
+    """
+
+    tone: str
+    symbol: str
+    word: str
+    sentence: str
+    further: tuple[str, ...]
+
+
+def verdict_on(run: Run) -> Verdict:
+    """What a run, or the comparison of two states of baselines, comes to."""
+    summary = summarise_run(run)
+    if run.compared is not None:
+        return _comparison(run)
+    further = tuple(_further(run, summary))
+    if further or summary.failing:
+        return Verdict("bad", "✗", "Failed", _failing(summary), further)
+    news = any(changed(row) or row.verdict == Kind.NEW for row in run.rows)
+    return Verdict("news" if news else "good", "✓", "Passed", _passing(run, summary), further)
+
+
+def _failing(summary: Summary) -> str:
+    if not summary.failing:
+        if not summary.findings:
+            return "No finding came out of this run."
+        return f"No finding fails ({count(summary.findings, 'finding')}), but the run does."
+    return f"{summary.failing} of {count(summary.findings, 'finding')} did not pass the gate."
+
+
+def _passing(run: Run, summary: Summary) -> str:
+    if not summary.findings:
+        return "No findings."
+    preserved = _counted(summary, Kind.PRESERVED)
+    if preserved == summary.findings:
+        return f"{count(preserved, 'finding')}, nothing that matters moved."
+    moved = sum(map(changed, run.rows))
+    if moved:
+        return f"{moved} of {count(summary.findings, 'finding')} changed; the gate lets that pass."
+    return f"{preserved} of {count(summary.findings, 'finding')} preserved, none changed."
+
+
+def _counted(summary: Summary, verdict: str) -> int:
+    return sum(number for (kind, _), number in summary.counts.items() if kind == verdict)
+
+
+def _further(run: Run, summary: Summary) -> Iterator[str]:
+    if summary.silent:
+        yield f"{count(summary.silent, 'test')} failed without a finding."
+    claims = len(failed_claims(run))
+    if claims:
+        yield f"{count(claims, 'test')} failed whose findings all pass: they claim more."
+    if summary.incomplete:
+        yield f"{count(summary.incomplete, 'test')} did not run to a verdict."
+    if run.exit_status not in _ORDERLY:
+        yield f"pytest ended with exit status {run.exit_status}."
+
+
+def _comparison(run: Run) -> Verdict:
+    if not run.rows:
+        return Verdict("good", "✓", "No changes", "The baselines say the same.", ())
+    worse = any(map(fails, run.rows))
+    sentence = f"{count(len(run.rows), 'finding')} changed."
+    return Verdict("bad" if worse else "news", "≠", "Changed", sentence, ())
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many findings of a verdict, and why they don't count as others do, if they don't."""
+
+    verdict: str
+    symbol: str
+    number: int
+    exception: str
+
+
+def counts(run: Run) -> list[Count]:
+    """How many findings of which verdict, worst first."""
+    return [
+        Count(verdict, symbol(verdict), number, exception)
+        for (verdict, exception), number in summarise_run(run).counts.items()
+    ]
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What the verdict rests on."""
+    if run.compared is not None:
+        return [("The same in a terminal", compare(run))]
+    told = [("Gate", f"{run.gate}: {_GATES[Gate(run.gate)]}" if run.gate in _GATES else run.gate)]
+    alarms = summarise_run(run).false_alarms
+    if alarms is not None:
+        # Rounded up, so that "at most" stays true.
+        told.append(("False alarms to expect", f"at most {math.ceil(100 * alarms) / 100:.2f}"))
+    if run.options:
+        told.append(("Options", " ".join(run.options)))
+    return told
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A model of the run.
+
+    Attributes:
+        alias: its alias.
+        source: its source.
+        declared: whether it owns baselines.
+        words: whose baselines served, and how far changes reach.
+        moved: whether the whole model moved.
+        failing: how many of its findings fail.
+        findings: how many it has.
+    """
+
+    alias: str
+    source: str
+    declared: bool
+    words: list[str]
+    moved: bool
+    failing: int
+    findings: int
+
+
+def models(run: Run) -> list[ModelView]:
+    """The models, in the run's order."""
+    return [_model(run, model) for model in run.models]
+
+
+def _model(run: Run, model: Model) -> ModelView:
+    rows = run.of(model)
+    canary = canary_of(rows)
+    lines = (model_line(model, rows), redundant_line(model, rows))
+    facts = [line.removeprefix(f"{model.alias}: ") for line in lines if line]
+    return ModelView(
+        model.alias,
+        model.source,
+        model.declared,
+        [fact for line in facts for fact in line.split("; ")] or _own(model, rows),
+        canary is not None and canary.scope == "whole model",
+        sum(map(fails, rows)),
+        len(rows),
+    )
+
+
+def _own(model: Model, rows: list[Row]) -> list[str]:
+    return ["held against its own baselines"] if any(r.owner == model.alias for r in rows) else []

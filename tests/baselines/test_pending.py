@@ -1,0 +1,265 @@
+"""Pending files: what they hold, what is wrong with those that can't be read, and their folders."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from circuit_suites import in_fresh_python
+from handmade_pending import left, names_in, place_of
+
+from pytest_circuits.baselines import Baseline, Location, loads, walk, write
+from pytest_circuits.baselines.pending import PendingError, PendingTest, read_pending
+from pytest_circuits.baselines.pending_files import (
+    PENDING,
+    accept,
+    drop,
+    leave,
+    pending_path,
+    walk_pending,
+)
+from pytest_circuits.findings import Direction, Finding
+from pytest_circuits.verdicts import default_tolerance
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def baseline(value=0.9, name=""):
+    finding = Finding(
+        "induction_scores", "induction score", "attention probability", Direction.HIGHER,
+        (), np.array(value), np.array(0.01), 3, 3, {"block": 4}, {"kind": "repeated tokens"},
+    )  # fmt: skip
+    return Baseline(name, finding, default_tolerance(finding))
+
+
+def test_what_is_left_is_read_back():
+    write(place_of().path, [baseline(0.9)])
+    path = left(baseline(0.5), failure="AssertionError: no", warning="few prompts")
+    test = read_pending(path)
+    (pending,) = test.findings
+    assert test.test == "test_heads.py::test_heads[recall]"
+    assert pending.verdict == "weakened"
+    assert pending.held_against.owner == "recall"
+    assert (pending.failure, pending.warning) == ("AssertionError: no", "few prompts")
+    assert pending.baseline.dumps() == loads(baseline(0.5).dumps(), "").dumps()
+    assert test.dumps() == path.read_text()
+
+
+def test_there_is_nothing_in_a_file_that_is_not_there():
+    assert read_pending(Path("nowhere.json")) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d.update(pending_version=2), "is no pending file of this pytest-circuits, or"),
+        (lambda d: d.update(baseline_version=1), "is no pending file of this pytest-circuits, or"),
+        (lambda d: d.pop("test"), "is damaged ('test' is missing)"),
+        (lambda d: d.update(findings={}), "is damaged (findings is no list)"),
+        (lambda d: d.update(findings=["text"]), "is damaged ("),
+        (lambda d: d["findings"][0].update(verdict="fine"), "is damaged ('fine' is not a valid"),
+        (lambda d: d["findings"][0].update(headline=None), "is damaged (headline is no str)"),
+        (lambda d: d["findings"][0].update(lines=[1]), "is damaged (lines are no texts)"),
+        (lambda d: d["findings"][0].update(held_against="recall"), "is damaged (owner is no str)"),
+        (lambda d: d["findings"][0].pop("baseline"), "is damaged ('baseline' is missing)"),
+        (lambda d: d["findings"][0]["baseline"].pop("name"), "is damaged ('name' is missing)"),
+        (lambda d: d["findings"][0]["baseline"].pop("unit"), "is damaged (the baseline 'of this"),
+    ],
+)
+def test_damage_is_named_with_the_file_and_what_to_do(change, says):
+    path = left(baseline())
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(PendingError) as error:
+        read_pending(path)
+    first, second = str(error.value).splitlines()
+    assert first.startswith(f"{path}: {says}")
+    assert second == (
+        "Delete the file, or measure again with `pytest --circuits --circuits-pending`."
+    )
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_what_is_no_pending_file_is_refused_in_a_sentence(text):
+    path = left(baseline())
+    path.write_bytes(text)
+    with pytest.raises(PendingError, match=r"Delete the file, or measure again"):
+        read_pending(path)
+
+
+def test_a_folder_is_no_pending_file():
+    path = left(baseline())
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(PendingError, match="can't be read"):
+        read_pending(path)
+
+
+# Which files are pending files
+
+
+def test_they_are_found_below_a_folder_and_are_no_baselines(tmp_path):
+    left(baseline())
+    left(baseline(), alias="tuned", folder=tmp_path / "deep/er")
+    write(place_of().path, [baseline()])
+    assert list(walk(tmp_path)) == [place_of()]
+    everything = [place_of(), place_of("tuned", folder=tmp_path / "deep/er")]
+    assert list(walk_pending(tmp_path)) == everything
+    assert list(walk_pending(tmp_path / "__circuits__")) == everything[:1]
+    assert [Location.of(pending_path(place)) for place in everything] == [None, None]
+
+
+@pytest.mark.parametrize("name", [".venv", "node_modules", ".git"])
+def test_they_are_not_looked_for_where_no_suite_is(tmp_path, name):
+    left(baseline(), folder=tmp_path / name)
+    left(baseline(), folder=tmp_path / "env")
+    (tmp_path / "env/pyvenv.cfg").write_text("")
+    assert list(walk_pending(tmp_path)) == []
+    assert list(walk_pending(tmp_path / name)) == [place_of(folder=tmp_path / name)]
+
+
+def test_other_files_beside_them_are_none(tmp_path):
+    path = left(baseline())
+    (path.parent / "notes.md").write_text("mine")
+    (path.parents[1] / "loose.json").write_text("{}")
+    (path.parent / "deep").mkdir()
+    (path.parent / "deep/test_heads.json").write_text("{}")
+    assert list(walk_pending(tmp_path)) == [place_of()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows links need rights")
+def test_symbolic_links_are_not_followed(tmp_path):
+    path = left(baseline())
+    (path.parent / "test_other.json").symlink_to(path)
+    (tmp_path / "suite").symlink_to(tmp_path, target_is_directory=True)
+    assert list(walk_pending(tmp_path)) == [place_of()]
+
+
+# How they go
+
+
+def test_the_last_one_takes_its_folders_with_it(tmp_path):
+    first, second = left(baseline(), test="test_a"), left(baseline(), alias="tuned")
+    for path, place in ((first, place_of(test="test_a")), (second, place_of("tuned"))):
+        assert path.exists()
+        drop(place, read_pending(path).findings[0])
+        assert (tmp_path / "__circuits__").exists() == (path == first)
+
+
+def test_folders_with_anything_else_in_them_stay(tmp_path):
+    path = left(baseline())
+    other = tmp_path / "__circuits__" / PENDING / "notes.md"
+    other.write_text("mine")
+    drop(place_of(), read_pending(path).findings[0])
+    assert (other.read_text(), path.parent.exists()) == ("mine", False)
+    assert (other.parent / ".gitignore").read_text() == "*\n"
+
+
+def test_a_gitignore_that_is_there_stays_as_it_is(tmp_path):
+    ignore = tmp_path / "__circuits__" / PENDING / ".gitignore"
+    ignore.parent.mkdir(parents=True)
+    ignore.write_text("*.json\n")
+    left(baseline())
+    assert ignore.read_text() == "*.json\n"
+
+
+def test_what_another_run_left_meanwhile_is_not_dropped():
+    path = left(baseline(0.5))
+    (seen,) = read_pending(path).findings
+    left(baseline(0.4), baseline(0.3, "late"))
+    drop(place_of(), seen)
+    assert names_in(path) == ["", "late"]
+
+
+def test_processes_that_leave_and_take_files_at_once_lose_none(tmp_path):
+    """The folders of the one are tidied away while the other writes into them."""
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+os.chdir({str(tmp_path)!r})
+from test_pending import baseline
+from handmade_pending import left, place_of
+from pytest_circuits.baselines.pending import PendingTest
+from pytest_circuits.baselines.pending_files import leave
+for _ in range(150):
+    path = left(baseline(), test=sys.argv[1])
+    assert path.exists()
+    leave(place_of(test=sys.argv[1]), PendingTest("", ()), compared=None)
+left(baseline(), test=sys.argv[1])
+"""
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code, name], stderr=subprocess.PIPE, text=True)
+        for name in ("test_a", "test_b")
+    ]
+    assert [run.communicate()[1] for run in runs] == ["", ""]
+    assert [place.name for place in walk_pending(tmp_path)] == ["test_a", "test_b"]
+    assert (tmp_path / "__circuits__" / PENDING / ".gitignore").exists()
+
+
+# How one becomes a baseline
+
+
+def test_a_crash_between_both_steps_loses_nothing(monkeypatch):
+    write(place_of().path, [baseline(0.9), baseline(0.9, "late")])
+    path = left(baseline(0.5), baseline(0.4, "late"))
+    first, late = read_pending(path).findings
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pytest_circuits.baselines.pending_files.drop", stop)
+        with pytest.raises(KeyboardInterrupt):
+            accept(place_of(), first)
+    assert names_in(path) == ["", "late"]
+    approved = place_of().path.read_text()
+    accept(place_of(), first)
+    assert place_of().path.read_text() == approved
+    assert names_in(path) == ["late"]
+    accept(place_of(), late)
+    assert not pending_path(place_of()).exists()
+
+
+def test_an_accepted_one_stands_where_its_baseline_stood():
+    others = [baseline(0.7, "before"), baseline(0.9), baseline(0.8, "after")]
+    write(place_of().path, others)
+    path = left(baseline(0.5))
+    accept(place_of(), read_pending(path).findings[0])
+    entries = json.loads(place_of().path.read_text())["findings"]
+    assert [(entry["name"], entry["values"]) for entry in entries] == [
+        ("before", 0.7), ("", 0.5), ("after", 0.8),
+    ]  # fmt: skip
+
+
+def test_findings_of_which_a_run_says_nothing_stay():
+    path = left(baseline(0.5), baseline(0.4, "late"))
+    findings = read_pending(path).findings
+    fresh = replace(findings[0], headline="fresh")
+    leave(place_of(), PendingTest("t", (fresh,)), compared={""})
+    assert [(p.name, p.headline) for p in read_pending(path).findings] == [
+        ("", "fresh"),
+        ("late", findings[1].headline),
+    ]
+
+
+def test_the_settings_know_the_folder_that_no_alias_may_have():
+    from pytest_circuits import settings
+
+    assert settings._PENDING == PENDING
+
+
+def test_reading_them_needs_no_model():
+    code = """
+import sys
+import pytest_circuits.baselines.pending_files
+print(sorted({"torch", "transformers", "pytest", "syrupy"} & set(sys.modules)))
+"""
+    assert in_fresh_python(code) == "[]\n"

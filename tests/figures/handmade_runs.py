@@ -1,0 +1,92 @@
+"""Whole runs made by hand: findings with their baselines, as a page shows them."""
+
+from dataclasses import replace
+
+import numpy as np
+from verdicts.handmade import DOWN, around, cells, fractions, number, role
+
+from pytest_circuits.baselines import Baseline
+from pytest_circuits.report import Details, FailedTest, Model, Row, Run
+from pytest_circuits.verdicts import Gate, default_tolerance, judge, passes, without_baseline
+
+TOKENS = ["<bos>", "When", " John", " and", " Mary", "\n", " gave", " John", ","]
+
+INDUCTION = role({"L1H0": around(0.9), "L1H1": around(0.7)})
+#: One head left and another joined, and the behaviour suffered.
+BROKEN = role(
+    {"L1H0": around(0.2), "L1H1": around(0.7), "L2H2": around(0.6, DOWN)}, loss=1.5, error=0.02
+)
+
+
+def judged(found, approved, *, test="test_a.py::test_heads", alias="cand", **fields):
+    """A row of a finding held against a baseline (or against none), with all its details."""
+    baseline = None if approved is None else Baseline("", approved, default_tolerance(approved))
+    details = Details.of("", found, baseline)
+    verdict = (
+        without_baseline(found)
+        if approved is None
+        else judge(found, approved, details.found.tolerance)
+    )
+    about = {
+        "name": "",
+        "owner": "" if approved is None else "recall",
+        "passes": passes(verdict.kind, Gate.REGRESSION, in_ci=True),
+        "written": False,
+        "details": details,
+    }
+    row = Row.judged(f"{test}[{alias}]", alias, found, verdict, **(about | fields))
+    return replace(row, outcome="passed" if row.passes else "failed", line=3)
+
+
+def by_positions(scale=1.0):
+    """Layer × position: one position restores all, and two tokens are the same one."""
+    values = np.full((4, len(TOKENS)), 0.02)
+    values[:, 2] = 0.8 * scale
+    finding = cells(
+        values, ("layer", "position"), {"position": tuple(map(str, range(len(TOKENS))))}
+    )
+    return replace(finding, provenance={"source": "somewhere", "first_prompt": TOKENS})
+
+
+def undefined():
+    """Fractions of a gap that is gone, and what they were."""
+    before = fractions({"L1H0": around(0.5)})
+    gone = replace(before.companion[0], value=0.01)
+    nothing = np.full(before.values.shape, np.nan)
+    return replace(before, values=nothing, errors=nothing, companion=(gone,)), before
+
+
+def run(*rows, models=None, **fields):
+    """A run of these rows."""
+    aliases = models or dict.fromkeys(row.alias for row in rows)
+    made = tuple(Model(alias, f"./{alias}", (alias, "recall")) for alias in aliases)
+    return Run(made, rows, **({"exit_status": int(any(not r.passes for r in rows))} | fields))
+
+
+def one_of_each():
+    """A run with a finding of every kind that a page shows."""
+    lens = cells(np.linspace(0, 3, 8), ("layer",))
+    lower = replace(lens, values=lens.values - np.where(np.arange(8) > 5, 1.0, 0.0))
+    other_shape = role({"L1H0": around(0.9)}, shape=(4, 6))
+    grid = np.zeros((2, 3, 4))
+    grid[1, 2, 3] = 0.9
+    heads = cells(grid, ("layer", "head", "position"))
+    rows = [
+        judged(BROKEN, INDUCTION, test="test_a.py::test_induction"),
+        judged(INDUCTION, INDUCTION, test="test_a.py::test_same"),
+        judged(by_positions(0.5), by_positions(), test="test_a.py::test_positions"),
+        judged(lower, lens, test="test_b.py::test_lens"),
+        judged(number(3.1, error=0.2), number(3.6, error=0.2), test="test_b.py::test_number"),
+        judged(heads, heads, test="test_b.py::test_heads_at_positions"),
+        judged(*undefined(), test="test_b.py::test_undefined"),
+        judged(other_shape, INDUCTION, test="test_b.py::test_other_shape"),
+        judged(INDUCTION, None, test="test_b.py::test_new"),
+        Row.not_judged(
+            "test_b.py::test_loose[cand]",
+            "cand",
+            INDUCTION,
+            details=Details.of("", INDUCTION, None),
+        ),
+    ]
+    failed = (FailedTest("test_c.py::test_setup[cand]", "cand", "ValueError: no such file", 12),)
+    return run(*rows, failed=failed, unfinished=2)

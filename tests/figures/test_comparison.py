@@ -1,0 +1,91 @@
+"""A finding beside its baseline: the numbers behind figures and tables."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from figures.handmade_runs import BROKEN, INDUCTION, by_positions, undefined
+from verdicts.handmade import TOLERANCE, around, cells, number, role
+
+from pytest_circuits.figures import Comparison
+from pytest_circuits.findings import Head
+from pytest_circuits.verdicts import Allowance
+
+
+def test_differences_are_held_to_the_tolerance_that_the_verdict_has():
+    tolerance = replace(TOLERANCE, value=Allowance(floor=0.05, share=0.1), top=0.0)
+    comparison = Comparison.of(BROKEN, INDUCTION, tolerance)
+    assert comparison.differences[1, 0] == pytest.approx(-0.7)
+    assert comparison.allowed[1, 0] == pytest.approx(0.09)
+    assert comparison.allowed[0, 0] == pytest.approx(0.05)
+    assert {tuple(map(int, cell)) for cell in np.argwhere(comparison.beyond)} == {(1, 0), (2, 2)}
+
+
+def test_a_difference_of_exactly_the_tolerance_is_within_it():
+    comparison = Comparison.of(
+        role({"L0H0": 0.85}), role({"L0H0": 0.9}), replace(TOLERANCE, top=0.0)
+    )
+    assert not comparison.beyond.any()
+
+
+def test_a_cell_in_words():
+    cell = Comparison.of(BROKEN, INDUCTION, TOLERANCE).cell((1, 0))
+    assert cell == ("L1H0", "0.200", "0.020", "0.900", "-0.700", "0.050", "-14.0", "left", "▼")
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [((1, 0), "left"), ((1, 1), "in the role"), ((2, 2), "joined"), ((0, 0), "")],
+)
+def test_what_part_a_head_has_in_the_role(head, part):
+    assert Comparison.of(BROKEN, INDUCTION, TOLERANCE).part(Head(*head)) == part
+
+
+def test_cells_of_positions_name_the_token():
+    names = [cell.name for cell in Comparison.of(by_positions()).cells()]
+    assert names[2] == "layer 0, position 2 (␣John)"
+    assert names[5] == "layer 0, position 5 (⏎)"
+
+
+def test_without_a_baseline_there_is_nothing_to_compare():
+    comparison = Comparison.of(INDUCTION)
+    assert comparison.differences is None
+    assert comparison.cell((1, 0)) == ("L1H0", "0.900", "0.010", "", "", "", "", "in the role", "")
+
+
+def test_other_quantities_are_not_compared_and_the_fields_are_named():
+    other = replace(INDUCTION, convention={"block": 32, "seed": 0})
+    comparison = Comparison.of(other, INDUCTION)
+    assert comparison.differences is None
+    assert "convention.block" in comparison.obstacle
+    # The cells are the same ones, so both numbers can stand side by side.
+    assert comparison.cell((1, 0)).before == "0.900"
+    assert comparison.cell((1, 0)).difference == ""
+
+
+def test_fractions_of_what_is_gone_are_not_compared():
+    found, approved = undefined()
+    comparison = Comparison.of(found, approved)
+    assert comparison.differences is None
+    assert "logit diff gap gone: 4.00 → 0.01" in comparison.obstacle
+    assert comparison.cell((1, 0)).value == ""
+
+
+def test_one_number_has_one_cell():
+    comparison = Comparison.of(number(3.1, error=0.2), number(3.6, error=0.2), TOLERANCE)
+    (cell,) = comparison.cells()
+    assert cell == (
+        "logit difference", "3.100", "0.200", "3.600", "-0.500", "0.050", "-10.0", "", "▼",
+    )  # fmt: skip
+
+
+def test_a_single_cluster_has_no_error():
+    finding = replace(
+        cells([1.0, 2.0], ("layer",)), clusters=1, errors=np.full(2, np.nan), samples=1
+    )
+    assert [cell.error for cell in Comparison.of(finding).cells()] == ["", ""]
+
+
+def test_numbers_are_those_that_a_file_holds():
+    finding = role({"L0H0": around(0.123456)})
+    assert Comparison.of(finding).values[0, 0] == 0.1235

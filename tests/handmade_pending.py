@@ -1,0 +1,43 @@
+"""Pending files of findings that no model was needed for."""
+
+from pathlib import Path
+
+from pytest_circuits.baselines import Location, baseline_path, file_name, find
+from pytest_circuits.baselines.envelope import read
+from pytest_circuits.baselines.pending import Pending, PendingTest, read_pending
+from pytest_circuits.baselines.pending_files import leave, pending_path
+from pytest_circuits.verdicts import judge, without_baseline
+
+
+def place_of(alias="recall", *, test="test_heads", parameters="", module="test_heads", folder=None):
+    """Where a test's baselines lie, in the working directory if none is named."""
+    file = (folder or Path.cwd()) / f"{module}.py"
+    return Location.of(baseline_path(file, alias, file_name(test, parameters)))
+
+
+def left(*found, alias="recall", owners=None, failure="", warning="", nodeid="", **where):
+    """Leave findings of one test as a run would, held against the baselines that are there now."""
+    place = place_of(alias, **where)
+    owners = owners or (alias,)
+    test = where.get("test", "test_heads").replace(".", "::")
+    nodeid = nodeid or f"{place.module}.py::{test}[{alias}]"
+    findings = []
+    for baseline in found:
+        owner, text = find(place.path, owners, baseline.name) or (None, None)
+        verdict = without_baseline(baseline.finding)
+        if text is not None:
+            approved = next(b for b in read(place.of_alias(owner).path) if b.name == baseline.name)
+            verdict = judge(baseline.finding, approved.finding, approved.tolerance)
+        pending = Pending.of(
+            baseline.name, baseline.finding, verdict, text, owner=owner, owners=owners
+        )
+        fields = {**vars(pending), "failure": failure, "warning": warning}
+        findings.append(Pending(**fields))
+    leave(place, PendingTest(nodeid, tuple(findings)), compared=None)
+    return pending_path(place)
+
+
+def names_in(path):
+    """The names of the findings in a pending file; None if there is no file."""
+    test = read_pending(path)
+    return None if test is None else [pending.name for pending in test.findings]
