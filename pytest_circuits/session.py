@@ -391,7 +391,8 @@ def _failure(report: pytest.TestReport, config: pytest.Config) -> _Failure:
     line = begins + 1 if here and begins is not None else None
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
-        return _Failure(_last_words(report.longreprtext), line)
+        # Of a test that passed, xdist's reports tell on which worker.
+        return _Failure(_last_words(report.longreprtext) if report.failed else "", line)
     places = [(crash.path, crash.lineno), *_places(report.longrepr)]
     own = [
         at for path, at in places if os.path.realpath(config.invocation_params.dir / path) == test

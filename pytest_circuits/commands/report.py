@@ -18,6 +18,7 @@ from pytest_circuits.commands.console import (
 )
 from pytest_circuits.report import ReportError, read_report, render, terminal_lines
 from pytest_circuits.report.merging import MergeError, merge, renamed
+from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,23 +56,39 @@ def report(
     try:
         run = merge([_named(name) for name in names])
     except ReportError as error:
-        complain(str(error))
+        complain(_plain(error))
         return EXIT_UNREADABLE
     except MergeError as error:
-        return refuse(str(error))
+        return refuse(_plain(error))
     if not places:
         for line in terminal_lines(run, width()):
             say(line.text)
+    problem = _write(run, places, budget)
+    return refuse(problem) if problem else EXIT_OK
+
+
+def _write(run: Run, places: Mapping[str, str], budget: int | None) -> str:
+    """Write the reports; gives what went wrong, or nothing."""
     for kind, place in places.items():
         text = _rendered(kind, run, budget)
         if place == STDOUT:
-            sys.stdout.write(text)
+            sys.stdout.flush()
+            # Reports are UTF-8, whatever a terminal would be.
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.flush()
             continue
         try:
             write_text(Path(place), text)
         except OSError as error:
-            return refuse(f"{place}: can't be written ({error.strerror})")
-    return EXIT_OK
+            return f"{place} could not be written: {error.strerror}"
+        if STDOUT not in places.values():
+            say(f"report: {place}")
+    return ""
+
+
+def _plain(error: Exception) -> str:
+    """A message with nothing in it that a terminal obeys: names in it are a file's."""
+    return "\n".join(map(plain, str(error).splitlines()))
 
 
 def _named(name: str) -> tuple[str, Run]:

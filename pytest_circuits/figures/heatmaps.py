@@ -98,6 +98,7 @@ def _axes(panel: Panel, spot: Spot, number: int, *, named: bool) -> dict[str, An
         anchor=f"y{end}",
         range=[-0.5, len(grid.columns) - 0.5],
         showgrid=False,
+        showline=False,
         title=_title(grid.column_axis),
         **_ticks(grid.columns, slanted=max(map(len, grid.columns)) >= _LONG),
     )
@@ -106,6 +107,7 @@ def _axes(panel: Panel, spot: Spot, number: int, *, named: bool) -> dict[str, An
         anchor=f"x{end}",
         range=[len(grid.rows) - 0.5, -0.5],
         showgrid=False,
+        showline=False,
         showticklabels=named,
         title=_title(grid.row_axis if named else ""),
         **_ticks(grid.rows),

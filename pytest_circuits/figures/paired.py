@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.figures.names import count, plain
-from pytest_circuits.figures.rankings import ranked_heads
 from pytest_circuits.figures.style import (
     AFTER,
     HEADS,
@@ -54,7 +53,8 @@ def pairs_of_heads(comparison: Comparison) -> list[Pairs]:
     approved, found = comparison.approved, comparison.found
     if approved is None or not comparison.same_quantity:
         return []
-    heads = [str(head) for head in ranked_heads(comparison)] or list(approved.profiles)
+    members = dict.fromkeys([*comparison.members_before, *comparison.members])
+    heads = [str(head) for head in members] or list(approved.profiles)
     return list(
         _kept((name, approved.profiles.get(name), found.profiles.get(name)) for name in heads)
     )

@@ -26,9 +26,9 @@ _MOST = 24
 def ranked_heads(comparison: Comparison) -> list[Head]:
     """The heads that have or had the role: the baseline's by rank, then those that are new.
 
-    A baseline of another quantity says nothing about these heads.
+    A baseline that can't be compared says nothing about these heads.
     """
-    before = comparison.members_before if comparison.same_quantity else {}
+    before = comparison.members_before if comparison.comparable else {}
     return list(dict.fromkeys([*before, *comparison.members]))
 
 

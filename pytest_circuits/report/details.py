@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.baselines import Baseline, loads
+from pytest_circuits.baselines import Baseline, BaselineError, loads
 from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.findings.encoding import encode
 from pytest_circuits.verdicts import default_tolerance
@@ -36,17 +36,27 @@ class Details:
     approved: Baseline | None
 
     @classmethod
-    def of(cls, name: str, finding: Finding, approved: Baseline | None) -> Details:
-        """What is to be shown of a finding.
+    def of(cls, name: str, finding: Finding, approved: Baseline | None) -> Details | None:
+        """What is to be shown of a finding; None for one that no file can hold.
+
+        Such a one can come from a measure of the user's own, and be compared with nothing.
 
         Args:
             name: its name within its test.
             finding: what was measured, as it came from the measure.
             approved: its baseline.
         """
-        tolerance = default_tolerance(finding) if approved is None else approved.tolerance
+        tolerance = default_tolerance(finding)
+        if approved is not None:
+            # A baseline may be older than a behaviour that is measured now.
+            behaviours = {**tolerance.behaviours, **approved.tolerance.behaviours}
+            tolerance = replace(approved.tolerance, behaviours=behaviours)
         shown = replace(finding, profiles=_profiles(finding, approved))
-        return cls(Baseline(name, shown, tolerance), approved)
+        whole = cls(Baseline(name, shown, tolerance), approved)
+        try:
+            return cls.from_document(whole.document(), name)
+        except (BaselineError, TypeError, ValueError):
+            return None
 
     def document(self) -> dict[str, Json]:
         """Both as JSON documents, as baseline files hold them."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.commands import approve, reproduce
+from pytest_circuits.report.heads import story
 from pytest_circuits.report.markdown_text import (
     NONE,
     block,
@@ -15,7 +17,6 @@ from pytest_circuits.report.markdown_text import (
     table_head,
     table_row,
 )
-from pytest_circuits.report.movements import numbers
 from pytest_circuits.report.news import title
 from pytest_circuits.report.reading import marks
 from pytest_circuits.verdicts import About, reason_text
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_circuits.findings import Json
-    from pytest_circuits.report.movements import Number
+    from pytest_circuits.report.entries import Entry
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
 
 _REASONS_SHOWN = 12
-_NUMBERS_SHOWN = 12
 #: Characters of a version or a fingerprint.
 _ORIGIN = 40
 #: What is known of a finding and says nothing of where its numbers come from.
@@ -81,29 +81,30 @@ def _held_against(row: Row, *, compared: bool) -> str:
 
 
 def _numbers(row: Row, before: str, now: str) -> Iterator[str]:
-    mechanism, behaviours = numbers(row)
-    shown = [*mechanism[:_NUMBERS_SHOWN], *behaviours]
-    if not shown:
+    told = story(row)
+    if told is None:
         return
-    if all(number.before is None and number.tolerance is None for number in shown):
+    entries = [*told.entries, *told.together, *told.behaviours]
+    if entries and all(entry.before is None for entry in entries):
         yield from table_head(["", now], numbers=1)
-        yield from (table_row([cell(n.name), _figure(n.after)]) for n in shown)
-    else:
+        yield from (table_row([cell(entry.name), _figure(entry.now)]) for entry in entries)
+    elif entries:
         yield from table_head(["", before, now, "tolerance"], numbers=3)
-        yield from map(_number_row, shown)
-    more = len(mechanism) - _NUMBERS_SHOWN
-    if more > 0:
-        yield f"\nand {more} more heads or cells"
+        yield from map(_entry_row, entries)
+    more, beyond = told.more
+    if more:
+        noun = told.kind if more == 1 else f"{told.kind}s"
+        yield f"\nand {more} more {noun}{f', {beyond} of them beyond tolerance' if beyond else ''}"
 
 
-def _number_row(number: Number) -> str:
-    tolerance = NONE if number.tolerance is None else f"{number.tolerance:.2f}"
-    figures = [_figure(number.before), _figure(number.after), tolerance]
-    return table_row([cell(number.name), *figures])
+def _entry_row(entry: Entry) -> str:
+    tolerance = NONE if entry.tolerance is None else f"{entry.tolerance:.2f}"
+    before = NONE if entry.before is None else _figure(entry.before)
+    return table_row([cell(entry.name), before, _figure(entry.now), tolerance])
 
 
-def _figure(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.2f}"
+def _figure(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.2f}"
 
 
 def _origins(row: Row, before: str, now: str) -> Iterator[str]:

@@ -71,3 +71,25 @@ def test_a_document_that_is_no_finding_is_named():
     del document["found"]["values"]
     with pytest.raises(BaselineError, match=r"^report\.json: .*values is missing"):
         Details.from_document(document, "report.json")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"convention": {"x": np.int64(3)}},
+        {"profiles": {"L0H0": np.array(1.0)}},
+        {"prompts": {1, 2}},
+    ],
+    ids=["no JSON", "no row", "no object"],
+)
+def test_there_are_none_of_what_no_file_can_hold(odd):
+    assert Details.of("", replace(role({"L0H0": 0.9}), **odd), None) is None
+
+
+def test_a_behaviour_that_the_baseline_is_too_old_for_has_the_default_tolerance():
+    found, before = measured({"L0H0": 0.9}), approved({"L0H0": 0.9})
+    old = replace(before.finding, companion=before.finding.companion[:1])
+    mine = replace(default_tolerance(old), origin="mine")
+    details = Details.of("", found, Baseline("", old, mine))
+    assert details.found.tolerance.origin == "mine"
+    assert set(details.found.tolerance.behaviours) == {"repeat_loss", "repeat_gain"}

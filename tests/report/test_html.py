@@ -178,7 +178,9 @@ def test_convention_and_provenance_stand_side_by_side_and_differences_are_marked
 
 def test_a_model_that_is_not_declared_has_no_command_that_approves():
     made = run(judged(BROKEN, INDUCTION))
-    page = Page(html_report(replace(made, models=(Model("cand", "./c", ("recall",), False),))))
+    page = Page(
+        html_report(replace(made, models=(Model("cand", "./c", ("recall",), declared=False),)))
+    )
     assert "--snapshot-update" not in page.text
     assert "cand is not declared in circuits_models" in page.text
 
@@ -317,7 +319,10 @@ def hostile_run(payload):
         for before in (found, replace(found, values=found.values + 1))
     ]
     failed = (FailedTest(f"test_b.py::{payload}", payload, payload, 1),)
-    models = (Model(payload, payload, (payload,)), Model("other", payload, ("other",), False))
+    models = (
+        Model(payload, payload, (payload,)),
+        Model("other", payload, ("other",), declared=False),
+    )
     return Run(models, tuple(rows), failed=failed, options=(payload,), exit_status=1)
 
 

@@ -150,7 +150,7 @@ def test_a_model_whose_measures_fail_is_seen(one_test):
     (silent,) = report["failed"]
     assert (silent["test"], silent["model"]) == ("test_heads.py::test_heads[nan]", "nan")
     assert "not finite" in silent["message"]
-    assert silent["line"] == 3
+    assert silent["line"] == 2
     assert report["summary"]["failed_without_finding"] == 1
     assert report["unfinished"] == 0
 
@@ -219,33 +219,50 @@ def test_what_a_run_wrote_is_read_back_byte_for_byte(suite):
     (broken,) = read.failed
     assert broken.message == "fixture 'no_such_fixture' not found"
     claim = next(row for row in read.rows if "test_claim" in row.test)
-    assert (claim.passes, claim.outcome, claim.line) == (True, "failed", 16)
-    assert "2.0" in claim.failure
+    assert (claim.passes, claim.outcome, claim.line) == (True, "failed", 15)
+    assert claim.failure.endswith("0 of 1 heads with a value of at least 2")
     page = Page((suite.path / "out/report.md").read_text(encoding="utf-8")).check()
     assert len(page.tables[0]) > 6
 
 
+def verdicts_in_junit(path):
+    """The texts of the properties that carry verdicts."""
+    tree = ET.parse(path)  # noqa: S314
+    found = [each for each in tree.iter("property") if each.get("name") == "circuits"]
+    return sorted(each.get("value") for each in found)
+
+
 def test_one_process_and_two_workers_write_the_same(suite):
     suite.write("test_kinds.py", ALL_KINDS)
+    suite.ini(RECALL, junit_family="xunit1")
     for folder, workers in (("one", "0"), ("two", "2")):
         files = [f"--circuits-{kind}={folder}/{kind}" for kind in ("json", "markdown")]
-        suite.run("--circuits", *files, "-n", workers)
+        suite.run("--circuits", *files, f"--junitxml={folder}/junit", "-n", workers)
+    one, two = suite.path / "one", suite.path / "two"
     for kind in ("json", "markdown"):
-        one, two = (suite.path / folder / kind for folder in ("one", "two"))
-        assert one.read_bytes() == two.read_bytes()
+        assert (one / kind).read_bytes() == (two / kind).read_bytes()
+    assert verdicts_in_junit(one / "junit") == verdicts_in_junit(two / "junit")
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_junit_has_each_verdict_as_a_short_property(suite, workers):
+def test_junit_has_each_verdict_as_a_short_property(suite):
     suite.write("test_kinds.py", ALL_KINDS)
-    suite.run(
-        "--circuits", "--junitxml=junit.xml", "--circuits-json=report.json", "-n", workers,
-        "-o", "junit_family=xunit1",
-    )  # fmt: skip
-    tree = ET.parse(suite.path / "junit.xml")  # noqa: S314
-    told = [each.get("value") for each in tree.iter("property") if each.get("name") == "circuits"]
+    suite.ini(RECALL, junit_family="xunit1")
+    suite.run("--circuits", "--junitxml=junit.xml", "--circuits-json=report.json")
+    told = verdicts_in_junit(suite.path / "junit.xml")
     rows = [json.loads(text) for text in told]
     assert len(rows) == len(read_report(suite.path / "report.json").rows) == 8
     assert max(len(text.encode()) for text in told) <= 2048
     assert "a|b`<i>" in {row["name"] for row in rows}
     assert {"details", "values"}.isdisjoint({key for row in rows for key in row})
+
+
+def test_a_finding_that_no_file_can_hold_has_its_line_all_the_same(suite):
+    suite.write(
+        "test_odd.py",
+        "from dataclasses import replace\nimport numpy as np\n\n"
+        "def test_odd(circuits):\n    finding = circuits.induction_scores()\n"
+        "    object.__setattr__(finding, 'convention', {'odd': np.int64(3)})",
+    )
+    assert suite.run("--circuits", "--circuits-json=report.json").ret == 0
+    (row,) = read_report(suite.path / "report.json").rows
+    assert (row.verdict, row.details) == ("not judged", None)
