@@ -55,7 +55,7 @@ def _first_finding(browser: Browser, report: Path, folder: Path) -> list[Path]:
         return []
     finding.evaluate("(it) => { it.open = true; it.dataset.shown = 'yes'; }")
     _hide(page, "main > section:not(:has(.finding)), .finding:not([data-shown])")
-    _hide(page, "#filters, #findings, .reasons li:nth-child(n + 4)")
+    _hide(page, "#filters, #findings, .reasons li:nth-child(n + 4), .finding figcaption bdi")
     _hide(page, ".finding .body > :not(.plots, .reasons, .quiet), .plot:nth-child(n + 3)")
     page.locator("main").evaluate("(main) => (main.style.marginTop = '1rem')")
     return [_shot(page, folder / "report-light.png")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_circuits.figures.names import plain
+from pytest_circuits.figures.names import in_template, plain
 
 if TYPE_CHECKING:
     from pytest_circuits.figures.comparison import Cell, Comparison
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 def cell_hover(comparison: Comparison) -> str:
     """A template over the cell's texts (``customdata``, in the order of a ``Cell``)."""
-    before, now = map(plain, comparison.names)
+    before, now = map(in_template, comparison.names)
     found = comparison.found
     lines = [
         "<b>%{customdata[0]}</b>",
-        f"{now}: %{{customdata[1]}} ± %{{customdata[2]}} {plain(found.unit)}",
+        f"{now}: %{{customdata[1]}} ± %{{customdata[2]}} {in_template(found.unit)}",
     ]
     if comparison.approved is not None:
         lines.append(f"{before}: %{{customdata[3]}}")

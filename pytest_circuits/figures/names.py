@@ -24,6 +24,11 @@ def plain(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def in_template(text: str) -> str:
+    """The text within a hover template, which reads ``%{…}`` as well."""
+    return plain(text).replace("{", "&#123;")
+
+
 def printable(text: str) -> str:
     """The text with control characters, direction marks and lone surrogates written out."""
     if text.isascii() and text.isprintable():

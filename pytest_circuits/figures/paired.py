@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_circuits.figures.names import count, plain
+from pytest_circuits.figures.names import count, in_template, plain
 from pytest_circuits.figures.style import (
     AFTER,
     HEADS,
@@ -166,7 +166,7 @@ def _traces(pairs: Sequence[Pairs], number: int, *, quiet: bool) -> Iterator[dic
             },
             "customdata": list(range(1, len(pair.now) + 1)),
             "hovertemplate": (
-                f"<b>{name}</b>, sample %{{customdata}}<br>"
+                f"<b>{in_template(pair.name)}</b>, sample %{{customdata}}<br>"
                 "before %{x:.3f}<br>after %{y:.3f}<extra></extra>"
             ),
             "showlegend": not quiet,

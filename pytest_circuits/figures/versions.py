@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_circuits.figures.names import plain, visible
+from pytest_circuits.figures.names import in_template, plain, visible
 from pytest_circuits.figures.style import AFTER, INK, MUTED, axis, figure, heading, suffix
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _MARKS = {
 _OTHER = "circle-open"
 #: Models whose names fit below a quarter of the page.
 _FEW = 5
+#: Characters of a name that the page has room for, over all columns.
+_CHARACTERS = 96
 #: Pixels of a panel, and of what stands between two.
 _HEIGHT, _BETWEEN = 96, 44
 
@@ -54,7 +56,7 @@ def over_versions(
     """
     several = max((len(steps) for _, steps in findings), default=0) > _FEW
     columns = 1 if stacked else min(2 if several else 4, max(1, len(findings)))
-    rows = -(-len(findings) // columns)
+    rows, most = -(-len(findings) // columns), _CHARACTERS // columns
     inside = rows * _HEIGHT + (rows - 1) * _BETWEEN
     layout: dict[str, Any] = {"annotations": [], "height": inside + 104}
     data = []
@@ -68,7 +70,7 @@ def over_versions(
         data.append(_line(name, steps, end))
         last = row == rows - 1 or place + columns >= len(findings)
         layout |= _axes(steps, end, (left, left + width), y, named=last)
-        layout["annotations"].append(heading(plain(name), left, top, font={"size": 12}))
+        layout["annotations"].append(heading(plain(_cut(name, most)), left, top, font={"size": 12}))
     data += _legend({step.verdict for _, steps in findings for step in steps if step.verdict})
     return figure(data, margin={"l": 44, "r": 20, "t": 30, "b": 74}, **layout)
 
@@ -81,7 +83,7 @@ def _line(name: str, steps: Sequence[Step], end: str) -> dict[str, Any]:
         "x": list(range(len(steps))),
         "y": [step.number for step in steps],
         "customdata": [[plain(step.model), step.verdict or "not measured"] for step in steps],
-        "hovertemplate": "<b>%{customdata[0]}</b>: %{y:.3f}<br>%{customdata[1]}<extra></extra>",
+        "hovertemplate": f"{in_template(name)}<br>{_SAID}",
         "connectgaps": False,
         "cliponaxis": False,
         "line": {"color": AFTER, "width": 2},
@@ -94,6 +96,13 @@ def _line(name: str, steps: Sequence[Step], end: str) -> dict[str, Any]:
         "xaxis": f"x{end}",
         "yaxis": f"y{end}",
     }
+
+
+_SAID = "<b>%{customdata[0]}</b>: %{y:.3f}<br>%{customdata[1]}<extra></extra>"
+
+
+def _cut(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _axes(

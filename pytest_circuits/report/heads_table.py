@@ -59,9 +59,26 @@ def heads_lines(row: Row, width: int, called: str = "") -> list[Line]:
         return []
     test = called or labels([row])[test_of(row)]
     name = f"{test} ({row.name})" if row.name else test
-    lines = folded(f"{row.verdict} {name} {row.alias}: {told.about}", width, colour(row))
-    for note in told.notes:
-        lines += folded(note, width, head=_INDENT, indent=2 * _INDENT)
+    title = folded(f"{row.verdict} {name} {row.alias}: {told.about}", width, colour(row))
+    return [*(line.plain for line in title), *_below(told, row, width)]
+
+
+def numbers_lines(row: Row, width: int) -> list[Line]:
+    """The same under what its values are, where the verdict and the test stand above it already."""
+    told = story(row)
+    if told is None:
+        return []
+    title = folded(told.about, width, head=_INDENT, indent=2 * _INDENT)
+    return [*(line.plain for line in title), *_below(told, row, width)]
+
+
+def _below(told: Story, row: Row, width: int) -> list[Line]:
+    """What stands below a table's title."""
+    lines = [
+        line
+        for note in told.notes
+        for line in folded(note, width, head=_INDENT, indent=2 * _INDENT)
+    ]
     return [line.plain for line in (*lines, *_table(told, width, colour(row)))]
 
 

@@ -128,7 +128,11 @@ def page_view(run: Run) -> PageView:
     # By identity: findings that were never compared may be alike.
     anchors = {id(view.row): view.id for view in findings}
     entries = worst_first(table(run)) if len(run.models) > 1 else []
-    lines = [(_label(entry, called), steps) for entry in entries if (steps := _steps(run, entry))]
+    lines = [
+        (_label(entry, called).removeprefix("test_"), steps)
+        for entry in entries
+        if (steps := _steps(run, entry))
+    ]
     bad = [view for view in findings if tone(view.row) == "bad"]
     news = bad or [view for view in findings if view.row.verdict in _NEWS or run.compared]
     return PageView(

@@ -4,8 +4,7 @@ import re
 
 import pytest
 from browser.pages import chromium, opened
-from figures.handmade_runs import INDUCTION, judged, one_of_each, run
-from report.test_html import PAYLOADS, hostile_run
+from figures.handmade_runs import INDUCTION, PAYLOADS, hostile_run, judged, one_of_each, run
 
 from pytest_circuits.report.html import html_report
 
@@ -145,6 +144,19 @@ def test_filters_and_findings_by_keyboard(browser, files):
     quiet(seen, files["red"])
 
 
+def test_no_button_of_a_plot_leads_out_of_the_page(browser, files):
+    with opened(browser, files["green"]) as seen:
+        buttons = seen.open_finding().locator(".plot").first.locator(".modebar-btn")
+        titles = buttons.evaluate_all("all => all.map(each => each.dataset.title)")
+        assert titles == ["Download plot as a PNG", "Zoom", "Pan", "Reset axes"]
+        # Drawn by the page itself, from nothing that is loaded.
+        with seen.page.expect_download() as download:
+            buttons.first.click(force=True)
+        assert download.value.suggested_filename.endswith(".png")
+    assert all(url.startswith(("file:", "blob:", "data:")) for url in seen.requests)
+    assert seen.errors == []
+
+
 def test_a_view_can_be_passed_on(browser, files):
     with opened(browser, files["red"]) as seen:
         seen.page.get_by_label("weakened").click()
@@ -211,7 +223,8 @@ def test_nothing_that_a_user_names_runs_or_loads(browser, files):
         page.locator("input[type=search]").fill("<img src=x onerror=window.pwned=1>")
         assert len(seen.shown()) == 2
         assert page.evaluate("window.pwned") is None
-        assert page.locator("img, iframe, object, svg:not(.canvas svg, #js-plotly-tester)").count() == 0
+        foreign = "img, iframe, object, svg:not(.canvas svg, #js-plotly-tester)"
+        assert page.locator(foreign).count() == 0
         # Links lead nowhere but into the page.
         links = page.locator("a").evaluate_all(
             "all => all.map(each => each.getAttribute('href') ?? each.getAttribute('xlink:href'))"

@@ -90,3 +90,50 @@ def one_of_each():
     ]
     failed = (FailedTest("test_c.py::test_setup[cand]", "cand", "ValueError: no such file", 12),)
     return run(*rows, failed=failed, unfinished=2)
+
+
+#: What somebody might call a model or a test to run or break a page.
+PAYLOADS = [
+    "<img src=x onerror=window.pwned=1>",
+    "</script><script>window.pwned=1</script>",
+    '"><svg onload=window.pwned=1>',
+    "`${window.pwned=1}` ' \" | \n @name",
+    "\x1b[31mred\x1b[0m \u202eesrever \u2028 \ud800",
+    "{{ 7*7 }} {% raw %}",
+]
+
+
+def hostile_run(payload):
+    """A run in which everything a user names is the payload."""
+    tokens = [payload, *TOKENS[1:]]
+    found = replace(
+        by_positions(0.5),
+        provenance={"source": payload, "first_prompt": tokens, payload: {payload: payload}},
+        convention={"block": payload, payload: 1},
+        labels={"position": tuple(f"{payload}{place}" for place in range(len(tokens)))},
+    )
+    found = replace(
+        found,
+        quantity=payload,
+        unit=payload,
+        measure=payload,
+        companion=(replace(found.companion[0], name=payload, unit=payload),),
+    )
+    rows = [
+        replace(
+            judged(found, before, test=f"test_a.py::test[{payload}]", alias=alias),
+            name=payload,
+            headline=payload,
+            failure=payload,
+            waiver=payload,
+            owner=payload,
+        )
+        for alias in (payload, "other")
+        for before in (found, replace(found, values=found.values + 1))
+    ]
+    failed = (FailedTest(f"test_b.py::{payload}", payload, payload, 1),)
+    models = (
+        Model(payload, payload, (payload,)),
+        Model("other", payload, ("other",), declared=False),
+    )
+    return Run(models, tuple(rows), failed=failed, options=(payload,), exit_status=1)

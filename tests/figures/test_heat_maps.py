@@ -155,3 +155,9 @@ def test_labels_and_tokens_are_no_markup():
     assert "\u202e" not in text
     assert "\\u202e" not in text
     assert "\\u001b" not in text
+
+
+def test_a_unit_is_no_template():
+    finding = replace(INDUCTION, unit="%{customdata[3]} <b>")
+    (trace,) = maps(drawn(finding, None)).values()
+    assert "%&#123;customdata[3]} &lt;b&gt;" in trace.hovertemplate

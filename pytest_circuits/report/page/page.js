@@ -24,11 +24,13 @@ function inTheme(value) {
 
 // ---- Plots.
 
+// Only these buttons: among plotly's own is one that uploads the chart.
 const config = {
   displaylogo: false,
   responsive: true,
+  showSendToCloud: false,
   plotlyServerURL: "",
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
+  modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "resetScale2d"]],
 };
 const sources = new Map();
 
