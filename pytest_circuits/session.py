@@ -6,18 +6,21 @@ import json
 import os
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_circuits.markers import waiver_of
+from pytest_circuits.failures import Failure, failure_of
 from pytest_circuits.models import ModelPool, SourceKind, parse_source
 from pytest_circuits.progress import progress_line
+from pytest_circuits.refusals import refusals
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.reporting import Said, annotation_lines, write_reports, write_summary
 from pytest_circuits.scheduling import model_of
 from pytest_circuits.state import STATE, CircuitSource, ItemState
+from pytest_circuits.usage import check_usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_circuits.models import Source
     from pytest_circuits.progress import ProgressLine
     from pytest_circuits.runs import Runs
-    from pytest_circuits.settings import Place, Settings
+    from pytest_circuits.settings import Settings
 
 
 class CircuitsSession:
@@ -58,7 +61,7 @@ class CircuitsSession:
         self._refused: dict[str, str] = {}
         self._to_run = False
         self._said: list[Said] = []
-        self._failures: dict[str, _Failure] = {}
+        self._failures: dict[str, Failure] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
 
@@ -138,10 +141,7 @@ class CircuitsSession:
         for item in session.items:
             if _is_circuit_test(item):
                 self._selected.add(item.nodeid)
-            problem = _scope_problem(item) or _waiver_problem(item)
-            if problem:
-                self._refused[item.nodeid] = problem
-        self._refused |= _case_problems(session.items)
+        self._refused = refusals(session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -194,7 +194,7 @@ class CircuitsSession:
         state = item.stash.get(STATE, ItemState())
         if report.when == "call":
             state.passed = report.passed
-            state.failure = _failure(report, self._config).message if report.failed else ""
+            state.failure = failure_of(report, self._config).message if report.failed else ""
         if report.when == "teardown":
             # Too long for a property; as an attribute xdist carries it all the same.
             whole = [None if row.details is None else row.details.document() for row in state.rows]
@@ -267,7 +267,7 @@ class CircuitsSession:
         # Of a test whose worker was lost there is a report too, for no part of it.
         if report.failed and report.when in ("setup", "call", "teardown"):
             self._failed.add(report.nodeid)
-            self._failures.setdefault(report.nodeid, _failure(report, self._config))
+            self._failures.setdefault(report.nodeid, failure_of(report, self._config))
         if report.when == "call" or report.skipped:
             self._finished.add(report.nodeid)
         if report.when == "teardown":
@@ -275,7 +275,7 @@ class CircuitsSession:
             # A test that runs again reports again: its last attempt counts.
             rows = [str(value) for name, value in report.user_properties if name == PROPERTY]
             whole = json.loads(getattr(report, _DETAILS, "") or "[]") or [None] * len(rows)
-            failure = self._failures.get(report.nodeid) or _failure(report, self._config)
+            failure = self._failures.get(report.nodeid) or failure_of(report, self._config)
             self.rows[report.nodeid] = [
                 Row.from_json(
                     row,
@@ -362,61 +362,24 @@ class CircuitsSession:
             unfinished=len(self._selected - self._finished - self._failed),
             exit_status=exit_status,
             options=self.settings.options,
+            root=self._root(),
         )
+
+    def _root(self) -> str:
+        """The folder that node ids start from, as seen from where pytest was called."""
+        here = self._config.invocation_params.dir
+        try:
+            root = Path(os.path.relpath(self._config.rootpath, here)).as_posix()
+        except ValueError:  # on another drive
+            return ""
+        return "" if root == "." else root
 
     def _failed_without_finding(self) -> Iterator[FailedTest]:
         aliases = frozenset(self.sources)
         for nodeid in self._failed & self._selected:
             if not self.rows.get(nodeid):
-                failure = self._failures.get(nodeid, _Failure())
+                failure = self._failures.get(nodeid, Failure())
                 yield FailedTest(nodeid, model_of(nodeid, aliases) or "", *failure)
-
-
-class _Failure(NamedTuple):
-    """Why a test failed, in a line, and where in its file; or where it begins."""
-
-    message: str = ""
-    line: int | None = None
-
-
-def _failure(report: pytest.TestReport, config: pytest.Config) -> _Failure:
-    """Why a test failed, and the line in its file that the failure's traceback goes through last.
-
-    A test that fails elsewhere, in a fixture or before it begins, has the line where it begins.
-    """
-    test = os.path.realpath(config.rootpath / report.nodeid.partition("::")[0])
-    file, begins, _ = report.location
-    # A test that a class inherits begins in another file.
-    here = begins is not None and os.path.realpath(config.rootpath / file) == test
-    line = begins + 1 if here and begins is not None else None
-    crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is None:
-        # Of a test that passed, xdist's reports tell on which worker.
-        return _Failure(_last_words(report.longreprtext) if report.failed else "", line)
-    places = [(crash.path, crash.lineno), *_places(report.longrepr)]
-    own = [
-        at for path, at in places if os.path.realpath(config.invocation_params.dir / path) == test
-    ]
-    return _Failure(crash.message.partition("\n")[0], int(own[-1]) if own else line)
-
-
-def _places(longrepr: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 — pytest's
-    """Files and lines that a failure's traceback goes through, the innermost last.
-
-    Files are named from the folder that pytest was called in, or in full. Traceback styles that
-    show no code have none of them.
-    """
-    for entry in getattr(getattr(longrepr, "reprtraceback", None), "reprentries", []):
-        place = getattr(entry, "reprfileloc", None)
-        if place is not None:
-            yield place.path, place.lineno
-
-
-def _last_words(text: str) -> str:
-    """The line of a failure without traceback that says what is wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    marked = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]
-    return next(iter(marked or lines[-1:]), "")
 
 
 #: What a report carries beside its properties: the findings whole, as JSON.
@@ -440,51 +403,6 @@ def _differs(row: Row) -> bool:
     return row.verdict in list(Kind) and row.verdict != Kind.PRESERVED
 
 
-def _scope_problem(item: pytest.Item) -> str | None:
-    """What is wrong if a fixture of a wider scope asks for one of ours that belongs to one test."""
-    known: Any = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-    for *_, fixture in known.values():
-        ours = [name for name in fixture.argnames if name in ("circuits", "circuit_snapshot")]
-        if ours and fixture.scope != "function":
-            return (
-                f"the {fixture.scope}-scoped fixture {fixture.argname!r} asks for {ours[0]!r}, "
-                f"which belongs to one test.\n"
-                f"Give {fixture.argname!r} function scope, or let it ask for 'circuit_model' and "
-                f"measure with pytest_circuits.measures."
-            )
-    return None
-
-
-def _waiver_problem(item: pytest.Item) -> str | None:
-    """What is wrong with the arguments of a test's marker."""
-    from pytest_circuits.verdicts import WaiverError
-
-    try:
-        waiver_of(item)
-    except WaiverError as error:
-        return str(error)
-    return None
-
-
-def _case_problems(items: Sequence[pytest.Item]) -> dict[str, str]:
-    """What is wrong with tests whose baselines are one file where a file system ignores case."""
-    from pytest_circuits.snapshots import baseline_file
-
-    sharing: dict[str, list[str]] = {}
-    for item in items:
-        if "circuit_snapshot" in getattr(item, "fixturenames", ()):
-            path = baseline_file(item)
-            if path is not None:
-                sharing.setdefault(str(path).casefold(), []).append(item.nodeid)
-    return {
-        nodeid: f"{' and '.join(dict.fromkeys(nodeids))} differ only in case, and so would their "
-        f"baselines' files: rename one of them"
-        for nodeids in sharing.values()
-        if len(set(nodeids)) > 1
-        for nodeid in nodeids
-    }
-
-
 def _outcome(report: pytest.TestReport) -> str:
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
@@ -502,40 +420,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     Raises:
         pytest.UsageError: if the run can't be what was asked for.
     """
-    if not config.pluginmanager.hasplugin("syrupy"):
-        raise pytest.UsageError(
-            "--circuits keeps its baselines with syrupy, which is switched off (-p no:syrupy)"
-        )
-    if settings.reference is None:
-        raise pytest.UsageError(
-            f"--circuits needs a reference model, and circuits_models is not set "
-            f"({settings.ini}):\n"
-            f"  circuits_models =\n"
-            f"      reference = path/to/checkpoint"
-        )
-    option: Any = config.option
-    undeclared = [alias for alias in settings.measured if alias not in settings.declared]
-    update = option.update_snapshots or option.update_new_snapshots_only
-    if update and settings.pending:
-        raise pytest.UsageError(
-            "--circuits-pending leaves what differs to be decided on, and --snapshot-update "
-            "approves it: use one of them"
-        )
-    if undeclared and (update or settings.pending):
-        what = (
-            "--snapshot-update has nothing to write" if update else "nothing of it can be approved"
-        )
-        raise pytest.UsageError(
-            f"{undeclared[0]!r} owns no baselines, so {what}.\n"
-            f"Declare it in circuits_models ({settings.ini}): "
-            f"{undeclared[0]} = {settings.measured[undeclared[0]].source} < {settings.reference}\n"
-            f"or update the reference: --circuits-model "
-            f"{settings.reference}={settings.measured[undeclared[0]].source}"
-        )
-    if settings.report is not None:
-        _check_folder(settings.report)
-    for kind, file in settings.report_files.items():
-        _check_file(kind, file)
+    check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
     if distribute and config.pluginmanager.hasplugin("xdist"):
@@ -544,18 +429,3 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
         config.pluginmanager.register(
             OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
         )
-
-
-def _check_folder(folder: Place) -> None:
-    path = folder.path
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
-    if not there.is_dir():
-        what = "is a file" if there == path else "lies in a file"
-        raise pytest.UsageError(f"circuits: report {folder} {what}: name a folder for it")
-
-
-def _check_file(kind: str, file: Place) -> None:
-    there = next(parent for parent in (file.path, *file.path.parents) if parent.exists())
-    if file.path.is_dir() or (there != file.path and not there.is_dir()):
-        what = "is a folder" if there == file.path else "lies in a file"
-        raise pytest.UsageError(f"circuits: {kind} report {file} {what}: name a file for it")

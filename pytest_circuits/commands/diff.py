@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.baselines.changes import changes
 from pytest_circuits.baselines.git import GitError, Repository
 from pytest_circuits.baselines.states import differing, states
@@ -22,6 +21,7 @@ from pytest_circuits.commands.console import (
     width,
 )
 from pytest_circuits.commands.diff_rows import run_of
+from pytest_circuits.commands.outputs import too_many, write_outputs
 from pytest_circuits.report import render, terminal_lines
 from pytest_circuits.report.text import plain
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pytest_circuits.report import Run
     from pytest_circuits.report.text import Line
 
-_STDOUT = "-"
 _COLOURS = {"red": "31", "yellow": "33"}
 
 
@@ -47,8 +46,9 @@ def diff(revisions: Sequence[str], paths: Sequence[str], reports: Mapping[str, s
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # of a terminal that has no arrow
-    if list(reports.values()).count(_STDOUT) > 1:
-        return refuse(f"only one of {', '.join(reports)} can go to the standard output")
+    problem = too_many(reports)
+    if problem:
+        return refuse(problem)
     try:
         repository = Repository(Path.cwd())
         before, after = states(repository, revisions)
@@ -57,7 +57,7 @@ def diff(revisions: Sequence[str], paths: Sequence[str], reports: Mapping[str, s
         return refuse(str(error))
     run = run_of(found, repository.top, (before.name, after.name))
     if reports:
-        problem = _write(run, reports)
+        problem = write_outputs(reports, lambda kind: render(kind, run))
         if problem:
             return refuse(problem)
     else:
@@ -67,25 +67,6 @@ def diff(revisions: Sequence[str], paths: Sequence[str], reports: Mapping[str, s
     if found.unreadable:
         return EXIT_UNREADABLE
     return EXIT_PENDING if run.rows else EXIT_OK
-
-
-def _write(run: Run, reports: Mapping[str, str]) -> str:
-    """Write the reports; gives what went wrong, or nothing."""
-    for kind, place in reports.items():
-        text = render(kind, run)
-        if place == _STDOUT:
-            sys.stdout.flush()
-            # Reports are UTF-8, whatever a terminal would be.
-            sys.stdout.buffer.write(text.encode())
-            sys.stdout.buffer.flush()
-            continue
-        try:
-            write_text(Path(place), text)
-        except OSError as error:
-            return f"{place} could not be written: {error.strerror}"
-        if _STDOUT not in reports.values():
-            say(f"report: {place}")
-    return ""
 
 
 def _print(run: Run, notes: Sequence[str]) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
@@ -16,6 +14,7 @@ from pytest_circuits.commands.console import (
     say,
     width,
 )
+from pytest_circuits.commands.outputs import too_many, write_outputs
 from pytest_circuits.report import ReportError, read_report, render, terminal_lines
 from pytest_circuits.report.merging import MergeError, merge, renamed
 from pytest_circuits.report.text import plain
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 #: What each kind is called in a folder; as a run with ``--circuits-report`` calls it.
 FILES = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
-STDOUT = "-"
 #: Bytes that say how a run went, whatever it found.
 LEAST_BUDGET = 200
 _RENAMED = re.compile(r"([A-Za-z0-9._-]+)=(.+)", re.DOTALL)
@@ -51,8 +49,9 @@ def report(
         return refuse(f"--budget {budget} has no room for a verdict: {LEAST_BUDGET} at least")
     places = {kind: str(folder / name) for kind, name in FILES.items()} if folder else {}
     places |= outputs
-    if list(places.values()).count(STDOUT) > 1:
-        return refuse("only one report fits on standard output")
+    several = too_many(places)
+    if several:
+        return refuse(several)
     try:
         run = merge([_named(name) for name in names])
     except ReportError as error:
@@ -63,27 +62,8 @@ def report(
     if not places:
         for line in terminal_lines(run, width()):
             say(line.text)
-    problem = _write(run, places, budget)
+    problem = write_outputs(places, lambda kind: _rendered(kind, run, budget))
     return refuse(problem) if problem else EXIT_OK
-
-
-def _write(run: Run, places: Mapping[str, str], budget: int | None) -> str:
-    """Write the reports; gives what went wrong, or nothing."""
-    for kind, place in places.items():
-        text = _rendered(kind, run, budget)
-        if place == STDOUT:
-            sys.stdout.flush()
-            # Reports are UTF-8, whatever a terminal would be.
-            sys.stdout.buffer.write(text.encode())
-            sys.stdout.buffer.flush()
-            continue
-        try:
-            write_text(Path(place), text)
-        except OSError as error:
-            return f"{place} could not be written: {error.strerror}"
-        if STDOUT not in places.values():
-            say(f"report: {place}")
-    return ""
 
 
 def _plain(error: Exception) -> str:

@@ -28,7 +28,7 @@ def _revisions(run: Run) -> list[str]:
 
 
 def reproduce(run: Run, row: Row) -> str:
-    """The command that measures a finding again, in the suite's root folder.
+    """The command that measures a finding again, in the folder that pytest ran in.
 
     Between two states of baselines: the one that shows its file's change, at the repository's top.
     """
@@ -36,8 +36,9 @@ def reproduce(run: Run, row: Row) -> str:
         return join(["git", "diff", *_revisions(run), "--", file_of(test_of(row), row.alias)])
     model = next(model for model in run.models if model.alias == row.alias)
     named = f"{model.alias}={model.source}"
+    test = f"{run.root}/{row.test}" if run.root else row.test
     return join(
-        ["pytest", "--circuits", *run.options, *model.options, "--circuits-model", named, row.test]
+        ["pytest", "--circuits", *run.options, *model.options, "--circuits-model", named, test]
     )
 
 

@@ -40,6 +40,7 @@ def document(run: Run) -> dict[str, Json]:
         "exit_status": run.exit_status,
         "gate": run.gate,
         "options": list(run.options),
+        "root": run.root,
         "summary": _summary(run),
         "models": [_model(model, run) for model in run.models],
         "failed": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -221,13 +220,8 @@ def _facts(run: Run) -> Iterator[str]:
         if test not in needed:
             yield f"- the waiver of {code(called[test])} is not needed: {code(waiver)}"
     summary = summarise_run(run)
-    if summary.false_alarms is not None:
-        # Rounded up, so that "at most" stays true.
-        most = math.ceil(100 * summary.false_alarms) / 100
-        own = f" ({summary.by_own} with own tolerances left out)" if summary.by_own else ""
-        yield f"- false alarms to expect: at most {most:.2f}{own}"
-    elif summary.by_own and not summary.by_default:
-        yield "- false alarms to expect: unknown (own tolerances)"
+    if summary.alarms:
+        yield f"- false alarms to expect: {summary.alarms}"
     failed = summary.failing or run.unfinished or other_failures(run)
     if run.exit_status not in _WELL and not failed:
         yield f"- pytest ended with status {run.exit_status}, for a reason that is not told here"

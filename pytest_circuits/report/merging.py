@@ -94,6 +94,7 @@ def merge(runs: Sequence[tuple[str, Run]]) -> Run:
         unfinished=sum(run.unfinished for _, run in runs),
         exit_status=max((run.exit_status for _, run in runs), key=_badness),
         options=tuple(common),
+        root=first.root,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -156,10 +155,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
     if run.compared is not None:
         return [("The same in a terminal", compare(run))]
     told = [("Gate", f"{run.gate}: {_GATES[Gate(run.gate)]}" if run.gate in _GATES else run.gate)]
-    alarms = summarise_run(run).false_alarms
-    if alarms is not None:
-        # Rounded up, so that "at most" stays true.
-        told.append(("False alarms to expect", f"at most {math.ceil(100 * alarms) / 100:.2f}"))
+    alarms = summarise_run(run).alarms
+    if alarms:
+        told.append(("False alarms to expect", alarms))
     if run.options:
         told.append(("Options", " ".join(run.options)))
     return told

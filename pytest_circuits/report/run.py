@@ -56,6 +56,8 @@ class Run:
         unfinished: tests that never ran to an end (a run that stopped, a lost worker).
         exit_status: pytest's.
         options: options of the command line that the numbers depend on, as they would be typed.
+        root: where the tests' paths start, from the folder that pytest ran in; empty where it ran
+            there.
         compared: the names of two states of the baselines, where rows tell what became of them
             from the one to the other; None for a run that measured models.
     """
@@ -67,6 +69,7 @@ class Run:
     unfinished: int = 0
     exit_status: int = 0
     options: tuple[str, ...] = ()
+    root: str = ""
     compared: tuple[str, str] | None = None
 
     def of(self, model: Model) -> list[Row]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _RUN = {
     "gate": one_of(*Gate), "exit_status": COUNT, "unfinished": COUNT, "options": TEXTS,
-    "compared": or_null(TEXTS), "models": LIST, "failed": LIST, "tests": LIST,
+    "root": TEXT, "compared": or_null(TEXTS), "models": LIST, "failed": LIST, "tests": LIST,
     "summary": OBJECT,
 }  # fmt: skip
 _MODEL = {"alias": TEXT, "source": TEXT, "owners": TEXTS, "declared": FLAG, "options": TEXTS}
@@ -133,6 +133,7 @@ def _run(document: Mapping[str, Any], where: Path) -> Run:
         unfinished=document["unfinished"],
         exit_status=document["exit_status"],
         options=tuple(document["options"]),
+        root=document["root"],
         compared=None if compared is None else (compared[0], compared[1]),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,6 +44,16 @@ class Summary:
     false_alarms: float | None
     silent: int
     incomplete: int
+
+    @property
+    def alarms(self) -> str:
+        """How many false alarms to expect, in words; empty where that isn't known."""
+        if self.false_alarms is not None:
+            # Rounded up, so that "at most" stays true.
+            most = math.ceil(100 * self.false_alarms) / 100
+            own = f" ({self.by_own} with own tolerances left out)" if self.by_own else ""
+            return f"at most {most:.2f}{own}"
+        return "unknown (own tolerances)" if self.by_own and not self.by_default else ""
 
 
 def summarise_run(run: Run) -> Summary:

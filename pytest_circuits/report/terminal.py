@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.heads_table import heads_lines
@@ -160,7 +159,7 @@ def _total(run: Run, width: int) -> Iterator[Line]:
     parts = [
         Part(_changed(summary) if run.compared is not None else _counted(summary)),
         *([Part(_silent(summary.silent), "red")] if summary.silent else []),
-        *map(Part, _alarms(summary)),
+        *([Part(f"false alarms to expect: {summary.alarms}")] if summary.alarms else []),
     ]
     first, *others = parts
     together = Line((first, *(p for part in others for p in (Part("; "), part))))
@@ -193,14 +192,3 @@ def _incomplete(run: Run, width: int) -> Iterator[Line]:
     if run.unfinished:
         text = f"incomplete: {run.unfinished} circuit test(s) did not run to a verdict"
         yield from folded(text, width, "red")
-
-
-def _alarms(summary: Summary) -> Iterator[str]:
-    expect = "false alarms to expect"
-    if summary.false_alarms is not None:
-        # Rounded up, so that "at most" stays true.
-        most = math.ceil(100 * summary.false_alarms) / 100
-        own = f" ({summary.by_own} with own tolerances left out)" if summary.by_own else ""
-        yield f"{expect}: at most {most:.2f}{own}"
-    elif summary.by_own and not summary.by_default:
-        yield f"{expect}: unknown (own tolerances)"

@@ -1,19 +1,14 @@
 """docs/ci.md runs as it stands, from the suite to the merged reports, and names what there is."""
 
 import re
-import shlex
-from pathlib import Path
 
 import pytest
 import yaml
-from circuit_suites import QUIET, copy_of_recall
+from circuit_suites import copy_of_recall
+from docs.pages import ROOT, WIDTH, Terminal, blocks, page, too_wide
 
-from pytest_circuits.cli import main
-
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-WIDTH = 80
+PAGE = page("ci.md")
+BLOCKS = blocks(PAGE)
 
 
 def action(name):
@@ -24,51 +19,6 @@ def first_column(title):
     """The names in the first column of the table whose header begins with that."""
     table = PAGE[PAGE.index(f"\n| {title} |") + 1 :].split("\n\n")[0].splitlines()[2:]
     return [row.split("|")[1].strip().strip("`") for row in table]
-
-
-def commands(block):
-    """Every command of a console block, the exit status it has, and the output that is shown."""
-    found = []
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            typed, _, status = line[2:].partition("    # ")
-            found.append((shlex.split(typed), int(status or 0), []))
-        else:
-            found[-1][2].append(line)
-    return found
-
-
-def shown_in(shown, output):
-    """Whether an output is as shown, where "…" stands for any number of lines."""
-    pattern = "".join("(?:.*\n)*?" if line == "…" else f"{re.escape(line)}\n" for line in shown)
-    return re.fullmatch(pattern, "\n".join([*output, ""]))
-
-
-class Terminal:
-    """A terminal in an empty repository, where a training run has left a checkpoint."""
-
-    def __init__(self, pytester, capsys):
-        self.pytester, self.capsys = pytester, capsys
-        pytester.run("git", "init", "-q", "-b", "main")
-        copy_of_recall(pytester.path / "checkpoint", _writes_less)
-
-    def save(self, text):
-        name = re.match(r"# (\S+)\n", text)[1]
-        path = self.pytester.path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def type(self, program, *arguments):
-        """Run a command, its exit status and the lines of its output."""
-        if program == "pytest":
-            result = self.pytester.runpytest_inprocess(*QUIET, *arguments)
-            return result.ret, result.outlines
-        if program == "pytest-circuits":
-            self.capsys.readouterr()
-            status = main(arguments)
-            return status, self.capsys.readouterr().out.rstrip("\n").splitlines()
-        result = self.pytester.run(program, *arguments)
-        return result.ret, result.outlines
 
 
 def _writes_less(tensors):
@@ -82,21 +32,20 @@ def terminal(pytester, capsys, monkeypatch):
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "me")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "me@localhost")
+    # An empty repository, where a training run has left a checkpoint.
+    pytester.run("git", "init", "-q", "-b", "main")
+    copy_of_recall(pytester.path / "checkpoint", _writes_less)
     return Terminal(pytester, capsys)
 
 
 def test_the_page_runs_from_top_to_bottom(terminal):
-    ran = []
+    ran = 0
     for language, text in BLOCKS:
         if language in {"ini", "python"}:
             terminal.save(text)
         elif language == "console":
-            for command, status, shown in commands(text):
-                ended, output = terminal.type(*command)
-                assert ended == status, (command, output)
-                assert not shown or shown_in(shown, output), (command, output)
-                ran.append(command)
-    assert len(ran) == 14
+            ran += terminal.type_all(text)
+    assert ran == 14
     assert (terminal.pytester.path / "circuits-report/report.html").exists()
 
 
@@ -133,10 +82,7 @@ def test_the_exit_statuses_are_those_that_there_are():
 
 
 def test_no_command_is_too_wide_for_the_output_shown():
-    shown = [
-        line for language, text in BLOCKS if language == "console" for line in text.splitlines()
-    ]
-    assert [line for line in shown if len(line) > WIDTH and not line.startswith("$ ")] == []
+    assert too_wide(PAGE) == []
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)", PAGE) or [""])

@@ -1,0 +1,58 @@
+"""Why and where a test failed, as pytest's report of it tells."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+
+class Failure(NamedTuple):
+    """Why a test failed, in a line, and where in its file; or where it begins."""
+
+    message: str = ""
+    line: int | None = None
+
+
+def failure_of(report: pytest.TestReport, config: pytest.Config) -> Failure:
+    """Why a test failed, and the line in its file that the failure's traceback goes through last.
+
+    A test that fails elsewhere, in a fixture or before it begins, has the line where it begins.
+    """
+    test = os.path.realpath(config.rootpath / report.nodeid.partition("::")[0])
+    file, begins, _ = report.location
+    # A test that a class inherits begins in another file.
+    here = begins is not None and os.path.realpath(config.rootpath / file) == test
+    line = begins + 1 if here and begins is not None else None
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        # Of a test that passed, xdist's reports tell on which worker.
+        return Failure(_last_words(report.longreprtext) if report.failed else "", line)
+    places = [(crash.path, crash.lineno), *_places(report.longrepr)]
+    own = [
+        at for path, at in places if os.path.realpath(config.invocation_params.dir / path) == test
+    ]
+    return Failure(crash.message.partition("\n")[0], int(own[-1]) if own else line)
+
+
+def _places(longrepr: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 — pytest's
+    """Files and lines that a failure's traceback goes through, the innermost last.
+
+    Files are named from the folder that pytest was called in, or in full. Traceback styles that
+    show no code have none of them.
+    """
+    for entry in getattr(getattr(longrepr, "reprtraceback", None), "reprentries", []):
+        place = getattr(entry, "reprfileloc", None)
+        if place is not None:
+            yield place.path, place.lineno
+
+
+def _last_words(text: str) -> str:
+    """The line of a failure without traceback that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]
+    return next(iter(marked or lines[-1:]), "")
