@@ -90,7 +90,7 @@ def test_two_reports_do_not_go_to_the_standard_output(changed, command):
     assert command("diff", "--markdown", "-", "--json", "-") == (
         2,
         [],
-        ["pytest-circuits: only one of markdown, json can go to the standard output"],
+        ["pytest-circuits: only one of markdown, json fits on standard output"],
     )
 
 

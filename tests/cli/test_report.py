@@ -170,7 +170,7 @@ def test_a_report_that_is_not_there_is_said(command, stored):
     ("arguments", "words"),
     [
         (["--budget", "50"], "--budget 50 has no room for a verdict: 200 at least"),
-        (["--markdown", "-", "--json", "-"], "only one report fits on standard output"),
+        (["--markdown", "-", "--json", "-"], "only one of markdown, json fits on standard output"),
         (
             ["--json", "report.json/a.json"],
             "report.json/a.json could not be written: ",

@@ -1,10 +1,12 @@
 """Every example in the README is run, and every command is one that CI runs."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
+from circuit_suites import copy_of_recall
 
 from pytest_circuits import testing
 
@@ -80,6 +82,37 @@ def test_the_commands_on_baselines_run(pytester, monkeypatch, capsys):
     assert "Approve what was measured" in capsys.readouterr().out
 
 
+def writes_less(tensors):
+    """Take two fifths of what L1H0 writes; the others make up for most of it."""
+    tensors["layers.1.attn.o.weight"][:, :16] *= 0.6
+
+
+def test_a_change_is_reviewed_as_shown(pytester, quiet, monkeypatch, capsys):
+    from pytest_circuits.cli import main
+
+    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path, dirs_exist_ok=True)
+    pytester.run("git", "init", "-q", "-b", "main")
+    pytester.run("git", "add", ".")
+    identity = ("-c", "user.name=me", "-c", "user.email=me@localhost")
+    pytester.run("git", *identity, "commit", "-q", "-m", "Approve what was measured")
+    copy_of_recall(pytester.path / "tuned", writes_less)
+    monkeypatch.setenv("PYTEST_CIRCUITS_MODEL", "recall=./tuned")
+    # It has no stdin to answer on.
+    monkeypatch.setattr("sys.stdin", None)
+    typed = [
+        shlex.split(line.partition("#")[0])[1:]
+        for line in block("console", "pytest-circuits review").splitlines()
+    ]
+    first, review, accept, diff = typed
+    assert quiet(*first[1:]).ret == pytest.ExitCode.TESTS_FAILED
+    assert main(review[1:]) == 1
+    assert "pending" in capsys.readouterr().out
+    assert main(accept[1:]) == 0
+    assert quiet("--circuits", "-k", "restored or previous").ret == 0
+    assert main(diff[1:]) == 1
+    assert "changed:" in capsys.readouterr().out
+
+
 def test_the_notebook_example_runs(tmp_path, capsys):
     testing.tiny_checkpoint(tmp_path / "checkpoint")
     code = block("python", "boot_transformers")
@@ -106,8 +139,8 @@ def test_every_option_and_key_is_documented(pytester, quiet):
     result = quiet("--help")
     options = set(re.findall(r"--circuits(?:-[a-z]+)?", result.stdout.str()))
     keys = set(re.findall(r"^  (circuits_[a-z]+)", result.stdout.str(), re.MULTILINE))
-    assert len(options) == 6
-    assert len(keys) == 5
+    assert len(options) == 12
+    assert len(keys) == 9
     assert [name for name in options | keys if f"`{name}" not in README] == []
 
 
