@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ from pytest_circuits.commands.review_arguments import add_accept, add_reject, ad
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: As a shell has it, after Ctrl-C.
-_INTERRUPTED = 130
+#: As a shell has it, after Ctrl-C, and after a reader that has read enough.
+_INTERRUPTED, _CUT_OFF = 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done; 1: something changed, or is left to do; 2: a usage error; 3: a baseline that can't be
     read.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal, or a pipe on Windows, may have no arrow.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     typed, paths = paths_apart(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(typed, argparse.Namespace(after_dashes=paths))
     run: Callable[[argparse.Namespace], int] = options.run
@@ -39,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Who reads has read enough (`| head`), and Python must not try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # What it would have come to is not known, so that it is no success.
+        return _CUT_OFF
     except KeyboardInterrupt:
         # Nothing is half done: files appear whole or not at all.
         return _INTERRUPTED

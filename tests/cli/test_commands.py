@@ -84,3 +84,28 @@ def test_whoever_reads_may_stop_reading():
     command = f"{sys.executable} -m pytest_circuits.cli show {EXAMPLES} | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def show(**options):
+    """``show`` of the quickstart, as a process of its own that has begun."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest_circuits.cli", "show", EXAMPLES / "quickstart"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def test_where_a_character_can_not_be_printed_the_rest_is(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    out, errors = show().communicate()
+    assert b"    L1H0       0.358 ? 0.023" in out
+    assert errors == b""
+
+
+def test_what_nobody_reads_to_its_end_is_no_success():
+    process = show()
+    process.stdout.close()
+    assert process.wait() == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
