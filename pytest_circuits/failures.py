@@ -31,12 +31,24 @@ def failure_of(report: pytest.TestReport, config: pytest.Config) -> Failure:
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         # Of a test that passed, xdist's reports tell on which worker.
-        return Failure(_last_words(report.longreprtext) if report.failed else "", line)
+        return Failure(last_words(report.longreprtext) if report.failed else "", line)
     places = [(crash.path, crash.lineno), *_places(report.longrepr)]
     own = [
         at for path, at in places if os.path.realpath(config.invocation_params.dir / path) == test
     ]
     return Failure(crash.message.partition("\n")[0], int(own[-1]) if own else line)
+
+
+def why_not_passed(report: pytest.TestReport, config: pytest.Config) -> str:
+    """Why a test did not pass, in a line; empty where it did."""
+    if not report.skipped:
+        return failure_of(report, config).message
+    if hasattr(report, "wasxfail"):
+        # What `pytest.xfail` is given stands behind a word.
+        reason = report.wasxfail.removeprefix("reason: ")
+        return f"xfailed: {reason or failure_of(report, config).message}"
+    words = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longreprtext
+    return f"skipped: {words.removeprefix('Skipped: ')}"
 
 
 def _places(longrepr: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 — pytest's
@@ -51,7 +63,7 @@ def _places(longrepr: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 — pyt
             yield place.path, place.lineno
 
 
-def _last_words(text: str) -> str:
+def last_words(text: str) -> str:
     """The line of a failure without traceback that says what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]

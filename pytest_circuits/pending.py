@@ -40,7 +40,8 @@ def leave_pending(item: pytest.Item, state: ItemState, *, passed: bool) -> None:
     if place is None or not (compared or passed):
         return
     findings = tuple(offer() for offer in state.pending)
-    # The gate fails a test by its comparison; anything else fails it after an approval too.
+    # The gate fails a test by its comparison; anything else keeps it from passing after an approval
+    # too, and an update would have approved nothing.
     if state.failure and all(row.passes for row in state.rows if row.verdict != NOT_JUDGED):
         failure = cut(state.failure, _FAILURE_SHOWN)
         findings = tuple(replace(pending, failure=failure) for pending in findings)

@@ -10,6 +10,7 @@ from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.report import render
 from pytest_circuits.report.github import SUMMARY_LIMIT, annotate
 from pytest_circuits.report.markdown import markdown_report
+from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +34,16 @@ class Said(NamedTuple):
 
 
 def write_reports(run: Run, settings: Settings) -> Iterator[Said]:
-    """Write every report that was asked for; gives a line for each."""
+    """Write every report that was asked for; gives a line for each.
+
+    One that can't be rendered is a defect of ours, and no reason to go without the others.
+    """
     for kind, place in settings.reports.items():
-        text = render(kind, run)
+        try:
+            text = render(kind, run)
+        except Exception as error:  # noqa: BLE001 — whatever it is
+            yield Said(_not_made(f"report {place.text}", error), failed=True)
+            continue
         try:
             write_text(place.path, text)
         except OSError as error:
@@ -66,6 +74,12 @@ def write_summary(run: Run) -> Iterator[Said]:
             summary.write(f"{before}{markdown_report(run, room)}".encode())
     except OSError as error:
         yield Said(f"{_SUMMARY} could not be written: {error.strerror}")
+    except Exception as error:  # noqa: BLE001 — as above
+        yield Said(_not_made(f"the summary in {_SUMMARY}", error))
+
+
+def _not_made(what: str, error: Exception) -> str:
+    return plain(f"{what} could not be made: {type(error).__name__}: {error}; please report it")
 
 
 def annotation_lines(run: Run, root: Path) -> list[str]:

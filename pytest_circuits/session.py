@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_circuits.failures import Failure, failure_of
+from pytest_circuits.failures import Failure, failure_of, last_words, why_not_passed
 from pytest_circuits.models import ModelPool, SourceKind, parse_source
 from pytest_circuits.progress import progress_line
 from pytest_circuits.refusals import refusals
@@ -62,6 +62,7 @@ class CircuitsSession:
         self._to_run = False
         self._said: list[Said] = []
         self._failures: dict[str, Failure] = {}
+        self._uncollected: dict[str, str] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
 
@@ -133,6 +134,12 @@ class CircuitsSession:
         """A finding whole, where anything shows it; None elsewhere."""
         return Details.of(name, finding, approved) if self.settings.whole_findings else None
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a module that can't be collected: nobody knows of its circuit tests."""
+        if report.failed:
+            file = report.nodeid.partition("::")[0]
+            self._uncollected.setdefault(file, last_words(report.longreprtext))
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note the tests that can't run as they are written.
 
@@ -194,7 +201,7 @@ class CircuitsSession:
         state = item.stash.get(STATE, ItemState())
         if report.when == "call":
             state.passed = report.passed
-            state.failure = failure_of(report, self._config).message if report.failed else ""
+            state.failure = why_not_passed(report, self._config)
         if report.when == "teardown":
             # Too long for a property; as an attribute xdist carries it all the same.
             whole = [None if row.details is None else row.details.document() for row in state.rows]
@@ -358,7 +365,7 @@ class CircuitsSession:
             ),
             rows=tuple(row for rows in self.rows.values() for row in rows),
             gate=self.settings.gate.value,
-            failed=tuple(self._failed_without_finding()),
+            failed=(*self._failed_without_finding(), *self._failed_modules()),
             unfinished=len(self._selected - self._finished - self._failed),
             exit_status=exit_status,
             options=self.settings.options,
@@ -380,6 +387,10 @@ class CircuitsSession:
             if not self.rows.get(nodeid):
                 failure = self._failures.get(nodeid, Failure())
                 yield FailedTest(nodeid, model_of(nodeid, aliases) or "", *failure)
+
+    def _failed_modules(self) -> Iterator[FailedTest]:
+        for file, message in self._uncollected.items():
+            yield FailedTest(file, "", message)
 
 
 #: What a report carries beside its properties: the findings whole, as JSON.

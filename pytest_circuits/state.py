@@ -41,7 +41,7 @@ class ItemState:
         approve: each writes one finding's baseline, once the test has passed.
         pending: each gives one finding that is left to be decided on.
         passed: whether its call phase passed.
-        failure: why its call phase failed, in a line; empty where it didn't.
+        failure: why its call phase did not pass, in a line; empty where it did.
     """
 
     judged: list[Finding] = field(default_factory=list)

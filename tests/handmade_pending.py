@@ -15,8 +15,13 @@ def place_of(alias="recall", *, test="test_heads", parameters="", module="test_h
     return Location.of(baseline_path(file, alias, file_name(test, parameters)))
 
 
-def left(*found, alias="recall", owners=None, failure="", warning="", nodeid="", **where):
-    """Leave findings of one test as a run would, held against the baselines that are there now."""
+def left(
+    *found, alias="recall", owners=None, failure="", warning="", nodeid="", compared=None, **where
+):
+    """Leave findings of one test as a run would, held against the baselines that are there now.
+
+    The test's module is there afterwards, and empty if it was not there before.
+    """
     place = place_of(alias, **where)
     owners = owners or (alias,)
     test = where.get("test", "test_heads").replace(".", "::")
@@ -33,7 +38,8 @@ def left(*found, alias="recall", owners=None, failure="", warning="", nodeid="",
         )
         fields = {**vars(pending), "failure": failure, "warning": warning}
         findings.append(Pending(**fields))
-    leave(place, PendingTest(nodeid, tuple(findings)), compared=None)
+    leave(place, PendingTest(nodeid, tuple(findings)), compared=compared)
+    (place.folder / f"{place.module}.py").touch()
     return pending_path(place)
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from pytest_circuits.baselines.differing import File, Side
     from pytest_circuits.baselines.names import Location
-    from pytest_circuits.baselines.states import File, Side
     from pytest_circuits.findings import Json
     from pytest_circuits.verdicts import Verdict
 
@@ -81,22 +81,24 @@ class Changed:
 
     Attributes:
         place: where it is now; where it was, if it is gone.
-        was: where it was before, if that was another place.
         old: what was stored of it; None for a new one.
         new: what is stored now; None for one that is gone.
+        was: where it was before, if that was another place.
+        beside: the alias whose baseline, which is ``old``, served for one that is new.
     """
 
     place: Place
     old: Baseline | None
     new: Baseline | None
     was: Place | None = None
+    beside: str = ""
 
     @property
     def moved(self) -> bool:
         """Whether another place is all that is new."""
         if self.was is None or self.old is None or self.new is None:
             return False
-        return _content(self.old) == _content(self.new)
+        return same(self.old, self.new)
 
 
 class Unreadable(NamedTuple):
@@ -167,8 +169,18 @@ def _differing(
 ) -> Iterator[Changed]:
     for name in old | new:
         before, after = old.get(name), new.get(name)
-        if before is None or after is None or _content(before) != _content(after):
+        if before is None or after is None or not same(before, after):
             yield Changed(Place(location, name), before, after)
+
+
+def same(one: Baseline, other: Baseline) -> bool:
+    """Whether two baselines say the same, whatever they are called and were recorded with."""
+    return _content(one) == _content(other)
+
+
+def same_quantity(one: Baseline, other: Baseline) -> bool:
+    """Whether two baselines are of what can be compared."""
+    return _quantity("", one) == _quantity("", other)
 
 
 def _content(baseline: Baseline) -> dict[str, Json]:

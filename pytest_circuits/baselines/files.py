@@ -11,7 +11,7 @@ from pytest_circuits.baselines.migrations import SCHEMA_VERSION
 from pytest_circuits.baselines.names import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from pytest_circuits.findings import Json
@@ -44,17 +44,25 @@ def find(path: Path, owners: Sequence[str], name: str) -> tuple[str, str] | None
     return None
 
 
-def write(path: Path, baselines: Sequence[Baseline]) -> None:
+def write(path: Path, baselines: Sequence[Baseline], *, before: Collection[str] = ()) -> None:
     """Put baselines into a file, leaving its others as they are and in their order.
 
     The file appears whole or not at all; a file that would not change is not touched.
+
+    Args:
+        path: the file.
+        baselines: what to put into it.
+        before: names that those which the file does not hold yet come before; else they are last.
 
     Raises:
         BaselineError: if there is a file that can't be read: nothing is repaired silently.
     """
     entries: dict[str, Json] = {entry["name"]: entry for entry in read_entries(path)}
+    names = list(entries)
+    at = next((place for place, name in enumerate(names) if name in before), len(names))
+    names[at:at] = [baseline.name for baseline in baselines if baseline.name not in entries]
     entries |= {baseline.name: baseline.document() for baseline in baselines}
-    text = dumps({"schema_version": SCHEMA_VERSION, "findings": list(entries.values())})
+    text = dumps({"schema_version": SCHEMA_VERSION, "findings": [entries[name] for name in names]})
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     write_text(path, text)

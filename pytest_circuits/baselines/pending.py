@@ -51,6 +51,23 @@ class HeldAgainst(NamedTuple):
         return cls(owner, f"sha256:{sha256(text.encode()).hexdigest()}")
 
 
+class MeasuredOn(NamedTuple):
+    """What a finding was measured on, as it tells itself.
+
+    Attributes:
+        source: the model's source; empty where the finding doesn't tell.
+        weights: a hash of its weights.
+    """
+
+    source: str
+    weights: str
+
+    @classmethod
+    def of(cls, finding: Finding) -> MeasuredOn:
+        """What that finding was measured on."""
+        return cls(*(str(finding.provenance.get(name, "")) for name in cls._fields))
+
+
 @dataclass(frozen=True)
 class Pending:
     """A finding that differs from its baseline.
@@ -62,7 +79,7 @@ class Pending:
         lines: the verdict's reasons in words, worst first.
         owners: the aliases whose baselines served for it, nearest first; its own is the first.
         held_against: what it was held against; None for a new finding.
-        failure: why its test failed, where the comparison was not why; else empty.
+        failure: why its test did not pass, where the comparison was not why; else empty.
         warning: what to be warned of when it is accepted; else empty.
     """
 
@@ -113,6 +130,11 @@ class Pending:
         """The name that the test gave the finding; empty for the test's first."""
         return self.baseline.name
 
+    @property
+    def measured_on(self) -> MeasuredOn:
+        """What was measured."""
+        return MeasuredOn.of(self.baseline.finding)
+
     def document(self) -> dict[str, Json]:
         """The finding as a JSON document."""
         held = self.held_against
@@ -135,10 +157,13 @@ class PendingTest:
     Attributes:
         test: its node id.
         findings: the findings.
+        order: names of the findings that its file of baselines does not hold yet, in the order it
+            compared them; also of those that are accepted by now.
     """
 
     test: str
     findings: tuple[Pending, ...]
+    order: tuple[str, ...] = ()
 
     def dumps(self) -> str:
         """The file's text."""
@@ -146,6 +171,7 @@ class PendingTest:
             "pending_version": PENDING_VERSION,
             "baseline_version": SCHEMA_VERSION,
             "test": self.test,
+            "order": list(self.order),
             "findings": [pending.document() for pending in self.findings],
         }
         return dumps(document)
@@ -178,6 +204,7 @@ def read_pending(path: Path) -> PendingTest | None:
         return PendingTest(
             _typed(document, "test", str),
             tuple(_pending(entry, path) for entry in _typed(document, "findings", list)),
+            _texts(document, "order"),
         )
     except (KeyError, TypeError, ValueError, BaselineError) as error:
         words = f"{error} is missing" if isinstance(error, KeyError) else str(error)

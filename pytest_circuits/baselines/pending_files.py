@@ -25,7 +25,7 @@ from pytest_circuits.baselines.pending import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 #: Stands where an alias stands in a baseline's path, and is none.
 PENDING = ".pending"
@@ -46,15 +46,25 @@ def pending_path(place: Location) -> Path:
     return place.folder / ROOT / PENDING / place.alias / place.module / f"{place.name}.json"
 
 
-def walk_pending(folder: Path) -> Iterator[Location]:
+def walk_pending(
+    folder: Path, skip: Callable[[Path], bool] = lambda _: False
+) -> Iterator[Location]:
     """Where the baselines of every test lie that has a pending file below a folder, in order.
 
     Hidden folders and virtual environments are left out; symbolic links are not followed.
+
+    Args:
+        folder: where to begin.
+        skip: whether to stay out of a folder besides.
     """
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
         inside = ROOT in here.parts
-        folders[:] = sorted(name for name in folders if _enters(here, name, inside=inside))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if _enters(here, name, inside=inside) and (inside or not skip(here / name))
+        )
         for file in sorted(files):
             path = here / file
             place = _place(path)
@@ -88,8 +98,9 @@ def leave(place: Location, test: PendingTest, *, compared: Collection[str] | Non
     Args:
         place: where its baselines lie.
         test: the findings.
-        compared: names of the findings that this run compared: what was left of others stays. None
-            if it compared all that there are.
+        compared: names of the findings that this run compared: what was left of others stays, but
+            for what was measured on another model than what is left now. None if it compared all
+            that there are.
 
     Raises:
         OSError: if the file can't be written.
@@ -97,13 +108,23 @@ def leave(place: Location, test: PendingTest, *, compared: Collection[str] | Non
     path = pending_path(place)
     if not path.exists() and not test.findings:
         return
-    earlier = None
+    own, earlier = place.alias, None
     if compared is not None:
         # What can't be read is measured anew.
         with contextlib.suppress(PendingError):
             earlier = read_pending(path)
-    stay = tuple(p for p in (earlier.findings if earlier else ()) if p.name not in (compared or ()))
-    _put(place, replace(test, findings=(*test.findings, *stay)))
+    models = {pending.measured_on for pending in test.findings}
+    findings = (
+        *test.findings,
+        *(
+            pending
+            for pending in (earlier.findings if earlier else ())
+            if pending.name not in (compared or ())
+            and (not models or pending.measured_on in models)
+        ),
+    )
+    order = tuple(p.name for p in findings if p.held_against is None or p.held_against.owner != own)
+    _put(place, replace(test, findings=findings, order=order))
 
 
 def drop(place: Location, pending: Pending) -> None:
@@ -122,8 +143,20 @@ def drop(place: Location, pending: Pending) -> None:
     _put(place, replace(test, findings=stay))
 
 
+def forget(place: Location) -> None:
+    """Delete a test's pending file.
+
+    Raises:
+        OSError: if it can't be deleted.
+    """
+    _put(place, PendingTest("", ()))
+
+
 def accept(place: Location, pending: Pending) -> None:
     """Make a pending finding its test's baseline; then it is pending no longer.
+
+    One that the test's file does not hold yet gets the place that an update in that run would have
+    given it, whichever of the test's findings is accepted first.
 
     Raises:
         OutdatedError: if the baseline it was held against is another now.
@@ -137,8 +170,15 @@ def accept(place: Location, pending: Pending) -> None:
         problem = outdated(pending, found)
         if problem:
             raise OutdatedError(problem)
-        write(place.path, [pending.baseline])
+        write(place.path, [pending.baseline], before=_later(place, pending))
     drop(place, pending)
+
+
+def _later(place: Location, pending: Pending) -> tuple[str, ...]:
+    """Names of the findings that a new one comes before."""
+    test = read_pending(pending_path(place))
+    order = test.order if test else ()
+    return order[order.index(pending.name) + 1 :] if pending.name in order else ()
 
 
 def outdated(pending: Pending, found: tuple[str, str] | None) -> str:
@@ -176,7 +216,8 @@ def _put(place: Location, test: PendingTest) -> None:
             write_text(path, test.dumps())
             # Another worker may have tidied up since.
             _ignore(path.parents[2])
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
+            # The latter of a folder that went while it was made.
             if not again:
                 raise
         else:

@@ -10,7 +10,7 @@ from pytest_circuits.baselines.envelope import BaselineError, ForeignFileError, 
 from pytest_circuits.baselines.files import find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -95,6 +95,14 @@ def needless(files: Sequence[Location], collected: Collected) -> Needless:
         if reason:
             found.reasons[location] = reason
     return found
+
+
+def vanished(pending: Iterable[Location], collected: Collected) -> Iterator[tuple[Location, str]]:
+    """Those of the tests with pending findings that are there no longer, and why."""
+    for location in pending:
+        reason = None if collected.unknown(location) else _orphaned(location, collected)
+        if reason:
+            yield location, reason
 
 
 def _orphaned(location: Location, collected: Collected) -> str | None:

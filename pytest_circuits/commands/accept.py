@@ -61,7 +61,7 @@ def _decide(keys: Sequence[str], folder: Path, *, everything: bool, accepts: boo
             continue
         left -= 1
         say(f"{'accepted' if accepts else 'rejected'} {entry.key}")
-        for caution in cautions(entry.pending) if accepts else ():
+        for caution in cautions(entry) if accepts else ():
             say(wrapped(caution, "  "))
     return ended(left, found.problems, of_file=of_file, hint=_REVIEW)
 

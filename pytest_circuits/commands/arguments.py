@@ -87,7 +87,8 @@ def add_diff(commands: Commands) -> None:
         one is that against the working tree; A..B, and A...B for what B did since it
         left A. Without a path all of the repository is looked at, from any folder.
         What is there now is held against what was, with the tolerance it had then:
-        a wider one excuses nothing, and is told of.
+        a wider one excuses nothing, and is told of. A model's first baseline of its
+        own is held against its parent's, which served before.
 
         example:
           pytest-circuits diff main
@@ -97,8 +98,8 @@ def add_diff(commands: Commands) -> None:
         exit status:
           0  no changes
           1  findings changed
-          2  usage error: no git, no repository, no such revision
-          3  a baseline can't be read; the others are told of
+          2  usage error: no git, no repository, no such revision or path
+          3  a baseline can't be read, or is a symbolic link; the others are told of
         """,
         _diff,
     )
@@ -176,7 +177,8 @@ def add_prune(commands: Commands) -> None:
         stored place), conventions, prompts and tolerance. pytest collects the tests
         as `pytest --circuits` would, all of them, whatever the suite's addopts select.
         Left alone are the files of a module in which it finds no test, or one with an
-        empty set of parameters, and files that are no baselines.
+        empty set of parameters, and files that are no baselines. What is pending of a
+        test that no declared model has any more is listed, and deleted, too.
 
         example:
           pytest-circuits prune tests/circuits
@@ -186,7 +188,7 @@ def add_prune(commands: Commands) -> None:
           0  nothing to delete, or deleted
           1  files were listed, and nothing was deleted
           2  usage error, or the tests can't all be collected: nothing was deleted
-          3  a baseline can't be read, and stays, or can't be deleted
+          3  a baseline or pending file can't be read, and stays, or can't be deleted
         """,
         _prune,
     )

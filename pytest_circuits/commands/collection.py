@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_circuits.baselines import Location, walk
+from pytest_circuits.baselines.pending_files import walk_pending
 from pytest_circuits.baselines.pruning import Collected
 from pytest_circuits.settings import read_settings
 from pytest_circuits.snapshots import baseline_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_circuits.settings import Settings
 
@@ -55,11 +56,13 @@ class Suite:
 
     Attributes:
         files: its baseline files, in order.
+        pending: where the baselines lie of those of its tests that have pending files, in order.
         collected: its tests.
         apart: folders below it that are suites of their own, with other models.
     """
 
     files: Sequence[Location]
+    pending: Sequence[Location]
     collected: Collected
     apart: Sequence[Path]
 
@@ -168,7 +171,8 @@ class _Collector:
         apart: list[Path] = []
         # What was named may overlap, as in `testpaths = . sub`.
         self.suite = Suite(
-            files=list(dict.fromkeys(self._files(session.config, apart))),
+            files=list(dict.fromkeys(self._files(session.config, apart, walk))),
+            pending=list(dict.fromkeys(self._files(session.config, apart, walk_pending))),
             collected=Collected(
                 circuits={(at.folder, at.module, at.name) for at in locations if at},
                 modules={_module(item) for item in items},
@@ -178,7 +182,12 @@ class _Collector:
             apart=list(dict.fromkeys(apart)),
         )
 
-    def _files(self, config: pytest.Config, apart: list[Path]) -> Iterator[Location]:
+    def _files(
+        self,
+        config: pytest.Config,
+        apart: list[Path],
+        walked: Callable[[Path, Callable[[Path], bool]], Iterator[Location]],
+    ) -> Iterator[Location]:
         def skip(folder: Path) -> bool:
             if config.hook.pytest_ignore_collect(collection_path=folder, config=config):
                 return True
@@ -190,7 +199,7 @@ class _Collector:
         arguments = config.args if self._path is None else [str(self._path)]
         for argument in arguments:
             folder = Path(config.invocation_params.dir, argument).resolve()
-            yield from walk(folder, skip)
+            yield from walked(folder, skip)
 
 
 def _module(item: pytest.Item) -> tuple[Path, str]:

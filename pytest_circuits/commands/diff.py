@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.changes import changes
+from pytest_circuits.baselines.differing import differing
 from pytest_circuits.baselines.git import GitError, Repository
-from pytest_circuits.baselines.states import differing, states
+from pytest_circuits.baselines.states import states
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_PENDING,
@@ -20,6 +21,7 @@ from pytest_circuits.commands.console import (
     say,
     width,
 )
+from pytest_circuits.commands.diff_parents import with_parents
 from pytest_circuits.commands.diff_rows import run_of
 from pytest_circuits.commands.outputs import too_many, write_outputs
 from pytest_circuits.report import render, terminal_lines
@@ -50,9 +52,14 @@ def diff(revisions: Sequence[str], paths: Sequence[str], reports: Mapping[str, s
     if problem:
         return refuse(problem)
     try:
-        repository = Repository(Path.cwd())
+        folder = Path.cwd()
+    except FileNotFoundError:
+        return refuse("the working directory is not there any more.\nGo to one that is: cd …")
+    try:
+        repository = Repository(folder)
         before, after = states(repository, revisions)
         found = changes(differing(repository, before, after, paths))
+        found.findings = with_parents(repository, before, after, found.findings)
     except GitError as error:
         return refuse(str(error))
     run = run_of(found, repository.top, (before.name, after.name))

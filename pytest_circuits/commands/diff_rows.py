@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.changes import DELETED, UNREADABLE, change
+from pytest_circuits.baselines.changes import DELETED, UNREADABLE, change, same
 from pytest_circuits.baselines.nodeids import nodeid_of
-from pytest_circuits.commands.diff_words import drift, own_terms, terms, terms_words, was_words
+from pytest_circuits.commands.diff_terms import own_terms, terms, terms_words
+from pytest_circuits.commands.diff_words import drift, others, was_words
 from pytest_circuits.report import Details, Model, Row, Run
 from pytest_circuits.report.reading import LOOSENED, RENAMED, TIGHTENED
 from pytest_circuits.verdicts import Gate, Kind, passes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.baselines.changes import Change, Changed, Changes, Unreadable
+    from pytest_circuits.verdicts import Verdict
 
 
 def run_of(changes: Changes, top: Path, compared: tuple[str, str]) -> Run:
@@ -60,7 +63,7 @@ def _row(each: Changed, top: Path) -> Row:
         shown.finding,
         became.verdict,
         name=each.place.name,
-        owner=_text(alias),
+        owner=_text(each.beside or alias),
         passes=passes(became.verdict.kind, Gate.REGRESSION, in_ci=False),
         written=False,
         details=Details(shown, each.old),
@@ -88,21 +91,35 @@ def _told(each: Changed, became: Change, top: Path) -> tuple[str, str]:
         held = [terms_words(changed, *origins)]
     elif origins[0] != origins[1]:
         held = [f"tolerance's origin {origins[0]} → {origins[1]}"]
-    if became.kind != Kind.PRESERVED:
-        return became.kind, "; ".join([became.words, *held, *was])
     kind = became.kind
-    if changed:
-        kind = LOOSENED if changed[0].looser else TIGHTENED
-    drifted = [drift(each.old, each.new, became.verdict)] if _moved(each.old, each.new) else []
-    return kind, "; ".join([*held, *drifted, *was])
+    if kind == Kind.PRESERVED:
+        said = [*held, *_drifted(each.old, each.new, became.verdict, told=bool(changed))]
+        if changed:
+            kind = {True: LOOSENED, False: TIGHTENED, None: kind}[changed[0].looser]
+    else:
+        said = [became.words, *held]
+    if each.beside:
+        return _beside(each.beside, kind, became.words, "; ".join(said))
+    return kind, "; ".join([*said, *was])
 
 
-def _moved(old: Baseline, new: Baseline) -> bool:
-    """Whether anything but the tolerance differs."""
-    one, other = (
-        {**each.document(), "name": "", "recorded_with": {}, "tolerance": {}} for each in (old, new)
-    )
-    return one != other
+def _beside(alias: str, kind: str, summary: str, said: str) -> tuple[str, str]:
+    """The same of a new finding that is held against another model's baseline, which served."""
+    beside = f"beside {_text(alias)}'s: {said or 'the same'}"
+    if kind in (Kind.PRESERVED, TIGHTENED):
+        return Kind.NEW, f"{summary}; {beside}"
+    return kind, f"new {beside}"
+
+
+def _drifted(old: Baseline, new: Baseline, verdict: Verdict, *, told: bool) -> Iterator[str]:
+    """What there is to say of a preserved finding but its terms, of which some may be told."""
+    if same(*(replace(each, tolerance=old.tolerance) for each in (old, new))):
+        return
+    moved = drift(old, new, verdict)
+    if moved:
+        yield moved
+    elif not told:
+        yield others(old, new)
 
 
 def _unreadable(each: Unreadable, top: Path, compared: tuple[str, str]) -> Row:

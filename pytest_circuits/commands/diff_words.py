@@ -1,4 +1,4 @@
-"""What a diff says of a finding beside its verdict: drift, what it is held to, where it was."""
+"""What a diff says of a finding beside its verdict: drift, what else differs, where it was."""
 
 from __future__ import annotations
 
@@ -8,106 +8,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_circuits.baselines.nodeids import nodeid_of
-from pytest_circuits.verdicts import default_tolerance, readable
+from pytest_circuits.verdicts import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.baselines.changes import Place
     from pytest_circuits.findings import Finding
-    from pytest_circuits.verdicts import Allowance, Tolerance, Verdict
+    from pytest_circuits.verdicts import Verdict
 
-#: Changes of what a finding is held to that are told one by one.
-_TOLD = 3
 #: Decimals that numbers have, and the most that files have.
 _DIGITS, _MOST_DIGITS = 2, 4
-
-
-class Terms(NamedTuple):
-    """One change of what a finding is held to.
-
-    Attributes:
-        words: what changed.
-        looser: whether more passes now.
-    """
-
-    words: str
-    looser: bool
-
-
-def terms(old: Baseline, new: Baseline) -> list[Terms]:
-    """What later findings are held to that is other than before, looser terms first."""
-    changed = [*_tolerances(old.tolerance, new.tolerance), *_judged(old.finding, new.finding)]
-    return sorted(changed, key=lambda each: not each.looser)
-
-
-def own_terms(new: Baseline) -> list[Terms]:
-    """What a new finding is held to that is other than the default."""
-    return list(_tolerances(default_tolerance(new.finding), new.tolerance))
-
-
-def terms_words(changed: Sequence[Terms], old: str, new: str) -> str:
-    """Changed terms in words, with where the tolerances come from.
-
-    Args:
-        changed: at least one.
-        old: the origin of the tolerances before.
-        new: and now.
-    """
-    shown = [each.words for each in changed[:_TOLD]]
-    more = f" +{len(changed) - _TOLD}" if len(changed) > _TOLD else ""
-    origin = f"origin: {new}" if old == new else f"{old} → {new}"
-    return f"{', '.join(shown)}{more} ({origin})"
-
-
-def _tolerances(old: Tolerance, new: Tolerance) -> Iterator[Terms]:
-    both = [name for name in old.behaviours if name in new.behaviours]
-    pairs = {
-        "a value": (old.value, new.value),
-        "the whole": (old.role, new.role),
-        **{readable(name): (old.behaviours[name], new.behaviours[name]) for name in both},
-        "the canary": (old.canary, new.canary),
-    }
-    for name, (before, after) in pairs.items():
-        if before != after:
-            wider = after.floor > before.floor or after.share > before.share
-            yield Terms(f"tolerance of {name} {_allowances(before, after)}", wider)
-    if old.top != new.top:
-        words = f"tolerance beside the strongest {_share(old.top)} → {_share(new.top)}"
-        yield Terms(words, new.top > old.top)
-
-
-def _allowances(old: Allowance, new: Allowance) -> str:
-    if old.share == new.share:
-        return f"{old.floor:g} → {new.floor:g}"
-    if old.floor == new.floor:
-        return f"{_share(old.share)} → {_share(new.share)} of it"
-    return f"{old.floor:g} or {_share(old.share)} → {new.floor:g} or {_share(new.share)}"
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _judged(old: Finding, new: Finding) -> Iterator[Terms]:
-    """What is counted at all: which heads have the role, which behaviours are held."""
-    if old.role is not None and new.role is not None and old.role != new.role:
-        before, after = old.role.threshold, new.role.threshold
-        yield Terms(f"{new.role.name} need {before:g} → {after:g}", after > before)
-    after_by_name = {behaviour.name: behaviour for behaviour in new.companion}
-    for before_it in old.companion:
-        after_it = after_by_name.get(before_it.name)
-        if after_it is None:
-            continue  # which is more than a change of terms, and has a verdict
-        name = readable(before_it.name)
-        if before_it.judged != after_it.judged:
-            words = "is judged" if after_it.judged else "is not judged any more"
-            yield Terms(f"{name} {words}", before_it.judged)
-        if before_it.vital != after_it.vital:
-            words = "is vital" if after_it.vital else "is not vital any more"
-            yield Terms(f"{name} {words}", before_it.vital)
+#: What no verdict rests on: it says how sure the numbers are, or what they are called. That
+#: something can be told from nothing is told as terms are.
+_NOT_JUDGED = ("quantity", "samples", "clusters", "errors")
+_NOT_JUDGED_OF_BEHAVIOURS = ("error", "clusters", "interval", "profile")
 
 
 class _Drift(NamedTuple):
@@ -128,12 +45,13 @@ class _Drift(NamedTuple):
 def drift(old: Baseline, new: Baseline, verdict: Verdict) -> str:
     """How far a preserved finding drifted: the number that took most of its tolerance.
 
-    Drift that is approved again and again adds up, and no single verdict tells of it.
+    Drift that is approved again and again adds up, and no single verdict tells of it. Empty where
+    no number moved that is judged.
     """
     moved = [each for each in _drifts(old, new, verdict) if each.after != each.before]
     moved = [each for each in moved if math.isfinite(each.after - each.before)]
     if not moved:
-        return f"nothing that is judged: {', '.join(_fields(old, new)) or 'only its place'}"
+        return ""
     most = max(moved, key=lambda each: each.share)
     taken = max(1, round(100 * most.share)) if math.isfinite(most.share) else "more than 100"
     return f"{most.name} {_move(most.before, most.after)}, {taken} % of its tolerance"
@@ -141,8 +59,8 @@ def drift(old: Baseline, new: Baseline, verdict: Verdict) -> str:
 
 def _drifts(old: Baseline, new: Baseline, verdict: Verdict) -> Iterator[_Drift]:
     approved, found = old.finding, new.finding
+    before = 0.0 if approved.axes else float(approved.values)
     if not approved.axes:
-        before = float(approved.values)
         allowed = old.tolerance.value.of(before)
         yield _Drift(approved.quantity, before, float(found.values), allowed)
     elif not (approved.undefined or found.undefined):
@@ -151,6 +69,13 @@ def _drifts(old: Baseline, new: Baseline, verdict: Verdict) -> Iterator[_Drift]:
     movements = [each for each in verdict.companion if each.name in judged]
     for each in (*movements, *([verdict.canary] if verdict.canary else [])):
         yield _Drift(readable(each.name), each.before, each.after, each.tolerance)
+    tolerance = old.tolerance.among(approved).value
+    values = {str(head): value for head, value in approved.members().items()}
+    for name, value in values.items() if approved.axes else [(approved.measure, before)]:
+        if name in approved.nulls and name in found.nulls:
+            null, now = approved.nulls[name].mean, found.nulls[name].mean
+            told = f"null of {name}" if approved.axes else "its null"
+            yield _Drift(told, null, now, tolerance.of(value))
 
 
 def _cells(old: Baseline, found: Finding) -> Iterator[_Drift]:
@@ -177,12 +102,58 @@ def _move(before: float, after: float) -> str:
     return f"{one}→{other}"
 
 
-def _fields(old: Baseline, new: Baseline) -> list[str]:
-    """The parts of two baselines that differ."""
+def others(old: Baseline, new: Baseline) -> str:
+    """What else differs in a preserved finding, where neither a number nor its terms do.
+
+    Only of what is known to be none of judging's business this says so.
+    """
+    judged: list[str] = []
+    not_judged: list[str] = []
+    for name, is_judged in _fields(old, new):
+        (judged if is_judged else not_judged).append(name)
+    if judged:
+        return f"other {', '.join([*judged, *not_judged])}"
+    return f"nothing that is judged: {', '.join(not_judged) or 'only its place'}"
+
+
+def _fields(old: Baseline, new: Baseline) -> Iterator[tuple[str, bool]]:
+    """The parts of two baselines that differ, each with whether it is judged, for all we know."""
     before, after = old.document(), new.document()
     left_out = ("name", "recorded_with", "tolerance")
-    names = [name for name in before | after if name not in left_out]
-    return [readable(name) for name in names if before.get(name) != after.get(name)]
+    differing = [name for name in before | after if before.get(name) != after.get(name)]
+    for name in (name for name in differing if name not in left_out):
+        if name == "companion":
+            yield from _of_behaviours(old.finding, new.finding)
+        elif name == "values":
+            yield _most_changed(old.finding, new.finding)
+        elif name == "profiles":
+            yield name, old.finding.role is not None  # by which heads that moved are found
+        elif name == "prompts":
+            yield "prompts' ids", False  # whose hash would make it another quantity
+        else:
+            yield readable(name), name not in _NOT_JUDGED
+
+
+def _of_behaviours(old: Finding, new: Finding) -> Iterator[tuple[str, bool]]:
+    before, after = ({b.name: vars(b) for b in each.companion} for each in (old, new))
+    for name in [name for name in before if name in after]:
+        held = old.behaviour(name).held
+        for field, value in before[name].items():
+            if not np.array_equal(value, after[name][field], equal_nan=field == "error"):
+                judged = held if field == "value" else field not in _NOT_JUDGED_OF_BEHAVIOURS
+                yield f"{field} of {readable(name)}", judged
+    if list(before) != list(after):
+        yield "behaviours", True
+
+
+def _most_changed(old: Finding, new: Finding) -> tuple[str, bool]:
+    """Of values that no drift tells of: the one that moved furthest, of those without the role."""
+    if old.undefined or new.undefined:
+        return "values", False
+    moved = abs(new.values - old.values)
+    cell = tuple(map(int, np.unravel_index(moved.argmax(), moved.shape)))
+    move = _move(float(old.values[cell]), float(new.values[cell]))
+    return f"values outside the role: {new.cell_name(cell)} {move}", True
 
 
 def was_words(place: Place, was: Place, top: Path) -> str:

@@ -129,13 +129,16 @@ def decide(entry: Entry, *, accepts: bool) -> Problem | None:
     return None
 
 
-def cautions(pending: Pending) -> list[str]:
+def cautions(entry: Entry) -> list[str]:
     """What somebody should know who accepts a finding."""
+    place, pending = entry.place, entry.pending
+    test = f"{place.module}.py"
     failure = (
-        f"its test fails for another reason too, which accepting it does not change: "
+        f"something else kept its test from passing, which accepting it does not change: "
         f"{plain(pending.failure)}"
     )
     return [
+        *([] if (place.folder / test).exists() else [f"there is no {plain(test)} any more"]),
         *([failure] if pending.failure else []),
         *([plain(pending.warning)] if pending.warning else []),
     ]

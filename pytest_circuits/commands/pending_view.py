@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines import Baseline, BaselineError, find, loads
+from pytest_circuits.baselines.pending import MeasuredOn
 from pytest_circuits.baselines.pending_files import outdated
-from pytest_circuits.commands.console import say, width, wrapped
+from pytest_circuits.commands.console import cut, say, width, wrapped
 from pytest_circuits.commands.pending_entries import cautions
 from pytest_circuits.report import Details, Row
 from pytest_circuits.report.heads_table import numbers_lines
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_circuits.commands.pending_entries import Entry
 
 _INDENT = "  "
+#: Digits of a hash that are shown.
+_DIGITS = 8
 
 
 def show_entry(entry: Entry, number: int, of: int) -> None:
@@ -35,7 +38,7 @@ def show_entry(entry: Entry, number: int, of: int) -> None:
         say("")
         for shown in numbers_lines(_row(entry, approved), width()):
             say(shown.text)
-    notes = list(_notes(entry, problem))
+    notes = list(_notes(entry, approved, problem))
     if notes:
         say("")
     for note in notes:
@@ -75,8 +78,13 @@ def _row(entry: Entry, approved: Baseline | None) -> Row:
     )
 
 
-def _notes(entry: Entry, problem: str) -> Iterator[str]:
+def _notes(entry: Entry, approved: Baseline | None, problem: str) -> Iterator[str]:
     pending, held = entry.pending, entry.pending.held_against
+    now = pending.measured_on
+    before = MeasuredOn("", "") if approved is None else MeasuredOn.of(approved.finding)
+    if now.source and now != before:
+        other = f", and the baseline on {_model(before)}" if before.source else ""
+        yield f"measured on {_model(now)}{other}"
     if problem:
         yield f"it can't be accepted: {plain(problem)}"
     elif held is not None and held.owner != entry.place.alias:
@@ -84,4 +92,11 @@ def _notes(entry: Entry, problem: str) -> Iterator[str]:
             f"held against the baseline of {plain(held.owner)}: accepting it gives "
             f"{plain(entry.place.alias)} one of its own"
         )
-    yield from cautions(pending)
+    yield from cautions(entry)
+
+
+def _model(measured_on: MeasuredOn) -> str:
+    """A model's source with the beginning of its weights' hash."""
+    kind, colon, digest = plain(measured_on.weights).rpartition(":")
+    weights = f"{kind}{colon}{cut(digest, _DIGITS + 1)}"
+    return plain(measured_on.source) + (f" ({weights})" if digest else "")

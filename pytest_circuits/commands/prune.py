@@ -1,4 +1,4 @@
-"""``pytest-circuits prune``: the baseline files that nobody needs."""
+"""``pytest-circuits prune``: the baseline and pending files that nobody needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines import delete
-from pytest_circuits.baselines.pruning import needless
+from pytest_circuits.baselines.pending import PendingError, read_pending
+from pytest_circuits.baselines.pending_files import forget, pending_path
+from pytest_circuits.baselines.pruning import needless, vanished
 from pytest_circuits.commands.collection import CollectionError, collect
 from pytest_circuits.commands.console import (
     EXIT_OK,
@@ -21,7 +23,7 @@ from pytest_circuits.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_circuits.baselines import Location
@@ -41,31 +43,58 @@ def prune(path: Path | None, *, yes: bool) -> int:
     for location, reason in found.reasons.items():
         say(str(shown(location.path)))
         say(wrapped(reason, "  "))
+    pending, unreadable = _pending_of_nobody(suite)
+    for location, reason in pending.items():
+        say(str(shown(pending_path(location))))
+        say(wrapped(f"pending, and {reason}", "  "))
     for line in _left_alone(suite, found.foreign):
         say(wrapped(f"left alone: {line}", ""))
-    failures = list(_delete(found.reasons)) if yes else []
-    problems = [*map(str, found.errors), *failures]
+    failures = list(_delete(found.reasons, delete, lambda at: at.path)) if yes else []
+    of_pending = list(_delete(pending, forget, pending_path)) if yes else []
+    problems = [*map(str, found.errors), *unreadable, *failures, *of_pending]
     for problem in problems:
         complain(problem)
     number, files = len(found.reasons), len(suite.files)
-    if not number:
+    counted = [
+        *([f"{_files(number - len(failures))} of {files}"] if number else []),
+        *([_files(len(pending) - len(of_pending), "pending file")] if pending else []),
+    ]
+    if not counted:
         say(f"nothing to prune among {_files(files)}")
     elif yes:
-        say(f"deleted {_files(number - len(failures))} of {files}")
+        say(f"deleted {' and '.join(counted)}")
     else:
-        say(f"{_files(number)} of {files} can be deleted: add --yes")
+        say(f"{' and '.join(counted)} can be deleted: add --yes")
     if problems:
         return EXIT_UNREADABLE
-    return EXIT_PENDING if number and not yes else EXIT_OK
+    return EXIT_PENDING if counted and not yes else EXIT_OK
 
 
-def _delete(locations: Iterable[Location]) -> Iterator[str]:
+def _pending_of_nobody(suite: Suite) -> tuple[dict[Location, str], list[str]]:
+    """The tests with pending files that are gone, and why; and what is wrong with other files."""
+    found: dict[Location, str] = {}
+    problems: list[str] = []
+    for location, reason in vanished(suite.pending, suite.collected):
+        try:
+            read_pending(pending_path(location))
+        except PendingError as error:
+            problems.append(str(error))
+        else:
+            found[location] = reason
+    return found, problems
+
+
+def _delete(
+    locations: Iterable[Location],
+    delete_one: Callable[[Location], None],
+    path_of: Callable[[Location], Path],
+) -> Iterator[str]:
     """Delete files; gives what went wrong."""
     for location in locations:
         try:
-            delete(location)
+            delete_one(location)
         except OSError as error:
-            yield f"{location.path}: can't be deleted ({error.strerror})."
+            yield f"{path_of(location)}: can't be deleted ({error.strerror})."
 
 
 def _left_alone(suite: Suite, foreign: Sequence[Location]) -> Iterator[str]:
@@ -84,5 +113,5 @@ def _left_alone(suite: Suite, foreign: Sequence[Location]) -> Iterator[str]:
         yield f"{shown(folder)}, a suite of its own"
 
 
-def _files(number: int) -> str:
-    return f"{number} file{'' if number == 1 else 's'}"
+def _files(number: int, what: str = "file") -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

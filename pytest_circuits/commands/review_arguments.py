@@ -22,8 +22,9 @@ def add_review(commands: Commands) -> None:
         """
         Shows each pending finding, worst first: the verdict in words, the numbers of
         the baseline and those measured now. Accepting one makes the baseline that
-        --snapshot-update would have written in that run. Answers can be piped, a
-        line each.
+        --snapshot-update would have written in that run; where it would have written
+        none, as the test did not pass for another reason than this finding, that is
+        said. Answers can be piped, a line each.
 
         example:
           pytest-circuits review

@@ -64,7 +64,8 @@ class Grid:
             )
             places = sorted(told)
         name = "head" if down == ["layer", "head"] else ", ".join(down)
-        rows = tuple(_row_name(found, place) for place in places)
+        names = [tick_text(found, axis) for axis in down]
+        rows = tuple(_row_name(found, place, names) for place in places)
         return cls(printable(name), printable(across), rows, columns, tuple(places), note)
 
     def take(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -87,11 +88,7 @@ def _foremost(comparison: Comparison, places: Sequence[tuple[int, ...]]) -> list
     return sorted(places, key=weight, reverse=True)[:_MOST_ROWS]
 
 
-def _row_name(finding: Finding, place: tuple[int, ...]) -> str:
-    if len(place) == 1:
-        return tick_text(finding, finding.axes[0])[place[0]]
+def _row_name(finding: Finding, place: tuple[int, ...], names: Sequence[Sequence[str]]) -> str:
     if finding.axes[:2] == ("layer", "head") and len(place) == 2:  # noqa: PLR2004 — layer, head
         return str(Head(*place))
-    return ", ".join(
-        tick_text(finding, axis)[index] for axis, index in zip(finding.axes, place, strict=False)
-    )
+    return ", ".join(named[index] for named, index in zip(names, place, strict=True))

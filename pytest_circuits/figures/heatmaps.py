@@ -25,11 +25,10 @@ from pytest_circuits.figures.style import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import plotly.graph_objects as go
-
     from pytest_circuits.figures.arrangement import Spot
     from pytest_circuits.figures.comparison import Comparison
     from pytest_circuits.figures.panels import Panel
+    from pytest_circuits.figures.style import Drawing
 
 #: Names, and plain numbers, that one axis has room for.
 _MOST_NAMES, _MOST_NUMBERS = 40, 12
@@ -37,7 +36,7 @@ _MOST_NAMES, _MOST_NUMBERS = 40, 12
 _LONG = 4
 
 
-def heat_maps(comparison: Comparison, *, stacked: bool = False) -> go.Figure:
+def heat_maps(comparison: Comparison, *, stacked: bool = False) -> Drawing:
     """Maps of baseline, candidate and difference; what can't be compared has no difference.
 
     Baseline and candidate share one range of colours. Cells that have the role are outlined;
@@ -77,8 +76,11 @@ def _traces(panel: Panel, number: int, comparison: Comparison) -> Iterator[dict[
         "type": "heatmap",
         "name": panel.title,
         "z": numbers(panel.values),
-        "customdata": panel.cells,
-        "hovertemplate": panel.hover,
+        **(
+            {"customdata": panel.cells, "hovertemplate": panel.hover}
+            if panel.hover
+            else {"hoverinfo": "skip"}
+        ),
         "coloraxis": panel.scale,
         "xgap": 1,
         "ygap": 1,
@@ -146,15 +148,17 @@ def _words(panel: Panel, spot: Spot, number: int) -> Iterator[dict[str, Any]]:
 
 
 def _outlines(panel: Panel, number: int, *, explained: bool) -> Iterator[dict[str, Any]]:
-    for place, (row, column) in enumerate(panel.outlined):
-        yield {
-            "type": "rect",
-            "xref": f"x{suffix(number)}",
-            "yref": f"y{suffix(number)}",
-            "x0": column - 0.5,
-            "x1": column + 0.5,
-            "y0": row - 0.5,
-            "y1": row + 0.5,
-            "line": {"color": INK, "width": 2},
-            **({"showlegend": True, "name": "in the role"} if explained and not place else {}),
-        }
+    """The outlines of a panel's cells as one shape: roles can have hundreds of heads."""
+    if not panel.outlined:
+        return
+    yield {
+        "type": "path",
+        "xref": f"x{suffix(number)}",
+        "yref": f"y{suffix(number)}",
+        "path": "".join(
+            f"M{column - 0.5},{row - 0.5}H{column + 0.5}V{row + 0.5}H{column - 0.5}Z"
+            for row, column in panel.outlined
+        ),
+        "line": {"color": INK, "width": 2},
+        **({"showlegend": True, "name": "in the role"} if explained else {}),
+    }

@@ -25,7 +25,7 @@ def cell_hover(comparison: Comparison) -> str:
             "difference: %{customdata[4]} (%{customdata[6]} tolerances) %{customdata[8]}",
             "tolerance: %{customdata[5]}",
         ]
-    if found.role is not None:
+    if comparison.role is not None:
         lines.append("%{customdata[7]}")
     return "<br>".join(lines) + "<extra></extra>"
 

@@ -14,9 +14,8 @@ from pytest_circuits.figures.style import AFTER, BEFORE, MUTED, axis, figure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import plotly.graph_objects as go
-
     from pytest_circuits.figures.comparison import Comparison
+    from pytest_circuits.figures.style import Drawing
 
 #: Names of cells that one axis has room for.
 _MOST_TICKS = 64
@@ -24,7 +23,7 @@ _MOST_TICKS = 64
 _HALF = 0.36
 
 
-def values_along(comparison: Comparison) -> go.Figure:
+def values_along(comparison: Comparison) -> Drawing:
     """A finding with one axis: the baseline's values open, the candidate's filled.
 
     The bar behind a baseline's value is what is allowed; what lies outside has a triangle.
@@ -50,16 +49,14 @@ def values_along(comparison: Comparison) -> go.Figure:
 
 
 def _along(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    found, approved, before = comparison.found, comparison.approved, comparison.before
+    approved, before = comparison.approved, comparison.before
     before_name, now_name = map(plain, comparison.names)
-    places = np.arange(len(comparison.values))
-    if approved is not None and before is not None and before.shape == comparison.values.shape:
-        yield Points(
-            before_name, list(places), before, approved.errors, BEFORE, filled=False
-        ).upright()
+    places = list(range(len(comparison.values)))
+    if approved is not None and before is not None and comparison.same_cells:
+        yield Points(before_name, places, before, approved.errors, BEFORE, filled=False).upright()
     else:
         now_name = "measured"
-    measured = Points(now_name, list(places), comparison.values, found.errors, AFTER, filled=True)
+    measured = Points(now_name, places, comparison.values, comparison.errors, AFTER, filled=True)
     yield measured.upright() | {
         "customdata": [said(cell) for cell in comparison.cells()],
         "hovertemplate": cell_hover(comparison),
@@ -67,7 +64,7 @@ def _along(comparison: Comparison) -> Iterator[dict[str, Any]]:
     if comparison.differences is not None:
         rose = comparison.beyond & (comparison.differences > 0)
         fell = comparison.beyond & (comparison.differences < 0)
-        yield from beyond_marks(rose, fell, (places, comparison.values), 13)
+        yield from beyond_marks(rose, fell, (np.array(places), comparison.values), 13)
 
 
 def _bands(comparison: Comparison) -> Iterator[dict[str, Any]]:
@@ -79,19 +76,19 @@ def _bands(comparison: Comparison) -> Iterator[dict[str, Any]]:
         yield box | ({} if place else {"showlegend": True, "name": "tolerance"})
 
 
-def one_number(comparison: Comparison) -> go.Figure:
+def one_number(comparison: Comparison) -> Drawing:
     """A finding of one number: before and after with standard errors, and what is allowed."""
-    found, approved = comparison.found, comparison.approved
+    approved = comparison.approved
     before_name, now_name = map(plain, comparison.names)
     data, shapes, names = [], [], ["measured"]
-    if approved is not None and not approved.axes:
-        before = float(approved.values)
+    if approved is not None and comparison.before is not None and not approved.axes:
+        before = float(comparison.before)
         if comparison.allowed is not None:
             allowed = float(comparison.allowed)
             shapes.append(band((before - allowed, before + allowed), (1 - _HALF, 1 + _HALF)))
         data.append(Points(before_name, [1], before, approved.errors, BEFORE, filled=False).flat())
         names = [now_name, before_name]
-    measured = Points(names[0], [0], comparison.values, found.errors, AFTER, filled=True)
+    measured = Points(names[0], [0], comparison.values, comparison.errors, AFTER, filled=True)
     data.append(
         measured.flat()
         | {"customdata": [said(comparison.cell(()))], "hovertemplate": cell_hover(comparison)}

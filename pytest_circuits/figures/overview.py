@@ -13,11 +13,12 @@ from pytest_circuits.figures.names import plain
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from pytest_circuits.figures.style import Drawing
     from pytest_circuits.findings import Finding
     from pytest_circuits.verdicts import Tolerance
 
 
-def mechanism(comparison: Comparison, *, stacked: bool = False) -> go.Figure:
+def mechanism(comparison: Comparison, *, stacked: bool = False) -> Drawing:
     """All values of a finding beside its baseline: maps, points along an axis, or one number.
 
     Args:
@@ -48,8 +49,11 @@ def plot(
         approved: what to hold it against.
         tolerance: how far it may lie from that; by default the finding's default tolerance.
     """
+    # A notebook's figure is checked and can be changed; a page has no use for that.
+    import plotly.graph_objects as go
+
     comparison = Comparison.of(found, approved, tolerance)
-    drawn = mechanism(comparison)
+    drawn = go.Figure(mechanism(comparison))
     title = f"<b>{plain(found.measure)}</b>: {plain(found.quantity)} ({plain(found.unit)})"
     below = "<br>".join(map(plain, notes(comparison)))
     about = {"text": title, "x": 0, "xref": "paper", "xanchor": "left", "yref": "container"}

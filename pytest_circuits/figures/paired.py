@@ -25,12 +25,14 @@ from pytest_circuits.verdicts import readable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import plotly.graph_objects as go
     from numpy.typing import NDArray
 
     from pytest_circuits.figures.comparison import Comparison
+    from pytest_circuits.figures.style import Drawing
 
 _HEIGHT = 380
+#: Panels of one figure.
+_MOST_PANELS = 3
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Pairs:
 def pairs_of_heads(comparison: Comparison) -> list[Pairs]:
     """The role's heads whose values are kept on both sides, strongest first."""
     approved, found = comparison.approved, comparison.found
-    if approved is None or not comparison.same_quantity:
+    if approved is None or not comparison.comparable:
         return []
     members = dict.fromkeys([*comparison.members_before, *comparison.members])
     heads = [str(head) for head in members] or list(approved.profiles)
@@ -82,7 +84,7 @@ def _kept(
             yield Pairs(name, np.round(before, DECIMALS), np.round(now, DECIMALS))
 
 
-def paired_samples(comparison: Comparison, *, stacked: bool = False) -> go.Figure | None:
+def paired_samples(comparison: Comparison, *, stacked: bool = False) -> Drawing | None:
     """Baseline against candidate on every sample; on the diagonal nothing changed.
 
     The role's heads share a panel; each behaviour, whose unit is another, has one of its own.
@@ -92,14 +94,10 @@ def paired_samples(comparison: Comparison, *, stacked: bool = False) -> go.Figur
         comparison: the finding and its baseline.
         stacked: whether the panels stand one below the other, for a narrow page.
     """
-    heads = pairs_of_heads(comparison)
-    title = "heads of the role" if comparison.found.role else comparison.found.quantity
-    panels = [(title, heads[: len(HEADS)])]
-    panels = [panel for panel in panels if panel[1]]
-    panels += [(pair.name, [pair]) for pair in pairs_of_behaviours(comparison)]
+    panels = _panels(comparison)[:_MOST_PANELS]
     if not panels:
         return None
-    panels = panels[:3]
+    several = any(len(pairs) > 1 for _, pairs in panels)
     layout: dict[str, Any] = {"annotations": []}
     data: list[dict[str, Any]] = []
     for number, (title, pairs) in enumerate(panels, start=1):
@@ -107,21 +105,34 @@ def paired_samples(comparison: Comparison, *, stacked: bool = False) -> go.Figur
         data += _traces(pairs, number, quiet=len(pairs) == 1)
         layout |= _axes(pairs, comparison.names, number, x, y)
         layout["annotations"].append(heading(plain(title), x[0], y[1]))
-    height = _HEIGHT * (len(panels) if stacked else 1) + (40 if len(heads) > 1 else 0)
+    height = _HEIGHT * (len(panels) if stacked else 1) + (40 if several else 0)
     return figure(
         data,
         height=height,
-        margin={"l": 60, "r": 16, "t": 34, "b": 100 if len(heads) > 1 else 64},
+        margin={"l": 60, "r": 16, "t": 34, "b": 100 if several else 64},
         **layout,
     )
 
 
 def left_out(comparison: Comparison) -> str:
-    """How many heads the figure leaves out; empty where it has all."""
-    more = len(pairs_of_heads(comparison)) - len(HEADS)
-    return f"The {len(HEADS)} strongest heads; {count(more, 'head')} more are not drawn." * (
-        more > 0
-    )
+    """How many heads and behaviours the figure leaves out; empty where it has all."""
+    heads = len(pairs_of_heads(comparison)) - len(HEADS)
+    panels = len(_panels(comparison)) - _MOST_PANELS
+    told = [f"The {len(HEADS)} strongest heads; {_not_drawn(heads, 'head')}."] * (heads > 0)
+    told += [f"{_not_drawn(panels, 'behaviour')}."] * (panels > 0)
+    return " ".join(told)
+
+
+def _panels(comparison: Comparison) -> list[tuple[str, list[Pairs]]]:
+    """Every panel that there could be, with its name."""
+    heads = pairs_of_heads(comparison)[: len(HEADS)]
+    title = "heads of the role" if comparison.role else comparison.found.quantity
+    behaviours = [(pair.name, [pair]) for pair in pairs_of_behaviours(comparison)]
+    return [(title, heads), *behaviours] if heads else behaviours
+
+
+def _not_drawn(more: int, noun: str) -> str:
+    return f"{count(more, noun)} more {'is' if more == 1 else 'are'} not drawn"
 
 
 def _spot(

@@ -14,11 +14,11 @@ from pytest_circuits.figures.hover import cell_hover
 from pytest_circuits.figures.names import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pytest_circuits.findings import Finding, Head
+    from pytest_circuits.findings import Head
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Panel:
         grid: its rows and columns.
         scale: that of values, or that of differences.
         cells: what is said of each cell.
-        hover: the template that says it.
+        hover: the template that says it; empty where there is nothing to say.
         outlined: cells with an outline, as row and column.
         empty: what stands in a map without values.
     """
@@ -59,7 +59,7 @@ def panels_of(comparison: Comparison) -> list[Panel]:
         cells,
         cell_hover(comparison),
         _places(grid, comparison.members),
-        _nothing(comparison.found),
+        _nothing(comparison.values),
     )
     if approved is None:
         return [found]
@@ -77,7 +77,7 @@ def _approved_panel(comparison: Comparison, title: str, found: Panel) -> Panel:
     shown, grid, cells = comparison, found.grid, found.cells
     if len(approved.axes) < 2:  # noqa: PLR2004 — rows and columns
         nothing = Grid("", "", ("",), ("",), ((),))
-        return Panel(title, np.full((1, 1), np.nan), nothing, VALUES, [[]], "", (), "other axes")
+        return Panel(title, np.full((1, 1), np.nan), nothing, VALUES, [], "", (), "other axes")
     if (approved.axes, approved.values.shape) != (comparison.found.axes, comparison.values.shape):
         # Other cells, which nothing stands beside.
         shown = Comparison.of(approved, names=("", comparison.names[0]))
@@ -85,7 +85,7 @@ def _approved_panel(comparison: Comparison, title: str, found: Panel) -> Panel:
         cells = grid.cells(shown)
     values, outlined = grid.take(comparison.before), _places(grid, comparison.members_before)
     return Panel(
-        title, values, grid, VALUES, cells, cell_hover(shown), outlined, _nothing(approved)
+        title, values, grid, VALUES, cells, cell_hover(shown), outlined, _nothing(comparison.before)
     )
 
 
@@ -100,10 +100,10 @@ def _difference(comparison: Comparison, found: Panel) -> Iterator[Panel]:
         )
 
 
-def _nothing(finding: Finding) -> str:
-    return "undefined" if np.isnan(finding.values).all() else ""
+def _nothing(values: NDArray[np.float64]) -> str:
+    return "undefined" if np.isnan(values).all() else ""
 
 
-def _places(grid: Grid, members: dict[Head, float]) -> list[tuple[int, int]]:
+def _places(grid: Grid, members: Mapping[Head, float]) -> list[tuple[int, int]]:
     rows = {place: row for row, place in enumerate(grid.places)}
     return [(rows[(head.layer,)], head.head_index) for head in members if (head.layer,) in rows]

@@ -72,7 +72,7 @@ class Points:
 
     def _bars(self) -> dict[str, Any]:
         # A single cluster has no error, and so no bar.
-        errors = np.nan_to_num(np.atleast_1d(np.asarray(self.errors, dtype=np.float64)))
+        errors = np.nan_to_num(np.atleast_1d(np.asarray(self.errors, dtype=float)), posinf=0.0)
         return {
             "type": "data",
             "array": numbers(np.round(errors, DECIMALS)),

@@ -14,9 +14,8 @@ from pytest_circuits.figures.style import AFTER, BEFORE, MUTED, axis, figure
 if TYPE_CHECKING:
     from typing import Any
 
-    import plotly.graph_objects as go
-
     from pytest_circuits.figures.comparison import Comparison
+    from pytest_circuits.figures.style import Drawing
     from pytest_circuits.findings import Head
 
 #: Heads in one figure.
@@ -32,7 +31,7 @@ def ranked_heads(comparison: Comparison) -> list[Head]:
     return list(dict.fromkeys([*before, *comparison.members]))
 
 
-def ranking(comparison: Comparison) -> go.Figure | None:
+def ranking(comparison: Comparison) -> Drawing | None:
     """The role's heads by their rank, a line each: baseline open, candidate filled.
 
     The bar behind the open circle is the tolerance. None for a finding without a role, or where
@@ -41,14 +40,14 @@ def ranking(comparison: Comparison) -> go.Figure | None:
     heads = ranked_heads(comparison)[:_MOST]
     if not heads or np.isnan(comparison.values).all():
         return None
-    count, found = len(heads), comparison.found
+    count = len(heads)
     rows = {head: count - 1 - place for place, head in enumerate(heads)}
     data, shapes = _before(comparison, rows) if comparison.comparable else ([], [])
     measured = Points(
         plain(comparison.names[1]) if data else "measured",
         list(rows.values()),
         [comparison.values[head] for head in heads],
-        [found.errors[head] for head in heads],
+        [comparison.errors[head] for head in heads],
         AFTER,
         filled=True,
     )
@@ -75,6 +74,11 @@ def ranking(comparison: Comparison) -> go.Figure | None:
         ),
         margin={"l": 110, "r": 16, "t": 8, "b": 58},
     )
+
+
+def heads_left_out(comparison: Comparison) -> int:
+    """How many heads the figure leaves out."""
+    return max(0, len(ranked_heads(comparison)) - _MOST)
 
 
 def _before(
@@ -128,14 +132,14 @@ def _rank(comparison: Comparison, head: Head) -> str:
 def _reach(comparison: Comparison, heads: list[Head]) -> list[float]:
     """From 0 or below to the last value, error or tolerance, with some room."""
     ends = [0.0]
-    sides = [(comparison.values, comparison.found.errors)]
+    sides = [(comparison.values, comparison.errors)]
     if comparison.approved is not None and comparison.before is not None and comparison.comparable:
         assert comparison.allowed is not None
         sides.append((comparison.before, comparison.approved.errors))
         sides.append((comparison.before, comparison.allowed))
     for values, around in sides:
         for head in heads:
-            value, reach = float(values[head]), float(np.nan_to_num(around[head]))
+            value, reach = float(values[head]), float(np.nan_to_num(around[head], posinf=0.0))
             ends += [value - reach, value + reach]
     room = 0.03 * (max(ends) - min(ends)) or 1.0
     return [min(ends) - room, max(ends) + room]
@@ -143,10 +147,8 @@ def _reach(comparison: Comparison, heads: list[Head]) -> list[float]:
 
 def _thresholds(comparison: Comparison) -> list[dict[str, Any]]:
     """What it takes to have the role, on either side where heads stand there."""
-    finding = comparison.approved if comparison.comparable else comparison.found
-    assert finding is not None
-    assert finding.role is not None
+    assert comparison.role is not None
     shown = [*comparison.members.values(), *comparison.members_before.values()]
     sides = [1, -1] if any(value < 0 for value in shown) else [1]
-    places = [side * finding.role.threshold for side in sides]
+    places = [side * comparison.role.threshold for side in sides]
     return [_LINE | {"x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1} for at in places]

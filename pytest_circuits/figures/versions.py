@@ -10,7 +10,8 @@ from pytest_circuits.figures.style import AFTER, INK, MUTED, axis, figure, headi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import plotly.graph_objects as go
+    from pytest_circuits.figures.style import Drawing
+
 
 #: A verdict's mark, told apart by shape.
 _MARKS = {
@@ -45,7 +46,7 @@ class Step(NamedTuple):
 
 def over_versions(
     findings: Sequence[tuple[str, Sequence[Step]]], *, stacked: bool = False
-) -> go.Figure:
+) -> Drawing:
     """A line a finding over the models, each in a panel of its own, whose unit is its own.
 
     The marks are the verdicts. A model without a number interrupts the line.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING
 
+from pytest_circuits.baselines import nothing_to_approve
 from pytest_circuits.baselines.nodeids import file_of
 from pytest_circuits.baselines.states import WORKING_TREE
 from pytest_circuits.report.reading import test_of
@@ -43,12 +44,29 @@ def reproduce(run: Run, row: Row) -> str:
 
 
 def approve(run: Run, row: Row) -> str:
-    """The command that approves a finding; empty where there is nothing to approve.
-
-    Only a declared model owns baselines.
-    """
-    model = next((model for model in run.models if model.alias == row.alias), None)
-    nothing = row.verdict == Kind.PRESERVED or row.verdict not in list(Kind)
-    if run.compared is not None or model is None or not model.declared or nothing:
+    """The command that approves a finding; empty where there is nothing to approve."""
+    if not _to_decide(run, row) or no_approval(run, row):
         return ""
     return f"{reproduce(run, row)} --snapshot-update"
+
+
+def no_approval(run: Run, row: Row) -> str:
+    """Why a finding that differs from its baseline, or has none, can't be approved; or nothing.
+
+    Only a declared model owns baselines, and a baseline holds something that can get lost.
+    """
+    if not _to_decide(run, row):
+        return ""
+    if not any(model.alias == row.alias and model.declared for model in run.models):
+        return (
+            f"{row.alias} is not declared in circuits_models, so it owns no baselines: declare it "
+            f"there to approve what it does."
+        )
+    problem = None if row.details is None else nothing_to_approve(row.details.found.finding)
+    return " ".join((problem or "").split())
+
+
+def _to_decide(run: Run, row: Row) -> bool:
+    """Whether a finding was compared, and is another than its baseline, or has none."""
+    measured = run.compared is None and any(model.alias == row.alias for model in run.models)
+    return measured and row.verdict in list(Kind) and row.verdict != Kind.PRESERVED

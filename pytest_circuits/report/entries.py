@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_circuits.verdicts.movement import HAIR
+
 if TYPE_CHECKING:
     from pytest_circuits.findings import Null
-
-#: What is no movement in binary fractions.
-HAIR = 1e-9
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_circuits.findings import Direction, Head
-from pytest_circuits.report.entries import HAIR, Entry, Story
+from pytest_circuits.report.entries import Entry, Story
+from pytest_circuits.report.reading import compared
 from pytest_circuits.report.rows import NOT_JUDGED
-from pytest_circuits.verdicts import About, Change, Kind, headline_number, readable, reason_text
+from pytest_circuits.verdicts import (
+    About,
+    Change,
+    Kind,
+    headline_number,
+    mechanism_change,
+    readable,
+    reason_text,
+    whole_gone,
+)
+from pytest_circuits.verdicts.movement import HAIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,13 +29,11 @@ if TYPE_CHECKING:
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Behaviour, Finding, Null
     from pytest_circuits.report.rows import Row
-    from pytest_circuits.verdicts import Reason
+    from pytest_circuits.verdicts import MechanismChange, Reason
 
 #: Heads or cells that are shown of a finding that is news, and of one that isn't.
 _MOST, _FEW = 10, 4
 _UNDEFINED = float("nan")
-#: Verdicts on numbers that stand beside a baseline's.
-_COMPARED = (Kind.LOST, Kind.WEAKENED, Kind.RELOCATED, Kind.STRENGTHENED, Kind.PRESERVED)
 #: What happened to a head.
 _OF_HEADS = {
     Change.LEFT: "left the role",
@@ -71,17 +81,24 @@ class _Side:
 
     def __init__(self, row: Row, found: Baseline, approved: Baseline | None) -> None:
         self.row, self.found = row, found.finding
-        self.baseline = approved if row.verdict in _COMPARED else None
+        self.baseline = approved if compared(row) else None
         self.approved = None if self.baseline is None else self.baseline.finding
         self.tolerance = (
             None if self.baseline is None else self.baseline.tolerance.among(self.baseline.finding)
         )
         #: As the baseline has it, by which the finding was judged.
         self.role = (self.approved or self.found).role
-        relative = self.found.relative_to
-        gone = [r.subject for r in row.reasons if r.change is Change.GONE]
         # As they were judged: fractions of what is gone mean nothing, whatever they are.
-        self.undefined = self.found.undefined or relative in gone
+        self.undefined = self.found.undefined or whole_gone(self.found, row.reasons) is not None
+        self.change = self._change()
+
+    def _change(self) -> MechanismChange | None:
+        """What the verdict says of the heads; None where it says nothing of them."""
+        if self.approved is None or self.baseline is None or self.undefined or self.role is None:
+            return None
+        if self.approved.undefined:
+            return None
+        return mechanism_change(self.found, self.approved, self.baseline.tolerance)
 
     def entries(self) -> tuple[str, list[Entry]]:
         """What an entry is called, and all that matter, worst first."""
@@ -159,39 +176,47 @@ class _Side:
 
     def _heads(self) -> list[Entry]:
         """Those that something happened to, worst first, then the others of the role."""
-        now = self._members(self.found)
-        before = {} if self.approved is None else self._members(self.approved)
+        now, before = self._members_now(), self._members_before()
         happened = self._what_happened(About.HEAD, _OF_HEADS)
         strength = {h: max(abs(before.get(h, 0)), abs(now.get(h, 0))) for h in {*before, *now}}
         others = sorted(strength, key=lambda head: (-strength[head], head))
         told = list(dict.fromkeys([*map(Head.parse, happened), *others]))
         if not told and not self.undefined:
-            told = list(self.found.heads())[:_FEW]
+            # Outside the role on both sides, no tolerance judges them.
+            strongest = list(self.found.heads())[:_FEW]
+            return [
+                replace(self._entry(str(head), head, None, ""), tolerance=None)
+                for head in strongest
+            ]
         return [
             self._entry(
                 str(head),
                 head,
                 self.found.nulls.get(str(head)),
-                happened.get(str(head)) or self._crossed(head, before, now),
+                happened.get(str(head)) or self._left_out(head),
             )
             for head in told
         ]
 
-    def _members(self, finding: Finding) -> dict[Head, float]:
-        """The heads of a role, by the baseline's threshold where there is one."""
-        meaningless = self.undefined if finding is self.found else finding.undefined
-        threshold = None if self.role is None else self.role.threshold
-        return {} if meaningless else finding.members(threshold)
+    def _members_now(self) -> Mapping[Head, float]:
+        """The heads that have the role now, as the verdict counts them."""
+        if self.change is not None:
+            return self.change.held or {}
+        return {} if self.undefined else self.found.members()
 
-    def _crossed(self, head: Head, before: Mapping[Head, float], now: Mapping[Head, float]) -> str:
+    def _members_before(self) -> dict[Head, float]:
+        if self.approved is None or self.approved.undefined:
+            return {}
+        return self.approved.members()
+
+    def _left_out(self, head: Head) -> str:
         """What happened to a head of which no reason is left; the row holds the worst ones."""
-        if not self.row.more_reasons or not self._entry(str(head), head, None, "").beyond:
+        if not self.row.more_reasons or self.change is None:
             return ""
-        if head not in now:
-            return _OF_HEADS[Change.LEFT]
-        if head not in before:
-            return _OF_HEADS[Change.JOINED]
-        return _OF_HEADS[Change.BETTER if abs(now[head]) > abs(before[head]) else Change.WORSE]
+        for reason in self.change.reasons:
+            if reason.about is About.HEAD and reason.subject == str(head):
+                return _words(reason, _OF_HEADS)
+        return ""
 
     def _cells(self) -> list[Entry]:
         """Those beyond tolerance, worst first, then the largest."""

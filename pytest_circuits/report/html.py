@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from pytest_circuits.figures import DARK
 from pytest_circuits.report.page_safety import harmless, policy, script_data
 from pytest_circuits.report.page_view import page_view
-from pytest_circuits.report.page_words import symbol, tone
+from pytest_circuits.report.page_words import symbol, tones
 
 if TYPE_CHECKING:
     from pytest_circuits.report.run import Run
@@ -33,7 +33,7 @@ def html_report(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"symbol": symbol, "tone": tone, "script_data": script_data}
+    environment.globals |= {"symbol": symbol, "tone": tones(run), "script_data": script_data}
     scripts = [get_plotlyjs(), _asset("page.js")]
     page = environment.get_template("page.html").render(
         page=page_view(run),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.report.failures import failed_claims
 from pytest_circuits.report.models import canary_of
 from pytest_circuits.report.reading import VERDICTS
 from pytest_circuits.report.summary import summarise_run
@@ -75,7 +76,9 @@ def _summary(run: Run) -> dict[str, Json]:
         "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS if verdicts[verdict]},
         "failing": summary.failing,
         "waived": exceptions["waived"],
+        "failed_claims": len(failed_claims(run)),
         "failed_without_finding": summary.silent,
+        "uncollected": summary.uncollected,
         "false_alarms": {
             "at_most": None if alarms is None else round(alarms, DECIMALS),
             "findings": summary.by_default,

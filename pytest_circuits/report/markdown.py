@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.commands import compare
-from pytest_circuits.report.failures import failed_claims, other_failures
+from pytest_circuits.report.failures import failed_claims
 from pytest_circuits.report.markdown_details import fold
 from pytest_circuits.report.markdown_tables import (
     failed_head,
@@ -22,6 +22,7 @@ from pytest_circuits.report.news import news_of
 from pytest_circuits.report.reading import labels, test_of
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.report.words import counted, ended, news_in_words, uncollected, unexplained
 from pytest_circuits.verdicts import Gate, Kind
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 #: What a comment on GitHub may have: of characters, of which none is shorter than a byte.
 BUDGET = 65_536
-#: pytest's statuses of a run that went well: it passed, or had no tests.
-_WELL = (0, 5)
 _NAME = "pytest-circuits"
 
 
@@ -152,15 +151,15 @@ def _verdict(run: Run) -> str:
     if run.compared is not None:
         before, after = map(code, run.compared)
         between = f" between {before} and {after}"
-    counted = ", ".join(
+    kinds = ", ".join(
         f"{count} {verdict}{f' ({exception})' if exception else ''}"
         for (verdict, exception), count in summary.counts.items()
     )
-    return f"**{_plain(run)}**{between}{f' — {counted}' if counted else ''}"
+    return f"**{_plain(run)}**{between}{f' — {kinds}' if kinds else ''}"
 
 
 def _went(run: Run, summary: Summary) -> str:
-    total = _findings(summary.findings)
+    total = counted(summary.findings, "finding")
     if run.compared is not None:
         return f"{total} changed" if summary.findings else "no changes"
     claims = len(failed_claims(run))
@@ -168,40 +167,25 @@ def _went(run: Run, summary: Summary) -> str:
         f"{_of_all(summary.failing, total)} fail{'s' if summary.failing == 1 else ''}"
         if summary.failing
         else "",
-        f"{_tests(summary.silent)} failed without a finding" if summary.silent else "",
-        f"{_tests(claims)} failed whose findings all pass" if claims else "",
-        f"{_tests(run.unfinished)} did not run to a verdict" if run.unfinished else "",
+        f"{counted(summary.silent, 'test')} failed without a finding" if summary.silent else "",
+        uncollected(summary.uncollected) if summary.uncollected else "",
+        f"{counted(claims, 'test')} failed whose findings all pass" if claims else "",
+        f"{counted(run.unfinished, 'test')} did not run to a verdict" if run.unfinished else "",
     ]
     if any(wrong):
         return ", ".join(filter(None, wrong))
-    new, not_judged = _of(summary, Kind.NEW), _of(summary, NOT_JUDGED)
-    changed = summary.findings - _of(summary, Kind.PRESERVED) - new - not_judged
-    news = [
-        f"{_of_all(changed, total)} changed" if changed else "",
-        f"{new if changed else _of_all(new, total)} {'is' if new == 1 else 'are'} new"
-        if new
-        else "",
-    ]
-    if not any(news):
-        return "no changes" if summary.findings else "no findings"
+    news = news_in_words(run)
     gate = " (gate never)" if run.gate == Gate.NEVER else ""
-    return ", ".join(filter(None, [f"nothing fails{gate}", *news]))
-
-
-def _of(summary: Summary, verdict: str) -> int:
-    return sum(count for (kind, _), count in summary.counts.items() if kind == verdict)
+    if unexplained(run):
+        # Why, as far as it is known, is among the facts.
+        return ", ".join([f"nothing fails{gate} but the run", *news])
+    if not news:
+        return "no changes" if summary.findings else "no findings"
+    return ", ".join([f"nothing fails{gate}", *news])
 
 
 def _of_all(count: int, total: str) -> str:
     return total if total.startswith(f"{count} ") else f"{count} of {total}"
-
-
-def _findings(count: int) -> str:
-    return f"{count} {'finding' if count == 1 else 'findings'}"
-
-
-def _tests(count: int) -> str:
-    return f"{count} {'test' if count == 1 else 'tests'}"
 
 
 def _facts(run: Run) -> Iterator[str]:
@@ -222,6 +206,6 @@ def _facts(run: Run) -> Iterator[str]:
     summary = summarise_run(run)
     if summary.alarms:
         yield f"- false alarms to expect: {summary.alarms}"
-    failed = summary.failing or run.unfinished or other_failures(run)
-    if run.exit_status not in _WELL and not failed:
-        yield f"- pytest ended with status {run.exit_status}, for a reason that is not told here"
+    how = ended(run)
+    if how:
+        yield f"- {how}"

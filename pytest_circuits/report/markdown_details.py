@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_circuits.report.commands import approve, reproduce
+from pytest_circuits.report.commands import approve, no_approval, reproduce
 from pytest_circuits.report.heads import story
 from pytest_circuits.report.markdown_text import (
     NONE,
@@ -143,3 +143,7 @@ def _commands(run: Run, row: Row) -> Iterator[list[str]]:
     if command:
         yield ["Approve it:"]
         yield block(command, "sh")
+    else:
+        why = no_approval(run, row)
+        if why:
+            yield [f"It can't be approved: {code(why)}"]

@@ -76,5 +76,7 @@ def failed_head() -> list[str]:
 def failed_rows(run: Run, called: Mapping[str, str]) -> Iterator[str]:
     """A line for each test that failed though none of its findings did."""
     for failed in other_failures(run):
-        test = f"{cell(called[test_of(failed)])}<br>{cell(place(failed.test, failed.line))}"
+        where = cell(place(failed.test, failed.line))
+        # A module is called as its file.
+        test = f"{cell(called[test_of(failed)])}<br>{where}" if failed.of_test else where
         yield table_row([test, cell(failed.alias), cell(failed.message)])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.report.json_report import document, json_report
-from pytest_circuits.report.reading import test_of
+from pytest_circuits.report.reading import nodeid, test_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,11 +47,9 @@ def renamed(run: Run, alias: str) -> Run:
     return replace(
         run,
         models=(replace(model, alias=alias, declared=False),),
-        rows=tuple(
-            replace(row, alias=alias, test=_nodeid(test_of(row), alias)) for row in run.rows
-        ),
+        rows=tuple(replace(row, alias=alias, test=nodeid(test_of(row), alias)) for row in run.rows),
         failed=tuple(
-            each._replace(alias=alias, test=_nodeid(test_of(each), alias)) if each.alias else each
+            each._replace(alias=alias, test=nodeid(test_of(each), alias)) if each.alias else each
             for each in run.failed
         ),
     )
@@ -199,8 +197,3 @@ def _known(told: Mapping[Place, tuple[str, str]], name: str, place: Place, fact:
 
 def _badness(status: int) -> tuple[int, int]:
     return (_STATUSES.index(status) if status in _STATUSES else len(_STATUSES)), status
-
-
-def _nodeid(test: str, alias: str) -> str:
-    """The node id of a test on a model: its alias is the last of its parameters."""
-    return f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"

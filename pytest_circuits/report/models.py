@@ -43,11 +43,11 @@ def canary_of(rows: Sequence[Row]) -> Canary | None:
 
 
 def model_line(model: Model, rows: Sequence[Row]) -> str:
-    """Whose baselines served for a model, and whether the whole model moved.
+    """What it was measured with, whose baselines served, and whether the whole model moved.
 
-    Empty where it has only its own baselines and nothing changed.
+    Empty where it was measured as all were, has only its own baselines and nothing changed.
     """
-    facts = [fact for fact in (_whose(model, rows), _reach(rows)) if fact]
+    facts = [fact for fact in (_options(model), _whose(model, rows), _reach(rows)) if fact]
     return f"{model.alias}: {'; '.join(facts)}" if facts else ""
 
 
@@ -58,6 +58,10 @@ def redundant_line(model: Model, rows: Sequence[Row]) -> str:
         return ""
     equal = "baseline equals its parent's" if count == 1 else "baselines equal their parent's"
     return f"{model.alias}: {count} {equal}: pytest-circuits prune"
+
+
+def _options(model: Model) -> str:
+    return f"measured with {' '.join(model.options)}" if model.options else ""
 
 
 def _whose(model: Model, rows: Sequence[Row]) -> str:

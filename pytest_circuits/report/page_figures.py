@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_circuits.figures import mechanism, over_versions, paired_samples, ranking
+from pytest_circuits.figures.grids import Grid
 from pytest_circuits.figures.hover import said
+from pytest_circuits.figures.names import count
 from pytest_circuits.figures.paired import left_out
+from pytest_circuits.figures.rankings import heads_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import plotly.graph_objects as go
-
     from pytest_circuits.figures import Comparison, Step
+    from pytest_circuits.figures.style import Drawing
 
 
 class FigureView(NamedTuple):
@@ -59,7 +61,7 @@ def figures_of(comparison: Comparison) -> Drawn:
 
 def _figures(
     comparison: Comparison,
-) -> list[tuple[FigureView, go.Figure | None, go.Figure | None]]:
+) -> list[tuple[FigureView, Drawing | None, Drawing | None]]:
     whole, ranked = mechanism(comparison), ranking(comparison)
     several = len(comparison.found.axes) > 1
     return [
@@ -76,10 +78,12 @@ def _figures(
 def _values(comparison: Comparison) -> FigureView:
     found, caption = comparison.found, [_quantity(comparison)]
     if len(found.axes) > 1:
-        if found.role is not None:
+        if comparison.role is not None:
             caption.append("Outlined cells have the role.")
         if comparison.comparable:
             caption.append("A triangle marks what moved by more than its tolerance.")
+            if comparison.role is not None:
+                caption.append("Heads outside the role before and after are not judged.")
     else:
         caption[0] += ", ± its standard error"
         if comparison.comparable:
@@ -106,6 +110,9 @@ def _ranks(comparison: Comparison) -> FigureView:
         caption += "the tolerance, the dotted line what it takes to have the role."
     else:
         caption += "The dotted line is what it takes to have the role."
+    if more := heads_left_out(comparison):
+        are = "is" if more == 1 else "are"
+        caption += f" Of these heads {count(more, 'further one')} {are} not drawn."
     return FigureView("Heads of the role", caption, f"heads that have the role; {_IN_TABLE}")
 
 
@@ -138,27 +145,22 @@ class _Shared:
         return self.lists.index(wanted)
 
 
-def _stored(wide: go.Figure, narrow: go.Figure, shared: _Shared) -> dict[str, Any]:
-    document = wide.to_plotly_json()
-    for trace in document["data"]:
-        if isinstance(trace.get("customdata"), list | tuple):
-            trace["customdata"] = shared.number(trace["customdata"])
-    layout, other = document["layout"], narrow.to_plotly_json()["layout"]
-    stored = {"data": document["data"], "layout": layout}
-    return stored if layout == other else stored | {"narrow": other}
+def _stored(wide: Drawing, narrow: Drawing, shared: _Shared) -> dict[str, Any]:
+    traces = [
+        trace | {"customdata": shared.number(trace["customdata"])}
+        if "customdata" in trace
+        else trace
+        for trace in wide["data"]
+    ]
+    stored = {"data": traces, "layout": wide["layout"]}
+    same = wide["layout"] == narrow["layout"]
+    return stored if same else stored | {"narrow": narrow["layout"]}
 
 
 def _table(comparison: Comparison, shared: _Shared) -> int:
-    """The shared list that has every cell: a map's own, if it has all of them."""
-    for number, cells in enumerate(shared.lists):
-        flat = [cell for row in cells for cell in row] if _is_grid(cells) else cells
-        if len(flat) == comparison.values.size and _is_grid([flat]):
-            return number
+    """The shared list that has every cell of the finding: its own map's, if that has all rows."""
+    if len(comparison.found.axes) > 1:
+        grid = Grid.of(comparison)
+        if not grid.note:
+            return shared.number(grid.cells(comparison))
     return shared.number([said(cell) for cell in comparison.cells()])
-
-
-def _is_grid(cells: Any) -> bool:  # noqa: ANN401 — plotly's own
-    """Whether these are rows of cells, each of them a list of texts."""
-    return (
-        bool(cells) and isinstance(cells[0], list | tuple) and isinstance(cells[0][0], list | tuple)
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.figures import Comparison
 from pytest_circuits.figures.overview import notes
-from pytest_circuits.report.commands import approve, reproduce
+from pytest_circuits.report.commands import approve, no_approval, reproduce
 from pytest_circuits.report.news import place, title
 from pytest_circuits.report.page_figures import FigureView, figures_of
 from pytest_circuits.report.page_tables import (
@@ -78,7 +78,7 @@ class FindingView:
         place: the file and line of its test.
         reproduce: the command that measures it again.
         approve: the command that approves it.
-        undeclared: why there is no such command; empty where there is or nothing to approve.
+        no_approval: why there is no such command; empty where there is or nothing to approve.
         whole: the finding whole; None where nobody kept it.
     """
 
@@ -96,7 +96,7 @@ class FindingView:
     place: str
     reproduce: str
     approve: str
-    undeclared: str
+    no_approval: str
     whole: WholeView | None = field(repr=False)
 
 
@@ -128,16 +128,7 @@ def finding_view(
         place=place(row.test, row.line),
         reproduce="" if model is None and run.compared is None else reproduce(run, row),
         approve="" if row.written else approve(run, row),
-        undeclared=(
-            f"{row.alias} is not declared in circuits_models, so it owns no baselines: declare it "
-            f"there to approve what it does."
-            if run.compared is None
-            and model is not None
-            and not model.declared
-            and row.verdict in list(Kind)
-            and row.verdict != Kind.PRESERVED
-            else ""
-        ),
+        no_approval="" if row.written else no_approval(run, row),
         whole=_whole(row, names),
     )
 
@@ -187,13 +178,13 @@ def _whole(row: Row, names: tuple[str, str]) -> WholeView | None:
 
 
 def _role(comparison: Comparison) -> str:
-    role = comparison.found.role
+    role = comparison.role
     if role is None:
         return ""
     now = len(comparison.members)
-    if comparison.approved is not None and comparison.comparable:
-        role = comparison.approved.role or role
     takes = f"it takes {role.threshold:.3g}"
+    if comparison.undefined:
+        return f"{role.name} ({takes})"
     if comparison.approved is None or not comparison.comparable:
         return f"{role.name}: {now} ({takes})"
     before = len(comparison.members_before)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_circuits.verdicts import Change, readable
-from pytest_circuits.verdicts.behaviours import behaviour_reasons
+from pytest_circuits.verdicts import Change, behaviour_reasons, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,8 +30,9 @@ def cells_that_matter(comparison: Comparison) -> list[Cell]:
     if moved is not None and comparison.allowed is not None:
         excess = np.abs(moved) / np.maximum(comparison.allowed, np.finfo(float).tiny)
         beyond.sort(key=lambda place: -float(excess[place]))
-    role = [*comparison.members_before, *comparison.members]
-    role = [head for head in role if all(np.less(head, comparison.values.shape))]
+    # Without the same cells a baseline's heads are others.
+    before = comparison.members_before if comparison.same_cells else {}
+    role = [*before, *comparison.members]
     places = list(dict.fromkeys([*beyond, *map(tuple, role)]))
     if not places:
         order = np.argsort(-np.abs(np.nan_to_num(comparison.values)), axis=None, kind="stable")
@@ -54,20 +54,21 @@ class BehaviourView(NamedTuple):
 
 
 def behaviours(comparison: Comparison) -> Iterator[BehaviourView]:
-    """What the mechanism is for, before and after."""
+    """What the mechanism is for, before and after; of other quantities nothing is judged."""
     approved = comparison.approved
     known = {} if approved is None else {each.name: each for each in approved.companion}
-    words = _words(comparison)
+    judged = comparison.same_quantity
+    words = _words(comparison) if judged else {}
     for after in comparison.found.companion:
         before = known.get(after.name)
-        allowed = comparison.tolerance.behaviours.get(after.name)
+        allowed = comparison.tolerance.behaviours.get(after.name) if judged else None
         held = before is not None and allowed is not None
         yield BehaviourView(
             readable(after.name),
             after.unit,
             _estimate(before),
             _estimate(after),
-            f"{after.value - before.value:+.3f}" if before is not None else "",
+            f"{after.value - before.value:+.3f}" if before is not None and judged else "",
             f"{allowed.of(before.value):.3f}" if before is not None and allowed else "",
             (words.get(after.name) or ("held" if after.held else "not judged")) if held else "",
         )

@@ -17,7 +17,7 @@ from pytest_circuits.report.page_words import (
     facts,
     models,
     symbol,
-    tone,
+    tones,
     verdict_on,
 )
 from pytest_circuits.report.reading import VERDICTS, badness, labels, test_of
@@ -25,6 +25,8 @@ from pytest_circuits.report.table import table, worst_first
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import FailedTest, Run
     from pytest_circuits.report.table import Entry
@@ -118,6 +120,7 @@ class PageView:
 
 def page_view(run: Run) -> PageView:
     """The page of a run."""
+    tone = tones(run)
     names = ("baseline", "candidate") if run.compared is None else ("before", "after")
     rows = sorted(run.rows, key=lambda row: (*badness(row), row.test, row.name))
     called = labels(rows)
@@ -143,7 +146,7 @@ def page_view(run: Run) -> PageView:
         counts=counts(run),
         facts=facts(run),
         models=models(run),
-        matrix=[_matrix_row(run, entry, _label(entry, called), anchors) for entry in entries],
+        matrix=[_matrix_row(run, entry, _label(entry, called), anchors, tone) for entry in entries],
         versions=versions(lines[:_MOST_LINES]) if lines and run.compared is None else None,
         lines_left_out=max(0, len(lines) - _MOST_LINES),
         verdicts=[each for each in VERDICTS if any(row.verdict == each for row in rows)],
@@ -178,15 +181,19 @@ def _steps(run: Run, entry: Entry) -> list[Step]:
     return steps if known > 1 else []
 
 
-def _matrix_row(run: Run, entry: Entry, label: str, anchors: dict[int, str]) -> MatrixRow:
+def _matrix_row(
+    run: Run, entry: Entry, label: str, anchors: dict[int, str], tone: Callable[[Row], str]
+) -> MatrixRow:
     cells = [
-        _cell(entry.cells.get(model.alias), anchors, failed=model.alias in entry.failed)
+        _cell(entry.cells.get(model.alias), anchors, tone, failed=model.alias in entry.failed)
         for model in run.models
     ]
     return MatrixRow(label, entry.test, cells)
 
 
-def _cell(row: Row | None, anchors: dict[int, str], *, failed: bool) -> MatrixCell:
+def _cell(
+    row: Row | None, anchors: dict[int, str], tone: Callable[[Row], str], *, failed: bool
+) -> MatrixCell:
     if row is not None:
         number = "" if row.number is None else f"{row.number:.2f}"
         return MatrixCell(row.verdict, symbol(row.verdict), tone(row), number, anchors[id(row)])

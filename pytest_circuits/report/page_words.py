@@ -9,12 +9,13 @@ from pytest_circuits.figures.names import count
 from pytest_circuits.report.commands import compare
 from pytest_circuits.report.failures import failed_claims
 from pytest_circuits.report.models import canary_of, model_line, redundant_line
-from pytest_circuits.report.reading import changed, fails
+from pytest_circuits.report.reading import fails
 from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.report.words import ended, gate_lets_pass, news_in_words, uncollected
 from pytest_circuits.verdicts import Gate, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Model, Run
@@ -36,8 +37,8 @@ _SYMBOLS = {
     "renamed": "→",
     "not judged": "?",
 }
-#: pytest's exit statuses of a run that went to its end: all passed, some failed, none ran.
-_ORDERLY = (0, 1, 5)
+#: pytest's exit status of a run without tests.
+_NOTHING_RAN = 5
 _GATES = {
     Gate.REGRESSION: "what got worse or can't be compared fails; stronger or moved passes",
     Gate.CHANGE: "every change fails",
@@ -50,11 +51,19 @@ def symbol(verdict: str) -> str:
     return _SYMBOLS.get(verdict, "•")
 
 
-def tone(row: Row) -> str:
-    """How a row is coloured: ``bad``, ``news`` or ``good``."""
-    if fails(row) or row.failure:
-        return "bad"
-    return "good" if row.verdict == Kind.PRESERVED else "news"
+def tones(run: Run) -> Callable[[Row], str]:
+    """How each row of a run is coloured: ``bad``, ``news`` or ``good``.
+
+    A finding that passes is bad only where its test failed and no finding of it tells why.
+    """
+    claims = {(test, alias) for test, alias, *_ in failed_claims(run)}
+
+    def tone(row: Row) -> str:
+        if fails(row) or (row.test, row.alias) in claims:
+            return "bad"
+        return "good" if row.verdict == Kind.PRESERVED else "news"
+
+    return tone
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,10 @@ def verdict_on(run: Run) -> Verdict:
     further = tuple(_further(run, summary))
     if further or summary.failing:
         return Verdict("bad", "✗", "Failed", _failing(summary), further)
-    news = any(changed(row) or row.verdict == Kind.NEW for row in run.rows)
-    return Verdict("news" if news else "good", "✓", "Passed", _passing(run, summary), further)
+    if run.exit_status == _NOTHING_RAN:
+        return Verdict("news", "○", "Nothing ran", "There was no test to run.", ())
+    news = news_in_words(run)
+    return Verdict("news" if news else "good", "✓", "Passed", _passing(run, news), further)
 
 
 def _failing(summary: Summary) -> str:
@@ -96,32 +107,27 @@ def _failing(summary: Summary) -> str:
     return f"{summary.failing} of {count(summary.findings, 'finding')} did not pass the gate."
 
 
-def _passing(run: Run, summary: Summary) -> str:
-    if not summary.findings:
+def _passing(run: Run, news: list[str]) -> str:
+    if not run.rows:
         return "No findings."
-    preserved = _counted(summary, Kind.PRESERVED)
-    if preserved == summary.findings:
-        return f"{count(preserved, 'finding')}, nothing that matters moved."
-    moved = sum(map(changed, run.rows))
-    if moved:
-        return f"{moved} of {count(summary.findings, 'finding')} changed; the gate lets that pass."
-    return f"{preserved} of {count(summary.findings, 'finding')} preserved, none changed."
-
-
-def _counted(summary: Summary, verdict: str) -> int:
-    return sum(number for (kind, _), number in summary.counts.items() if kind == verdict)
+    if not news:
+        return f"{count(len(run.rows), 'finding')}, nothing that matters moved."
+    return f"{'; '.join(filter(None, [', '.join(news), gate_lets_pass(run)]))}."
 
 
 def _further(run: Run, summary: Summary) -> Iterator[str]:
     if summary.silent:
         yield f"{count(summary.silent, 'test')} failed without a finding."
+    if summary.uncollected:
+        yield f"{uncollected(summary.uncollected)}."
     claims = len(failed_claims(run))
     if claims:
         yield f"{count(claims, 'test')} failed whose findings all pass: they claim more."
     if summary.incomplete:
         yield f"{count(summary.incomplete, 'test')} did not run to a verdict."
-    if run.exit_status not in _ORDERLY:
-        yield f"pytest ended with exit status {run.exit_status}."
+    how = ended(run)
+    if how:
+        yield f"{how}."
 
 
 def _comparison(run: Run) -> Verdict:

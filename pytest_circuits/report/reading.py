@@ -71,6 +71,11 @@ def test_of(told: Row | FailedTest) -> str:
     return told.test
 
 
+def nodeid(test: str, alias: str) -> str:
+    """The node id of a test on a model: its alias is the last of its parameters."""
+    return f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
+
+
 def labels(rows: Iterable[Row | FailedTest]) -> dict[str, str]:
     """What the rows' tests are called, by node id without alias.
 
@@ -86,7 +91,9 @@ def labels(rows: Iterable[Row | FailedTest]) -> dict[str, str]:
 
 def _without_file(test: str) -> str:
     # A folder may have brackets in its name, and parameters may have colons.
-    _, _, test = test.partition("::")
+    file, _, test = test.partition("::")
+    if not test:
+        return file
     name, bracket, parameters = test.partition("[")
     return name.replace("::", ".") + bracket + parameters
 

@@ -31,8 +31,10 @@ class Model:
 class FailedTest(NamedTuple):
     """A circuit test that failed and gave no finding, so that no row tells of it.
 
+    Or a module that could not be collected, so that nobody knows of its tests.
+
     Attributes:
-        test: its node id.
+        test: its node id; of a module, its file.
         alias: its model's alias; empty for a test that can't run once for every model.
         message: why it failed, in a line.
         line: where in its file it failed, or else begins, counted from 1; None if unknown.
@@ -43,6 +45,11 @@ class FailedTest(NamedTuple):
     message: str = ""
     line: int | None = None
 
+    @property
+    def of_test(self) -> bool:
+        """Whether it is a test, and no module."""
+        return "::" in self.test
+
 
 @dataclass(frozen=True)
 class Run:
@@ -52,7 +59,8 @@ class Run:
         models: the models that were asked for, in the order they were named.
         rows: a row a finding, in any order.
         gate: which verdicts fail, a value of :class:`~pytest_circuits.verdicts.Gate`.
-        failed: tests that failed without a finding, also in their setup, in any order.
+        failed: tests that failed without a finding, also in their setup, and modules that could
+            not be collected, in any order.
         unfinished: tests that never ran to an end (a run that stopped, a lost worker).
         exit_status: pytest's.
         options: options of the command line that the numbers depend on, as they would be typed.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_circuits.baselines import BaselineError
 from pytest_circuits.report.details import Details
 from pytest_circuits.report.json_report import SCHEMA_VERSION
-from pytest_circuits.report.reading import VERDICTS
+from pytest_circuits.report.reading import VERDICTS, nodeid
 from pytest_circuits.report.rows import Row
 from pytest_circuits.report.run import FailedTest, Model, Run
 from pytest_circuits.report.stored_fields import (
@@ -157,7 +157,7 @@ def _row(test: Mapping[str, Any], alias: str, stored: Mapping[str, Any], where: 
     if stored["canary"] is not None and stored["scope"] is None:
         raise ValueError(f"{test['test']} on {alias}: canary is there, and scope is null")
     return Row(
-        test=_nodeid(test["test"], alias),
+        test=nodeid(test["test"], alias),
         alias=alias,
         measure=test["measure"],
         name=test["name"],
@@ -167,11 +167,6 @@ def _row(test: Mapping[str, Any], alias: str, stored: Mapping[str, Any], where: 
         details=None if details is None else Details.from_document(details, where),
         **{name: stored[name] for name in _SAME},
     )
-
-
-def _nodeid(test: str, alias: str) -> str:
-    """The node id of a test on a model: its alias is the last of its parameters."""
-    return f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
 
 
 def _reasons(stored: list[Any]) -> Iterator[Reason]:

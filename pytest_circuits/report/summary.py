@@ -33,6 +33,7 @@ class Summary:
         false_alarms: the upper bound of the expected false alarms among those by default; None
             where there are none, or where the gate isn't the one it was counted for.
         silent: tests that failed without a finding.
+        uncollected: modules that could not be collected, so that nobody knows of their tests.
         incomplete: tests that never ran to an end.
     """
 
@@ -43,6 +44,7 @@ class Summary:
     by_own: int
     false_alarms: float | None
     silent: int
+    uncollected: int
     incomplete: int
 
     @property
@@ -59,6 +61,7 @@ class Summary:
 def summarise_run(run: Run) -> Summary:
     """The figures of a run."""
     counts = Counter((row.verdict, exception(row)) for row in run.rows)
+    modules = sum(not each.of_test for each in run.failed)
     kinds = [(verdict, reason) for reason in _EXCEPTIONS for verdict in VERDICTS]
     held = [row for row in run.rows if compared(row)]
     by_own = sum(row.own_tolerance for row in held)
@@ -72,6 +75,7 @@ def summarise_run(run: Run) -> Summary:
         by_default=by_default,
         by_own=by_own,
         false_alarms=expected_alarms(by_default) if known else None,
-        silent=len(run.failed),
+        silent=len(run.failed) - modules,
+        uncollected=modules,
         incomplete=run.unfinished,
     )

@@ -11,6 +11,7 @@ from pytest_circuits.report.summary import summarise_run
 from pytest_circuits.report.table import table, worst_first
 from pytest_circuits.report.terminal_table import table_lines
 from pytest_circuits.report.text import Line, Part, folded, names, squeeze
+from pytest_circuits.report.words import uncollected
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
@@ -189,6 +190,9 @@ def _changed(summary: Summary) -> str:
 
 
 def _incomplete(run: Run, width: int) -> Iterator[Line]:
+    modules = summarise_run(run).uncollected
+    if modules:
+        yield from folded(f"incomplete: {uncollected(modules)}", width, "red")
     if run.unfinished:
         text = f"incomplete: {run.unfinished} circuit test(s) did not run to a verdict"
         yield from folded(text, width, "red")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 #: Control and format characters, and halves of those that have two.
 _OBEYED = ("Cc", "Cf", "Cs")
+#: What GitHub's runner takes for a command: the one way at the beginning of a line, after spaces
+#: of any kind, the other anywhere.
+_COMMAND = re.compile(r"^\s*::|##\[")
 
 
 class Part(NamedTuple):
@@ -33,8 +37,21 @@ class Line(NamedTuple):
 
     @property
     def plain(self) -> Line:
-        """The line with nothing in it that a terminal obeys."""
-        return Line(tuple(part._replace(text=plain(part.text)) for part in self.parts))
+        """The line with nothing in it that a terminal obeys, or GitHub where it reads logs."""
+        line = Line(tuple(part._replace(text=plain(part.text)) for part in self.parts))
+        obeyed = [match.end() - 1 for match in _COMMAND.finditer(line.text)]
+        return line._without(obeyed) if obeyed else line
+
+    def _without(self, places: Sequence[int]) -> Line:
+        """The line with a question mark in some places."""
+        text = "".join("?" if at in places else each for at, each in enumerate(self.text))
+        ends = accumulate(len(part.text) for part in self.parts)
+        return Line(
+            tuple(
+                part._replace(text=text[end - len(part.text) : end])
+                for part, end in zip(self.parts, ends, strict=True)
+            )
+        )
 
 
 def folded(

@@ -1,16 +1,19 @@
 """Found against approved: tolerances, judgement, gate and words. Needs no model."""
 
 from pytest_circuits.verdicts.alarms import expected_alarms
+from pytest_circuits.verdicts.behaviours import behaviour_reasons, whole_gone
 from pytest_circuits.verdicts.gating import Gate, passes
 from pytest_circuits.verdicts.judging import (
     headline_number,
     judge,
+    mechanism_change,
     readable,
     summarise,
     without_baseline,
 )
 from pytest_circuits.verdicts.precision import Imprecision, imprecision
 from pytest_circuits.verdicts.rendering import headline, lines, reason_text, scope_text
+from pytest_circuits.verdicts.roles import MechanismChange
 from pytest_circuits.verdicts.tolerances import (
     Allowance,
     Tolerance,
@@ -39,6 +42,7 @@ __all__ = [
     "Gate",
     "Imprecision",
     "Kind",
+    "MechanismChange",
     "Movement",
     "Reading",
     "Reason",
@@ -47,6 +51,7 @@ __all__ = [
     "Verdict",
     "Waiver",
     "WaiverError",
+    "behaviour_reasons",
     "decode_tolerance",
     "default_tolerance",
     "encode_tolerance",
@@ -56,11 +61,13 @@ __all__ = [
     "imprecision",
     "judge",
     "lines",
+    "mechanism_change",
     "parse_waiver",
     "passes",
     "readable",
     "reason_text",
     "scope_text",
     "summarise",
+    "whole_gone",
     "without_baseline",
 ]

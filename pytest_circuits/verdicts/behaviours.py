@@ -9,7 +9,7 @@ from pytest_circuits.verdicts.tolerances import DEAD_SHARE
 from pytest_circuits.verdicts.verdict import About, Change, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_circuits.findings import Behaviour, Finding
     from pytest_circuits.verdicts.tolerances import Tolerance
@@ -35,6 +35,25 @@ def behaviour_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -
                 # What is as large as ever is gone where it can't be told from nothing.
                 null=_null(change, before, after),
             )
+
+
+def whole_gone(found: Finding, reasons: Iterable[Reason]) -> Reason | None:
+    """What became of the behaviour that the values are fractions of, where it is gone.
+
+    Fractions of nothing mean nothing, whatever they are: they are neither judged nor shown.
+
+    Args:
+        found: what was measured.
+        reasons: what changed, the behaviours among it.
+    """
+    for reason in reasons:
+        if (reason.change, reason.about, reason.subject) == (
+            Change.GONE,
+            About.BEHAVIOUR,
+            found.relative_to,
+        ):
+            return reason
+    return None
 
 
 def number_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:

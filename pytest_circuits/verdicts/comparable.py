@@ -21,16 +21,12 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
         "measure": (approved.measure, found.measure),
         "unit": (approved.unit, found.unit),
         "direction": (approved.direction.value, found.direction.value),
+        "relative_to": (approved.relative_to, found.relative_to),
         "axes": (" × ".join(approved.axes), " × ".join(found.axes)),
         "shape": (_shape(approved), _shape(found)),
     }
     pairs |= {f"labels.{axis}": pair for axis, pair in _renamed(approved, found).items()}
-    measured = {behaviour.name for behaviour in found.companion}
-    pairs |= {
-        f"companion.{behaviour.name}": ("measured", "not measured")
-        for behaviour in approved.companion
-        if behaviour.name not in measured
-    }
+    pairs |= _of_companion(found, approved)
     if approved.measure == found.measure:
         pairs |= _pairs("convention", approved.convention, found.convention)
         # Drawn ids are covered by their hash, and too long to print.
@@ -44,6 +40,23 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
         for field, (before, after) in pairs.items()
         if before != after
     ]
+
+
+def _of_companion(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:
+    """What makes the behaviours beside them different quantities, for each of the approved ones.
+
+    Which way one gets better is part of what it is: turned round, a loss would be a gain.
+    """
+    measured = {behaviour.name: behaviour for behaviour in found.companion}
+    pairs: dict[str, tuple[object, object]] = {}
+    for before in approved.companion:
+        name, after = f"companion.{before.name}", measured.get(before.name)
+        if after is None:
+            pairs[name] = "measured", "not measured"
+        else:
+            pairs[f"{name}.unit"] = before.unit, after.unit
+            pairs[f"{name}.direction"] = before.direction.value, after.direction.value
+    return pairs
 
 
 def _renamed(approved: Finding, found: Finding) -> dict[str, tuple[str, str]]:

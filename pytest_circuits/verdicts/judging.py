@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction
-from pytest_circuits.verdicts.behaviours import behaviour_reasons, number_reasons
+from pytest_circuits.verdicts.behaviours import behaviour_reasons, number_reasons, whole_gone
 from pytest_circuits.verdicts.comparable import differences
 from pytest_circuits.verdicts.matrices import matrix_reasons
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
@@ -38,10 +38,8 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
             Kind.INCOMPARABLE, _sorted(differing), summarise(found), headline_number(found)
         )
     behaviours = list(behaviour_reasons(found, approved, tolerance))
-    gone = {reason.subject for reason in behaviours if reason.change is Change.GONE}
-    # Fractions of a behaviour that is gone mean nothing, so they are neither judged nor shown.
-    meaningless = found.relative_to in gone or found.undefined or approved.undefined
-    mechanism = None if meaningless else _mechanism(found, approved, tolerance)
+    meaningless = whole_gone(found, behaviours) or found.undefined or approved.undefined
+    mechanism = None if meaningless else mechanism_change(found, approved, tolerance)
     reasons = _sorted([*behaviours, *(mechanism.reasons if mechanism else ())])
     held = mechanism.held if mechanism else None
     kind = _kind(reasons)
@@ -63,8 +61,11 @@ def without_baseline(found: Finding) -> Verdict:
     return Verdict(Kind.NEW, (), summarise(found), headline_number(found))
 
 
-def _mechanism(found: Finding, approved: Finding, tolerance: Tolerance) -> MechanismChange:
-    """What happened to the values: the heads of a role, a matrix, or one number."""
+def mechanism_change(found: Finding, approved: Finding, tolerance: Tolerance) -> MechanismChange:
+    """What happened to the values: the heads of a role, a matrix, or one number.
+
+    Of two findings of the same quantity whose values mean something.
+    """
     if not approved.axes:
         return MechanismChange(tuple(number_reasons(found, approved, tolerance)))
     tolerance = tolerance.among(approved)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from circuit_suites import in_fresh_python
 from handmade_pending import left, names_in, place_of
 
 from pytest_circuits.baselines import Baseline, Location, loads, walk, write
+from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.baselines.pending import PendingError, PendingTest, read_pending
 from pytest_circuits.baselines.pending_files import (
     PENDING,
@@ -180,21 +182,22 @@ def test_what_another_run_left_meanwhile_is_not_dropped():
 
 def test_processes_that_leave_and_take_files_at_once_lose_none(tmp_path):
     """The folders of the one are tidied away while the other writes into them."""
-    code = f"""
-import os, sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-os.chdir({str(tmp_path)!r})
-from test_pending import baseline
-from handmade_pending import left, place_of
-from pytest_circuits.baselines.pending import PendingTest
-from pytest_circuits.baselines.pending_files import leave
-for _ in range(150):
-    path = left(baseline(), test=sys.argv[1])
-    assert path.exists()
-    leave(place_of(test=sys.argv[1]), PendingTest("", ()), compared=None)
-left(baseline(), test=sys.argv[1])
+    code = """
+import sys
+from pathlib import Path
+from pytest_circuits.baselines import Location
+from pytest_circuits.baselines.pending import PendingTest, read_pending
+from pytest_circuits.baselines.pending_files import leave, pending_path
+test = read_pending(Path("sub", "pending.json"))
+place = Location(Path.cwd(), "recall", "test_heads", sys.argv[1])
+for _ in range(100):
+    leave(place, test, compared=None)
+    assert pending_path(place).exists()
+    leave(place, PendingTest("", ()), compared=None)
+leave(place, test, compared=None)
 """
+    (tmp_path / "sub").mkdir()
+    left(baseline()).replace(tmp_path / "sub/pending.json")
     runs = [
         subprocess.Popen([sys.executable, "-c", code, name], stderr=subprocess.PIPE, text=True)
         for name in ("test_a", "test_b")
@@ -202,6 +205,18 @@ left(baseline(), test=sys.argv[1])
     assert [run.communicate()[1] for run in runs] == ["", ""]
     assert [place.name for place in walk_pending(tmp_path)] == ["test_a", "test_b"]
     assert (tmp_path / "__circuits__" / PENDING / ".gitignore").exists()
+
+
+def test_a_folder_that_goes_while_it_is_made_is_made_again(monkeypatch):
+    errors = [FileExistsError(17, "File exists"), FileNotFoundError(2, "No such file")]
+
+    def write_later(path, text):
+        if errors:
+            raise errors.pop()
+        write_text(path, text)
+
+    monkeypatch.setattr("pytest_circuits.baselines.pending_files.write_text", write_later)
+    assert left(baseline()).exists()
 
 
 # How one becomes a baseline
@@ -239,6 +254,31 @@ def test_an_accepted_one_stands_where_its_baseline_stood():
     ]  # fmt: skip
 
 
+def entry_names():
+    return [entry["name"] for entry in json.loads(place_of().path.read_text())["findings"]]
+
+
+@pytest.mark.parametrize("order", list(permutations(["", "b", "c"])), ids=",".join)
+def test_new_ones_stand_behind_what_was_there_in_the_order_of_their_test(order):
+    write(place_of().path, [baseline(0.9, "last"), baseline(0.9, "first")])
+    found = [baseline(0.5, name) for name in ("", "first", "b", "last", "c")]
+    path = left(*found)
+    for name in (*order, "first", "last"):
+        (pending,) = [p for p in read_pending(path).findings if p.name == name]
+        accept(place_of(), pending)
+    assert entry_names() == ["last", "first", "", "b", "c"]
+
+
+def test_of_a_model_that_inherits_new_ones_have_the_order_of_their_test_too():
+    write(place_of().path, [baseline(0.9), baseline(0.9, "b")])
+    path = left(baseline(0.5), baseline(0.4, "b"), alias="tuned", owners=("tuned", "recall"))
+    for pending in reversed(read_pending(path).findings):
+        accept(place_of("tuned"), pending)
+    assert place_of("tuned").path.read_text().index('"name": ""') < place_of(
+        "tuned"
+    ).path.read_text().index('"name": "b"')
+
+
 def test_findings_of_which_a_run_says_nothing_stay():
     path = left(baseline(0.5), baseline(0.4, "late"))
     findings = read_pending(path).findings
@@ -248,6 +288,25 @@ def test_findings_of_which_a_run_says_nothing_stay():
         ("", "fresh"),
         ("late", findings[1].headline),
     ]
+
+
+def measured_with(found, **provenance):
+    return replace(found, finding=replace(found.finding, provenance=provenance))
+
+
+@pytest.mark.parametrize(
+    ("now", "stays"),
+    [
+        ({"source": "a", "weights": "1", "device": "cuda"}, True),
+        ({"source": "b", "weights": "1"}, False),
+        ({"source": "a", "weights": "2"}, False),
+    ],
+)
+def test_they_stay_only_beside_findings_of_the_same_model(now, stays):
+    late = measured_with(baseline(0.4, "late"), source="a", weights="1", device="cpu")
+    path = left(late)
+    left(measured_with(baseline(0.5), **now), compared={""})
+    assert names_in(path) == ["", *(["late"] if stays else [])]
 
 
 def test_the_settings_know_the_folder_that_no_alias_may_have():

@@ -2,11 +2,24 @@
 
 import re
 
+import numpy as np
 import pytest
 from browser.pages import chromium, opened
-from figures.handmade_runs import INDUCTION, PAYLOADS, hostile_run, judged, one_of_each, run
+from figures.handmade_runs import (
+    BROKEN,
+    INDUCTION,
+    PAYLOADS,
+    hostile_run,
+    judged,
+    one_of_each,
+    run,
+)
+from verdicts.handmade import cells, number
 
 from pytest_circuits.report.html import html_report
+
+#: What every object of a script has, and a colour of the page: names like any other.
+INHERITED = ("constructor", "__proto__", "toString", "#1c2330")
 
 pytestmark = pytest.mark.browser
 
@@ -25,10 +38,30 @@ def files(tmp_path_factory):
         "green": run(judged(INDUCTION, INDUCTION)),
         "red": one_of_each(),
         "hostile": hostile_run("".join(PAYLOADS)),
+        "inherited": _inherited(),
+        "other axes": run(*(_other_axes())),
     }
     for name, made in runs.items():
         (folder / f"{name}.html").write_text(html_report(made), encoding="utf-8")
     return {name: folder / f"{name}.html" for name in runs}
+
+
+def _inherited():
+    """A run whose models and cells are called as what every object has."""
+    named = cells([0.1, 0.5, 0.2, 0.3], ("component",), {"component": INHERITED})
+    rows = [judged(BROKEN, INDUCTION, alias=alias) for alias in INHERITED]
+    return run(*rows, judged(named, named, alias=INHERITED[0], test="test_a.py::test_named"))
+
+
+def _other_axes():
+    """Findings of every number of axes beside baselines of every other."""
+    grid = cells(np.zeros((2, 3, 4)), ("layer", "head", "position"))
+    every = [number(1.0, error=0.1), cells([1.0, 2.0], ("layer",)), INDUCTION, grid]
+    for found in every:
+        for approved in every:
+            if found is not approved:
+                pair = f"{len(found.axes)}_{len(approved.axes)}"
+                yield judged(found, approved, test=f"test_a.py::test_{pair}")
 
 
 @pytest.fixture
@@ -87,6 +120,27 @@ def test_a_red_run_with_a_finding_of_every_kind(browser, files, dark, width):
         )
         assert drawn == ("#161c26" if dark else "#fffffe")
     quiet(seen, files["red"])
+
+
+def test_a_baseline_of_other_axes_leaves_a_page_that_is_drawn(browser, files):
+    with opened(browser, files["other axes"]) as seen:
+        for number in range(1, 13):
+            finding = seen.open_finding(number)
+            for plot in finding.locator(".plot .canvas").all():
+                plot.hover(force=True)
+    quiet(seen, files["other axes"])
+
+
+def test_names_that_every_object_has_are_names_like_any_other(browser, files):
+    with opened(browser, files["inherited"], dark=True) as seen:
+        for number in range(1, len(INHERITED) + 2):
+            seen.open_finding(number)
+        lines = seen.page.locator("figure[data-source=versions]")
+        lines.scroll_into_view_if_needed()
+        lines.locator(".main-svg").first.wait_for()
+        shown = lines.locator(".canvas").evaluate("canvas => canvas.layout.xaxis.ticktext")
+        assert shown == list(INHERITED)
+    quiet(seen, files["inherited"])
 
 
 def test_hovering_a_cell_tells_head_value_error_and_tolerance(browser, files):
@@ -170,7 +224,11 @@ def test_every_value_stands_in_a_table(browser, files):
     with opened(browser, files["red"]) as seen:
         finding = seen.page.locator(".finding", has_text="test_positions").last
         finding.locator("summary").first.click()
-        finding.get_by_role("button", name="Show all 36 values").click()
+        button = finding.get_by_role("button", name="Show all 36 values")
+        button.focus()
+        seen.page.keyboard.press("Enter")
+        # Who came by keyboard is in the table now.
+        assert seen.page.evaluate("document.activeElement.getAttribute('aria-label')") == "Values"
         rows = finding.locator(".cells tbody tr")
         assert rows.count() == 36
         assert rows.nth(2).inner_text().split("\t") == [
@@ -205,12 +263,14 @@ def test_several_models(browser, several):
         # A link of the matrix opens its finding, though the filters hide it.
         page.locator(".matrix a", has_text="preserved").first.click()
         page.locator(".finding[open][data-model=recall] .main-svg").first.wait_for()
+        assert page.locator("#shown").inner_text() == "5 of 12 shown"
         assert page.locator("h1").inner_text() == "✗ Failed"
     quiet(seen, several)
 
 
-def test_nothing_that_a_user_names_runs_or_loads(browser, files):
-    with opened(browser, files["hostile"]) as seen:
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_nothing_that_a_user_names_runs_or_loads(browser, files, dark):
+    with opened(browser, files["hostile"], dark=dark) as seen:
         page = seen.page
         for number in range(1, page.locator(".finding").count() + 1):
             finding = seen.open_finding(number)

@@ -89,7 +89,7 @@ def test_everything_can_be_accepted_or_rejected(command, three):
 def test_rejecting_leaves_no_folder_where_there_was_no_baseline(command, baseline):
     left(baseline())
     assert command("reject", HEADS)[0] == 0
-    assert list(Path().iterdir()) == []
+    assert [path.name for path in Path().iterdir()] == ["test_heads.py"]
 
 
 def test_a_suite_below_stands_before_the_key_and_in_makes_it_short(command, baseline):
@@ -284,7 +284,7 @@ def test_what_accepting_does_not_mend_and_too_few_prompts_are_said(command, base
     left(baseline(), failure="AssertionError: \x1b[31mred", warning="induction_scores: few")
     assert command("accept", "--all")[1] == [
         f"accepted {HEADS}",
-        "  its test fails for another reason too, which accepting it does not change:",
+        "  something else kept its test from passing, which accepting it does not change:",
         "    AssertionError: ?[31mred",
         "  induction_scores: few",
         "nothing pending",
@@ -292,6 +292,16 @@ def test_what_accepting_does_not_mend_and_too_few_prompts_are_said(command, base
     left(baseline(), failure="no")
     shutil.rmtree("__circuits__/recall")
     assert command("reject", "--all")[1] == [f"rejected {HEADS}", "nothing pending"]
+
+
+def test_that_its_test_file_is_gone_is_said(command, baseline):
+    left(baseline())
+    Path("test_heads.py").unlink()
+    assert command("accept", "--all")[1] == [
+        f"accepted {HEADS}",
+        "  there is no test_heads.py any more",
+        "nothing pending",
+    ]
 
 
 def test_it_needs_no_model_and_no_pytest(three):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_circuits.baselines import baseline_path
+from pytest_circuits.findings import Behaviour, Canary, Direction, Null
 from pytest_circuits.verdicts import Allowance
 
 HEAD = "baselines: HEAD → working tree"
@@ -124,6 +125,26 @@ def test_what_is_not_judged_is_named_where_nothing_else_changed(approved, comman
     assert out[1] == "preserved test_heads recall nothing that is judged: errors"
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda finding: finding["values"][0].__setitem__(0, 0.3),
+            "other values outside the role: L0H0 0.10→0.30",
+        ),
+        (
+            lambda finding: finding["companion"]["repeat_loss"].update(error=0.5),
+            "nothing that is judged: error of repeat loss",
+        ),
+        (lambda finding: finding.update(samples=9), "nothing that is judged: samples"),
+        (lambda finding: finding["profiles"].update(L0H1=[0.8, 0.9, 1.0]), "other profiles"),
+    ],
+)
+def test_only_of_what_judging_does_not_read_it_says_so(whole, told, change, words):
+    edit(baseline_file(), change)
+    assert told() == f"preserved test_heads recall {words}"
+
+
 def baseline_file(alias="recall", test="test_heads"):
     return baseline_path(Path.cwd() / "test_heads.py", alias, test)
 
@@ -209,6 +230,152 @@ def test_what_counts_at_all_is_told(approved, command, change, kind, told):
     assert text.startswith(f"{kind} test_heads recall {told} (origin: default)")
 
 
+@pytest.fixture
+def told(command):
+    """What a diff says of its only finding."""
+
+    def tell(*arguments):
+        status, out, _ = command("diff", *arguments)
+        assert (status, out[-1].startswith("1 finding changed")) == (1, True)
+        return " ".join(" ".join(out[1:-1]).split())
+
+    return tell
+
+
+@pytest.fixture
+def whole(repository, store, baseline):
+    """A repository with a baseline that has all that judging reads."""
+    gain = Behaviour("repeat_gain", 4.0, 0.1, 3, Direction.HIGHER, "nats", vital=True)
+    fields = {
+        "companion": (*baseline().finding.companion, gain),
+        "canary": Canary(3.9, "text", "aa11"),
+        "nulls": {"L0H1": Null(0.1, 0.01)},
+        "profiles": {"L0H1": np.array([0.9, 0.9, 0.9])},
+    }
+    store("recall", baseline(0.9, **fields))
+    repository.commit("Approve the heads")
+    return repository
+
+
+def put(*path, **fields):
+    """A change that sets fields of a part."""
+
+    def change(finding):
+        for name in path:
+            finding = finding[name]
+        finding.update(fields)
+
+    return change
+
+
+def take(*path):
+    """A change that takes a part away."""
+
+    def change(finding):
+        *folders, last = path
+        for name in folders:
+            finding = finding[name]
+        del finding[last]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "back"),
+    [
+        (take("canary"), "loosened no canary any more", "tightened there is a canary now"),
+        (
+            put("canary", tokens="bb22"),
+            "loosened the canary is a loss on other tokens",
+            "loosened the canary is a loss on other tokens",
+        ),
+        (
+            take("role"),
+            "loosened no role any more, which was induction heads of 0.4",
+            "loosened of all values only induction heads of 0.4 are judged",
+        ),
+        (
+            put("role", name="odd heads"),
+            "preserved induction heads are called odd heads",
+            "preserved odd heads are called induction heads",
+        ),
+        (take("nulls"), "loosened no null of L0H1 any more", "tightened L0H1 has a null"),
+        (
+            put("nulls", "L0H1", p=0.9),
+            "loosened L0H1 not told from its null any more",
+            "tightened L0H1 told from its null now",
+        ),
+        (
+            take("profiles", "L0H1"),
+            "tightened no profile of L0H1 any more",
+            "loosened L0H1 has a profile",
+        ),
+        (
+            # As little more than that as its tolerance, so that it isn't gone.
+            put("companion", "repeat_gain", error=1.404),
+            "loosened repeat gain not distinct from 0 any more",
+            "tightened repeat gain distinct from 0 now",
+        ),
+        (
+            put("companion", "repeat_gain", vital=False),
+            "loosened repeat gain is not vital any more",
+            "tightened repeat gain is vital",
+        ),
+    ],
+)
+def test_what_is_taken_out_of_judgement_is_told(whole, told, change, words, back):
+    edit(baseline_file(), change)
+    kind, _, text = words.partition(" ")
+    assert told() == f"{kind} test_heads recall {text} (origin: default)"
+    whole.commit("Edit it")
+    kind, _, text = back.partition(" ")
+    assert told("HEAD", "HEAD^") == f"{kind} test_heads recall {text} (origin: default)"
+
+
+def test_a_behaviour_that_is_held_too_is_tightened(approved, told, store, baseline):
+    gain = Behaviour("repeat_gain", 4.0, 0.1, 3, Direction.HIGHER, "nats", vital=True)
+    store("recall", baseline(0.9, companion=(*baseline().finding.companion, gain)))
+    assert told().startswith("tightened test_heads recall repeat gain is judged too")
+
+
+def test_of_one_number_it_is_told_whether_it_can_be_lost(repository, told, store, baseline):
+    one = {"axes": (), "values": np.array(2.0), "role": None, "errors": np.array(0.1)}
+    store("recall", baseline(**one))
+    repository.commit("Approve it")
+    edit(baseline_file(), put(errors=0.719))
+    words = "test_heads recall induction score"
+    assert told().startswith(f"loosened {words} not distinct from 0 any more")
+    repository.commit("Edit it")
+    assert told("HEAD", "HEAD^").startswith(f"tightened {words} distinct from 0 now")
+
+
+def test_a_two_sided_role_that_is_not_distinct_any_more_is_loosened(
+    repository, told, store, baseline
+):
+    store("recall", baseline(0.9, direction=Direction.TWO_SIDED))
+    repository.commit("Approve it")
+    edit(baseline_file(), put(errors=[[9.0, 9.0]]))
+    assert told().startswith(
+        "loosened test_heads recall induction heads not distinct from 0 any more"
+    )
+
+
+def test_drift_of_a_null_is_told(whole, told):
+    edit(baseline_file(), put("nulls", "L0H1", mean=0.4))
+    assert told() == "preserved test_heads recall null of L0H1 0.10→0.40, 333 % of its tolerance"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [("direction", "higher", "lower → higher"), ("unit", "bits", "nats → bits")],
+)
+def test_a_behaviour_that_is_turned_round_is_incomparable(approved, told, field, value, words):
+    edit(baseline_file(), put("companion", "repeat_loss", **{field: value}))
+    assert (
+        told() == f"incomparable test_heads recall companion.repeat_loss.{field} differs: {words}"
+    )
+
+
 def test_a_new_finding_says_where_its_tolerance_is_none_of_the_defaults(
     approved, command, store, baseline
 ):
@@ -227,9 +394,9 @@ def test_a_new_finding_says_where_its_tolerance_is_none_of_the_defaults(
 
 
 def test_a_new_file_is_new_and_needs_no_git_add(approved, command, store):
-    store("tuned")
+    store("recall", test="test_late")
     assert command("diff")[1][1:] == [
-        "new test_heads tuned 1 head, L0H1 0.90; repeat loss 1.00",
+        "new test_late recall 1 head, L0H1 0.90; repeat loss 1.00",
         "1 finding changed: 1 new",
     ]
 

@@ -26,10 +26,10 @@ def two(repository, store, baseline):
 
 @pytest.fixture
 def parted(two, store):
-    """A branch that left the first commit, and has a baseline of another model."""
+    """A branch that left the first commit, and has a baseline of another test."""
     two.git("checkout", "-qb", "side", "HEAD^")
-    store("tuned")
-    two.commit("Approve the child")
+    store("recall", test="test_late")
+    two.commit("Approve another")
     return two
 
 
@@ -64,7 +64,7 @@ def test_three_dots_tell_what_a_branch_did_since_it_left(parted, command):
             1,
             [
                 f"baselines: {base} (where {right} left main) → {right}",
-                "new test_heads tuned 1 head, L0H1 0.90; repeat loss 1.00",
+                "new test_late recall 1 head, L0H1 0.90; repeat loss 1.00",
                 "1 finding changed: 1 new",
             ],
         )
@@ -117,6 +117,24 @@ def test_a_path_outside_the_repository_is_a_usage_error(two, command):
     assert "/nowhere" in errors[0]
 
 
+def test_a_path_that_is_nowhere_is_a_usage_error(two, command, monkeypatch):
+    assert refused(command, "HEAD^", "--", "__circuits__", "nosuch") == (
+        "pytest-circuits: there is no 'nosuch' in HEAD^ or working tree"
+    )
+    assert "'nosuch' in HEAD^ or HEAD" in refused(command, "HEAD^", "HEAD", "--", "nosuch")
+    assert "no '*.txt'" in refused(command, "--", "*.txt")
+
+
+def test_a_path_that_one_state_has_is_fine(two, command):
+    (two.path / "empty").mkdir()
+    assert command("diff", "--", "empty")[0] == 0
+    Path(FILE).unlink()
+    two.commit("Delete it")
+    assert command("diff", "HEAD^", "--", FILE)[0] == 1
+    assert command("diff", "HEAD^", "HEAD", "--", "*.json")[0] == 1
+    assert command("diff", "HEAD", "HEAD^", "--", FILE)[0] == 1
+
+
 def test_other_files_are_none_of_its_business(two, command):
     for name in ("notes.json", "__circuits__/notes.json", "__circuits__/recall/a/notes.txt"):
         path = two.path / name
@@ -126,17 +144,84 @@ def test_other_files_are_none_of_its_business(two, command):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_symbolic_links_are_not_followed(two, command, tmp_path_factory):
+def test_symbolic_links_are_not_followed_and_said(two, command, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "heads.json"
     Path(FILE).rename(outside)
     Path(FILE).symlink_to(outside)
     Path(FILE).with_name("test_late.json").symlink_to(outside)
-    assert command("diff")[1][1:] == [
-        "deleted test_heads recall 1 head, L0H1 0.60; repeat loss 2.00",
-        "1 finding changed: 1 deleted",
+    status, out, errors = command("diff")
+    assert (status, out[1:]) == (
+        3,
+        [
+            "unreadable test_heads recall working tree: is a symbolic link",
+            "unreadable test_late  recall working tree: is a symbolic link",
+            "2 findings changed: 2 unreadable",
+        ],
+    )
+    assert errors[:2] == [
+        f"{two.path / FILE}: is a symbolic link.",
+        "Put the file that it leads to in its place.",
     ]
     two.commit("Link them")
-    assert command("diff", "HEAD^", "HEAD")[1][-1] == "1 finding changed: 1 deleted"
+    for states in (["HEAD^", "HEAD"], ["HEAD^"]):
+        status, out, _ = command("diff", *states)
+        assert (status, out[-1]) == (3, "2 findings changed: 2 unreadable")
+        assert f"{states[1] if states[1:] else 'working tree'}: is a symbolic link" in out[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_is_said_also_where_it_stayed_or_was(two, command, baseline, store):
+    Path(FILE).rename("elsewhere.json")
+    Path(FILE).symlink_to(two.path / "elsewhere.json")
+    two.commit("Link it")
+    Path("elsewhere.json").write_text("{}")
+    told = "unreadable test_heads recall {}: is a symbolic link"
+    assert command("diff")[:2][1][1] == told.format("working tree")
+    two.commit("Change what it leads to")
+    status, out, _ = command("diff", "HEAD^", "HEAD")
+    assert (status, out[1]) == (3, told.format("HEAD"))
+    assert command("diff", "HEAD^", "HEAD", "--", "elsewhere.json")[0] == 0
+    Path(FILE).unlink()
+    store("recall", baseline(0.9))
+    status, out, _ = command("diff")
+    assert (status, out[1]) == (3, told.format("HEAD"))
+    two.commit("A file again")
+    assert command("diff", "HEAD^", "HEAD")[1][1] == told.format("HEAD^")
+    assert command("diff")[0] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("__circuits__/recall/test_heads", "* recall"),
+        ("__circuits__/recall", "* recall"),
+        ("__circuits__", "* *"),
+    ],
+)
+def test_folders_that_are_links_are_said_too(two, command, folder, told):
+    Path(folder).rename("elsewhere")
+    Path(folder).symlink_to(two.path / "elsewhere")
+    status, out, errors = command("diff")
+    lines = [" ".join(line.split()) for line in out[1:-1]]
+    assert (status, lines[0]) == (
+        3,
+        f"unreadable {told} working tree: is behind a symbolic link",
+    )
+    assert lines[1].startswith("deleted test_heads recall")
+    assert errors[1] == "Put the folder that it leads to in its place."
+    two.commit("Link it")
+    assert command("diff", "HEAD^", "HEAD")[0] == 3
+    assert command("diff", "--html", "a.html", "--json", "a.json")[0] == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_other_links_are_none_of_its_business(two, command):
+    Path("notes").symlink_to(two.path / "nowhere")
+    Path("__circuits__/recall/test_heads/notes.txt").symlink_to(two.path / "nowhere")
+    assert command("diff")[:2] == (0, ["baselines: HEAD → working tree", "no changes"])
+    two.commit("Link them")
+    assert command("diff", "HEAD^", "HEAD")[0] == 0
 
 
 def test_submodules_are_not_looked_into(two, command, tmp_path_factory):
@@ -241,6 +326,27 @@ def test_a_path_without_dashes_is_told_how_to_be_one(two, command):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["main", "a b"], "main -- 'a b'"),
+        (["__circuits__", "main"], "main -- __circuits__"),
+        (["HEAD", "main", "__circuits__", "a b"], "HEAD main -- __circuits__ 'a b'"),
+    ],
+)
+def test_the_advice_keeps_what_is_a_revision(two, command, words, advice):
+    (two.path / "a b").mkdir()
+    assert refused(command, *words).endswith(f": pytest-circuits diff {advice}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use can't be deleted there")
+def test_a_folder_that_is_gone_is_a_usage_error(two, command, monkeypatch):
+    (two.path / "gone").mkdir()
+    monkeypatch.chdir("gone")
+    (two.path / "gone").rmdir()
+    assert refused(command).startswith("pytest-circuits: the working directory is not there any")
+
+
 def test_a_branch_that_only_origin_has_is_named(two, command, monkeypatch):
     two.git("branch", "base", "HEAD^")
     two.git("clone", "-q", ".", "clone")
@@ -311,7 +417,7 @@ def test_it_asks_git_a_few_times_however_many_baselines_there_are(
         subprocess, "run", lambda *args, **options: calls.append(args) or run(*args, **options)
     )
     assert len(command("diff", "HEAD^")[1]) == 15
-    assert len(calls) == 5
+    assert len(calls) == 8
 
 
 def test_it_needs_neither_a_model_nor_what_draws_pages(two):

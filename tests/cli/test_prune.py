@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from circuit_suites import ONE_TEST, RECALL
+from handmade_pending import left
 
 VERSION_1 = Path(__file__).parents[1] / "baselines/version_1/test_induction_heads.json"
 CHILD = "tuned = bundled:recall-finetuned < recall"
@@ -397,6 +398,101 @@ def test_folders_that_overlap_are_counted_once(heads, command, store):
         "left alone: sub/deep, a suite of its own",
         "1 file of 3 can be deleted: add --yes",
     ]
+
+
+# What is pending
+
+
+PENDING = "__circuits__/.pending/recall/test_heads/test_gone.json"
+
+
+def test_what_is_pending_of_tests_that_are_there_is_kept(heads, command, baseline):
+    path = left(baseline(0.5))
+    assert command("prune", "--yes") == (0, ["nothing to prune among 1 file"], [])
+    assert path.exists()
+
+
+def test_what_is_pending_of_tests_that_are_gone_is_listed_and_counted_apart(
+    heads, command, baseline
+):
+    gone = left(baseline(), test="test_gone")
+    assert command("prune") == (
+        1,
+        [
+            PENDING,
+            "  pending, and test_heads.py has no circuit test of that name",
+            "1 pending file can be deleted: add --yes",
+        ],
+        [],
+    )
+    assert gone.exists()
+    status, out, _ = command("prune", "--yes")
+    assert (status, out[-1]) == (0, "deleted 1 pending file")
+    assert list(heads.baseline_files()) == ["recall/test_heads/test_heads.json"]
+    assert command("review") == (0, ["nothing pending"], [])
+
+
+def test_what_is_pending_goes_with_the_baselines_and_their_folders(heads, command, store, baseline):
+    deep = heads.path / "sub"
+    store("recall", module="test_gone", folder=deep)
+    left(baseline(0.5), module="test_gone", folder=deep)
+    left(baseline(0.5), module="test_gone", test="test_other", folder=deep)
+    (deep / "test_gone.py").unlink()
+    status, out, _ = command("prune")
+    assert status == 1
+    assert [line.strip() for line in out[1::2]] == [
+        "there is no test_gone.py",
+        "pending, and there is no test_gone.py",
+        "pending, and there is no test_gone.py",
+    ]
+    assert out[-1] == "1 file of 2 and 2 pending files can be deleted: add --yes"
+    status, out, _ = command("prune", "--yes")
+    assert (status, out[-1]) == (0, "deleted 1 file of 2 and 2 pending files")
+    assert list(deep.iterdir()) == []
+
+
+def test_what_is_pending_of_a_model_that_nobody_declares_is_listed(heads, command, baseline):
+    left(baseline(), alias="old")
+    assert command("prune")[1][1] == "  pending, and no model 'old' is declared"
+
+
+def test_what_is_pending_is_left_alone_where_nothing_is_known_of_its_module(
+    heads, command, baseline, store
+):
+    heads.write("test_other.py", ONE_TEST)
+    heads.write("test_heads.py", "import pytest\npytest.importorskip('no_such_module')")
+    heads.write("sub/pytest.ini", "[pytest]\ncircuits_models = other = bundled:recall-regressed")
+    paths = [
+        left(baseline(0.5)),
+        left(baseline(), alias="other", module="test_sub", folder=heads.path / "sub"),
+        left(baseline(), module="test_gone", folder=heads.path / "build"),
+    ]
+    assert command("prune", "--yes")[0] == 0
+    assert [path.exists() for path in paths] == [True] * 3
+
+
+def test_a_pending_file_that_cannot_be_read_is_named_and_left(heads, command, baseline):
+    broken = left(baseline(), test="test_gone")
+    broken.write_text("{")
+    status, out, errors = command("prune", "--yes")
+    assert (status, out) == (3, ["nothing to prune among 1 file"])
+    assert errors[0].startswith(f"{broken}: is not JSON")
+    assert broken.exists()
+
+
+def test_a_pending_file_that_cannot_be_deleted_is_named(heads, command, baseline, monkeypatch):
+    gone = left(baseline(), test="test_gone")
+    unlink = Path.unlink
+
+    def refuse_one(path, missing_ok=False):  # noqa: FBT002
+        if path == gone:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse_one)
+    status, out, errors = command("prune", "--yes")
+    assert (status, out[-1]) == (3, "deleted 0 pending files")
+    assert errors == [f"{gone}: can't be deleted (Permission denied)."]
 
 
 # What it never touches

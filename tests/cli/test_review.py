@@ -137,11 +137,47 @@ def test_a_child_says_whose_baseline_it_was_held_against(answer, store, baseline
     assert out[-8:-2] == [
         "",
         "  held against the baseline of recall: accepting it gives tuned one of its own",
-        "  its test fails for another reason too, which accepting it does not change:",
+        "  something else kept its test from passing, which accepting it does not change:",
         "    AssertionError: no",
         "",
         f"{PROMPT}s",
     ]
+
+
+MINE = {"source": "bundled:recall", "weights": "sha256:08662c1e431c"}
+THEIRS = {"source": "bundled:recall-finetuned", "weights": "sha256:b8319f7c1a50"}
+
+
+@pytest.mark.parametrize(
+    ("approved", "said"),
+    [
+        (THEIRS, ["  measured on bundled:recall (sha256:08662c1e…), and the baseline on",
+                  "    bundled:recall-finetuned (sha256:b8319f7c…)"]),
+        ({**MINE, "weights": "sha256:0"}, [
+            "  measured on bundled:recall (sha256:08662c1e…), and the baseline on",
+            "    bundled:recall (sha256:0)"]),
+        ({**MINE, "device": "cuda"}, []),
+        ({}, ["  measured on bundled:recall (sha256:08662c1e…)"]),
+        (None, ["  measured on bundled:recall (sha256:08662c1e…)"]),
+    ],
+    ids=["another source", "other weights", "the same", "an unknown one", "no baseline"],
+)  # fmt: skip
+def test_what_it_was_measured_on_is_said_where_the_baseline_was_not(
+    answer, store, baseline, approved, said
+):
+    if approved is not None:
+        store("recall", baseline(0.9, provenance=approved))
+    left(baseline(0.5, provenance={**MINE, "device": "cpu"}))
+    _, out, _ = answer("s\n")
+    start = next(number for number, line in enumerate(out) if line.startswith("  repeat loss")) + 1
+    assert out[start:-3] == (["", *said, ""] if said else [""])
+
+
+def test_that_its_test_file_is_gone_is_said(answer, baseline):
+    left(baseline())
+    Path("test_heads.py").unlink()
+    _, out, _ = answer("s\n")
+    assert out[-5:-3] == ["  there is no test_heads.py any more", ""]
 
 
 def test_an_outdated_one_says_so_before_anybody_accepts_it(answer, three, store, baseline):

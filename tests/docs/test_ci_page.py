@@ -63,6 +63,12 @@ def test_every_output_is_in_its_table():
     assert first_column("output") == list(action("circuits-gate")["outputs"])
 
 
+def test_what_turns_a_gate_red_is_in_its_table():
+    script = (ROOT / ".github/actions/circuits-gate/verdict.py").read_text(encoding="utf-8")
+    tuples = re.findall(r"^_(?:FOUND|UNKNOWN) = \((.+)\)$", script, re.MULTILINE)
+    assert first_column("in `counts`") == re.findall(r'"(\w+)"', " ".join(tuples))
+
+
 def test_defaults_are_those_of_the_action():
     for name in ("python-version", "install", "report", "artifact"):
         default = action("circuits-gate")["inputs"][name]["default"]

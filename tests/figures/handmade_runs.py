@@ -18,6 +18,24 @@ BROKEN = role(
 )
 
 
+#: Finding, baseline, and how many heads have the role, though one crosses the threshold of 0.4
+#: within its tolerance, or has a null now.
+WOBBLES = {
+    "down": (role({"L1H0": 0.9, "L1H1": 0.39}), role({"L1H0": 0.9, "L1H1": 0.41}), 2),
+    "up": (role({"L1H0": 0.9, "L1H1": 0.42}), role({"L1H0": 0.9, "L1H1": 0.38}), 1),
+    "new nulls": (
+        role({"L1H0": 0.9, "L1H1": 0.7}, nulls={"L1H0": (0.0, 0.001), "L1H1": (0.6, 0.4)}),
+        role({"L1H0": 0.9, "L1H1": 0.7}),
+        2,
+    ),
+    "a null that wavers": (
+        role({"L1H0": 0.9, "L1H1": 0.7}, nulls={"L1H0": (0.0, 0.001), "L1H1": (0.6, 0.06)}),
+        role({"L1H0": 0.9, "L1H1": 0.7}, nulls={"L1H0": (0.0, 0.001), "L1H1": (0.6, 0.04)}),
+        2,
+    ),
+}
+
+
 def judged(found, approved, *, test="test_a.py::test_heads", alias="cand", **fields):
     """A row of a finding held against a baseline (or against none), with all its details."""
     baseline = None if approved is None else Baseline("", approved, default_tolerance(approved))

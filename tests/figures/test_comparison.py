@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from figures.handmade_runs import BROKEN, INDUCTION, by_positions, undefined
-from verdicts.handmade import TOLERANCE, around, cells, number, role
+from figures.handmade_runs import BROKEN, INDUCTION, WOBBLES, by_positions, undefined
+from verdicts.handmade import TOLERANCE, around, cells, fractions, number, role
 
-from pytest_circuits.figures import Comparison
+from pytest_circuits.figures import Comparison, paired_samples, ranking
 from pytest_circuits.findings import Head
-from pytest_circuits.verdicts import Allowance
+from pytest_circuits.verdicts import Allowance, Kind, judge
 
 
 def test_differences_are_held_to_the_tolerance_that_the_verdict_has():
@@ -39,6 +39,44 @@ def test_a_cell_in_words():
 )
 def test_what_part_a_head_has_in_the_role(head, part):
     assert Comparison.of(BROKEN, INDUCTION, TOLERANCE).part(Head(*head)) == part
+
+
+@pytest.mark.parametrize(("found", "approved", "heads"), WOBBLES.values(), ids=WOBBLES)
+def test_the_heads_of_a_role_are_those_that_the_verdict_counts(found, approved, heads):
+    verdict = judge(found, approved, TOLERANCE)
+    assert verdict.kind is Kind.PRESERVED
+    assert verdict.summary.startswith(f"{heads} head")
+    comparison = Comparison.of(found, approved, TOLERANCE)
+    assert len(comparison.members) == heads
+    assert {cell.role for cell in comparison.cells()} == {"in the role", ""}
+
+
+def test_a_newcomer_that_works_against_the_behaviour_has_not_joined():
+    found = fractions({"L1H0": around(0.5), "L2H2": around(-0.4)})
+    comparison = Comparison.of(found, fractions({"L1H0": around(0.5)}), TOLERANCE)
+    assert comparison.part(Head(2, 2)) == "against it"
+    assert comparison.cell((2, 2)).beyond == "▼"
+    assert list(comparison.members) == [Head(1, 0)]
+
+
+def test_heads_outside_the_role_before_and_after_are_not_judged():
+    found, approved = role({"L1H0": 0.9, "L2H2": 0.3}), role({"L1H0": 0.9})
+    assert judge(found, approved, TOLERANCE).kind is Kind.PRESERVED
+    comparison = Comparison.of(found, approved, TOLERANCE)
+    assert not comparison.beyond.any()
+    cell = comparison.cell((2, 2))
+    assert (cell.difference, cell.tolerance, cell.excess, cell.beyond) == ("+0.300", "", "", "")
+
+
+def test_fractions_of_what_is_gone_mean_nothing_though_they_are_numbers():
+    approved = fractions({"L1H0": around(0.5)})
+    gone = replace(approved.companion[0], value=0.5)
+    comparison = Comparison.of(replace(approved, companion=(gone,)), approved, TOLERANCE)
+    assert "mean nothing: logit diff gap gone: 4.00 → 0.50" in comparison.obstacle
+    assert comparison.cell((1, 0))[1:5] == ("", "", "0.500", "")
+    assert comparison.members == {}
+    assert ranking(comparison) is None
+    assert paired_samples(comparison) is None
 
 
 def test_cells_of_positions_name_the_token():

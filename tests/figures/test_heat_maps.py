@@ -1,10 +1,12 @@
 """Maps of baseline, candidate and difference."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from figures.handmade_runs import BROKEN, INDUCTION, TOKENS, by_positions, undefined
+from plotly.graph_objects import Figure
 from verdicts.handmade import TOLERANCE, around, cells, fractions, role
 
 from pytest_circuits.figures import Comparison, heat_maps, mechanism
@@ -25,13 +27,19 @@ def marks(figure):
 
 def outlined(figure, axes):
     """Cells with an outline, as layer and head."""
+    corner = re.compile(r"M([-\d.]+),([-\d.]+)")
     return {
-        (shape.y0 + 0.5, shape.x0 + 0.5) for shape in figure.layout.shapes if shape.xref == axes
+        (float(row) + 0.5, float(column) + 0.5)
+        for shape in figure.layout.shapes
+        if shape.xref == axes
+        for column, row in corner.findall(shape.path)
     }
 
 
 def drawn(found=BROKEN, approved=INDUCTION, **options):
-    return heat_maps(Comparison.of(found, approved, TOLERANCE if approved else None), **options)
+    comparison = Comparison.of(found, approved, TOLERANCE if approved else None)
+    # Plotly checks every field of it.
+    return Figure(heat_maps(comparison, **options))
 
 
 @pytest.mark.parametrize("stacked", [False, True])
@@ -140,7 +148,7 @@ def test_a_finding_of_another_shape_stands_beside_its_baseline():
 
 
 def test_a_baseline_with_other_axes_leaves_its_place_empty():
-    figure = mechanism(Comparison.of(INDUCTION, cells([1.0, 2.0], ("layer",))))
+    figure = Figure(mechanism(Comparison.of(INDUCTION, cells([1.0, 2.0], ("layer",)))))
     assert "other axes" in [note.text for note in figure.layout.annotations]
     np.testing.assert_allclose(maps(figure)["candidate"].z, INDUCTION.values)
 

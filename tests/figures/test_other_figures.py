@@ -8,17 +8,26 @@ from figures.handmade_runs import BROKEN, INDUCTION, undefined
 from plotly.graph_objects import Figure
 from verdicts.handmade import TOLERANCE, around, cells, number, role
 
-from pytest_circuits.figures import (
-    DARK,
-    Comparison,
-    Step,
-    mechanism,
-    over_versions,
-    paired_samples,
-    ranking,
-)
+from pytest_circuits import figures
+from pytest_circuits.figures import DARK, Comparison, Step
+from pytest_circuits.figures.paired import left_out
+from pytest_circuits.figures.rankings import heads_left_out
 
 LENS = cells([0.0, 1.0, 2.0], ("layer",))
+
+
+def checked(make):
+    """A figure that plotly has checked every field of; None where there is none."""
+
+    def made(*args, **options):
+        drawing = make(*args, **options)
+        return None if drawing is None else Figure(drawing)
+
+    return made
+
+
+mechanism, ranking = checked(figures.mechanism), checked(figures.ranking)
+paired_samples, over_versions = checked(figures.paired_samples), checked(figures.over_versions)
 
 
 def compared(found, approved, tolerance=TOLERANCE):
@@ -62,6 +71,11 @@ def test_one_number_before_and_after():
 def test_a_single_cluster_has_no_error_bar():
     figure = mechanism(Comparison.of(number(3.1, error=np.nan)))
     assert list(figure.data[0].error_x.array) == [0]
+
+
+def test_two_axes_of_one_length_are_not_drawn_over_one_another():
+    components = cells([5.0, 6.0, 7.0], ("component",), {"component": ("a", "b", "c")})
+    assert list(traces(mechanism(compared(LENS, components)))) == ["measured"]
 
 
 def test_ranks_before_and_after():
@@ -129,6 +143,20 @@ def test_no_pairs_without_the_same_samples_on_both_sides(approved):
     assert paired_samples(compared(BROKEN, approved)) is None
 
 
+def test_panels_and_heads_that_have_no_room_are_counted():
+    heads = {f"L{layer}H{head}": around(0.9) for layer in range(3) for head in range(10)}
+    approved = role(heads, shape=(3, 10))
+    gave = replace(approved.companion[0], profile=np.ones(4))
+    behaviours = tuple(replace(gave, name=name) for name in ("repeat_loss", "repeat_gain", "c"))
+    found = replace(approved, companion=behaviours)
+    drawn = Comparison.of(found, found)
+    assert left_out(drawn) == (
+        "The 6 strongest heads; 24 heads more are not drawn. 1 behaviour more is not drawn."
+    )
+    assert heads_left_out(drawn) == 6
+    assert len(ranking(drawn).layout.yaxis.ticktext) == 24
+
+
 def test_a_line_a_finding_over_the_models():
     figure = over_versions(
         [
@@ -161,7 +189,9 @@ def test_plot_beside_another_finding_says_what_it_cannot_show():
     assert "Not the same quantity" in figure.layout.title.subtitle.text
 
 
-@pytest.mark.parametrize("figure", [mechanism, ranking, paired_samples])
+@pytest.mark.parametrize(
+    "figure", [mechanism, ranking, paired_samples], ids=["mechanism", "ranking", "paired_samples"]
+)
 def test_every_colour_has_its_counterpart_on_a_dark_page(figure):
     def colours(value, key=""):
         if isinstance(value, dict):

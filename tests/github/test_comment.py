@@ -179,13 +179,30 @@ def test_one_line_that_does_not_fit_leaves_the_note(pull_request):
     assert "goes on" in pull_request.body
 
 
-def test_without_a_report_an_earlier_comment_does_not_stand(pull_request):
+@pytest.mark.parametrize(
+    ("instead", "why"),
+    [
+        (None, "No such file or directory"),
+        ("folder", "Is a directory"),
+        (b"\xff\xfe#\x00", "it is not UTF-8"),
+    ],
+    ids=["missing", "a folder", "other bytes"],
+)
+def test_without_a_report_an_earlier_comment_does_not_stand(pull_request, instead, why):
     pull_request.report.unlink()
+    if instead == "folder":
+        pull_request.report.mkdir()
+    elif instead is not None:
+        pull_request.report.write_bytes(instead)
     result = pull_request.run(comment(23, f"{MARKER}\n# green"))
     assert result.returncode == 0, result.stderr
     assert pull_request.body == (
         f"{MARKER}\n**circuits: no report** from "
         "[this run](https://github.example/us/models/actions/runs/17)."
+    )
+    warning, _ = result.stdout.splitlines()
+    assert warning == (
+        f"::warning title=circuits-comment::the report report.md can't be read: {why}"
     )
 
 

@@ -21,9 +21,24 @@ sys.exit(told["status"])
 HOSTILE = ["$(touch made)", "`touch made`", "; touch made", "-x", "a b", "'\"", "a\\nb", "*"]
 
 
-def summary(findings=1, failing=0, silent=0, **verdicts):
+#: The reports' places, as pytest is told them where no input names a folder.
+REPORTS = [
+    "--circuits-report=circuits-report",
+    "--circuits-html=circuits-report/report.html",
+    "--circuits-markdown=circuits-report/report.md",
+    "--circuits-json=circuits-report/report.json",
+]
+
+
+def summary(*, findings=1, failing=0, claims=0, silent=0, broken=0, unfinished=0, **verdicts):
     figures = {"findings": findings, "verdicts": verdicts, "failing": failing}
-    return json.dumps({"summary": figures | {"failed_without_finding": silent}})
+    figures |= {"failed_claims": claims, "failed_without_finding": silent, "uncollected": broken}
+    return json.dumps({"summary": figures, "unfinished": unfinished})
+
+
+def counts(failing=0, claims=0, silent=0, unfinished=0, **verdicts):
+    figures = {"failing": failing, "failed_claims": claims, "failed_without_finding": silent}
+    return {**verdicts, **figures, "uncollected": 0, "unfinished": unfinished}
 
 
 @pytest.fixture
@@ -44,44 +59,73 @@ def told(runner):
     return run
 
 
+@pytest.fixture
+def small(runner):
+    """Lay down a suite that needs no model: a file of tests, and what the ini says beside one."""
+
+    def lay(code, *ini):
+        suite = runner.workspace / "suite"
+        suite.mkdir()
+        # jaxtyping and typeguard come with transformer-lens as pytest plugins; they only cost time.
+        quiet = "addopts = -p no:jaxtyping -p no:typeguard"
+        lines = ["[pytest]", "circuits_models = recall = bundled:recall", quiet, *ini]
+        (suite / "pytest.ini").write_text("\n".join(lines), encoding="utf-8")
+        (suite / "test_small.py").write_text(code, encoding="utf-8")
+
+    return lay
+
+
 def test_a_lost_circuit_fails_the_step_after_the_outputs_are_written(runner):
     runner.copy("example_suites/quickstart", "our suite")
     result = runner.run(
         *GATE,
         suite="our suite/test_recall.py::test_previous_token_head",
-        source="bundled:recall-regressed",
+        source="tuned = bundled:recall-regressed\n",
+        reference="recall",
         report="the report",
     )
     assert result.returncode == 1, result.stdout + result.stderr
-    counts = runner.outputs.pop("counts")
-    assert json.loads(counts) == {"lost": 1, "failing": 1, "failed_without_finding": 0}
+    found = json.loads(runner.outputs["counts"])
+    assert found == counts(failing=1, lost=1, preserved=1)
     assert runner.outputs["verdict"] == "failed"
     assert runner.outputs["report"] == "the report"
     for kind in ("html", "md", "json"):
         assert (runner.workspace / "the report" / f"report.{kind}").stat().st_size
+    report = json.loads((runner.workspace / "the report/report.json").read_text())
+    assert [model["alias"] for model in report["models"]] == ["recall", "tuned"]
     annotations = [line for line in result.stdout.splitlines() if line.startswith("::")]
     assert [line[: line.index(",")] for line in annotations] == [
         "::error file=our suite/test_recall.py"
     ]
     # Once: the plugin writes it, and the action doesn't write it again.
     summary = runner.files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
-    assert summary.count("1 finding fails") == 1
+    assert summary.count("1 of 2 findings fails") == 1
 
 
-def test_a_candidate_that_does_what_it_did_passes_beside_the_reference(runner):
-    runner.copy("example_suites/quickstart", "suite")
-    result = runner.run(
-        *GATE,
-        suite="suite/test_recall.py::test_previous_token_head",
-        source="tuned = bundled:recall-finetuned\n",
-        reference="recall",
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    counts = json.loads(runner.outputs["counts"])
-    assert counts == {"preserved": 2, "failing": 0, "failed_without_finding": 0}
-    assert runner.outputs["verdict"] == "passed"
-    report = json.loads((runner.workspace / "circuits-report/report.json").read_text())
-    assert [model["alias"] for model in report["models"]] == ["recall", "tuned"]
+def test_a_suite_that_puts_its_reports_elsewhere_leaves_them_in_the_folder_too(runner, small):
+    small("def test_plain(): pass", "circuits_json = out.json", "circuits_html = out.html")
+    runner.run(*GATE, suite="suite", args="--circuits-json=o.json\n--circuits-markdown=o.md")
+    assert {made for made in runner.made if made.startswith("circuits-report/")} == {
+        f"circuits-report/report.{kind}" for kind in ("html", "md", "json")
+    }
+    assert runner.outputs["report"] == "circuits-report"
+
+
+def test_a_test_that_measures_nothing_and_fails_is_said_to_be_the_reason(runner, small):
+    small("def test_plain(): assert 1 == 2")
+    result = runner.run(*GATE, suite="suite")
+    assert (result.returncode, runner.outputs["verdict"]) == (1, "failed")
+    assert json.loads(runner.outputs["counts"]) == counts()
+    told = [line for line in result.stdout.splitlines() if line.startswith("::error title=")]
+    what = "what failed is not in the report, as a test that is no circuit test: see its output"
+    assert told == [f"::error title=circuits-gate::{what}"]
+
+
+def test_a_lost_worker_is_an_error_and_no_regression(runner, small):
+    small("import os\ndef test_dies(circuits): pass\ndef setup_function(): os._exit(3)")
+    result = runner.run(*GATE, suite="suite", args="-n1")
+    assert (result.returncode, runner.outputs["verdict"]) == (1, "error")
+    assert json.loads(runner.outputs["counts"]) == counts(unfinished=1)
 
 
 def test_a_source_that_is_not_there_is_an_error_and_no_regression(runner):
@@ -106,10 +150,16 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
         (0, summary(findings=1, failing=1, lost=1), "passed", 0),
         (1, summary(findings=1, failing=1, lost=1), "failed", 1),
         (1, summary(findings=1, failing=1, silent=3, lost=1), "failed", 1),
+        (1, summary(findings=1, failing=1, unfinished=3, lost=1), "failed", 1),
+        (1, summary(findings=1, claims=1, preserved=1), "failed", 1),
+        (1, summary(findings=1, claims=1, silent=1, unfinished=1, preserved=1), "failed", 1),
         (1, summary(findings=1, preserved=1), "failed", 1),
         (1, summary(findings=0, silent=4), "error", 1),
         (1, summary(findings=2, silent=4, preserved=2), "error", 1),
+        (1, summary(findings=1, broken=1, preserved=1), "error", 1),
+        (1, summary(findings=1, unfinished=1, preserved=1), "error", 1),
         (2, summary(findings=1, failing=1, lost=1), "error", 2),
+        (0, summary(findings=1, unfinished=1, preserved=1), "error", 2),
         (0, summary(findings=0), "error", 5),
         (0, None, "error", 5),
         (1, None, "error", 1),
@@ -121,10 +171,16 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
         "lost, but the gate is never",
         "lost",
         "lost, and some could not be measured",
+        "lost, and some did not run",
         "a claim that does not hold",
+        "a claim that does not hold, and some could not be measured",
+        "a test that is no circuit test",
         "nothing could be measured",
         "some could not be measured",
+        "some could not be collected",
+        "some did not run",
         "stopped",
+        "green, and some did not run",
         "green, and nothing was measured",
         "green without a report",
         "red without a report",
@@ -158,13 +214,16 @@ def test_inputs_become_pytests_arguments(told):
         "--circuits-model=two = ./c",
         "--circuits-gate=change",
         "--circuits-report=out dir",
+        "--circuits-html=out dir/report.html",
+        "--circuits-markdown=out dir/report.md",
+        "--circuits-json=out dir/report.json",
         "my suite",
     ]
 
 
 def test_an_empty_input_is_none(told):
     _, asked = told()
-    assert asked == ["--circuits", "--circuits-report=circuits-report", "suite"]
+    assert asked == ["--circuits", *REPORTS, "suite"]
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
@@ -175,7 +234,7 @@ def test_no_input_is_run_or_taken_apart(runner, told, value):
         value,
         f"--circuits-model={value}",
         f"--circuits-gate={value}",
-        "--circuits-report=circuits-report",
+        *REPORTS,
         f"./{value}" if value.startswith("-") else value,
     ]
     assert runner.made == {"given.json", "told.json", "circuits-report/report.json"}

@@ -10,6 +10,8 @@ from pytest_circuits.report import read_report
 from pytest_circuits.report.github import SUMMARY_LIMIT
 
 REGRESSED = ("--circuits-model", "tuned=bundled:recall-regressed")
+#: What GitHub would take for a command at the beginning of a line.
+HOSTILE = "::error title=x::y"
 LIGHT = "def test_light(circuit_source):\n    assert False, '100%'"
 
 
@@ -273,3 +275,19 @@ def test_a_test_that_moves_elsewhere_fails_in_its_own_line(suite):
     suite.run("--circuits", "--circuits-json=report.json")
     (failed,) = read_report(suite.path / "report.json").failed
     assert failed.line == 3
+
+
+def test_a_label_that_reads_as_a_command_is_broken_and_annotations_are_not(github):
+    github.write(
+        "test_labels.py",
+        "def test_labels(circuits):\n"
+        "    finding = circuits.repeat_loss()\n"
+        f"    object.__setattr__(finding, 'quantity', {HOSTILE!r})\n",
+    )
+    result = github.run("--circuits", "--circuits-verbose")
+    title = "title=not judged%3A test_labels on recall"
+    assert commands(result) == [
+        f"::warning file=test_labels.py,line=1,{title}::{HOSTILE} 0.00; repeat accuracy 1.00"
+    ]
+    (cell,) = [line for line in result.stdout.lines if line.startswith("  :")]
+    assert cell.startswith("  :?error title=x::y  0.002")

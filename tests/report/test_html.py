@@ -14,14 +14,22 @@ from figures.handmade_runs import (
     BROKEN,
     INDUCTION,
     PAYLOADS,
+    WOBBLES,
     hostile_run,
     judged,
     one_of_each,
     run,
 )
-from verdicts.handmade import role
+from verdicts.handmade import cells, number, role
 
-from pytest_circuits.report import FailedTest, Model, Run, json_report, read_report
+from pytest_circuits.report import (
+    FailedTest,
+    Model,
+    Run,
+    json_report,
+    read_report,
+    terminal_lines,
+)
 from pytest_circuits.report.html import html_report
 
 
@@ -92,7 +100,7 @@ def test_a_green_run_says_that_nothing_that_matters_moved():
 def test_a_change_that_the_gate_lets_pass_is_shown_as_news():
     stronger = role({"L1H0": (0.99, 0.99, 0.99, 0.99), "L1H1": (0.9, 0.9, 0.9, 0.9)})
     page = page_of(judged(stronger, INDUCTION))
-    assert "✓ Passed 1 of 1 finding changed; the gate lets that pass." in page.text
+    assert "✓ Passed 1 finding changed; the gate lets that pass." in page.text
     assert page.of("header")[0]["class"] == "news"
 
 
@@ -142,9 +150,7 @@ def test_the_data_holds_every_cell_of_every_finding(whole):
     for found in whole.of("details"):
         if "data-verdict" not in found:
             continue
-        data = whole.data(f"data-{found['id']}")
-        cells = data["shared"][data["table"]]
-        flat = cells if isinstance(cells[0][0], str) else [cell for row in cells for cell in row]
+        flat = cells_of(whole.data(f"data-{found['id']}"))
         assert all(len(cell) == 9 for cell in flat)
         if found["data-test"].startswith("test_b.py::test_heads_at_positions"):
             assert len(flat) == 24
@@ -165,6 +171,57 @@ def test_figures_are_drawn_from_numbers_that_are_there_once(whole):
 def test_what_cannot_be_shown_is_said(whole):
     assert "Not the same quantity, so no difference is shown. Differing: shape." in whole.text
     assert "The values are fractions of what is gone, and mean nothing" in whole.text
+
+
+#: A finding of every number of axes.
+BY_AXES = {
+    0: number(1.0, error=0.1),
+    1: cells(np.arange(8.0), ("layer",)),
+    2: INDUCTION,
+    3: cells(np.arange(24.0).reshape(2, 3, 4), ("layer", "head", "position")),
+}
+
+
+@pytest.mark.parametrize("before", BY_AXES)
+@pytest.mark.parametrize("now", BY_AXES)
+def test_a_test_that_measures_something_else_now_has_a_page(now, before):
+    found = BY_AXES[now]
+    page = page_of(judged(found, BY_AXES[before]))
+    assert ("Not the same quantity" in page.text) is (now != before)
+    assert len(cells_of(page.data("data-finding-1"))) == found.values.size
+
+
+def cells_of(data):
+    """Every cell of the table that the page makes when asked to."""
+    told = data["shared"][data["table"]]
+    return told if isinstance(told[0][0], str) else [cell for row in told for cell in row]
+
+
+def test_the_table_of_every_value_is_the_findings_own():
+    found = cells(np.arange(8.0).reshape(2, 4), ("layer", "position"))
+    before = cells(np.arange(8.0).reshape(4, 2) + 50, ("layer", "position"))
+    page = page_of(judged(found, before))
+    told = [(cell[1], cell[3]) for cell in cells_of(page.data("data-finding-1"))]
+    assert told == [(f"{value}.000", "–") for value in range(8)]
+
+
+@pytest.mark.parametrize(("found", "approved", "heads"), WOBBLES.values(), ids=WOBBLES)
+def test_a_preserved_finding_never_says_that_a_head_left_or_joined(found, approved, heads):
+    row = judged(found, approved)
+    page = page_of(row)
+    assert f"induction heads: {heads} (it takes 0.4)" in page.text
+    data = page.data("data-finding-1")
+    table = [line.text for line in terminal_lines(run(row), 100, verbose=True)]
+    ranks = data["figures"][1]["layout"]["yaxis"]["ticktext"]
+    parts = {cell[7] for cell in cells_of(data)}
+    assert parts == {"in the role", "not in the role"}
+    for said in (page.text, *ranks, *table):
+        assert not re.search(r"\b(left|joined|out|new)\b", said)
+
+
+def test_behaviours_of_another_quantity_are_not_judged():
+    page = page_of(judged(replace(BROKEN, convention={"block": 8, "seed": 1}), INDUCTION))
+    assert "repeat loss nats 0.500 ± 0.050 1.500 ± 0.050 repeat gain" in page.text
 
 
 def test_tokens_stand_where_positions_are_shown(whole):
@@ -286,6 +343,21 @@ def test_hostile_names_are_text_wherever_they_stand(payload):
     html_report(hostile_run(payload)).encode()
 
 
+def test_twenty_findings_with_many_heads_stay_under_7_mb():
+    random = np.random.default_rng(0)
+    heads = {
+        f"L{layer}H{head}": tuple(random.uniform(0.4, 0.9) + random.normal(0, 0.05, 64))
+        for layer in range(20)
+        for head in range(8)
+    }
+    before = role(heads, shape=(30, 9))
+    after = replace(before, values=before.values + random.normal(0, 0.1, (30, 9)))
+    row = judged(after, before)
+    assert len(row.details.found.finding.profiles) > 100
+    least = len(html_report(run()).encode())
+    assert least + 20 * (len(html_report(run(row)).encode()) - least) < 7_000_000
+
+
 def test_twenty_findings_of_a_real_model_stay_under_7_mb():
     random = np.random.default_rng(0)
     heads = {
@@ -294,14 +366,14 @@ def test_twenty_findings_of_a_real_model_stay_under_7_mb():
         for head in range(2)
     }
     rows = []
-    for number in range(20):
+    for place in range(20):
         before = role(heads, shape=(30, 9))
         noise = random.normal(0, 0.02, before.values.shape)
         before = replace(before, values=before.values + noise, errors=abs(noise))
         gain = replace(before.companion[1], profile=random.normal(4, 1, 64))
         before = replace(before, companion=(before.companion[0], gain))
         after = replace(before, values=before.values + random.normal(0, 0.05, (30, 9)))
-        rows.append(judged(after, before, test=f"test_a.py::test_{number}"))
+        rows.append(judged(after, before, test=f"test_a.py::test_{place}"))
     text = html_report(run(*rows))
     assert len(text.encode()) < 7_000_000
     assert text.count("<figure") == 60

@@ -4,7 +4,7 @@ import json
 
 from handmade_rows import failed, row, run
 
-from pytest_circuits.report import document, json_report
+from pytest_circuits.report import FailedTest, document, json_report
 from pytest_circuits.verdicts import About, Change, Reason
 
 ROWS = [
@@ -125,10 +125,25 @@ def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
         "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
         "failing": 1,
         "waived": 1,
+        "failed_claims": 0,
         "failed_without_finding": 0,
+        "uncollected": 0,
         "false_alarms": {"at_most": 0.4286, "findings": 3, "left_out": 1},
     }
     assert document(run(*rows, gate="change"))["summary"]["false_alarms"]["at_most"] is None
+
+
+def test_a_test_that_failed_though_its_findings_pass_is_counted_once():
+    claim = {"outcome": "failed", "failure": "assert 3 >= 4"}
+    rows = [row(name="one", **claim), row(name="two", **claim), row("preserved", "t.py::test_c")]
+    made = document(run(*ROWS[1:], *rows))["summary"]
+    assert (made["failing"], made["failed_claims"]) == (1, 1)
+
+
+def test_a_module_that_could_not_be_collected_is_no_test_that_failed():
+    module = FailedTest("test_b.py", "", "SyntaxError: invalid syntax")
+    made = document(run(*ROWS, failed=(module, failed("t.py::test_c"))))["summary"]
+    assert (made["failed_without_finding"], made["uncollected"]) == (1, 1)
 
 
 def test_tests_that_failed_without_a_finding_are_named_with_their_failure_and_counted():

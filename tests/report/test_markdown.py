@@ -63,9 +63,13 @@ def first_line(*rows, **fields):
         (
             [row("weakened", waived=True, waiver="until x")],
             {"gate": "regression"},
-            "**pytest-circuits: nothing fails, 1 finding changed** — 1 weakened (waived)",
+            "**pytest-circuits: nothing fails, 1 finding changed (waived)** — 1 weakened (waived)",
         ),
-        ([row("not judged")], {}, "**pytest-circuits: no changes** — 1 not judged"),
+        (
+            [row("not judged")],
+            {"gate": "regression"},
+            "**pytest-circuits: nothing fails, 1 finding was not judged** — 1 not judged",
+        ),
         ([], {"models": ["recall"]}, "**pytest-circuits: no findings**"),
         (
             [row()],
@@ -157,7 +161,8 @@ def test_waivers_are_told_where_they_let_pass_and_where_they_are_not_needed():
 
 
 def test_a_run_that_went_wrong_elsewhere_says_so():
-    assert "pytest ended with status 3, for a reason" in markdown_report(run(row(), exit_status=3))
+    why = "pytest ended with status 3, for a reason not told here"
+    assert why in markdown_report(run(row(), exit_status=3))
     assert "pytest ended" not in markdown_report(run(LOST, exit_status=1))
     assert "pytest ended" not in markdown_report(run(row(), exit_status=5))
 

@@ -174,6 +174,105 @@ def test_a_report_that_could_not_be_written_turns_a_green_run_red_and_says_why(s
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
+#: A conftest in which one kind of report raises what no report should.
+BREAK_ONE = """
+import importlib
+
+# Not as the package has it, which may be that of an earlier run in this process.
+reporting = importlib.import_module("pytest_circuits.reporting")
+
+render = reporting.render
+
+def rendered(kind, run):
+    if kind == {broken!r}:
+        raise IndexError("list index\\n::error::out of range")
+    return render(kind, run)
+
+reporting.render = rendered
+"""
+#: One in which the step summary does.
+BREAK_SUMMARY = """
+import importlib
+
+# Not as the package has it, which may be that of an earlier run in this process.
+reporting = importlib.import_module("pytest_circuits.reporting")
+
+def broken(run, room):
+    raise KeyError("L9H9")
+
+reporting.markdown_report = broken
+"""
+
+
+@pytest.mark.parametrize("broken", ["html", "markdown", "json"])
+def test_a_report_that_cannot_be_made_costs_no_other_and_turns_the_run_red(
+    suite, monkeypatch, broken
+):
+    suite.write("test_light.py", LIGHT)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.path / "summary.md"))
+    suite.write("conftest.py", BREAK_ONE.format(broken=broken))
+    result = suite.run("--circuits", "--circuits-report=out", "--color=yes")
+    assert (result.ret, counts(result)) == (pytest.ExitCode.USAGE_ERROR, {"passed": 1})
+    names = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
+    missing = names.pop(broken)
+    why = "IndexError: list index ::error::out of range; please report it"
+    said = f"report out/{missing} could not be made: {why}"
+    (line,) = [line for line in result.stdout.lines if "could not be made" in line]
+    assert line == f"\x1b[31m{said}\x1b[0m"
+    assert {path.name for path in (suite.path / "out").iterdir()} == set(names.values())
+    assert (suite.path / "summary.md").read_text(encoding="utf-8").startswith("**pytest-circuits")
+
+
+def test_a_summary_that_cannot_be_made_is_said_and_fails_nothing(suite, monkeypatch):
+    suite.write("test_light.py", LIGHT)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.path / "summary.md"))
+    suite.write("conftest.py", BREAK_SUMMARY)
+    result = suite.run("--circuits", "--circuits-report=out")
+    assert (result.ret, counts(result)) == (0, {"passed": 1})
+    result.stdout.fnmatch_lines(
+        ["the summary in GITHUB_STEP_SUMMARY could not be made: KeyError: 'L9H9'; please report it"]
+    )
+
+
+def test_a_run_that_an_ordinary_test_fails_is_reported_as_failed(suite):
+    suite.write("test_light.py", LIGHT)
+    suite.write("test_plain.py", "def test_plain():\n    assert 0")
+    assert suite.run("--circuits", "--circuits-report=out").ret == 1
+    assert (read(suite.path / "out")["failed"], read(suite.path / "out")["exit_status"]) == ([], 1)
+    why = "pytest ended with status 1, for a reason outside the circuits"
+    page = (suite.path / "out/report.html").read_text(encoding="utf-8")
+    assert "</span> Failed</h1>" in page
+    assert why in page
+    text = (suite.path / "out/report.md").read_text(encoding="utf-8")
+    assert text == f"**pytest-circuits: nothing fails but the run**\n\n- {why}\n"
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_module_that_cannot_be_collected_is_told(suite, workers):
+    suite.write("test_broken.py", f"import missing\n\n{LIGHT}")
+    suite.write("test_light.py", LIGHT)
+    result = suite.run(
+        "--circuits", "--circuits-report=out", "--continue-on-collection-errors", "-n", workers
+    )
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["incomplete: 1 module could not be collected"])
+    report = read(suite.path / "out")
+    assert report["failed"] == [
+        {
+            "test": "test_broken.py",
+            "model": "",
+            "message": "ModuleNotFoundError: No module named 'missing'",
+            "line": None,
+        }
+    ]
+    assert report["summary"]["failed_without_finding"] == 0
+    text = (suite.path / "out/report.md").read_text(encoding="utf-8")
+    assert text.startswith("**pytest-circuits: 1 module could not be collected**\n")
+    assert "pytest ended" not in text
+
+
 #: Shapes of findings, claims and outcomes that a suite may have.
 ALL_KINDS = """
 import pytest

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from circuit_suites import CHILD, OTHER, RECALL, counts, edit_baseline
+from circuit_suites import CHILD, ONE_TEST, OTHER, QUIET, RECALL, counts, edit_baseline
 
 from pytest_circuits.cli import main
 from pytest_circuits.report import read_report
@@ -41,6 +41,10 @@ def relocate(document):
 
 def weaken(document):
     document["values"][1][0] += 0.3
+
+
+def weaken_previous(document):
+    document["values"][0] = [value + 0.3 for value in document["values"][0]]
 
 
 def lose(document):
@@ -151,6 +155,27 @@ def test_classes_parameters_and_further_findings_are_accepted_as_an_update_write
     assert accepted == baselines(suite)
 
 
+@pytest.mark.parametrize(
+    "chosen", [["--all"], ["*:previous", "*_heads"], ["*_heads", "*:previous"]]
+)
+def test_a_new_file_has_the_tests_order_however_its_findings_are_accepted(suite, decide, chosen):
+    suite.ini(RECALL, CHILD)
+    suite.write("test_heads.py", TWO)
+    baseline = suite.approve()["recall/test_heads/test_heads.json"]
+    edit_baseline(baseline, strengthen)
+    edit_baseline(baseline, weaken_previous, index=1)
+    child = ("--circuits-model", "tuned=bundled:recall")
+    pend(suite, *child)
+    name = PENDING.replace("/recall/", "/tuned/")
+    assert [f["verdict"] for f in findings(suite, name)] == ["strengthened", "weakened"]
+    for each in chosen:
+        assert decide("accept", each)[2] == []
+    accepted = baselines(suite)["tuned/test_heads/test_heads.json"]
+    (suite.path / "__circuits__/tuned/test_heads/test_heads.json").unlink()
+    suite.approve(*child)
+    assert baselines(suite)["tuned/test_heads/test_heads.json"] == accepted
+
+
 def test_a_preserved_finding_is_not_left_and_leaves_no_folder(one_test):
     before = one_test.age()
     result = pend(one_test)
@@ -192,10 +217,51 @@ def test_heads(circuits, circuit_snapshot):
     assert finding["failure"] == "AssertionError: the claim"
     assert decide("accept", "--all")[1] == [
         "accepted recall/test_heads/test_heads",
-        "  its test fails for another reason too, which accepting it does not change:",
+        "  something else kept its test from passing, which accepting it does not change:",
         "    AssertionError: the claim",
         "nothing pending",
     ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "statement", "why"),
+    [
+        ("", "pytest.skip('not now')", "skipped: not now"),
+        ("", "pytest.xfail('some day')", "xfailed: some day"),
+        ("@pytest.mark.xfail", "assert 1 == 2, 'the claim'", "xfailed: AssertionError: the claim"),
+        ("@pytest.mark.xfail(reason='some day')", "assert 1 == 2", "xfailed: some day"),
+    ],
+    ids=["skipped", "xfailed within", "xfailed", "xfailed for a reason"],
+)
+def test_a_test_that_neither_passes_nor_fails_says_so(suite, decide, mark, statement, why):
+    """Such a test has nothing approved by an update."""
+    suite.write(
+        "test_heads.py",
+        f"""
+import pytest
+
+{mark}
+def test_heads(circuits, circuit_snapshot):
+    assert circuits.induction_scores() == circuit_snapshot
+    {statement}
+""",
+    )
+    assert suite.approve() == {}
+    assert pend(suite).ret == 0
+    assert [finding["failure"] for finding in findings(suite)] == [why]
+    assert decide("accept", "--all")[1] == [
+        "accepted recall/test_heads/test_heads",
+        "  something else kept its test from passing, which accepting it does not change:",
+        f"    {why}",
+        "nothing pending",
+    ]
+
+
+def test_an_expected_failure_that_is_the_gates_has_no_other_reason(one_test):
+    one_test.write("test_heads.py", f"import pytest\n\n@pytest.mark.xfail{ONE_TEST}")
+    edit_baseline(one_test.baseline, weaken)
+    assert counts(pend(one_test)) == {"xfailed": 1}
+    assert [finding["failure"] for finding in findings(one_test)] == [""]
 
 
 def test_a_failed_subtest_is_another_reason(suite):
@@ -249,6 +315,23 @@ def test_a_finding_that_its_test_no_longer_compares_goes_when_the_test_passes(su
     suite.write("test_heads.py", "\n".join(TWO.splitlines()[:-1]))
     pend(suite)
     assert [f["baseline"]["name"] for f in findings(suite)] == [""]
+
+
+def test_of_another_model_nothing_stays(suite, decide):
+    """One file holds the findings of one model, whatever was measured as it before."""
+    suite.ini(RECALL, CHILD)
+    suite.write("test_heads.py", TWO)
+    tuned = "--circuits-model", "tuned=bundled:recall"
+    pend(suite, *tuned)
+    first, second = TWO.rstrip().rsplit("\n", 1)
+    suite.write("test_heads.py", f"{first}\n    assert 0\n{second}")
+    name = PENDING.replace("/recall/", "/tuned/")
+    pend(suite, *tuned)
+    assert [f["baseline"]["name"] for f in findings(suite, name)] == ["", "previous"]
+    assert pend(suite, "--circuits-model", "tuned").ret == 1
+    (finding,) = findings(suite, name)
+    assert finding["baseline"]["name"] == ""
+    assert finding["baseline"]["recorded_with"]["source"] == "bundled:recall-finetuned"
 
 
 def test_a_test_that_fails_before_it_compares_or_is_skipped_leaves_it_as_it_was(one_test):
@@ -325,10 +408,44 @@ def test_a_child_is_refused_once_its_parent_was_accepted(one_test, decide):
     assert pending_files(one_test) == {}
 
 
+#: Findings of no model: workers then need not import what one needs, which takes longest.
+WITHOUT_MODELS = """
+import numpy as np
+import pytest
+
+from pytest_circuits.findings import Direction, Finding
+
+
+@pytest.fixture(scope="session")
+def circuit_model():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytest_circuits.models.fingerprint.live_fingerprint", lambda model: "none")
+        yield object()
+
+
+@pytest.fixture
+def found(circuit_source):
+    def make(value):
+        value = np.array(value + len(circuit_source.alias) / 100)
+        return Finding(
+            "induction_scores", "induction score", "attention probability", Direction.HIGHER,
+            (), value, np.array(0.01), 3, 3, {"block": 4}, {"kind": "repeated tokens"},
+        )
+
+    return make
+"""
+TWO_FOUND = """
+def test_heads(found, circuit_snapshot):
+    assert found(0.9) == circuit_snapshot
+    assert found(0.5) == circuit_snapshot(name="less")
+"""
+
+
 def test_two_workers_leave_what_one_process_does(suite):
     suite.ini(RECALL, OTHER)
+    suite.write("conftest.py", WITHOUT_MODELS)
     for module in ("test_a.py", "test_b.py"):
-        suite.write(module, TWO)
+        suite.write(module, TWO_FOUND)
     models = ("--circuits-model", "recall", "--circuits-model", "tuned")
     pend(suite, *models)
     alone = {name: path.read_bytes() for name, path in pending_files(suite).items()}
@@ -364,6 +481,7 @@ def test_git_does_not_see_pending_files(one_test, ignores):
 
 
 def test_no_command_takes_pending_files_for_baselines(one_test, decide):
+    one_test.ini(addopts=" ".join(QUIET))
     edit_baseline(one_test.baseline, weaken)
     pend(one_test)
     before = one_test.age()

@@ -275,6 +275,7 @@ def test_a_finding_of_one_sample_has_no_error_and_is_judged_all_the_same():
         ({"unit": "logits"}, "unit", "attention probability", "logits"),
         ({"direction": Direction.TWO_SIDED}, "direction", "higher", "two-sided"),
         ({"companion": scores(BASE).companion[1:]}, "companion.repeat_loss", "measured", None),
+        ({"relative_to": "repeat_gain"}, "relative_to", "none", "repeat_gain"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value else None,
 )
@@ -287,6 +288,23 @@ def test_what_is_not_the_same_quantity_is_incomparable_and_says_why(change, fiel
     assert (reason.subject, reason.before) == (field, before)
     assert after is None or reason.after == after
     assert len(verdict.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "before"),
+    [("direction", Direction.HIGHER, "lower"), ("unit", "bits", "nats")],
+)
+def test_a_behaviour_that_is_another_quantity_makes_it_incomparable(field, value, before):
+    approved = scores(BASE)
+    loss, *others = approved.companion
+    found = replace(approved, companion=(replace(loss, **{field: value}), *others))
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert verdict.kind is Kind.INCOMPARABLE
+    assert [(r.subject, r.before, r.after) for r in verdict.reasons] == [
+        (f"companion.{loss.name}.{field}", before, value)
+    ]
 
 
 def test_every_field_that_differs_is_named():

@@ -77,7 +77,9 @@ def _body(marker: str) -> str:
     """The comment: the marker, the report as far as it fits, and where the whole of it is."""
     try:
         report = Path(os.environ["INPUT_REPORT"]).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        _say("warning", f"the report {os.environ['INPUT_REPORT']} can't be read: {why}")
         # An earlier comment, of a run that went well, must not stand as if it were this one's.
         run = "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}"
         report = f"**circuits: no report** from [this run]({run.format_map(os.environ)})."

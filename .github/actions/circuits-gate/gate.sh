@@ -46,8 +46,14 @@ if [[ -n $INPUT_GATE ]]; then argument "--circuits-gate=$INPUT_GATE"; fi
 # An older report, of another gate of this job, must not be taken for this one's.
 rm -f -- "$INPUT_REPORT/report.html" "$INPUT_REPORT/report.md" "$INPUT_REPORT/report.json"
 
+# Where the suite or the arguments name a place for a single report, that place would win over the
+# folder; what is typed last wins over both.
 status=0
-pytest --circuits ${arguments[@]+"${arguments[@]}"} "--circuits-report=$INPUT_REPORT" \
+pytest --circuits ${arguments[@]+"${arguments[@]}"} \
+    "--circuits-report=$INPUT_REPORT" \
+    "--circuits-html=$INPUT_REPORT/report.html" \
+    "--circuits-markdown=$INPUT_REPORT/report.md" \
+    "--circuits-json=$INPUT_REPORT/report.json" \
     "$suite" || status=$?
 
 python=$(command -v python || command -v python3)

@@ -12,8 +12,13 @@ from outputs import write_outputs
 
 #: pytest's exit status for tests that failed.
 _TESTS_FAILED = 1
+#: pytest's exit status where it was stopped.
+_STOPPED = 2
 #: pytest's exit status where it had nothing to run.
 _NOTHING_RUN = 5
+#: How many of a run's tests tell of circuits that don't hold, and how many of nothing.
+_FOUND = ("failing", "failed_claims")
+_UNKNOWN = ("failed_without_finding", "uncollected", "unfinished")
 
 
 def main() -> int:
@@ -23,11 +28,8 @@ def main() -> int:
     verdict = _verdict(status, summary)
     counts: dict[str, int] = {}
     if summary is not None:
-        counts = {
-            **summary["verdicts"],
-            "failing": summary["failing"],
-            "failed_without_finding": summary["failed_without_finding"],
-        }
+        figures = {name: summary[name] for name in (*_FOUND, *_UNKNOWN)}
+        counts = {**summary["verdicts"], **figures}
     write_outputs(
         {
             "verdict": verdict,
@@ -35,8 +37,13 @@ def main() -> int:
             "report": "" if summary is None else folder,
         }
     )
+    if verdict == "failed" and not any(counts[name] for name in _FOUND):
+        _say("what failed is not in the report, as a test that is no circuit test: see its output")
     if status == 0 and verdict == "error":
-        print("::error title=circuits-gate::nothing was measured: does the suite compare findings?")
+        if summary is not None and summary["unfinished"]:
+            _say("pytest stopped before every circuit test had run to its end")
+            return _STOPPED
+        _say("nothing was measured: does the suite compare findings?")
         return _NOTHING_RUN
     return status
 
@@ -44,10 +51,10 @@ def main() -> int:
 def _summary(report: Path) -> dict[str, Any] | None:
     """The figures of a report; None where there is none, or only a part of one."""
     try:
-        summary: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))["summary"]
+        told = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return summary
+    return {**told["summary"], "unfinished": told["unfinished"]}
 
 
 def _verdict(status: int, summary: dict[str, Any] | None) -> str:
@@ -55,9 +62,13 @@ def _verdict(status: int, summary: dict[str, Any] | None) -> str:
     if summary is None:
         return "error"
     if status == 0:
-        return "passed" if summary["findings"] else "error"
-    told = summary["failing"] or not summary["failed_without_finding"]
+        return "error" if summary["unfinished"] or not summary["findings"] else "passed"
+    told = any(summary[name] for name in _FOUND) or not any(summary[name] for name in _UNKNOWN)
     return "failed" if status == _TESTS_FAILED and told else "error"
+
+
+def _say(message: str) -> None:
+    print(f"::error title=circuits-gate::{message}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ const stored = (id) => JSON.parse(document.getElementById(id).textContent);
 
 // ---- Colours: figures are made for a light page; on a dark one each colour has its counterpart.
 
-const counterpart = stored("dark");
+// A map: what is no colour may be called as something that every object has.
+const counterpart = new Map(Object.entries(stored("dark")));
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const narrow = matchMedia("(max-width: 44rem)");
 let printing = false;
@@ -15,11 +16,16 @@ let printing = false;
 const isDark = () =>
   !printing && (root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches);
 
-function inTheme(value) {
-  if (typeof value === "string") return counterpart[value] ?? value;
-  if (Array.isArray(value)) return value.map(inTheme);
+// Only where colours stand: a model may be called as one.
+const ofColours = /color(scale)?$/;
+
+function inTheme(value, name = "") {
+  if (typeof value === "string") {
+    return ofColours.test(name) ? (counterpart.get(value) ?? value) : value;
+  }
+  if (Array.isArray(value)) return value.map((each) => inTheme(each, name));
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, inTheme(each)]));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, inTheme(each, key)]));
 }
 
 // ---- Plots.
@@ -114,15 +120,20 @@ function wanted() {
 
 function filter() {
   const { verdicts, model, test } = wanted();
-  let shown = 0;
   for (const finding of findings) {
     const matches =
       (!verdicts.length || verdicts.includes(finding.dataset.verdict)) &&
       (!model || finding.dataset.model === model) &&
       finding.dataset.test.toLowerCase().includes(test);
     finding.hidden = !matches;
-    shown += matches;
   }
+  tell();
+}
+
+/** How many findings are shown, whether the filters or a link did it. */
+function tell() {
+  if (!form) return;
+  const shown = findings.filter((finding) => !finding.hidden).length;
   document.getElementById("shown").textContent = `${shown} of ${findings.length} shown`;
   document.getElementById("nothing").hidden = shown > 0;
 }
@@ -145,6 +156,7 @@ function visit() {
   const finding = findings.find((each) => `#${each.id}` === location.hash);
   if (!finding) return;
   finding.hidden = false;
+  tell();
   finding.open = true;
   finding.scrollIntoView();
   finding.querySelector("summary").focus({ preventScroll: true });
@@ -204,11 +216,13 @@ function rows(cells, columns, withRole) {
 for (const button of every(".every")) {
   button.hidden = false;
   button.addEventListener("click", () => {
-    const { shared, table } = source(button.dataset.source);
-    const cells = Array.isArray(shared[table][0][0]) ? shared[table].flat() : shared[table];
-    const body = button.closest(".body").querySelector(".cells tbody");
+    const { shared, table: whole } = source(button.dataset.source);
+    const cells = Array.isArray(shared[whole][0][0]) ? shared[whole].flat() : shared[whole];
+    const table = button.closest(".body").querySelector(".cells");
     const { columns, role } = button.dataset;
-    body.replaceChildren(...rows(cells, columns, role === "yes"));
+    table.tBodies[0].replaceChildren(...rows(cells, columns, role === "yes"));
+    // Who asked by keyboard goes on reading from the table.
+    if (document.activeElement === button) table.closest(".wide").focus();
     button.remove();
   });
 }
