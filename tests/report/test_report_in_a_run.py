@@ -189,6 +189,9 @@ def rendered(kind, run):
     return render(kind, run)
 
 reporting.render = rendered
+
+def pytest_unconfigure():
+    reporting.render = render
 """
 #: One in which the step summary does.
 BREAK_SUMMARY = """
@@ -197,10 +200,15 @@ import importlib
 # Not as the package has it, which may be that of an earlier run in this process.
 reporting = importlib.import_module("pytest_circuits.reporting")
 
+markdown_report = reporting.markdown_report
+
 def broken(run, room):
     raise KeyError("L9H9")
 
 reporting.markdown_report = broken
+
+def pytest_unconfigure():
+    reporting.markdown_report = markdown_report
 """
 
 

@@ -33,6 +33,7 @@ def test_a_red_run_shows_which_heads_left_by_how_much_and_what_that_did(one_test
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.nightly
 def test_two_workers_show_the_same_as_one_process(one_test):
     serial = one_test.run("--circuits", "--circuits-verbose", *REGRESSED)
     workers = one_test.run("--circuits", "--circuits-verbose", *REGRESSED, "-n", "2")
