@@ -462,6 +462,7 @@ def test_broken(circuits):
 """
 
 
+@pytest.mark.nightly
 def test_a_slow_measurement_is_told_of_and_one_that_fails_leaves_no_line(suite):
     suite.write("conftest.py", SLOW)
     suite.write("test_slow.py", MEASURED.replace("FILE", repr(str(RECALL_PAIRS))))

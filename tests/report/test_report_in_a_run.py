@@ -55,6 +55,7 @@ def test_one_model(one_test):
     assert str(one_test.path) not in json.dumps(report)
 
 
+@pytest.mark.nightly
 def test_three_models_in_one_process_and_in_two_workers(one_test):
     one_test.write("test_loose.py", "def test_loose(circuits):\n    circuits.repeat_loss()")
     assert one_test.run("--circuits", *MODELS, "--circuits-report=one").ret == 1

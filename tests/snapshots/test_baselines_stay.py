@@ -339,6 +339,7 @@ def test_two_workers_rewrite_exactly_what_they_measured_as_changed(two_models):
     }
 
 
+@pytest.mark.nightly
 def test_two_workers_with_a_part_of_the_tests_touch_no_other_baseline(two_models):
     before = out_of_date(two_models)
     result = two_models.run("--circuits", "--snapshot-update", "-n", "2", "-k", "test_previous")
