@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -46,8 +45,6 @@ def diff(revisions: Sequence[str], paths: Sequence[str], reports: Mapping[str, s
         reports: where reports go, by their kind; ``-`` is the standard output. Without any, the
             terminal tells.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # of a terminal that has no arrow
     problem = too_many(reports)
     if problem:
         return refuse(problem)
