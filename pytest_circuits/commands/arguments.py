@@ -65,14 +65,7 @@ def add_history(commands: Commands) -> None:
         metavar="TEST",
         help="a test's name, with its class and parameters where that matters, or its node id",
     )
-    history.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        metavar="PATH",
-        help="the folder to look in (default: here)",
-    )
+    add_folder(history)
     history.add_argument("--alias", help="only the baselines of this model")
 
 
@@ -200,6 +193,18 @@ def add_prune(commands: Commands) -> None:
         help="the suite's folder (default: what pytest runs here)",
     )
     prune.add_argument("--yes", action="store_true", help="delete what is listed")
+
+
+def add_folder(command: argparse.ArgumentParser) -> None:
+    """Let a command look in a folder, which need not be named."""
+    command.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="PATH",
+        help="the folder to look in (default: here)",
+    )
 
 
 def add_command(

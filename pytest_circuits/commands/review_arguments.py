@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.commands.arguments import add_command
+from pytest_circuits.commands.arguments import add_command, add_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -38,14 +38,7 @@ def add_review(commands: Commands) -> None:
         """,
         _review,
     )
-    review.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        metavar="PATH",
-        help="the folder to look in (default: here)",
-    )
+    add_folder(review)
     review.add_argument("--list", action="store_true", help="list the keys, and ask nothing")
 
 
