@@ -12,6 +12,7 @@ from pytest_circuits import Circuit, PromptPairs, measures
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.progress import ProgressLine, progress_text
 from pytest_circuits.runs import Runs
+from pytest_circuits.runs.progress import Nobody
 
 pty = pytest.importorskip("pty", reason="a pseudo terminal is POSIX's")
 
@@ -215,7 +216,9 @@ def test_a_measure_that_fails_has_told_that_it_is_over(runs):
 
 
 def test_outside_of_pytest_nobody_listens(bridge):
-    measures.patch(bridge, PAIRS)  # and nothing is needed for that
+    runs = Runs(bridge)
+    measures.patch(runs, PAIRS)
+    assert isinstance(runs.progress, Nobody)
 
 
 # On a terminal
