@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +35,9 @@ _IGNORE = ".gitignore"
 _EVERYTHING = "*\n"
 #: Folders in which no suite lies, beside hidden ones.
 _ELSEWHERE = ("node_modules", "__pycache__")
-#: How often a file is written again whose folder was tidied away meanwhile.
-_TRIES = 5
+#: Seconds for which a file is written again whose folder other processes tidy away meanwhile, and
+#: the longest wait between two tries (drawn, so that two that disturb each other fall out of step).
+_PATIENCE, _WAIT = 10.0, 0.01
 
 
 class OutdatedError(Exception):
@@ -210,7 +213,8 @@ def _put(place: Location, test: PendingTest) -> None:
         path.unlink(missing_ok=True)
         _tidy(path)
         return
-    for again in reversed(range(_TRIES)):
+    deadline = time.monotonic() + _PATIENCE
+    while True:
         try:
             _ignore(path.parents[2])
             write_text(path, test.dumps())
@@ -218,8 +222,9 @@ def _put(place: Location, test: PendingTest) -> None:
             _ignore(path.parents[2])
         except (FileNotFoundError, FileExistsError):
             # The latter of a folder that went while it was made.
-            if not again:
+            if time.monotonic() > deadline:
                 raise
+            time.sleep(random.uniform(0, _WAIT))  # noqa: S311 — any draw will do
         else:
             return
 
