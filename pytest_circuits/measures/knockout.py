@@ -24,6 +24,7 @@ from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.runs import (
     ZERO,
     Nodes,
+    Reading,
     Replacement,
     Runs,
     Value,
@@ -37,7 +38,7 @@ from pytest_circuits.runs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -60,8 +61,7 @@ class Knockout:
         prompts: token ids of what is run.
         replacement: what is said instead.
         metric: the behaviour.
-        read: how it is read, from logits ``[row, position, vocabulary]`` and the rows' prompt
-            indices to one number each.
+        read: what is read off its runs.
         intact: the behaviour of each prompt with nothing ablated, ``[prompt]``.
         clusters: one label for each prompt.
         positions: where it is said, the index of each position in every prompt; None everywhere.
@@ -73,7 +73,7 @@ class Knockout:
     prompts: Sequence[Sequence[int]]
     replacement: Replacement
     metric: Metric
-    read: Callable[[Tensor, tuple[int, ...]], Tensor]
+    read: Reading
     intact: NDArray[np.float64]
     clusters: Sequence[object]
     positions: tuple[tuple[int, ...], ...] | None
@@ -88,6 +88,7 @@ class Knockout:
             self.replacement,
             sets=sets,
             read=self.read,
+            intact=self.intact,
             positions=self.positions,
             measure=measure,
         )
@@ -148,7 +149,7 @@ def knockout_on_pairs(
     made = make_metric(metric, tokenized, clean)
     target = tokenized.corrupted if denoising else tokenized.clean
     if denoising:
-        replacement, words = recorded(runs, tokenized.clean), "clean run of the same prompt"
+        replacement, words = recorded(runs, target, tokenized.clean), "clean run of the same prompt"
     else:
         stand_ins = (tokenized.corrupted, tokenized.templates)
         words = "the corrupted prompts"
@@ -164,7 +165,7 @@ def knockout_on_pairs(
         target,
         replacement,
         made,
-        lambda logits, rows: made.read(logits[:, -1], rows),
+        made.reading,
         made.of(run_prompts(runs, target)),
         tokenized.clusters,
         None if where is None else where.indices,
@@ -205,18 +206,18 @@ def knockout_on_repeated(
         words=f"{others.batch} control sequences of seed {others.seed}",
         seed=seed,
     )
-    tokens = torch.tensor(drawn.sequences, device=runs.device)
-    second = slice(drawn.block + 1, 2 * drawn.block)
+    second = drawn.block + 1
+    tokens = torch.tensor(drawn.sequences, device=runs.device)[:, second:]
 
     def read(logits: Tensor, rows: tuple[int, ...]) -> Tensor:
-        return next_token_losses(logits, tokens[list(rows)])[:, second].mean(1)
+        return next_token_losses(logits, tokens[list(rows)]).mean(1)
 
     return Knockout(
         runs,
         drawn.sequences,
         replacement,
         Metric("repeat_loss", "repeat loss", "nats", "repeat loss", Direction.LOWER, read),
-        read,
+        Reading(read, since=second),
         per_sequence(run, drawn.block)[0],
         range(len(drawn.sequences)),
         None,
@@ -250,4 +251,4 @@ def _replacement(
             )
         return made, f"mean over {words}, per position and template, {fewest} or more"
     drawn = drawn_from(*prompts, *reference, seed)
-    return recorded(runs, drawn), f"resampled from {words} of the template, seed {seed}"
+    return recorded(runs, prompts[0], drawn), f"resampled from {words} of the template, seed {seed}"

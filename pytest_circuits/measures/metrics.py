@@ -10,6 +10,7 @@ import torch
 
 from pytest_circuits.findings import ChoiceError, Direction
 from pytest_circuits.measures.common import check_finite
+from pytest_circuits.runs import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ class Metric:
         read: from logits at the last position ``[row, vocabulary]`` and the rows' prompt indices
             to one number each; differentiable.
         own: whether it is a function of the caller's.
+        few: the same, read off a few tokens' logits; None if it takes all.
     """
 
     name: str
@@ -49,6 +51,12 @@ class Metric:
     direction: Direction
     read: Callable[[Tensor, tuple[int, ...]], Tensor]
     own: bool = False
+    few: Reading | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """The number, with as little of a run as it takes."""
+        return self.few or Reading(self.read)
 
     @property
     def sign(self) -> int:
@@ -97,6 +105,10 @@ def make_metric(metric: MetricLike, tokenized: TokenizedPairs, clean: PromptRun)
             "logit(answer) − logit(wrong answer), last position",
             Direction.HIGHER,
             lambda logits, rows: read_difference(logits, rows, tokenized),
+            few=Reading(
+                lambda logits, _: _difference(logits),
+                list(zip(tokenized.answers, tokenized.wrong_answers, strict=True)),
+            ),
         )
     if metric == "probability":
         return Metric(
@@ -132,9 +144,14 @@ def read_difference(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPai
         tokenized: the pairs.
     """
     right, wrong = answer_tokens(logits, rows, tokenized)
+    return _difference(logits.gather(1, torch.stack([right, wrong], dim=1)))
+
+
+def _difference(logits: Tensor) -> Tensor:
+    """The first logit of each row less the second."""
     # Halves are subtracted as float32: their own difference would lose its last digits.
-    picked = logits.gather(1, torch.stack([right, wrong], dim=1)).float()
-    return picked[:, 0] - picked[:, 1]
+    exact = logits.float()
+    return exact[:, 0] - exact[:, 1]
 
 
 def read_probability(logits: Tensor, rows: Sequence[int], tokenized: TokenizedPairs) -> Tensor:

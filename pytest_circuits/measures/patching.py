@@ -122,8 +122,10 @@ def patch(
         InvalidFindingError: if the model's numbers are not finite.
         ChoiceError: for an unknown site, direction or metric.
     """
-    plan = _plan("patch", model, pairs, site, positions, direction=direction, metric=metric)
-    return plan.finding(plan.sweep)
+    runs = as_runs(model)
+    with runs.untouched():
+        plan = _plan("patch", runs, pairs, site, positions, direction=direction, metric=metric)
+        return plan.finding(plan.sweep)
 
 
 def attribution_patching(
@@ -220,7 +222,8 @@ class _Plan:
             self.source,
             self.target,
             cells=cells_of(self.heads, indices),
-            read=self.metric.read,
+            read=self.metric.reading,
+            unpatched=self.start,
         )
         return numbers.reshape(len(self.target), *self.shape)
 

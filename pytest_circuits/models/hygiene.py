@@ -59,6 +59,11 @@ class Clean:
         """Whether other hooks are on the model than at first (more, or fewer)."""
         return {id(hook) for _, _, hook in self._hooks()} != self._known
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether there are no hooks on the model, not even such as were there at first."""
+        return next(self._hooks(), None) is None
+
     def restore(self) -> None:
         """Take away everything that was put on the model since."""
         for kept, key, hook in self._strays():

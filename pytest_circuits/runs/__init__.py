@@ -20,7 +20,9 @@ from pytest_circuits.runs.lens import read_out
 from pytest_circuits.runs.patching import Cell, cells_of, patch_cells, to_put_in
 from pytest_circuits.runs.progress import Progress
 from pytest_circuits.runs.prompted import PromptGroup, PromptRun, run_prompts
+from pytest_circuits.runs.reading import Reading
 from pytest_circuits.runs.repeated import RepeatedRun, run_control, run_repeated
+from pytest_circuits.runs.replay import SlowSweepWarning
 from pytest_circuits.runs.runs import ROUNDING, Runs, as_runs, exact
 from pytest_circuits.runs.sites import SITES, Site, check_site, record
 from pytest_circuits.runs.text import TextRun, run_texts
@@ -34,10 +36,12 @@ __all__ = [
     "Progress",
     "PromptGroup",
     "PromptRun",
+    "Reading",
     "RepeatedRun",
     "Replacement",
     "Runs",
     "Site",
+    "SlowSweepWarning",
     "TextRun",
     "Value",
     "as_runs",

@@ -12,18 +12,18 @@ import torch
 
 from pytest_circuits.findings import ChoiceError, Head
 from pytest_circuits.prompts import PromptError
-from pytest_circuits.runs.patching import together
-from pytest_circuits.runs.prompted import grouped
-from pytest_circuits.runs.runs import exact
+from pytest_circuits.runs.prompted import first_difference, grouped, run_prompts
 from pytest_circuits.runs.sites import SITES, record
+from pytest_circuits.runs.sweeps import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
-    from transformer_lens.hook_points import HookPoint
 
+    from pytest_circuits.runs.prompted import PromptGroup
+    from pytest_circuits.runs.reading import Reading
     from pytest_circuits.runs.runs import Hook, Runs
     from pytest_circuits.runs.sites import Site
 
@@ -93,20 +93,24 @@ class Replacement:
     Attributes:
         z: ``[group][layer]``, tensors ``[row, position, head, d_head]``; None for zeros.
         mlp: the same of MLPs, ``[row, position, d_model]``; no layers where there are none.
+        since: the first position of each prompt where that can be something else, ``[prompt]``;
+            None where it can be everywhere.
     """
 
     z: Sequence[Sequence[Tensor]] | None
     mlp: Sequence[Sequence[Tensor]] | None
+    since: Sequence[int] | None = None
 
 
 ZERO = Replacement(None, None)
 
 
-def recorded(runs: Runs, prompts: Prompts) -> Replacement:
+def recorded(runs: Runs, prompts: Prompts, others: Prompts) -> Replacement:
     """What heads and MLPs say on other prompts, one for each and as long as it."""
     return Replacement(
-        record(runs, prompts, SITES["head_out"]).layers,
-        record(runs, prompts, SITES["mlp_out"]).layers if _has_mlps(runs) else None,
+        record(runs, others, SITES["head_out"]).layers,
+        record(runs, others, SITES["mlp_out"]).layers if _has_mlps(runs) else None,
+        [first_difference(*both) for both in zip(others, prompts, strict=True)],
     )
 
 
@@ -205,89 +209,164 @@ def run_ablated(
     replacement: Replacement,
     *,
     sets: Sequence[Nodes],
-    read: Callable[[Tensor, tuple[int, ...]], Tensor],
+    read: Reading,
+    intact: NDArray[np.float64],
     positions: Sequence[tuple[int, ...]] | None = None,
     measure: str = "ablate",
 ) -> NDArray[np.float64]:
     """Run the prompts once for every set, with that set's heads and MLPs replaced.
 
     Heads are replaced at z, before the output projection (whose bias stays); MLPs where their
-    output joins the residual stream. Many sets go through the model together.
+    output joins the residual stream. An empty set changes nothing, and is not run.
 
     Args:
         runs: the model.
         prompts: token ids of each.
         replacement: what they say instead.
         sets: what is replaced.
-        read: from logits ``[row, position, vocabulary]`` and the rows' prompt indices to one
-            number each, ``[row]``.
+        read: what is read off.
+        intact: the same of the prompts with nothing replaced, ``[prompt]``.
         positions: where, the index of each position in every prompt; everywhere by default.
         measure: what for, to be told while it runs.
 
     Returns:
         the numbers, ``[prompt, set]``.
+
+    Raises:
+        ModelError: if there is too little memory for a single run.
     """
-    results = np.zeros((len(prompts), len(sets)))
+    results = np.tile(intact[:, None], (1, len(sets)))
     with runs.watched(measure, len(sets), "ablations") as advance:
-        for number, (rows, tokens) in enumerate(grouped(runs, prompts)):
-            where = torch.ones(tokens.shape, dtype=torch.bool, device=runs.device)
-            if positions is not None:
-                where = torch.zeros_like(where)
-                for position in positions:
-                    where[range(len(rows)), [position[row] for row in rows]] = True
-            for part in together(runs, len(rows), tokens.shape[1], len(sets)):
-                chosen = sets[part]
-                hooks = list(_hooks(runs, replacement, number, chosen, where))
-                logits = runs.forward(tokens.repeat(len(chosen), 1), hooks)
-                numbers = exact(read(logits, rows * len(chosen))).numpy()
-                results[list(rows), part] = numbers.reshape(len(chosen), len(rows)).T
-                advance(len(chosen) * len(rows) / len(prompts))
+        for number, group in enumerate(run_prompts(runs, prompts).groups):
+            edits = _Ablations.of(runs, replacement, number, group, sets, positions)
+            idle = len(group.rows) * len(sets) - len(edits.rows)
+            advance(idle / len(prompts))
+            numbers = sweep(runs, group, edits, read, lambda done: advance(done / len(prompts)))
+            results[np.array(group.rows)[edits.rows], edits.sets] = numbers
     return results
+
+
+@dataclass(frozen=True)
+class _Ablations:
+    """Runs with a set's heads and MLPs replaced.
+
+    Attributes:
+        rows, first, start: as in :class:`.Edits`.
+        sets: the set of each, ``[run]``.
+        heads: which heads each set holds, ``[set, layer, head]``.
+        mlps: which MLPs, ``[set, layer]``.
+        where: at which positions, ``[row, position]``; None for everywhere.
+        z: what heads say instead, ``[layer]``, tensors ``[row, position, head, d_head]``; None for
+            nothing.
+        mlp: the same of MLPs, ``[row, position, d_model]``.
+    """
+
+    rows: NDArray[np.int64]
+    first: NDArray[np.int64]
+    start: NDArray[np.int64]
+    sets: NDArray[np.int64]
+    heads: NDArray[np.bool_]
+    mlps: NDArray[np.bool_]
+    where: Tensor | None
+    z: Sequence[Tensor] | None
+    mlp: Sequence[Tensor] | None
+
+    @classmethod
+    def of(
+        cls,
+        runs: Runs,
+        replacement: Replacement,
+        number: int,
+        group: PromptGroup,
+        sets: Sequence[Nodes],
+        positions: Sequence[tuple[int, ...]] | None,
+    ) -> _Ablations:
+        """The runs of a group of prompts, which is the replacement's of that number."""
+        heads = np.stack([one.heads for one in sets])
+        mlps = np.stack([one.mlps for one in sets])
+        touched = heads.any(-1)  # [set, layer]
+        touched[:, : mlps.shape[1]] |= mlps
+        since, where = np.zeros(len(group.rows), int), None
+        if positions is not None:
+            places = np.array([[position[row] for position in positions] for row in group.rows])
+            since = places.min(1)
+            where = torch.zeros(group.tokens.shape, dtype=torch.bool, device=runs.device)
+            where[torch.arange(len(places))[:, None], torch.from_numpy(places)] = True
+        if replacement.since is not None:
+            since = np.maximum(since, np.array(replacement.since)[list(group.rows)])
+        grid = np.indices((len(group.rows), len(sets))).reshape(2, -1)
+        rows, chosen = grid[:, touched.any(-1)[grid[1]] & (since < group.tokens.shape[1])[grid[0]]]
+        return cls(
+            rows=rows,
+            first=touched.argmax(-1)[chosen],
+            start=since[rows],
+            sets=chosen,
+            heads=heads,
+            mlps=mlps,
+            where=where,
+            z=None if replacement.z is None else replacement.z[number],
+            mlp=None if replacement.mlp is None else replacement.mlp[number],
+        )
+
+    def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
+        """The replacements in this layer."""
+        if layer == self.heads.shape[1]:  # nothing is replaced behind the last layer
+            return []
+        sets, rows = self.sets[chosen], torch.from_numpy(self.rows[chosen])
+        hooks: list[Hook] = []
+        heads = self.heads[sets, layer]
+        if heads.any():
+            instead = None if self.z is None else self.z[layer]
+            replaced = torch.from_numpy(heads)[:, None, :, None]  # [run, position, head, d]
+            hooks.append(
+                (SITES["head_out"].at(layer), self._replace(replaced, rows, start, instead))
+            )
+        if self.mlps.shape[1] and self.mlps[sets, layer].any():
+            instead = None if self.mlp is None else self.mlp[layer]
+            replaced = torch.from_numpy(self.mlps[sets, layer])[:, None, None]
+            hooks.append(
+                (SITES["mlp_out"].at(layer), self._replace(replaced, rows, start, instead))
+            )
+        return hooks
+
+    def _replace(
+        self, replaced: Tensor, rows: Tensor, start: int, instead: Tensor | None
+    ) -> Callable[..., Tensor]:
+        def hook(value: Tensor, **_: object) -> Tensor:
+            here = replaced.to(value.device)
+            if self.where is not None:
+                where = self.where[rows.to(value.device), start:]
+                here = here & where.reshape(*where.shape, *[1] * (value.ndim - where.ndim))
+            other = value.new_zeros(())
+            if instead is not None:
+                other = instead[rows.to(value.device), start:]
+            return torch.where(here, other, value)
+
+        return hook
 
 
 @contextmanager
 def silenced(runs: Runs, silent: Nodes) -> Iterator[None]:
     """While these heads and MLPs say nothing at all, whatever is run."""
-    put: list[tuple[HookPoint, object]] = []
-    everywhere = torch.ones((1, 1), dtype=torch.bool, device=runs.device)
-    try:
-        for name, hook in _hooks(runs, ZERO, 0, [silent], everywhere):
-            point = runs.bridge.hook_dict[name]
-            point.add_hook(hook)
-            put.append((point, point.fwd_hooks[-1]))
+    with runs.hooks_on(list(_silencing(silent))):
         before, runs.silenced = runs.silenced, (*runs.silenced, *silent.names)
         try:
             yield
         finally:
             runs.silenced = before
-    finally:
-        for point, handle in put:
-            if handle in point.fwd_hooks:  # somebody may have reset the model's hooks since
-                handle.hook.remove()
-                point.fwd_hooks.remove(handle)
 
 
-def _hooks(
-    runs: Runs, replacement: Replacement, group: int, sets: Sequence[Nodes], where: Tensor
-) -> Iterator[Hook]:
-    heads = torch.tensor(np.stack([one.heads for one in sets]), device=runs.device)
-    mlps = torch.tensor(np.stack([one.mlps for one in sets]), device=runs.device)
-    for layer in range(runs.layers):
-        if heads[:, layer].any():
-            instead = None if replacement.z is None else replacement.z[group][layer]
-            chosen = heads[:, layer, None, None, :, None]  # [set, row, position, head, d]
-            yield SITES["head_out"].at(layer), _replace(chosen, where[..., None, None], instead)
-        if mlps.shape[1] and mlps[:, layer].any():
-            instead = None if replacement.mlp is None else replacement.mlp[group][layer]
-            chosen = mlps[:, layer, None, None, None]  # [set, row, position, d]
-            yield SITES["mlp_out"].at(layer), _replace(chosen, where[..., None], instead)
+def _silencing(silent: Nodes) -> Iterator[Hook]:
+    for layer, heads in enumerate(silent.heads):
+        if heads.any():
+            yield SITES["head_out"].at(layer), _silence(torch.from_numpy(heads)[:, None])
+    for layer in np.flatnonzero(silent.mlps).tolist():
+        yield SITES["mlp_out"].at(layer), _silence(torch.ones(1, dtype=torch.bool))
 
 
-def _replace(chosen: Tensor, where: Tensor, instead: Tensor | None) -> Callable[..., Tensor]:
+def _silence(silent: Tensor) -> Callable[..., Tensor]:
     def hook(value: Tensor, **_: object) -> Tensor:
-        copies = value.view(len(chosen), -1, *value.shape[1:])
-        other = copies.new_zeros(()) if instead is None else instead[None]
-        return torch.where(chosen & where[None], other, copies).view(value.shape)
+        return value.masked_fill(silent.to(value.device), 0)
 
     return hook
 

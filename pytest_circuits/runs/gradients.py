@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from pytest_circuits.runs.patching import Read
     from pytest_circuits.runs.runs import Runs
     from pytest_circuits.runs.sites import Site
 
 
 def gradients(
-    runs: Runs, site: Site, prompts: Sequence[Sequence[int]], read: Read
+    runs: Runs,
+    site: Site,
+    prompts: Sequence[Sequence[int]],
+    read: Callable[[Tensor, tuple[int, ...]], Tensor],
 ) -> list[tuple[Tensor, ...]]:
     """How a number of each prompt changes with what the site holds there.
 
@@ -29,7 +31,8 @@ def gradients(
         runs: the model.
         site: where.
         prompts: what is run.
-        read: the number that is read off the logits; differentiable.
+        read: from logits at the last position ``[row, vocabulary]`` and the rows' prompt indices
+            to one number each; differentiable.
 
     Returns:
         the gradients, ``[group][layer]``, tensors ``[row, position, …]`` with heads third where

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from pytest_circuits.models import ModelError
 
@@ -35,3 +37,28 @@ def read_out(runs: Runs, residual: Tensor) -> Tensor:
     except (ValueError, NotImplementedError) as error:
         family = type(runs.bridge.original_model).__name__
         raise ModelError(f"{family} has no logit lens: {error}") from error
+
+
+def end_logits(runs: Runs, residual: Tensor, columns: Tensor | None = None) -> Tensor:
+    """The same, without asking whether the model reads its stream so, and for some tokens only.
+
+    Args:
+        runs: the model.
+        residual: ``[row, d_model]``.
+        columns: the tokens whose logits are wanted, ``[row, token]``; None for all.
+
+    Returns:
+        logits ``[row, vocabulary]`` or ``[row, token]``.
+    """
+    bridge: Any = runs.bridge
+    with torch.no_grad():
+        if runs.has_hook("ln_final.hook_in"):
+            residual = bridge.ln_final(residual[None])[0]
+        unembedding, bias = bridge.W_U.to(residual.dtype), bridge.b_U.to(residual.dtype)
+        if columns is None:
+            logits = residual @ unembedding + bias
+        else:
+            picked = unembedding.T[columns]  # [row, token, d_model]
+            logits = torch.einsum("rd,rtd->rt", residual, picked) + bias[columns]
+        found: Tensor = bridge.adapter.apply_output_logits_transform(logits)
+    return found

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pytest_circuits.runs.prompted import grouped
-from pytest_circuits.runs.runs import exact
+from pytest_circuits.runs.prompted import first_difference, run_prompts
 from pytest_circuits.runs.sites import SITES, mix, record
+from pytest_circuits.runs.sweeps import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from pytest_circuits.runs.runs import Runs
+    from pytest_circuits.runs.prompted import PromptGroup
+    from pytest_circuits.runs.reading import Reading
+    from pytest_circuits.runs.runs import Hook, Runs
     from pytest_circuits.runs.sites import Site
-
-    #: From logits at the last position ``[row, vocabulary]`` and the rows' prompt indices to one
-    #: number each, ``[row]``.
-    Read = Callable[[Tensor, tuple[int, ...]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,14 @@ def patch_cells(
     target: Sequence[Sequence[int]],
     *,
     cells: Sequence[Cell],
-    read: Read,
+    read: Reading,
+    unpatched: NDArray[np.float64],
+    source_runs: Runs | None = None,
 ) -> NDArray[np.float64]:
     """Run the target prompts once for every cell of every layer, with that cell of the source.
 
-    Cells of one layer go through the model together, as many as fit into a pass.
+    A cell before the first token in which source and target differ is put in where it already is:
+    it has no effect, and is not run.
 
     Args:
         runs: the model.
@@ -70,37 +71,153 @@ def patch_cells(
         source: the prompts that activations come from.
         target: the prompts they are put into, each as long as its source.
         cells: the cells of each layer.
-        read: what is read off the logits.
+        read: what is read off.
+        unpatched: the same of the target prompts as they are, ``[prompt]``.
+        source_runs: the model that activations come from, if it is another; of the same shape.
 
     Returns:
         the numbers, ``[prompt, layer, cell]``.
 
     Raises:
-        ModelError: if the model has no such site.
+        ModelError: if the model has no such site, or there is too little memory for a single run.
     """
-    given = to_put_in(runs, site, source, target)
-    results = np.zeros((len(target), runs.layers, len(cells)))
-    groups = list(zip(grouped(runs, target), given, strict=True))
+    other = runs if source_runs is None else source_runs
+    given = to_put_in(runs, site, source, target, other)
+    results = np.tile(unpatched[:, None, None], (1, runs.layers, len(cells)))
     with runs.watched(f"patch {site.name}", runs.layers * len(cells), "cells") as advance:
-        for (rows, tokens), layers in groups:
-            for layer, values in enumerate(layers):
-                for part in together(runs, len(rows), tokens.shape[1], len(cells)):
-                    chosen = [_of_rows(cell, rows) for cell in cells[part]]
-                    logits = runs.forward(
-                        tokens.repeat(len(chosen), 1),
-                        [(site.at(layer), _put_in(values, chosen))],
-                    )[:, -1]
-                    numbers = exact(read(logits, rows * len(chosen))).numpy()
-                    results[list(rows), layer, part] = numbers.reshape(len(chosen), len(rows)).T
-                    advance(len(chosen) * len(rows) / len(target))
+        for group, values in zip(run_prompts(runs, target).groups, given, strict=True):
+            since = [
+                first_difference(source[row], target[row]) if other is runs else 0
+                for row in group.rows
+            ]
+            edits = _Patches.of(runs, site, group, values, cells, since)
+            idle = len(group.rows) * runs.layers * len(cells) - len(edits.rows)
+            advance(idle / len(target))
+            numbers = sweep(runs, group, edits, read, lambda done: advance(done / len(target)))
+            rows = np.array(group.rows)[edits.rows]
+            results[rows, edits.layers, edits.cells] = numbers
     return results
 
 
+@dataclass(frozen=True)
+class _Patches:
+    """Runs with one cell put in each: all that have an effect.
+
+    Attributes:
+        rows, first, start: as in :class:`.Edits`.
+        layers: the layer of each, ``[run]``.
+        cells: which of the cells, ``[run]``.
+        heads: the head of each; None where all there is at a position is put in.
+        positions: the position of each; None where all are put in.
+        hook: the hook point in a block.
+        depth: how many layers the model has.
+        behind: the hook point behind the last one.
+        given: what is put in at the hook point of each layer, and behind the last.
+    """
+
+    rows: NDArray[np.int64]
+    first: NDArray[np.int64]
+    start: NDArray[np.int64]
+    layers: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    heads: NDArray[np.int64] | None
+    positions: NDArray[np.int64] | None
+    hook: str
+    depth: int
+    behind: str
+    given: Mapping[int, Tensor]
+
+    @classmethod
+    def of(
+        cls,
+        runs: Runs,
+        site: Site,
+        group: PromptGroup,
+        values: Sequence[Tensor],
+        cells: Sequence[Cell],
+        since: Sequence[int],
+    ) -> _Patches:
+        """The cells' runs; ``since`` is the first position of each row that differs."""
+        # What is behind a layer is what is before the next, whose block it saves.
+        shift = 1 if site.name == "resid_post" else 0
+        hook = SITES["resid_pre"].hook if shift else site.hook
+        grid = np.indices((len(group.rows), runs.layers, len(cells))).reshape(3, -1)
+        start = np.array(since)[grid[0]]
+        positions = None
+        if cells[0].position is not None:
+            of_cells = np.array([[cell.position[row] for row in group.rows] for cell in cells])
+            positions = of_cells[grid[2], grid[0]]
+        # Identical tokens up to a position say the same there.
+        length = group.tokens.shape[1]
+        felt = start < length if positions is None else positions >= start
+        if positions is not None:
+            start, positions = positions[felt], positions[felt]
+        else:
+            start = start[felt]
+        rows, layers, chosen = grid[:, felt]
+        heads = None
+        if cells[0].head is not None:
+            heads = np.array([cell.head for cell in cells])[chosen]
+        return cls(
+            rows=rows,
+            first=layers + shift,
+            start=start,
+            layers=layers,
+            cells=chosen,
+            heads=heads,
+            positions=positions,
+            hook=hook,
+            depth=runs.layers,
+            behind=SITES["resid_post"].at(runs.layers - 1),
+            given={layer + shift: value for layer, value in enumerate(values)},
+        )
+
+    def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
+        """The cells of this layer."""
+        here = self.first[chosen] == layer
+        if self.positions is not None:
+            here &= self.positions[chosen] >= start
+        if not here.any():
+            return []
+        places, these = np.flatnonzero(here), chosen[here]
+        name = f"blocks.{layer}.{self.hook}" if layer < self.depth else self.behind
+        return [(name, self._put_in(layer, places, these, start))]
+
+    def _put_in(
+        self, layer: int, places: NDArray[np.int64], these: NDArray[np.int64], start: int
+    ) -> Callable[..., Tensor]:
+        given = self.given[layer]
+
+        def index(array: NDArray[np.int64]) -> Tensor:
+            return torch.from_numpy(array).to(given.device)
+
+        where, rows = index(places), index(self.rows[these])
+        into: tuple[Tensor | slice, ...] = (where, slice(None))
+        out_of: tuple[Tensor | slice, ...] = (rows, slice(start, None))
+        if self.positions is not None:
+            position = index(self.positions[these])
+            into, out_of = (where, position - start), (rows, position)
+        if self.heads is not None:
+            head = index(self.heads[these])
+            into, out_of = (*into, head), (*out_of, head)
+
+        def hook(value: Tensor, **_: object) -> Tensor:
+            patched = value.clone()
+            patched[into] = given[out_of]
+            return patched
+
+        return hook
+
+
 def to_put_in(
-    runs: Runs, site: Site, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]
+    runs: Runs,
+    site: Site,
+    source: Sequence[Sequence[int]],
+    target: Sequence[Sequence[int]],
+    source_runs: Runs | None = None,
 ) -> list[tuple[Tensor, ...]]:
     """What a site's hook gets to put in, ``[group][layer]``, tensors ``[row, position, …]``."""
-    given = record(runs, source, site).layers
+    given = record(runs if source_runs is None else source_runs, source, site).layers
     if site.stands_for is None:
         return [tuple(layers) for layers in given]
     # What the attention would have to add for that stream, or what a head mixes by that pattern
@@ -111,33 +228,3 @@ def to_put_in(
         tuple(make(value, there) for value, there in zip(*layers, strict=True))
         for layers in zip(given, other.layers, strict=True)
     ]
-
-
-def together(runs: Runs, rows: int, positions: int, copies: int) -> list[slice]:
-    """Copies of the prompts that fit into one pass."""
-    step = max(1, next(iter(runs.batches(rows * copies, positions))).stop // rows)
-    return [slice(first, min(first + step, copies)) for first in range(0, copies, step)]
-
-
-def _of_rows(cell: Cell, rows: tuple[int, ...]) -> Cell:
-    if cell.position is None:
-        return cell
-    return Cell(cell.head, tuple(cell.position[row] for row in rows))
-
-
-def _put_in(source: Tensor, cells: Sequence[Cell]) -> Callable[..., Tensor]:
-    everyone = torch.arange(len(source), device=source.device)
-
-    def hook(value: Tensor, **_: object) -> Tensor:
-        patched = value.clone()
-        copies = patched.view(len(cells), -1, *patched.shape[1:])
-        for cell, copy in zip(cells, copies, strict=True):
-            place: tuple[slice | Tensor | int, ...] = (slice(None), slice(None))
-            if cell.position is not None:
-                place = (everyone, torch.tensor(cell.position, device=source.device))
-            if cell.head is not None:
-                place = (*place, cell.head)
-            copy[place] = source[place]
-        return patched
-
-    return hook

@@ -1,4 +1,4 @@
-"""One pass over prompts: what each component writes at the last position, and every head's z."""
+"""One pass over prompts: the residual stream, and what each component makes of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from transformers import DynamicCache
 
 from pytest_circuits.runs.runs import exact
 
@@ -34,9 +35,11 @@ class PromptGroup:
             follows it where there is one, ``[layer, row, d_model]``.
         attention_scale: what that norm divides by, ``[layer, row, 1]``; ones where there is none.
         mlp: the same of each layer's MLP; no layers where the model has none.
-        residuals: the stream behind each layer at the last position, ``[layer, row, d_model]``.
-        embedding: what the first block gets at the last position, ``[row, d_model]``.
-        residual: what the final norm gets, same shape.
+        stream: the residual stream before each layer and behind the last one, one tensor each,
+            ``[row, position, d_model]``.
+        past: every layer's keys and values as its attention uses them, two tensors each,
+            ``[row, key-value head, position, d_head]``; empty where the model keeps none.
+        residual: what the final norm gets at the last position, ``[row, d_model]``.
         scale: what the final norm divides by, ``[row, 1]``; ones where there is no norm.
         normalised: what the unembedding gets, ``[row, d_model]``.
     """
@@ -48,11 +51,21 @@ class PromptGroup:
     attention: Tensor
     attention_scale: Tensor
     mlp: Tensor
-    residuals: Tensor
-    embedding: Tensor
+    stream: tuple[Tensor, ...]
+    past: tuple[tuple[Tensor, Tensor], ...]
     residual: Tensor
     scale: Tensor
     normalised: Tensor
+
+    @property
+    def residuals(self) -> Tensor:
+        """The stream behind each layer at the last position, ``[layer, row, d_model]``."""
+        return torch.stack([behind[:, -1] for behind in self.stream[1:]])
+
+    @property
+    def embedding(self) -> Tensor:
+        """What the first block gets at the last position, ``[row, d_model]``."""
+        return self.stream[0][:, -1]
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,14 @@ class PromptRun:
         return sum(
             tensor.nbytes
             for group in self.groups
-            for tensor in (group.logits, *group.z, group.attention, group.mlp, group.residuals)
+            for tensor in (
+                group.logits,
+                group.attention,
+                group.mlp,
+                *group.z,
+                *group.stream,
+                *(part for both in group.past for part in both),
+            )
         )
 
     def gather(self, pick: Callable[[PromptGroup], Tensor]) -> Tensor:
@@ -110,6 +130,12 @@ def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[in
     ]
 
 
+def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
+    """The first position where two prompts of one length differ; the length where none does."""
+    both = enumerate(zip(one, other, strict=True))
+    return next((position for position, (a, b) in both if a != b), len(one))
+
+
 def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup:
     seen: dict[str, Tensor] = {}
 
@@ -121,15 +147,16 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
 
     layers = range(runs.layers)
     wanted = [
-        f"blocks.{layer}.{part}"
-        for layer in layers
-        for part in ("hook_attn_out", "hook_mlp_out", "hook_out")
+        f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
     ]
     wanted += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
-    wanted += ["blocks.0.hook_in", "ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
+    wanted += ["ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
     hooks = [read(name) for name in wanted if runs.has_hook(name)]
-    hooks += [read(f"blocks.{layer}.attn.hook_z", every_position=True) for layer in layers]
-    logits = runs.forward(tokens, hooks)[:, -1].clone()
+    z = [f"blocks.{layer}.attn.hook_z" for layer in layers]
+    stream = [f"blocks.{layer}.hook_in" for layer in layers] + [f"blocks.{layers[-1]}.hook_out"]
+    hooks += [read(name, every_position=True) for name in (*z, *stream)]
+    kept = DynamicCache() if runs.takes_past else None
+    logits = runs.forward(tokens, hooks, past_key_values=kept)[:, -1].clone()
 
     ones = logits.new_ones((len(rows), 1))
 
@@ -141,15 +168,27 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
         rows=rows,
         tokens=tokens,
         logits=logits,
-        z=tuple(seen[f"blocks.{layer}.attn.hook_z"] for layer in layers),
+        z=tuple(seen[name] for name in z),
         attention=stack("hook_attn_out"),
         attention_scale=torch.stack(
             [seen.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
         ),
         mlp=stack("hook_mlp_out"),
-        residuals=stack("hook_out"),
-        embedding=seen["blocks.0.hook_in"],
+        stream=tuple(seen[name] for name in stream),
+        past=_past(kept, tokens.shape[1], len(layers)),
         residual=seen["ln_final.hook_in"],
         scale=seen.get("ln_final.hook_scale", ones),
         normalised=seen["unembed.hook_in"],
     )
+
+
+def _past(
+    kept: DynamicCache | None, positions: int, layers: int
+) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Keys and values of all layers; none where one of them kept none."""
+    found = [
+        (layer.keys, layer.values)
+        for layer in (kept.layers if kept is not None else ())
+        if layer.keys is not None and layer.keys.shape[-2] == positions
+    ]
+    return tuple(found) if len(found) == layers else ()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers import PreTrainedModel
 
 from pytest_circuits.models.hygiene import Clean
 from pytest_circuits.runs.memory import Memory, R
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from torch import Tensor
+    from transformer_lens.hook_points import HookPoint, LensHandle
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import Cache
 
     Hook = tuple[str, Callable[..., Tensor | None]]
 
@@ -28,6 +32,21 @@ _LOGITS_BUDGET = 1 << 28
 _MEMORY_BUDGET = 1 << 29
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What is on a model, and in it.
+
+    Attributes:
+        weights: a trace of every weight.
+        hooked: whether a test has hooks on it.
+        bare: whether nobody has.
+    """
+
+    weights: tuple[int, ...]
+    hooked: bool
+    bare: bool
+
+
 class Runs:
     """A hooked model, and the forward passes already made with it.
 
@@ -37,6 +56,9 @@ class Runs:
     Attributes:
         bridge: transformer-lens' hooked model.
         passes: how many forward passes were made so far.
+        replayed: how many tokens went through single blocks so far, in runs that were replayed.
+        room: the share of what should fit into memory at once that does; less than 1 once it
+            didn't.
         silenced: the heads and MLPs that are ablated now, by name, whatever is run.
         progress: who is told how far long loops are.
     """
@@ -44,10 +66,12 @@ class Runs:
     def __init__(self, bridge: TransformerBridge) -> None:
         self.bridge = bridge
         self.passes = 0
+        self.replayed = 0
+        self.room = 1.0
         self.silenced: tuple[str, ...] = ()
         self.progress: Progress = Nobody()
         self._as_loaded = Clean(bridge)
-        self._looked_at: tuple[int, ...] | None = None
+        self._looked_at: _Look | None = None
         self._weights_at_first = self._weights()
         self._begin(self._as_loaded)
 
@@ -80,6 +104,11 @@ class Runs:
         return int(getattr(self.bridge.cfg, "n_key_value_heads", None) or self.heads)
 
     @property
+    def causal(self) -> bool:
+        """Whether no position looks at later ones."""
+        return getattr(self.bridge.cfg, "attention_dir", "causal") == "causal"
+
+    @property
     def tokenizer(self) -> Any:  # noqa: ANN401 — any Hugging Face tokenizer
         """The model's tokenizer."""
         return self.bridge.tokenizer
@@ -97,7 +126,12 @@ class Runs:
     @property
     def hooked(self) -> bool:
         """Whether a test has hooks on the model now."""
-        return self._clean.has_strays
+        return self._look().hooked
+
+    @property
+    def bare(self) -> bool:
+        """Whether nobody has hooks on the model now, not even whoever made it."""
+        return self._look().bare
 
     def restore(self) -> None:
         """Take hooks, training mode and gradients off the model."""
@@ -105,12 +139,18 @@ class Runs:
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
-        """While nobody but us has the model its weights are looked at once, not at every pass."""
-        self._looked_at = self._weights()
+        """While nobody but us has the model it is looked at once, not at every pass."""
+        before = self._looked_at
+        self._looked_at = self._look()
         try:
             yield
         finally:
-            self._looked_at = None
+            self._looked_at = before
+
+    def _look(self) -> _Look:
+        return self._looked_at or _Look(
+            self._weights(), hooked=self._clean.has_strays, bare=self._clean.is_bare
+        )
 
     @contextmanager
     def watched(self, what: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
@@ -126,9 +166,10 @@ class Runs:
 
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""
-        if self.hooked:
+        look = self._look()
+        if look.hooked:
             return make()
-        return self._memory.get((key, self._looked_at or self._weights()), make)
+        return self._memory.get((key, look.weights), make)
 
     def _weights(self) -> tuple[int, ...]:
         """A trace of every weight and buffer, to notice one that was changed in place.
@@ -142,15 +183,44 @@ class Runs:
         return tuple(torch.stack([sum_.to(self.device) for sum_ in trace]).tolist())
 
     def forward(
-        self, tokens: Tensor, hooks: Sequence[Hook] = (), *, differentiable: bool = False
+        self,
+        tokens: Tensor,
+        hooks: Sequence[Hook] = (),
+        *,
+        differentiable: bool = False,
+        past_key_values: Cache | None = None,
     ) -> Tensor:
-        """Logits ``[row, position, vocabulary]`` of one pass, with hooks on for that pass only."""
+        """Logits ``[row, position, vocabulary]`` of one pass, with hooks on for that pass only.
+
+        Args:
+            tokens: ``[row, position]``.
+            hooks: hook points' names, and what is put on them.
+            differentiable: whether gradients can be taken.
+            past_key_values: what is given every layer's keys and values; for models that take it.
+        """
         self.passes += 1
+        kept = {} if past_key_values is None else {"past_key_values": past_key_values}
         with torch.set_grad_enabled(differentiable):
             logits: Tensor = self.bridge.run_with_hooks(
-                tokens, return_type="logits", fwd_hooks=list(hooks)
+                tokens, return_type="logits", fwd_hooks=list(hooks), **kept
             )
         return logits
+
+    @contextmanager
+    def hooks_on(self, hooks: Sequence[Hook]) -> Iterator[None]:
+        """While these hooks are on, whatever is run."""
+        put: list[tuple[HookPoint, LensHandle]] = []
+        try:
+            for name, hook in hooks:
+                point = self._hook_points[name]
+                point.add_hook(hook)
+                put.append((point, point.fwd_hooks[-1]))
+            yield
+        finally:
+            for point, handle in put:
+                if handle in point.fwd_hooks:  # somebody may have reset the model's hooks since
+                    handle.hook.remove()
+                    point.fwd_hooks.remove(handle)
 
     def batches(self, rows: int, positions: int) -> Iterator[slice]:
         """Slices of ``rows`` that fit into one pass each."""
@@ -160,14 +230,21 @@ class Runs:
 
     def has_hook(self, name: str) -> bool:
         """Whether the model has a hook point of that name."""
-        return name in self._hook_names
+        return name in self._hook_points
 
     @cached_property
-    def _hook_names(self) -> frozenset[str]:
+    def _hook_points(self) -> dict[str, HookPoint]:
         # The bridge gathers them anew whenever it is asked.
-        return frozenset(self.bridge.hook_dict)
+        return dict(self.bridge.hook_dict)
+
+    @cached_property
+    def takes_past(self) -> bool:
+        """Whether the model can be given keys and values of positions before those that are run."""
+        return isinstance(self.bridge.original_model, PreTrainedModel)
 
 
+#: How many numbers are looked at together.
+_TRACED = 1 << 18
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -176,7 +253,9 @@ def _trace(tensor: Tensor) -> Tensor:
     bits = tensor.contiguous().view(-1) if tensor.ndim < 2 else tensor.contiguous().flatten(1)  # noqa: PLR2004
     bits = bits.view(_INTEGERS[bits.element_size()]).view(len(bits) if bits.ndim > 1 else 1, -1)
     columns = _place_weights(bits.shape[1], 2654435761, bits.device).to(bits.dtype)
-    rows = (bits * columns).sum(1, dtype=torch.int64)
+    # A few rows at a time stay in the processor's caches.
+    parts = bits.split(max(1, _TRACED // max(1, bits.shape[1])))
+    rows = torch.cat([(part * columns).sum(1, dtype=bits.dtype) for part in parts]).long()
     return (rows * _place_weights(len(rows), 2246822519, bits.device)).sum()
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from pytest_circuits.runs.prompted import PromptGroup
     from pytest_circuits.runs.runs import Runs
 
 
@@ -68,6 +69,14 @@ _RESID_MID, _PATTERN, _VALUES = "hook_resid_mid", "attn.hook_pattern", "attn.hoo
 _ALSO = {"resid_mid": ("hook_in", _RESID_MID), "head_pattern": (_PATTERN, _VALUES)}
 
 
+#: What every pass over prompts keeps.
+_KEPT: dict[str, Callable[[PromptGroup], tuple[Tensor, ...]]] = {
+    "head_out": lambda group: group.z,
+    "resid_pre": lambda group: group.stream[:-1],
+    "resid_post": lambda group: group.stream[1:],
+}
+
+
 @dataclass(frozen=True)
 class Activations:
     """What a site held in passes over prompts, grouped as :func:`run_prompts` groups them.
@@ -94,9 +103,12 @@ def record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activati
         ModelError: if the model has no such site.
     """
     check_site(runs, site)
-    if site.name == "head_out":  # which every pass over prompts keeps
+    if site.name in _KEPT:
         groups = run_prompts(runs, prompts).groups
-        return Activations(tuple(g.rows for g in groups), tuple(g.z for g in groups))
+        return Activations(
+            tuple(group.rows for group in groups),
+            tuple(_KEPT[site.name](group) for group in groups),
+        )
     key = ("activations", site, tuple(map(tuple, prompts)))
     return runs.remember(key, lambda: _record(runs, prompts, site))
 
