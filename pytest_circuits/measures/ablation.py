@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Finding, Head, Role
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.measures.common import behaviour, profiles, tokenize
+from pytest_circuits.measures.common import behaviour, looked_at_once, profiles, tokenize
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs, knockout_on_repeated
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.runs import Nodes, Runs, Value, as_runs, nodes, silenced
@@ -30,6 +30,7 @@ LEAST_THRESHOLD = 0.1
 _ABSOLUTE = ("logits", "nats")
 
 
+@looked_at_once
 def ablate(
     model: TransformerBridge | Runs,
     prompts: PromptPairs | RepeatedTokens,

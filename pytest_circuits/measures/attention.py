@@ -12,6 +12,7 @@ from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     check_finite,
+    looked_at_once,
     of_pairs,
     pairs_convention,
     profiles,
@@ -45,6 +46,7 @@ Mask: TypeAlias = "NDArray[Any] | Tensor | Sequence[NDArray[Any] | Tensor | Sequ
 ROLE_THRESHOLD = 0.4
 
 
+@looked_at_once
 def attention_between(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,
@@ -93,6 +95,7 @@ def attention_between(
     )
 
 
+@looked_at_once
 def attention_scores(
     model: TransformerBridge | Runs,
     prompts: PromptPairs | RepeatedTokens,

@@ -10,6 +10,7 @@ import torch
 from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
+    looked_at_once,
     of_pairs,
     pairs_convention,
     profiles,
@@ -33,6 +34,7 @@ ROLE_SHARE = 0.1
 LEAST_THRESHOLD = 0.1
 
 
+@looked_at_once
 def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     """What each head writes, by itself, into the logit difference at the last position.
 
@@ -80,6 +82,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     )
 
 
+@looked_at_once
 def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     """What the embedding, each attention and each MLP write into the logit difference.
 

@@ -11,6 +11,7 @@ from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error
 from pytest_circuits.measures.common import (
     ATTENTION,
     check_finite,
+    looked_at_once,
     of_pairs,
     pairs_convention,
     provenance,
@@ -153,6 +154,7 @@ def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> F
     )
 
 
+@looked_at_once
 def kl_divergence(
     model: TransformerBridge | Runs, pairs: PromptPairs, *, to: TransformerBridge | Runs
 ) -> Finding:

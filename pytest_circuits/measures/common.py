@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, wraps
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -12,18 +12,34 @@ from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Head
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.prompts import PromptError, PromptPairs
+from pytest_circuits.runs import as_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Json
+    from pytest_circuits.findings import Finding, Json
     from pytest_circuits.prompts import TokenizedPairs
     from pytest_circuits.runs import Runs
 
+M = TypeVar("M", bound="Callable[..., Finding]")
+
 #: transformer-lens hooks attention patterns and z on the eager implementation only.
 ATTENTION = "eager"
+
+
+def looked_at_once(measure: M) -> M:
+    """A measure that looks at the model's weights once, however many of its runs it takes."""
+
+    @wraps(measure)
+    def once(model: TransformerBridge | Runs, *args: Any, **options: Any) -> Finding:  # noqa: ANN401
+        runs = as_runs(model)
+        with runs.untouched():
+            return measure(runs, *args, **options)
+
+    return cast("M", once)
 
 
 def provenance(runs: Runs) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     check_finite,
+    looked_at_once,
     of_pairs,
     pairs_convention,
     profiles,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ROLE_THRESHOLD = 0.5
 
 
+@looked_at_once
 def copying_scores(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,

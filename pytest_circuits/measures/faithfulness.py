@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding, Null
 from pytest_circuits.measures.circuit_runs import Choices, circuit_runs, side
+from pytest_circuits.measures.common import looked_at_once
 from pytest_circuits.runs import Nodes, Runs, Value
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _SETS = ("complement", "circuit")
 _FEWEST = 19
 
 
+@looked_at_once
 def faithfulness(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,
@@ -133,6 +135,7 @@ def faithfulness(
     )
 
 
+@looked_at_once
 def completeness(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,
@@ -191,6 +194,7 @@ def completeness(
     )
 
 
+@looked_at_once
 def minimality(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,

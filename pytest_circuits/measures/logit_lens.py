@@ -10,6 +10,7 @@ from pytest_circuits.findings import ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.measures.common import (
     check_finite,
+    looked_at_once,
     of_pairs,
     pairs_convention,
     tokenize,
@@ -46,6 +47,7 @@ _READINGS = {
 }
 
 
+@looked_at_once
 def logit_lens(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,

@@ -11,6 +11,7 @@ from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.measures.common import (
     behaviour,
+    looked_at_once,
     of_pairs,
     pairs_convention,
     profiles,
@@ -52,6 +53,7 @@ _DIRECTIONS = {
 }
 
 
+@looked_at_once
 def patch(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,
@@ -122,12 +124,11 @@ def patch(
         InvalidFindingError: if the model's numbers are not finite.
         ChoiceError: for an unknown site, direction or metric.
     """
-    runs = as_runs(model)
-    with runs.untouched():
-        plan = _plan("patch", runs, pairs, site, positions, direction=direction, metric=metric)
-        return plan.finding(plan.sweep)
+    plan = _plan("patch", model, pairs, site, positions, direction=direction, metric=metric)
+    return plan.finding(plan.sweep)
 
 
+@looked_at_once
 def attribution_patching(
     model: TransformerBridge | Runs,
     pairs: PromptPairs,

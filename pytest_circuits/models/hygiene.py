@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import nn
+    from torch import Tensor, nn
     from transformer_lens.model_bridge import TransformerBridge
 
 _HOOK_DICTS = (
@@ -20,6 +20,41 @@ _HOOK_DICTS = (
 _LIBRARIES = ("transformer_lens", "transformers", "accelerate", "torch")
 
 
+class Modules:
+    """All modules of a model, gathered again only when one was put in place of another.
+
+    torch walks thousands of them anew at every question, which takes longer than a sweep's layer.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._found: list[tuple[nn.Module, list[nn.Module | None]]] = []
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        # Private, but nothing public tells of one module's children without walking them all.
+        if not self._found or any(
+            list(module._modules.values()) != children  # noqa: SLF001
+            for module, children in self._found
+        ):
+            self._found = [
+                (module, list(module._modules.values()))  # noqa: SLF001
+                for module in self._model.modules()
+            ]
+        return (module for module, _ in self._found)
+
+    def tensors(self) -> list[Tensor]:
+        """Every parameter and buffer, each once."""
+        return list(
+            {
+                id(tensor): tensor
+                for module in self
+                for kept in (module._parameters, module._buffers)  # noqa: SLF001
+                for tensor in kept.values()
+                if tensor is not None
+            }.values()
+        )
+
+
 class Clean:
     """What is on a model now; takes away what a test puts there later.
 
@@ -28,8 +63,9 @@ class Clean:
     so does what was there at first: it belongs to the model.
     """
 
-    def __init__(self, bridge: TransformerBridge) -> None:
+    def __init__(self, bridge: TransformerBridge, modules: Modules | None = None) -> None:
         self._bridge = bridge
+        self._modules = modules or Modules(bridge)
         # The hooks themselves are held, so that no later one can have the identity of one of them.
         self._at_first = list(self._hooks())
         self._known = {id(hook) for _, _, hook in self._at_first}
@@ -38,8 +74,7 @@ class Clean:
         """Every hook that somebody put on the model: where it is kept, its key, itself."""
         from transformer_lens.hook_points import HookPoint
 
-        module: nn.Module
-        for module in self._bridge.modules():
+        for module in self._modules:
             if isinstance(module, HookPoint):
                 for kept in (module.fwd_hooks, module.bwd_hooks):
                     yield from ((kept, None, handle) for handle in kept)
@@ -47,8 +82,7 @@ class Clean:
             for kind in _HOOK_DICTS:
                 hooks: dict[int, Any] = getattr(module, kind)
                 for key, hook in hooks.items():
-                    home = str(getattr(hook, "__module__", ""))
-                    if home.partition(".")[0] not in _LIBRARIES:
+                    if not _is_librarys(hook):
                         yield hooks, key, hook
 
     def _strays(self) -> list[tuple[Any, Any, Any]]:
@@ -61,8 +95,14 @@ class Clean:
 
     @property
     def is_bare(self) -> bool:
-        """Whether there are no hooks on the model, not even such as were there at first."""
-        return next(self._hooks(), None) is None
+        """Whether nobody has hooks on the model, not even whoever made it.
+
+        transformer-lens wires some models (OPT) by hooks of its own, which were there at first.
+        """
+        return all(
+            id(hook) in self._known and _is_librarys(getattr(hook, "user_hook", hook))
+            for _, _, hook in self._hooks()
+        )
 
     def restore(self) -> None:
         """Take away everything that was put on the model since."""
@@ -77,3 +117,7 @@ class Clean:
         self._bridge.requires_grad_(requires_grad=False)
         for parameter in self._bridge.parameters():
             parameter.grad = None
+
+
+def _is_librarys(hook: object) -> bool:
+    return str(getattr(hook, "__module__", "")).partition(".")[0] in _LIBRARIES

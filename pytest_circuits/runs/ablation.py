@@ -238,7 +238,7 @@ def run_ablated(
     results = np.tile(intact[:, None], (1, len(sets)))
     with runs.watched(measure, len(sets), "ablations") as advance:
         for number, group in enumerate(run_prompts(runs, prompts).groups):
-            edits = _Ablations.of(runs, replacement, number, group, sets, positions)
+            edits = _Ablations.of(runs, replacement, number, group, sets=sets, positions=positions)
             idle = len(group.rows) * len(sets) - len(edits.rows)
             advance(idle / len(prompts))
             numbers = sweep(runs, group, edits, read, lambda done: advance(done / len(prompts)))
@@ -278,13 +278,14 @@ class _Ablations:
         replacement: Replacement,
         number: int,
         group: PromptGroup,
+        *,
         sets: Sequence[Nodes],
         positions: Sequence[tuple[int, ...]] | None,
     ) -> _Ablations:
         """The runs of a group of prompts, which is the replacement's of that number."""
         heads = np.stack([one.heads for one in sets])
         mlps = np.stack([one.mlps for one in sets])
-        touched = heads.any(-1)  # [set, layer]
+        touched = np.any(heads, axis=-1)  # [set, layer]
         touched[:, : mlps.shape[1]] |= mlps
         since, where = np.zeros(len(group.rows), int), None
         if positions is not None:
@@ -295,7 +296,8 @@ class _Ablations:
         if replacement.since is not None:
             since = np.maximum(since, np.array(replacement.since)[list(group.rows)])
         grid = np.indices((len(group.rows), len(sets))).reshape(2, -1)
-        rows, chosen = grid[:, touched.any(-1)[grid[1]] & (since < group.tokens.shape[1])[grid[0]]]
+        felt = np.any(touched, axis=-1)[grid[1]] & (since < group.tokens.shape[1])[grid[0]]
+        rows, chosen = grid[:, felt]
         return cls(
             rows=rows,
             first=touched.argmax(-1)[chosen],

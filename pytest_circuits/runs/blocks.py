@@ -25,17 +25,16 @@ if TYPE_CHECKING:
     KeysValues = tuple[Tensor, Tensor]
 
 
-class _Enough(Exception):
+class _Enough(Exception):  # noqa: N818 — nothing is wrong
     """What was wanted of a run has been seen: the rest of it is of no use."""
 
 
-class _Layer(DynamicLayer):
+class _Layer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer of a :class:`_Past`, as transformers asks for it."""
 
-    def __init__(self, past: _Past, layer: int) -> None:
-        super().__init__()
+    def __init__(self, past: _Past) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self._past = past
-        self._layer = layer
 
     def get_seq_length(self) -> int:
         return self._past.start
@@ -47,7 +46,7 @@ class _Layer(DynamicLayer):
         *_: Any,  # noqa: ANN401 — transformers' own
         **__: Any,  # noqa: ANN401
     ) -> KeysValues:
-        return self._past.before(self._layer, (key_states, value_states))
+        return self._past.before((key_states, value_states))
 
 
 class _Past(Cache):
@@ -57,29 +56,24 @@ class _Past(Cache):
 
     Attributes:
         start: how many positions come before those that are run.
-        known: for each of the parts that come before, every layer's keys and values.
+        known: keys and values of the positions before, in the layer that is run.
         taken: where the keys and values go of a block that is run for them alone.
     """
 
     def __init__(self, start: int, layers: int) -> None:
-        super().__init__(layers=[_Layer(self, layer) for layer in range(layers)])
+        super().__init__(layers=[_Layer(self) for _ in range(layers)])
         self.start = start
         self.known: KeysValues | None = None
         self.taken: list[KeysValues] | None = None
 
-    def before(self, layer: int, own: KeysValues) -> KeysValues:
+    def before(self, own: KeysValues) -> KeysValues:
         """Keys and values of all positions, from those of the positions that are run."""
-        del layer
         if self.taken is not None:
             self.taken.append(own)
             raise _Enough
         if self.known is None:
             return own
-        keys, values = (
-            torch.cat([known.expand(len(new), -1, -1, -1), new], dim=-2)
-            for known, new in zip(self.known, own, strict=True)
-        )
-        return keys, values
+        return joined(self.known, own)
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,8 @@ class Blocks:
     def keys_and_values(self, layer: int, stream: Tensor, hooks: Sequence[Hook] = ()) -> KeysValues:
         """A layer's keys and values of these positions, and nothing more; as for :meth:`run`."""
         assert self.past is not None
-        self.past.taken = taken = []
+        taken: list[KeysValues] = []
+        self.past.taken = taken
         try:
             self._call(layer, stream, hooks)
         except _Enough:
@@ -139,6 +134,15 @@ class Blocks:
         return behind
 
 
+def joined(before: KeysValues, own: KeysValues) -> KeysValues:
+    """Keys and values one behind the other; those before of one row for all, or of each."""
+    keys, values = (
+        torch.cat([earlier.expand(len(later), -1, -1, -1), later], dim=-2)
+        for earlier, later in zip(before, own, strict=True)
+    )
+    return keys, values
+
+
 def blocks_from(runs: Runs, group: PromptGroup, start: int) -> Blocks:
     """The blocks for streams that begin at this position of the prompts; recorded once.
 
@@ -151,10 +155,12 @@ def blocks_from(runs: Runs, group: PromptGroup, start: int) -> Blocks:
     key = ("blocks", length, start)
     # Only at the first position can a block be run before anything is known of those before.
     in_tuples = blocks_from(runs, group, 0).in_tuples if start else None
-    return runs.remember(key, lambda: _record(runs, group.tokens[:1], start, in_tuples))
+    # The other way round: what depends on the tokens must not suit these by chance.
+    tokens = group.tokens[:1].flip(1)
+    return runs.remember(key, lambda: _record(runs, tokens, start, in_tuples=in_tuples))
 
 
-def _record(runs: Runs, tokens: Tensor, start: int, in_tuples: bool | None) -> Blocks:
+def _record(runs: Runs, tokens: Tensor, start: int, *, in_tuples: bool | None) -> Blocks:
     """Have the model run with blocks that do nothing but note what they are given."""
     bridge: Any = runs.bridge
     past = _Past(start, runs.layers) if runs.takes_past else None

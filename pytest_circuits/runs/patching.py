@@ -90,7 +90,7 @@ def patch_cells(
                 first_difference(source[row], target[row]) if other is runs else 0
                 for row in group.rows
             ]
-            edits = _Patches.of(runs, site, group, values, cells, since)
+            edits = _Patches.of(runs, site, group, values, cells=cells, since=since)
             idle = len(group.rows) * runs.layers * len(cells) - len(edits.rows)
             advance(idle / len(target))
             numbers = sweep(runs, group, edits, read, lambda done: advance(done / len(target)))
@@ -134,6 +134,7 @@ class _Patches:
         site: Site,
         group: PromptGroup,
         values: Sequence[Tensor],
+        *,
         cells: Sequence[Cell],
         since: Sequence[int],
     ) -> _Patches:
@@ -144,8 +145,9 @@ class _Patches:
         grid = np.indices((len(group.rows), runs.layers, len(cells))).reshape(3, -1)
         start = np.array(since)[grid[0]]
         positions = None
-        if cells[0].position is not None:
-            of_cells = np.array([[cell.position[row] for row in group.rows] for cell in cells])
+        places = [cell.position for cell in cells if cell.position is not None]
+        if places:
+            of_cells = np.array([[place[row] for row in group.rows] for place in places])
             positions = of_cells[grid[2], grid[0]]
         # Identical tokens up to a position say the same there.
         length = group.tokens.shape[1]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
 #: What a call of a block costs however little it computes, in tokens: its weights have to come
@@ -32,8 +31,8 @@ def shared_starts(starts: Sequence[int], layers: Sequence[int], length: int) -> 
         a start for each run, no later than its own.
     """
     own = sorted(set(starts))
-    work = {start: 0 for start in own}
-    deepest = {start: 0 for start in own}
+    work = dict.fromkeys(own, 0)
+    deepest = dict.fromkeys(own, 0)
     for start, count in zip(starts, layers, strict=True):
         work[start] += count
         deepest[start] = max(deepest[start], count)

@@ -185,10 +185,10 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
 def _past(
     kept: DynamicCache | None, positions: int, layers: int
 ) -> tuple[tuple[Tensor, Tensor], ...]:
-    """Keys and values of all layers; none where one of them kept none."""
-    found = [
-        (layer.keys, layer.values)
-        for layer in (kept.layers if kept is not None else ())
-        if layer.keys is not None and layer.keys.shape[-2] == positions
-    ]
+    """Keys and values of all layers; none where one of them kept none, or not of all positions."""
+    found = []
+    for layer in kept.layers if kept is not None else ():
+        keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+        if keys is not None and values is not None and keys.shape[-2] == positions:
+            found.append((keys, values))
     return tuple(found) if len(found) == layers else ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PreTrainedModel
 
-from pytest_circuits.models.hygiene import Clean
+from pytest_circuits.models.hygiene import Clean, Modules
 from pytest_circuits.runs.memory import Memory, R
 from pytest_circuits.runs.progress import Nobody, Progress
 
@@ -70,7 +70,8 @@ class Runs:
         self.room = 1.0
         self.silenced: tuple[str, ...] = ()
         self.progress: Progress = Nobody()
-        self._as_loaded = Clean(bridge)
+        self._modules = Modules(bridge)
+        self._as_loaded = Clean(bridge, self._modules)
         self._looked_at: _Look | None = None
         self._weights_at_first = self._weights()
         self._begin(self._as_loaded)
@@ -81,7 +82,7 @@ class Runs:
 
     def adopt_hooks(self) -> None:
         """Count the hooks that are on the model now as belonging to it."""
-        self._begin(Clean(self.bridge))
+        self._begin(Clean(self.bridge, self._modules))
 
     def shed_hooks(self) -> None:
         """Take all hooks off that were not there when these runs began."""
@@ -176,10 +177,7 @@ class Runs:
 
         Edits and permutations show, also those made through ``.data``, which torch doesn't count.
         """
-        trace = [
-            _trace(tensor.detach())
-            for tensor in (*self.bridge.parameters(), *self.bridge.buffers())
-        ]
+        trace = [_trace(tensor.detach()) for tensor in self._modules.tensors()]
         return tuple(torch.stack([sum_.to(self.device) for sum_ in trace]).tolist())
 
     def forward(
@@ -199,7 +197,9 @@ class Runs:
             past_key_values: what is given every layer's keys and values; for models that take it.
         """
         self.passes += 1
-        kept = {} if past_key_values is None else {"past_key_values": past_key_values}
+        kept: dict[str, Any] = (
+            {} if past_key_values is None else {"past_key_values": past_key_values}
+        )
         with torch.set_grad_enabled(differentiable):
             logits: Tensor = self.bridge.run_with_hooks(
                 tokens, return_type="logits", fwd_hooks=list(hooks), **kept
@@ -254,11 +254,12 @@ def _trace(tensor: Tensor) -> Tensor:
     bits = bits.view(_INTEGERS[bits.element_size()]).view(len(bits) if bits.ndim > 1 else 1, -1)
     columns = _place_weights(bits.shape[1], 2654435761, bits.device).to(bits.dtype)
     # A few rows at a time stay in the processor's caches.
-    parts = bits.split(max(1, _TRACED // max(1, bits.shape[1])))
+    parts = torch.split(bits, max(1, _TRACED // max(1, bits.shape[1])))
     rows = torch.cat([(part * columns).sum(1, dtype=bits.dtype) for part in parts]).long()
     return (rows * _place_weights(len(rows), 2246822519, bits.device)).sum()
 
 
+@lru_cache(maxsize=64)
 def _place_weights(count: int, factor: int, device: torch.device) -> Tensor:
     """Odd integers without a pattern: multiplying by them loses nothing when it wraps around."""
     return (torch.arange(1, count + 1, device=device) * factor >> 8) | 1

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from pytest_circuits.runs.fitting import in_parts
 from pytest_circuits.runs.replay import check, replay
 from pytest_circuits.runs.runs import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -22,18 +21,22 @@ if TYPE_CHECKING:
 
 
 class Edits(Protocol):
-    """Runs of a group's prompts, and what is put into each.
+    """Runs of a group's prompts, and what is put into each."""
 
-    Attributes:
-        rows: the prompt that each runs, by its row in the group, ``[run]``.
-        first: the first layer in which something is put in, ``[run]``; the number of layers for
-            what is put in behind the last one.
-        start: the first position that can differ for it, ``[run]``.
-    """
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The prompt that each runs, by its row in the group, ``[run]``."""
 
-    rows: NDArray[np.int64]
-    first: NDArray[np.int64]
-    start: NDArray[np.int64]
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """The first layer in which something is put in, ``[run]``.
+
+        The number of layers for what is put in behind the last one.
+        """
+
+    @property
+    def start(self) -> NDArray[np.int64]:
+        """The first position that can differ for it, ``[run]``."""
 
     def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
         """What puts things into a layer, or behind the last one.
@@ -64,6 +67,8 @@ def sweep(
         read: what is read off.
         advance: is told how many runs are done.
     """
+    if not len(edits.rows):
+        return np.zeros(0)
     with runs.untouched():
         can = check(runs, group)
         if can.blocks:
