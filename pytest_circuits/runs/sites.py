@@ -65,8 +65,14 @@ _SITES = (
 SITES = {site.name: site for site in _SITES}
 
 _RESID_MID, _PATTERN, _VALUES = "hook_resid_mid", "attn.hook_pattern", "attn.hook_v"
-#: What else is recorded for a site that is put in as something else.
-_ALSO = {"resid_mid": ("hook_in", _RESID_MID), "head_pattern": (_PATTERN, _VALUES)}
+#: What is recorded for a site that no pass over prompts keeps.
+_PARTS: dict[str, tuple[str, ...]] = {
+    site.name: (site.hook,)
+    for site in _SITES
+    if site.name not in ("resid_pre", "resid_post", "head_out", "head_pattern")
+} | {"resid_mid": ("hook_attn_out", _RESID_MID), "head_pattern": (_PATTERN, _VALUES)}
+#: Bytes of activations up to which those of all sites are recorded together.
+_ROOM_FOR_ALL = 1 << 27
 
 
 #: What every pass over prompts keeps.
@@ -109,8 +115,19 @@ def record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activati
             tuple(group.rows for group in groups),
             tuple(_KEPT[site.name](group) for group in groups),
         )
-    key = ("activations", site, tuple(map(tuple, prompts)))
-    return runs.remember(key, lambda: _record(runs, prompts, site))
+    groups = run_prompts(runs, prompts).groups
+    seen = _seen(runs, prompts, site)
+    layers = []
+    for group, held in zip(groups, seen.groups, strict=True):
+        if site.name == "resid_mid":
+            parts = zip(group.stream[:-1], held[site.hook], held[_RESID_MID], strict=True)
+            layers.append(tuple(_mid(runs, *of_layer) for of_layer in parts))
+        elif site.name == "head_pattern":
+            parts = zip(group.z, held[_PATTERN], held[_VALUES], strict=True)
+            layers.append(tuple(_mixed(runs, *of_layer) for of_layer in parts))
+        else:
+            layers.append(tuple(held[site.hook]))
+    return Activations(tuple(group.rows for group in groups), tuple(layers))
 
 
 def check_site(runs: Runs, site: Site) -> None:
@@ -139,45 +156,78 @@ def check_site(runs: Runs, site: Site) -> None:
         )
 
 
-def _record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activations:
-    rows, layers = [], []
-    parts = (site.hook, *_ALSO.get(site.name, ()))
-    with runs.watched(f"record {site.name}", len(prompts), "prompts") as advance:
+@dataclass(frozen=True)
+class _Seen:
+    """What hook points of every block were given in passes over prompts.
+
+    Attributes:
+        groups: for each group of prompts by the hook point's name in a block, a tensor a layer.
+    """
+
+    groups: tuple[dict[str, list[Tensor]], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(
+            tensor.nbytes for group in self.groups for held in group.values() for tensor in held
+        )
+
+
+def _seen(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> _Seen:
+    """One pass for all sites, where there is room for all, so that another needs none."""
+    parts = _PARTS[site.name]
+    if _bytes_of_all(runs, prompts) <= _ROOM_FOR_ALL:
+        every = dict.fromkeys(part for parts in _PARTS.values() for part in parts)
+        parts = tuple(
+            part
+            for part in every
+            if all(runs.has_hook(f"blocks.{layer}.{part}") for layer in range(runs.layers))
+        )
+    key = ("activations", parts, tuple(map(tuple, prompts)))
+    return runs.remember(key, lambda: _record(runs, prompts, parts))
+
+
+def _bytes_of_all(runs: Runs, prompts: Sequence[Sequence[int]]) -> int:
+    """About as many bytes as all sites hold on these prompts."""
+    cfg = runs.bridge.cfg
+    width = 4 * cfg.d_model + 2 * runs.key_value_heads * cfg.d_head
+    of_layer = sum(len(prompt) * (width + runs.heads * len(prompt)) for prompt in prompts)
+    return int(of_layer * runs.layers * next(runs.bridge.parameters()).element_size())
+
+
+def _record(runs: Runs, prompts: Sequence[Sequence[int]], parts: Sequence[str]) -> _Seen:
+    groups = []
+    with runs.watched("record activations", len(prompts), "prompts") as advance:
         for group, tokens in grouped(runs, prompts):
-            found = []
             seen: dict[str, Tensor] = {}
-            names = [f"blocks.{layer}.{part}" for layer in range(runs.layers) for part in parts]
+            names = [f"blocks.{layer}.{part}" for part in parts for layer in range(runs.layers)]
             runs.forward(tokens, [(name, keep(seen, name)) for name in names])
-            for layer in range(runs.layers):
-                held = {part: seen[f"blocks.{layer}.{part}"] for part in parts}
-                if site.stands_for is None:
-                    found.append(held[site.hook])
-                else:
-                    found.append(
-                        _mid(runs, held) if site.name == "resid_mid" else _mixed(runs, held)
-                    )
-            rows.append(group)
-            layers.append(tuple(found))
+            groups.append(
+                {
+                    part: [seen[f"blocks.{layer}.{part}"] for layer in range(runs.layers)]
+                    for part in parts
+                }
+            )
             advance(len(group))
-    return Activations(tuple(rows), tuple(layers))
+    return _Seen(tuple(groups))
 
 
-def _mid(runs: Runs, held: dict[str, Tensor]) -> Tensor:
+def _mid(runs: Runs, before: Tensor, added: Tensor, between: Tensor) -> Tensor:
     """The stream between attention and MLP, if it is what putting it in takes it to be."""
-    summed = held["hook_in"] + held["hook_attn_out"]
-    if not _near(held[_RESID_MID], summed):
+    if not _near(between, before + added):
         raise ModelError(
             f"{type(runs.bridge.original_model).__name__} has no resid_mid: there the "
             f"stream is not what came before plus what the attention adds.\n"
             f"Use resid_pre, attn_out or mlp_out."
         )
-    return held[_RESID_MID]
+    return between
 
 
-def _mixed(runs: Runs, held: dict[str, Tensor]) -> Tensor:
+def _mixed(runs: Runs, z: Tensor, shown: Tensor, values: Tensor) -> Tensor:
     """The pattern, ``[row, query, head, key]``, if heads mix their values by it."""
-    pattern = held[_PATTERN].transpose(1, 2)
-    if not _near(held["attn.hook_z"], mix(pattern, held[_VALUES])):
+    pattern = shown.transpose(1, 2)
+    if not _near(z, mix(pattern, values)):
         raise ModelError(
             f"{type(runs.bridge.original_model).__name__} has no head_pattern: its heads do "
             f"not mix their values by what is seen of it.\nUse head_out, head_q or head_k."
