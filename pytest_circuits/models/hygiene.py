@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,18 @@ class Modules:
         )
 
 
+class Hooks(NamedTuple):
+    """Hooks on a model.
+
+    Attributes:
+        changed: whether they are others than at first.
+        anyones: whether somebody put one there, be it whoever made the model.
+    """
+
+    changed: bool
+    anyones: bool
+
+
 class Clean:
     """What is on a model now; takes away what a test puts there later.
 
@@ -88,21 +100,23 @@ class Clean:
     def _strays(self) -> list[tuple[Any, Any, Any]]:
         return [found for found in self._hooks() if id(found[2]) not in self._known]
 
+    def look(self) -> Hooks:
+        """What hooks are on the model now."""
+        on = [hook for _, _, hook in self._hooks()]
+        return Hooks(
+            # More than at first, or fewer.
+            changed={id(hook) for hook in on} != self._known,
+            # transformer-lens wires some models (OPT) by hooks of its own, which were there then.
+            anyones=any(
+                id(hook) not in self._known or not _is_librarys(getattr(hook, "user_hook", hook))
+                for hook in on
+            ),
+        )
+
     @property
     def has_strays(self) -> bool:
         """Whether other hooks are on the model than at first (more, or fewer)."""
-        return {id(hook) for _, _, hook in self._hooks()} != self._known
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether nobody has hooks on the model, not even whoever made it.
-
-        transformer-lens wires some models (OPT) by hooks of its own, which were there at first.
-        """
-        return all(
-            id(hook) in self._known and _is_librarys(getattr(hook, "user_hook", hook))
-            for _, _, hook in self._hooks()
-        )
+        return self.look().changed
 
     def restore(self) -> None:
         """Take away everything that was put on the model since."""

@@ -117,7 +117,12 @@ class Runs:
     @property
     def device(self) -> torch.device:
         """The device of the model's weights."""
-        return next(self.bridge.parameters()).device
+        return self._a_parameter.device
+
+    @cached_property
+    def _a_parameter(self) -> Tensor:
+        # It stays the same tensor when the model is moved, and finding one takes a while.
+        return next(self.bridge.parameters())
 
     @property
     def pristine(self) -> bool:
@@ -149,9 +154,10 @@ class Runs:
             self._looked_at = before
 
     def _look(self) -> _Look:
-        return self._looked_at or _Look(
-            self._weights(), hooked=self._clean.has_strays, bare=self._clean.is_bare
-        )
+        if self._looked_at is not None:
+            return self._looked_at
+        hooks = self._clean.look()
+        return _Look(self._weights(), hooked=hooks.changed, bare=not hooks.anyones)
 
     @contextmanager
     def watched(self, what: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
