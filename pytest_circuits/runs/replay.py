@@ -253,11 +253,11 @@ def check(runs: Runs, group: PromptGroup) -> _Check:
 
 
 def _check(runs: Runs, group: PromptGroup) -> _Check:
-    """Replay runs into which nothing is put, from the first position and from the middle."""
+    """Replay runs into which nothing is put, from the middle, or else from the first position."""
     length = group.tokens.shape[1]
+    if group.past and length > 1 and _misses(runs, group, length // 2, past=True) is None:
+        return _Check(blocks=True, past=True)
     why = _misses(runs, group, 0, past=False)
-    if why is None and group.past and length > 1:
-        return _Check(blocks=True, past=_misses(runs, group, length // 2, past=True) is None)
     if why is not None:
         family = type(runs.bridge.original_model).__name__
         warnings.warn(
