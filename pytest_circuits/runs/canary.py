@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from pytest_circuits.runs.fitting import in_parts
 from pytest_circuits.runs.runs import exact
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -30,9 +31,12 @@ def _run(runs: Runs, canary: CanaryTokens) -> NDArray[np.float64]:
     tokens = torch.tensor(canary.sequences, device=runs.device)
     losses = []
     with runs.watched("canary", len(tokens), "sequences") as advance:
-        for rows in runs.batches(len(tokens), tokens.shape[1]):
+
+        def run(rows: NDArray[np.int64]) -> None:
             losses.append(next_token_losses(runs.forward(tokens[rows]), tokens[rows]))
-            advance(len(tokens[rows]))
+            advance(len(rows))
+
+        in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)
     return torch.cat(losses).numpy()
 
 

@@ -21,7 +21,10 @@ R = TypeVar("R", bound=Sized)
 
 
 class Memory:
-    """Keeps results by key; the least recently used leave when the budget is exceeded."""
+    """Keeps results by key; the least recently used leave when the budget is exceeded.
+
+    Such as hold no memory stay.
+    """
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
@@ -34,6 +37,7 @@ class Memory:
             return cast("R", self._held[key])
         made = make()
         self._held[key] = made
-        while len(self._held) > 1 and sum(r.nbytes for r in self._held.values()) > self._budget:
-            self._held.popitem(last=False)
+        others = [other for other, result in self._held.items() if result.nbytes and other != key]
+        while others and sum(r.nbytes for r in self._held.values()) > self._budget:
+            del self._held[others.pop(0)]
         return made

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from transformers import DynamicCache
 
+from pytest_circuits.runs.fitting import in_parts
 from pytest_circuits.runs.runs import exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from pytest_circuits.runs.runs import Runs
+    from pytest_circuits.runs.runs import Hook, Runs
 
 
 #: What Gemma's norm behind the attention divides by.
@@ -155,31 +158,84 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
     z = [f"blocks.{layer}.attn.hook_z" for layer in layers]
     stream = [f"blocks.{layer}.hook_in" for layer in layers] + [f"blocks.{layers[-1]}.hook_out"]
     hooks += [read(name, every_position=True) for name in (*z, *stream)]
-    kept = DynamicCache() if runs.takes_past else None
-    logits = runs.forward(tokens, hooks, past_key_values=kept)[:, -1].clone()
+    logits, found, past = run_recorded(runs, tokens, hooks, seen)
 
     ones = logits.new_ones((len(rows), 1))
 
     def stack(part: str) -> Tensor:
-        found = [seen[name] for layer in layers if (name := f"blocks.{layer}.{part}") in seen]
-        return torch.stack(found) if found else logits.new_zeros((0, len(rows), 1))
+        names = [f"blocks.{layer}.{part}" for layer in layers]
+        held = [found[name] for name in names if name in found]
+        return torch.stack(held) if held else logits.new_zeros((0, len(rows), 1))
 
     return PromptGroup(
         rows=rows,
         tokens=tokens,
         logits=logits,
-        z=tuple(seen[name] for name in z),
+        z=tuple(found[name] for name in z),
         attention=stack("hook_attn_out"),
         attention_scale=torch.stack(
-            [seen.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
+            [found.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
         ),
         mlp=stack("hook_mlp_out"),
-        stream=tuple(seen[name] for name in stream),
-        past=_past(kept, tokens.shape[1], len(layers)),
-        residual=seen["ln_final.hook_in"],
-        scale=seen.get("ln_final.hook_scale", ones),
-        normalised=seen["unembed.hook_in"],
+        stream=tuple(found[name] for name in stream),
+        past=past,
+        residual=found["ln_final.hook_in"],
+        scale=found.get("ln_final.hook_scale", ones),
+        normalised=found["unembed.hook_in"],
     )
+
+
+class Recorded(NamedTuple):
+    """What was seen of a pass.
+
+    Attributes:
+        logits: at the last position, ``[row, vocabulary]``.
+        seen: what the hooks saw, by name.
+        past: every layer's keys and values; empty where the model keeps none.
+    """
+
+    logits: Tensor
+    seen: dict[str, Tensor]
+    past: tuple[tuple[Tensor, Tensor], ...]
+
+
+def run_recorded(
+    runs: Runs, tokens: Tensor, hooks: Sequence[Hook], seen: dict[str, Tensor]
+) -> Recorded:
+    """A pass over prompts of one length, in as many parts as fit into memory.
+
+    Args:
+        runs: the model.
+        tokens: ``[row, position]``.
+        hooks: each puts a tensor ``[row, …]`` into ``seen``.
+        seen: where hooks put what they see.
+    """
+    logits: list[Tensor] = []
+    seen_in: list[dict[str, Tensor]] = []
+    past: list[tuple[tuple[Tensor, Tensor], ...]] = []
+
+    def run(rows: NDArray[np.int64]) -> None:
+        seen.clear()
+        kept = DynamicCache() if runs.takes_past else None
+        last = runs.forward(tokens[rows], hooks, past_key_values=kept)[:, -1].clone()
+        logits.append(last)
+        seen_in.append(dict(seen))
+        past.append(_past(kept, tokens.shape[1], runs.layers))
+
+    in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)
+    return Recorded(
+        together(logits),
+        {name: together([part[name] for part in seen_in]) for name in seen_in[0]},
+        tuple(
+            (together([keys for keys, _ in parts]), together([values for _, values in parts]))
+            for parts in zip(*past, strict=True)
+        ),
+    )
+
+
+def together(parts: Sequence[Tensor]) -> Tensor:
+    """Rows that were run in parts; not copied where there is one part."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _past(

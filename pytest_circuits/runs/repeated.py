@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.runs.canary import next_token_losses
+from pytest_circuits.runs.fitting import in_parts
 from pytest_circuits.runs.runs import exact
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> Repeated
     means = {name: np.zeros((len(tokens), runs.layers, runs.heads)) for name in [*stripes, "first"]}
     losses, hits = [], []
 
-    def read(rows: slice, layer: int) -> Callable[..., None]:
+    def read(rows: NDArray[np.int64], layer: int) -> Callable[..., None]:
         def hook(pattern: Tensor, **_: object) -> None:
             for name, (offset, first) in stripes.items():
                 # diagonal[…, i] is A[i + offset, i]
@@ -85,7 +86,8 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> Repeated
         return hook
 
     with runs.watched("repeated tokens", len(tokens), "sequences") as advance:
-        for rows in runs.batches(len(tokens), tokens.shape[1]):
+
+        def run(rows: NDArray[np.int64]) -> None:
             logits = runs.forward(
                 tokens[rows],
                 [
@@ -95,5 +97,7 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> Repeated
             )
             losses.append(next_token_losses(logits, tokens[rows]))
             hits.append(exact(logits[:, :-1].argmax(-1) == tokens[rows, 1:]))
-            advance(len(tokens[rows]))
+            advance(len(rows))
+
+        in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)
     return RepeatedRun(**means, losses=torch.cat(losses).numpy(), hits=torch.cat(hits).numpy())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from pytest_circuits.models import ModelError
 from pytest_circuits.runs.blocks import blocks_from, joined
 from pytest_circuits.runs.fitting import budget, in_parts
 from pytest_circuits.runs.lens import end_logits
@@ -134,7 +135,7 @@ class _Track:
             advance(float((self.first[part] == layers).sum()))
 
         positions = 1 if self.read.since is None else self.stream.shape[1]
-        most = next(iter(self.runs.batches(len(found), positions))).stop
+        most = self.runs.rows_at_once(positions)
         in_parts(self.runs, np.arange(len(found)), most, finish)
         return found
 
@@ -282,6 +283,8 @@ def _misses(runs: Runs, group: PromptGroup, start: int, *, past: bool) -> str | 
         for layer in range(runs.layers):
             track.run(layer, lambda _: None)
         missed = (end_logits(runs, track.stream[:, -1]).float() - own).abs().max()
+    except ModelError:  # too little memory, which says nothing of the blocks
+        raise
     except Exception as error:  # noqa: BLE001 — whatever an unknown architecture does then
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
     allowed = _SAME[group.logits.dtype] * float(own.max() - own.min())

@@ -230,9 +230,13 @@ class Runs:
 
     def batches(self, rows: int, positions: int) -> Iterator[slice]:
         """Slices of ``rows`` that fit into one pass each."""
-        per_row = 4 * positions * int(self.bridge.cfg.d_vocab)
-        step = max(1, _LOGITS_BUDGET // per_row)
+        step = self.rows_at_once(positions)
         return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+    def rows_at_once(self, positions: int) -> int:
+        """How many rows should fit into one pass, whose logits take most of its memory."""
+        per_row = 4 * positions * int(self.bridge.cfg.d_vocab)
+        return max(1, _LOGITS_BUDGET // per_row)
 
     def has_hook(self, name: str) -> bool:
         """Whether the model has a hook point of that name."""

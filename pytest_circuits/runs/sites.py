@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs.prompted import grouped, run_prompts
+from pytest_circuits.runs.prompted import grouped, run_prompts, run_recorded
 from pytest_circuits.runs.runs import ROUNDING
 
 if TYPE_CHECKING:
@@ -202,10 +202,11 @@ def _record(runs: Runs, prompts: Sequence[Sequence[int]], parts: Sequence[str]) 
         for group, tokens in grouped(runs, prompts):
             seen: dict[str, Tensor] = {}
             names = [f"blocks.{layer}.{part}" for part in parts for layer in range(runs.layers)]
-            runs.forward(tokens, [(name, keep(seen, name)) for name in names])
+            hooks = [(name, keep(seen, name)) for name in names]
+            found = run_recorded(runs, tokens, hooks, seen).seen
             groups.append(
                 {
-                    part: [seen[f"blocks.{layer}.{part}"] for layer in range(runs.layers)]
+                    part: [found[f"blocks.{layer}.{part}"] for layer in range(runs.layers)]
                     for part in parts
                 }
             )

@@ -85,7 +85,7 @@ def _passes(
 ) -> NDArray[np.float64]:
     """The same by whole passes: the plain way, which works with every model."""
     found = np.zeros(len(edits.rows))
-    most = next(iter(runs.batches(len(found), group.tokens.shape[1]))).stop
+    most = runs.rows_at_once(group.tokens.shape[1])
 
     def run(chosen: NDArray[np.int64]) -> None:
         rows = edits.rows[chosen]

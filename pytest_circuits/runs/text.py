@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.runs.canary import next_token_losses
+from pytest_circuits.runs.fitting import in_parts
 from pytest_circuits.runs.prompted import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from pytest_circuits.runs.runs import Runs
 
@@ -44,8 +46,14 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]]) -> TextRun:
     losses: list[NDArray[np.float64]] = [np.zeros(0)] * len(sequences)
     with runs.watched("losses", len(sequences), "texts") as advance:
         for rows, tokens in grouped(runs, sequences):
-            found = next_token_losses(runs.forward(tokens), tokens).numpy()
-            for row, of_row in zip(rows, found, strict=True):
-                losses[row] = of_row
-            advance(len(rows))
+
+            def run(
+                part: NDArray[np.int64], rows: tuple[int, ...] = rows, tokens: Tensor = tokens
+            ) -> None:
+                found = next_token_losses(runs.forward(tokens[part]), tokens[part]).numpy()
+                for place, of_row in zip(part, found, strict=True):
+                    losses[rows[place]] = of_row
+                advance(len(part))
+
+            in_parts(runs, np.arange(len(rows)), len(rows), run)
     return TextRun(tuple(losses))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from pytest_circuits.findings import ChoiceError, Direction, Head
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.runs import ZERO, Runs, nodes, recorded, run_ablated, runs
+from pytest_circuits.runs import ZERO, Reading, Runs, nodes, recorded, run_ablated, runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 #: Few prompts, each alone with its length, so that what they are replaced with follows from it.
@@ -613,16 +614,21 @@ def test_ablation_of_nothing_and_of_all_by_itself_change_nothing(subject):
     model, pairs, *_ = subject
     tokens = pairs.check(model.tokenizer)
     nothing = nodes(model)
+    read = Reading(lambda logits, rows: read_difference(logits, rows, tokens))
+    intact = measures.logit_diff(model, pairs).profiles["logit_diff"]
 
-    def read(logits, rows):
-        return read_difference(logits[:, -1], rows, tokens)
+    def run(replacement, *sets):
+        return run_ablated(model, tokens.clean, replacement, sets=sets, read=read, intact=intact).T
 
-    whole = measures.logit_diff(model, pairs).profiles["logit_diff"]
-    for replacement, sets in (
-        (ZERO, [nothing]),
-        (recorded(model, tokens.clean), [nothing, ~nothing]),
-    ):
-        found = run_ablated(model, tokens.clean, replacement, sets=sets, read=read)
-        np.testing.assert_allclose(found, np.tile(whole[:, None], len(sets)), atol=1e-5)
-    emptied = run_ablated(model, tokens.clean, ZERO, sets=[~nothing], read=read)
-    assert np.abs(emptied[:, 0] - whole).max() > 0.1
+    itself = recorded(model, tokens.clean, tokens.clean)
+    # What can be nothing else is not run; what nobody looked at is, and says the same.
+    unknown = replace(itself, since=None)
+    for replacement in (itself, unknown):
+        before = model.replayed
+        for found in run(replacement, nothing, ~nothing):
+            np.testing.assert_allclose(found, intact, atol=1e-5)
+        assert (model.replayed > before) is (replacement is unknown)
+    (unchanged,) = run(ZERO, nothing)
+    np.testing.assert_array_equal(unchanged, intact)
+    (emptied,) = run(ZERO, ~nothing)
+    assert np.abs(emptied - intact).max() > 0.1

@@ -192,15 +192,26 @@ def test_a_callers_metric_gets_every_row_with_its_own_answers(llama):
     got = []
 
     def spy(logits, answers, wrong):
-        got.append((tuple(logits.shape), answers.tolist(), wrong.tolist()))
+        got.append((logits.clone(), answers.tolist(), wrong.tolist()))
         return logits.gather(1, answers[:, None])[:, 0]
 
-    measures.patch(runs, pairs, metric=spy)
+    found = measures.patch(runs, pairs, metric=spy)
 
-    answers, wrong = list(tokens.answers), list(tokens.wrong_answers)
-    whole = ((6, 40), answers, wrong)
-    heads = ((24, 40), 4 * answers, 4 * wrong)  # four heads' runs in one pass, layer by layer
-    assert got == [whole, whole, heads, heads]
+    whole, other, *patched = got
+    pairs_tokens = list(zip(tokens.answers, tokens.wrong_answers, strict=True))
+    for logits, answers, wrong in (whole, other):
+        assert logits.shape == (6, 40)
+        assert list(zip(answers, wrong, strict=True)) == pairs_tokens
+    # Every prompt is run with each head of each layer, in whatever order: what it says at its own
+    # answer is what is kept of it.
+    said = {row: [] for row in range(6)}
+    for logits, answers, wrong in patched:
+        assert logits.shape == (len(answers), 40)
+        for row, both in enumerate(zip(answers, wrong, strict=True)):
+            said[pairs_tokens.index(both)].append(float(logits[row, both[0]]))
+    kept = found.raw["patched"].reshape(6, -1)
+    for row, numbers in said.items():
+        np.testing.assert_allclose(sorted(numbers), sorted(kept[row]), atol=1e-6)
 
 
 def all_in_one(logits, answers, wrong):
