@@ -12,12 +12,13 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from paired import show, spread
 
 EXAMPLES = Path(__file__).parents[1] / "example_suites/quickstart/__circuits__/recall/test_recall"
 DIFF = "pytest-circuits diff"
@@ -38,18 +39,11 @@ def main() -> None:
         times = measure(top, options.rounds)
     lines = [f"{options.baselines} changed baselines, {options.rounds} rounds"]
     for name, seconds in times.items():
-        lines.append(f"{name:<26} {_spread([1000 * each for each in seconds], 0)} ms")
+        lines.append(f"{name:<26} {spread([1000 * each for each in seconds], 0)} ms")
         if name != DIFF:
             ratios = [mine / other for mine, other in zip(times[DIFF], seconds, strict=True)]
-            lines[-1] += f"; diff takes {_spread(ratios, 1)} times that"
-    print("\n".join(lines))  # noqa: T201
-
-
-def _spread(numbers: list[float], digits: int) -> str:
-    """The median, the least and the most."""
-    shown = (statistics.median(numbers), min(numbers), max(numbers))
-    median, least, most = (f"{number:.{digits}f}" for number in shown)
-    return f"{median} ({least} … {most})"
+            lines[-1] += f"; diff takes {spread(ratios, 1)} times that"
+    show(*lines)
 
 
 def build(top: Path, baselines: int) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
+
+def failure(message: str) -> BaseException:
+    """The message alone: where in our code it arose is of no use to who reads it."""
+    return pytest.fail.Exception(message, pytrace=False)
 
 
 class Failure(NamedTuple):

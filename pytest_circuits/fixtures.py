@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_circuits.handle import Circuits, failure
+from pytest_circuits.failures import failure
+from pytest_circuits.handle import Circuits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import pytest
+from pytest_circuits.failures import failure
+from pytest_circuits.state import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import pytest
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.findings import Circuit, Finding, Head
@@ -18,17 +21,17 @@ if TYPE_CHECKING:
     from pytest_circuits.measures.metrics import MetricLike
     from pytest_circuits.measures.positions import PositionsLike
     from pytest_circuits.prompts import PromptPairs, RepeatedTokens
+    from pytest_circuits.remembering import Measurement
     from pytest_circuits.runs import Runs, Value
+    from pytest_circuits.session import CircuitsSession
+    from pytest_circuits.snapshots import CircuitSnapshot
     from pytest_circuits.state import CircuitSource
-
-
-def failure(message: str) -> BaseException:
-    """The message alone: where in our code it arose is of no use to who reads it."""
-    return pytest.fail.Exception(message, pytrace=False)
 
 
 class Circuits:
     """Measures on one model. The model is loaded when the first measure needs it.
+
+    What an earlier run measured on the same model, by the same code, needs none: it is remembered.
 
     The methods are those of :mod:`pytest_circuits.measures`, which has their definitions.
 
@@ -40,6 +43,7 @@ class Circuits:
     def __init__(self, source: CircuitSource, request: pytest.FixtureRequest) -> None:
         self.alias = source.alias
         self.findings: list[Finding] = []
+        self._source = source
         self._request = request
 
     def __repr__(self) -> str:
@@ -47,11 +51,11 @@ class Circuits:
 
     @property
     def runs(self) -> Runs:
-        """The model's forward passes, shared by all measures of the run."""
-        from pytest_circuits.session import circuits_session
+        """The model's forward passes, shared by all measures of the run.
 
-        model = self._request.getfixturevalue("circuit_model")
-        return circuits_session(self._request.config).runs_of(model)
+        A test that has them has the model, and is answered by measurements of its own from then on.
+        """
+        return self._session.runs_of(self._request.getfixturevalue("circuit_model"))
 
     def induction_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
         """How much each head attends to the token after the earlier occurrence."""
@@ -173,7 +177,7 @@ class Circuits:
 
         with ExitStack() as stack:
             try:
-                stack.enter_context(measures.ablated(self.runs, heads=heads, mlps=mlps))
+                stack.enter_context(measures.ablated(self._own_runs(), heads=heads, mlps=mlps))
             except ChoiceError as error:
                 raise failure(f"ablated on {self.alias}: {error}") from None
             yield self
@@ -290,38 +294,106 @@ class Circuits:
 
         The other model is an alias of this run, a source, or a hooked model.
         """
-        if isinstance(to, str):
-            to = self._other(to)
-        return self._measure("kl_divergence", pairs, to=to)
+        from pytest_circuits.remembering import OtherModel
 
-    def _other(self, name: str) -> Runs:
-        from pytest_circuits.models import ModelError
-        from pytest_circuits.session import circuits_session
+        return self._measure(
+            "kl_divergence", pairs, to=OtherModel(to) if isinstance(to, str) else to
+        )
 
-        try:
-            return circuits_session(self._request.config).runs_of_other(name)
-        except ModelError as error:
-            raise failure(f"kl_divergence on {self.alias}: {error}") from None
+    def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
+        from pytest_circuits.prompts import PromptWarning
+        from pytest_circuits.remembering import Measurement
 
-    def _measure(self, name: str, /, *args: Any, **options: Any) -> Finding:  # noqa: ANN401
+        if self._snapshot is not None:
+            self._snapshot.check(name)
+        measurement = Measurement(name, arguments, options)
+        memory = self._session.remembering
+        question = memory and memory.question(self._request, self._source, measurement)
+        entry = memory.answer(question) if memory and question else None
+        if entry is not None:
+            finding = entry.finding
+            self._request.node.stash[STATE].remembered.append(finding)
+            for text in entry.warnings:
+                warnings.warn(text, PromptWarning, stacklevel=2)
+        else:
+            with _noted_warnings() as noted:
+                finding = self._measured(measurement)
+            if memory and question:
+                memory.keep(question, finding, noted)
+        self.findings.append(finding)
+        return finding
+
+    def _measured(self, measurement: Measurement) -> Finding:
+        """The finding, measured now."""
+        # First: loading a model is quickest before anything else has imported its libraries.
+        runs = self._own_runs()
+
         from pytest_circuits import measures
         from pytest_circuits.findings import ChoiceError, InvalidFindingError
         from pytest_circuits.models import ModelError
         from pytest_circuits.prompts import PromptError
+        from pytest_circuits.remembering import OtherModel
 
+        name = measurement.measure
         measure: Callable[..., Finding] = getattr(measures, name)
-        runs = self.runs
         try:
+            options = {
+                option: self._session.runs_of_other(value.name)
+                if isinstance(value, OtherModel)
+                else value
+                for option, value in measurement.options.items()
+            }
             with runs.untouched():
-                finding = measure(runs, *args, **options)
+                finding = measure(runs, *measurement.arguments, **options)
                 if runs.silenced:
                     without = {"without": ", ".join(runs.silenced)}
                     finding = replace(finding, convention={**finding.convention, **without})
                 # Now, with the weights and hooks that the measure saw.
-                finding = replace(finding, canary=measures.canary(runs))
+                return replace(finding, canary=measures.canary(runs))
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Measures name themselves where nobody else does.
             problem = str(error).removeprefix(f"{name}: ")
             raise failure(f"{name} on {self.alias}: {problem}") from None
-        self.findings.append(finding)
-        return finding
+
+    def _own_runs(self) -> Runs:
+        """The same as :attr:`runs`, not handed to the test."""
+        from pytest_circuits.models import ModelError
+
+        try:
+            return self._session.runs_of(self._session.model_of(self._source, self._request))
+        except ModelError as error:
+            raise failure(str(error)) from None
+
+    @property
+    def _session(self) -> CircuitsSession:
+        from pytest_circuits.session import circuits_session
+
+        return circuits_session(self._request.config)
+
+    @property
+    def _snapshot(self) -> CircuitSnapshot | None:
+        """The test's snapshot, if it has one."""
+        if "circuit_snapshot" not in self._request.fixturenames:
+            return None
+        from pytest_circuits.snapshots import CircuitSnapshot
+
+        snapshot = self._request.getfixturevalue("circuit_snapshot")
+        return snapshot if isinstance(snapshot, CircuitSnapshot) else None
+
+
+@contextmanager
+def _noted_warnings() -> Iterator[list[str]]:
+    """What prompts warn of meanwhile, in words; everybody else hears of all warnings as ever."""
+    from pytest_circuits.prompts import PromptWarning
+
+    noted: list[str] = []
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            yield noted
+    finally:
+        for each in caught:
+            # It has passed the filters already.
+            warnings.showwarning(each.message, each.category, each.filename, each.lineno)
+            if issubclass(each.category, PromptWarning):
+                noted.append(str(each.message))

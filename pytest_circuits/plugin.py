@@ -33,6 +33,7 @@ _ONLY_WITH_CIRCUITS = {
     "--circuits-report": "reports",
     **{f"--circuits-{kind}": "reports" for kind in _REPORTS},
     "--circuits-pending": "leaves pending files of",
+    "--circuits-fresh": "measures everything in",
     "--circuits-verbose": "tells more of",
 }
 
@@ -93,6 +94,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="leave what differs from its baseline as pending files, for `pytest-circuits review`",
     )
+    group.addoption(
+        "--circuits-fresh",
+        action="store_const",
+        const="true",
+        help="measure everything, also what an earlier run has measured on the same model",
+    )
     parser.addini(
         "circuits_models",
         "models, a line each: alias = source [< parent]; the first is the reference",
@@ -106,6 +113,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for kind in _REPORTS:
         parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")
     parser.addini("circuits_github", "whether GitHub is told, as for --circuits-github")
+    parser.addini("circuits_fresh", "true: always as with --circuits-fresh")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_circuits.failures import Failure, failure_of, last_words, why_not_passed
-from pytest_circuits.models import ModelPool, SourceKind, parse_source
+from pytest_circuits.models import Clean, ModelPool, SourceKind, parse_source
 from pytest_circuits.progress import progress_line
 from pytest_circuits.refusals import refusals
+from pytest_circuits.remembering import has_own_model, remembering
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.reporting import Said, annotation_lines, write_reports, write_summary
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
     from pytest_circuits.progress import ProgressLine
+    from pytest_circuits.remembering import Remembering
     from pytest_circuits.runs import Runs
     from pytest_circuits.settings import Settings
 
@@ -65,6 +68,21 @@ class CircuitsSession:
         self._uncollected: dict[str, str] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
+        self._as_loaded: dict[Source, tuple[Clean, object]] = {}
+
+    @cached_property
+    def remembering(self) -> Remembering | None:
+        """What earlier runs measured; None where nothing can be remembered."""
+        return remembering(self, self._config)
+
+    @cached_property
+    def reference(self) -> Source | None:
+        """The source of the model that owns the approved baselines, if it is there."""
+        line = self.settings.declared.get(self.settings.reference or "")
+        try:
+            return line and line.parse()
+        except pytest.UsageError:
+            return None
 
     def load(self, source: CircuitSource) -> TransformerBridge:
         """The source's hooked model.
@@ -77,7 +95,29 @@ class CircuitsSession:
         cap_threads(self._config)
         return self._loaded(source.source)
 
-    def provenance(self, source: CircuitSource, model: TransformerBridge) -> dict[str, str]:
+    def model_of(self, source: CircuitSource, request: pytest.FixtureRequest) -> TransformerBridge:
+        """The model that a test is measured on, without handing it to the test.
+
+        Raises:
+            ModelError: if it is the source's, and can't be loaded.
+        """
+        if has_own_model(request):
+            return self.load(source)
+        model: TransformerBridge = request.getfixturevalue("circuit_model")
+        return model
+
+    def origin(
+        self, finding: Finding, source: CircuitSource, request: pytest.FixtureRequest
+    ) -> dict[str, str]:
+        """Where the weights came from that a test's finding was measured on."""
+        memory = self.remembering
+        identity = None if memory is None else memory.identity(source.source)
+        if identity is not None and request.node.stash[STATE].is_remembered(finding):
+            return {"source": source.source.public_name, "weights": identity.weights}
+        # A finding may come from a measure called directly, on the test's own model.
+        return self._provenance(source, self.model_of(source, request))
+
+    def _provenance(self, source: CircuitSource, model: TransformerBridge) -> dict[str, str]:
         """Where a measured model's weights came from.
 
         The source's name and its files' fingerprint hold for the model as it was loaded. A
@@ -89,6 +129,21 @@ class CircuitsSession:
         if loaded is not None and loaded.bridge is model and self.runs_of(model).pristine:
             return {"source": source.source.public_name, "weights": loaded.fingerprint}
         return {"source": "a model of the test's own", "weights": live_fingerprint(model)}
+
+    def is_intact(self, source: Source) -> bool:
+        """Whether a model is as it was loaded, in all that can be seen of it, or is not loaded."""
+        loaded = self.pool.loaded(source)
+        if loaded is None:
+            return True
+        clean, tokenizer = self._as_loaded[source]
+        runs = self.runs_of(loaded.bridge)
+        return (
+            not runs.silenced
+            and not clean.has_strays
+            and not any(module.training for module in loaded.bridge.modules())
+            and loaded.bridge.tokenizer is tokenizer
+            and runs.pristine
+        )
 
     def runs_of(self, model: TransformerBridge) -> Runs:
         """The forward passes of a model, whoever made it."""
@@ -106,11 +161,16 @@ class CircuitsSession:
 
     def _loaded(self, source: Source) -> TransformerBridge:
         """A source's model; that it is loaded is said, unless that takes no time."""
-        quick = source.kind is SourceKind.BUNDLED or self.pool.loaded(source) is not None
-        if self._progress is None or quick:
+        if self.pool.loaded(source) is not None:
             return self.pool.get(source).bridge
-        with self._progress.saying(f"loading {source.text}"):
-            return self.pool.get(source).bridge
+        with (
+            nullcontext()
+            if self._progress is None or source.kind is SourceKind.BUNDLED
+            else (self._progress.saying(f"loading {source.text}"))
+        ):
+            bridge = self.pool.get(source).bridge
+        self._as_loaded[source] = Clean(bridge), bridge.tokenizer
+        return bridge
 
     def runs_of_other(self, name: str) -> Runs:
         """The forward passes of a model that is no candidate here: an alias, or a source.
@@ -118,17 +178,30 @@ class CircuitsSession:
         Raises:
             ModelError: if it is neither, or can't be loaded.
         """
+        return self.runs_of(self._loaded(self.source_named(name)))
+
+    def source_named(self, name: str) -> Source:
+        """The source that an alias stands for in this run, or that is named itself.
+
+        Raises:
+            ModelError: if it is neither.
+        """
         lines = {**self.settings.declared, **self.settings.measured}
-        source = lines[name].parse() if name in lines else parse_source(name)
-        return self.runs_of(self._loaded(source))
+        return lines[name].parse() if name in lines else parse_source(name)
 
     def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
         """Note those of a test's findings that it never compared."""
         state = item.stash[STATE]
         for finding in findings:
             if not any(finding is other for other in state.judged):
-                details = self.details("", finding, None)
-                state.rows.append(Row.not_judged(item.nodeid, alias, finding, details=details))
+                row = Row.not_judged(
+                    item.nodeid,
+                    alias,
+                    finding,
+                    remembered=state.is_remembered(finding),
+                    details=self.details("", finding, None),
+                )
+                state.rows.append(row)
 
     def details(self, name: str, finding: Finding, approved: Baseline | None) -> Details | None:
         """A finding whole, where anything shows it; None elsewhere."""
@@ -164,7 +237,9 @@ class CircuitsSession:
         """Note what is on a model when its fixture gives it out: that belongs to the model."""
         model: Any = yield
         if fixturedef.argname == "circuit_model" and hasattr(model, "hook_dict"):
-            self.runs_of(model).adopt_hooks()
+            runs = self.runs_of(model)
+            if runs.hooked:
+                runs.adopt_hooks()
         return model
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -310,6 +385,8 @@ class CircuitsSession:
         """Write the reports, when everybody else has had a say in the exit status."""
         if not self._to_run or hasattr(self._config, "workerinput"):
             return
+        if self.remembering is not None:
+            self.remembering.end()
         run = self._run(int(session.exitstatus))
         self._said = list(write_reports(run, self.settings))
         if self.settings.on_github:

@@ -33,8 +33,16 @@ _PENDING = ".pending"
 GATES = ("regression", "change", "never")
 #: Whether a run under GitHub Actions writes annotations and the step summary.
 GITHUB = ("auto", "never")
-_DEFAULTS = {"device": "auto", "dtype": "auto", "gate": "regression", "github": "auto"}
-_CHOICES = {"gate": GATES, "github": GITHUB}
+#: What a setting that is on or off may be, as in pytest's own ini.
+_ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_DEFAULTS = {
+    "device": "auto",
+    "dtype": "auto",
+    "gate": "regression",
+    "github": "auto",
+    "fresh": "false",
+}
+_CHOICES = {"gate": GATES, "github": GITHUB, "fresh": (*_ON, *_OFF)}
 #: What each kind of report is called in the folder of ``--circuits-report``.
 REPORTS = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
 
@@ -104,6 +112,7 @@ class Settings(NamedTuple):
         github: whether GitHub Actions, where the run is there, is told.
         verbose: whether the terminal gets tables of heads.
         pending: whether what differs is left as pending files.
+        fresh: whether everything is measured, also what an earlier run did.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
     """
@@ -119,6 +128,7 @@ class Settings(NamedTuple):
     github: Setting
     verbose: bool
     pending: bool
+    fresh: Setting
     ini: str
     in_ci: bool
 
@@ -160,6 +170,11 @@ class Settings(NamedTuple):
         )
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether nothing that an earlier run measured is used."""
+        return self.fresh.value in _ON
+
+    @property
     def on_github(self) -> bool:
         """Whether GitHub Actions is there and to be told."""
         return self.github.value == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
@@ -179,6 +194,7 @@ class Settings(NamedTuple):
             f"circuits: {models} ({self.models_origin})",
             f"circuits: baselines of {'; '.join(owners)} ({self.ini}), gate {self.gate}",
             f"circuits: device {self.device}, dtype {self.dtype}",
+            *([f"circuits: all findings measured afresh ({self.fresh.origin})"] * self.is_fresh),
             *report,
         ]
 
@@ -217,6 +233,7 @@ def read_settings(config: pytest.Config) -> Settings:
         github=_setting(config, "github", ini),
         verbose=bool(config.getoption("circuits_verbose")),
         pending=bool(config.getoption("circuits_pending")),
+        fresh=_setting(config, "fresh", ini),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )

@@ -24,6 +24,7 @@ from pytest_circuits.baselines import (
     BaselineError,
     approval,
     baseline_path,
+    check_first,
     file_name,
     find,
     loads,
@@ -34,11 +35,12 @@ from pytest_circuits.baselines import (
     write,
 )
 from pytest_circuits.baselines.pending import Pending
+from pytest_circuits.failures import failure
 from pytest_circuits.findings import Finding
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.markers import waiver_of
 from pytest_circuits.report import Details, Row
-from pytest_circuits.state import STATE, CircuitSource
+from pytest_circuits.state import STATE, CircuitSource, ItemState
 from pytest_circuits.verdicts import (
     Gate,
     Kind,
@@ -192,7 +194,7 @@ class CircuitSnapshot(SnapshotAssertion):
 
     source: CircuitSource | None = None
     lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
-    origin: Callable[[], dict[str, str]] = field(default=dict)
+    origin: Callable[[Finding], dict[str, str]] = field(default=lambda _: {})
     waiver: Waiver | None = None
     whole_findings: bool = False
     update: bool = False
@@ -200,6 +202,7 @@ class CircuitSnapshot(SnapshotAssertion):
     pending: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
     _approved: Finding | None = field(init=False, default=None)
+    _is_checked: bool = field(init=False, default=False)
 
     @property
     def extension(self) -> CircuitExtension:
@@ -317,7 +320,7 @@ class CircuitSnapshot(SnapshotAssertion):
         return Details.of(name, self._with_origin(finding), baseline)
 
     def _with_origin(self, finding: Finding) -> Finding:
-        return replace(finding, provenance={**self.origin(), **finding.provenance})
+        return replace(finding, provenance={**self.origin(finding), **finding.provenance})
 
     def _warn(self, finding: Finding, approved: str | None) -> None:
         """Warn of a tolerance that has too few prompts behind it; a new baseline tells of none."""
@@ -368,25 +371,62 @@ class CircuitSnapshot(SnapshotAssertion):
         """Fail with our own words; anything unforeseen is raised, never shown as a change."""
         if not isinstance(error, BaselineError):
             raise error
-        self._explained = str(error).replace(f"{self._config.rootpath}{os.sep}", "").splitlines()
+        self._explained = self._words(error)
         result.success = False
-        assert self.source is not None
-        nodeid = self.test_location.item.nodeid
         name = result.snapshot_name.rpartition(_SEPARATOR)[2]
-        row = Row.refused(nodeid, self.source.alias, finding, self._explained[0], name=name)
-        self._record(finding, row)
+        row = self._refused(finding.measure, name)
+        self._record(finding, replace(row, remembered=self._state.is_remembered(finding)))
         return False
 
+    def _words(self, error: BaselineError) -> list[str]:
+        """What an error says, with files named from the suite's folder."""
+        return str(error).replace(f"{self._config.rootpath}{os.sep}", "").splitlines()
+
+    def _refused(self, measure: str, name: str) -> Row:
+        assert self.source is not None
+        nodeid = self.test_location.item.nodeid
+        return Row.refused(nodeid, self.source.alias, measure, self._explained[0], name=name)
+
+    def check(self, measure: str) -> None:
+        """Fail a test whose baseline can't be read, before anything is measured for it.
+
+        Looks at what a comparison would read for the test's first finding.
+
+        Args:
+            measure: what the test is about to measure.
+        """
+        if self.executions or self._is_checked:
+            return
+        assert self.source is not None
+        self._is_checked = True
+        try:
+            check_first(_path(self.test_location), self.source.owners)
+        except BaselineError as error:
+            self._explained = self._words(error)
+            self._state.rows.append(self._refused(measure, ""))
+            raise failure("\n".join(self._explained)) from None
+
+    @property
+    def _state(self) -> ItemState:
+        return self.test_location.item.stash[STATE]
+
     def _record(self, finding: Finding, row: Row) -> None:
-        state = self.test_location.item.stash[STATE]
-        state.judged.append(finding)
-        state.rows.append(row)
+        self._state.judged.append(finding)
+        self._state.rows.append(row)
 
     def _note(self, finding: Finding, verdict: Verdict, **facts: Any) -> None:  # noqa: ANN401 — fields of a row
         item = self.test_location.item
         assert self.source is not None
         owner = self.extension.owner or ""
-        row = Row.judged(item.nodeid, self.source.alias, finding, verdict, owner=owner, **facts)
+        row = Row.judged(
+            item.nodeid,
+            self.source.alias,
+            finding,
+            verdict,
+            owner=owner,
+            remembered=self._state.is_remembered(finding),
+            **facts,
+        )
         self._record(finding, row)
         item.ihook.pytest_circuits_verdict(item=item, verdict=verdict)
 
@@ -406,7 +446,7 @@ class CircuitSnapshot(SnapshotAssertion):
             result.created = approved is None
             result.updated = not result.created
 
-        self.test_location.item.stash[STATE].approve.append(write_now)
+        self._state.approve.append(write_now)
 
     def _offer_later(
         self, finding: Finding, verdict: Verdict, approved: str | None, name: str
@@ -420,7 +460,7 @@ class CircuitSnapshot(SnapshotAssertion):
                 name, self._with_origin(finding), verdict, approved, owner=owner, owners=owners
             )
 
-        self.test_location.item.stash[STATE].pending.append(offer)
+        self._state.pending.append(offer)
 
     @staticmethod
     def _index_of(result: AssertionResult) -> SnapshotIndex:
@@ -443,8 +483,7 @@ def make_snapshot(
         update_new_snapshots_only=False,
         source=source,
         lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
-        # A finding may come from a measure called directly, on the test's own model.
-        origin=lambda: session.provenance(source, request.getfixturevalue("circuit_model")),
+        origin=lambda finding: session.origin(finding, source, request),
         waiver=waiver_of(request.node),
         whole_findings=session.settings.whole_findings,
         update=option.update_snapshots,

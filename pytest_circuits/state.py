@@ -37,6 +37,7 @@ class ItemState:
 
     Attributes:
         judged: findings that were compared with a baseline.
+        remembered: findings that an earlier run measured.
         rows: what there is to report.
         approve: each writes one finding's baseline, once the test has passed.
         pending: each gives one finding that is left to be decided on.
@@ -45,11 +46,16 @@ class ItemState:
     """
 
     judged: list[Finding] = field(default_factory=list)
+    remembered: list[Finding] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     approve: list[Callable[[], None]] = field(default_factory=list)
     pending: list[Callable[[], Pending]] = field(default_factory=list)
     passed: bool = False
     failure: str = ""
+
+    def is_remembered(self, finding: Finding) -> bool:
+        """Whether it was an earlier run that measured this very finding."""
+        return any(finding is each for each in self.remembered)
 
 
 STATE = pytest.StashKey[ItemState]()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import importlib
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -14,20 +15,19 @@ import pytest
 
 # What a suite would import only when it runs: torch and its neighbours can't be imported twice in
 # a process, and pytester forgets what was imported while it ran.
-import transformer_lens.model_bridge.sources.native  # noqa: F401
+import transformer_lens.model_bridge.sources.native
+import transformer_lens.model_bridge.sources.transformers_driver  # noqa: F401
 import transformers
 from safetensors.numpy import load_file, save_file
 
-import pytest_circuits.assertions
-import pytest_circuits.measures
-import pytest_circuits.runs
-import pytest_circuits.snapshots
+import pytest_circuits
 
 # Both are loaded lazily by transformers.
 _ = (transformers.AutoModelForCausalLM, transformers.PreTrainedTokenizerFast)
 
-# Every pytest run collects garbage several times when it ends; what was imported is none.
-gc.freeze()
+# Ours too, or every run would import them again: that took longer than what most runs do.
+for _module in pkgutil.walk_packages(pytest_circuits.__path__, "pytest_circuits."):
+    importlib.import_module(_module.name)
 
 RECALL = "recall = bundled:recall"
 #: A child of the reference.
@@ -38,6 +38,34 @@ OTHER = "tuned = bundled:recall-finetuned"
 ONE_TEST = """
 def test_heads(circuits, circuit_snapshot):
     assert circuits.induction_scores() == circuit_snapshot
+"""
+
+#: A conftest that gives findings of no model: workers then need not import what one needs, which
+#: takes longest.
+WITHOUT_MODELS = """
+import numpy as np
+import pytest
+
+from pytest_circuits.findings import Direction, Finding
+
+
+@pytest.fixture(scope="session")
+def circuit_model():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytest_circuits.models.fingerprint.live_fingerprint", lambda model: "none")
+        yield object()
+
+
+@pytest.fixture
+def found(circuit_source):
+    def make(value):
+        value = np.array(value + len(circuit_source.alias) / 100)
+        return Finding(
+            "induction_scores", "induction score", "attention probability", Direction.HIGHER,
+            (), value, np.array(0.01), 3, 3, {"block": 4}, {"kind": "repeated tokens"},
+        )
+
+    return make
 """
 
 EXAMPLES = Path(__file__).parents[1] / "example_suites"

@@ -1,5 +1,6 @@
 """Shared by all tests."""
 
+import gc
 import os
 
 import pytest
@@ -12,6 +13,16 @@ from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
 pytest_plugins = ["pytester", "circuit_suites"]
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish():
+    """Take what is there now out of garbage collection.
+
+    Every pytest run collects garbage when it ends, those within tests too, and would go through
+    all of these thousands of tests and what they imported each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

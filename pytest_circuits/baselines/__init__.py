@@ -9,7 +9,7 @@ from pytest_circuits.baselines.approving import (
 )
 from pytest_circuits.baselines.digits import keep_digits
 from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads
-from pytest_circuits.baselines.files import delete, find, write
+from pytest_circuits.baselines.files import check_first, delete, find, write
 from pytest_circuits.baselines.migrations import SCHEMA_VERSION
 from pytest_circuits.baselines.names import ROOT, Location, baseline_path, file_name, walk
 
@@ -21,6 +21,7 @@ __all__ = [
     "Location",
     "approval",
     "baseline_path",
+    "check_first",
     "delete",
     "file_name",
     "find",

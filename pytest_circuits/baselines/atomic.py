@@ -9,7 +9,12 @@ from uuid import uuid4
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put text into a file, whole or not at all; its folder is made where there is none.
+    """Put text into a file as UTF-8, whole or not at all; otherwise as :func:`write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put bytes into a file, whole or not at all; its folder is made where there is none.
 
     A file that is there keeps its permissions, a new one gets those that the umask allows. Where
     the path is a symbolic link, what it points to is written.
@@ -21,8 +26,8 @@ def write_text(path: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem[:40]}-{uuid4().hex[:12]}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(data)
         if target.exists():
             shutil.copymode(target, temporary)
         temporary.replace(target)

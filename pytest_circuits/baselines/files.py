@@ -44,6 +44,27 @@ def find(path: Path, owners: Sequence[str], name: str) -> tuple[str, str] | None
     return None
 
 
+def check_first(path: Path, owners: Sequence[str]) -> None:
+    """Make sure that the file can be read that holds the baselines of the nearest owner with any.
+
+    And in it the baseline without a name, which is the test's first, if it is there. What else
+    :func:`find` may come across depends on the name that it looks for.
+
+    Args:
+        path: the path of the test's baselines for any one alias.
+        owners: aliases to look for, nearest first.
+
+    Raises:
+        BaselineError: as :func:`find`.
+    """
+    location = Location.of(path)
+    assert location is not None
+    for owner in owners:
+        if location.of_alias(owner).path.exists():
+            find(path, [owner], "")
+            return
+
+
 def write(path: Path, baselines: Sequence[Baseline], *, before: Collection[str] = ()) -> None:
     """Put baselines into a file, leaving its others as they are and in their order.
 

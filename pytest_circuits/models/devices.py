@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING
 
+from pytest_circuits.models.drivers import first_device
 from pytest_circuits.models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -43,17 +45,39 @@ def resolve_device(asked: str) -> str:
     return asked
 
 
-def resolve_dtype(asked: str, folder: Path) -> torch.dtype:
-    """The dtype to use: the one asked for, else the checkpoint's own.
+def device_type(asked: str) -> str:
+    """The type of the device to use, without its number; torch is imported only in doubt.
+
+    Raises:
+        ModelError: as :func:`resolve_device`.
+    """
+    if asked == "cpu":
+        return asked
+    known = first_device() if asked == "auto" and "torch" not in sys.modules else None
+    return known or resolve_device(asked).partition(":")[0]
+
+
+def dtype_name(asked: str, folder: Path) -> str:
+    """The name of the dtype to use: the one asked for, else the checkpoint's own.
 
     The checkpoint's own is what its config says, or else what most of its tensors have.
     """
-    import torch
-
     if asked == "auto":
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         asked = config.get("dtype") or config.get("torch_dtype") or _stored_dtype(folder)
-    dtype = getattr(torch, str(asked).removeprefix("torch."), None)
+    return str(asked).removeprefix("torch.")
+
+
+def resolve_dtype(asked: str, folder: Path) -> torch.dtype:
+    """The dtype to use, of the name that :func:`dtype_name` gives.
+
+    Raises:
+        ModelError: if it is no float type.
+    """
+    import torch
+
+    asked = dtype_name(asked, folder)
+    dtype = getattr(torch, asked, None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise ModelError(
             f"{folder.name}: config.json asks for dtype {asked!r}, which is no float type.\n"

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import nn
@@ -20,7 +21,7 @@ def fingerprint(folder: Path) -> str:
     Reads the safetensors files directly: no torch, and one chunk in memory at a time. The
     format is an 8-byte little-endian header length, a JSON header, then the tensors' bytes.
     """
-    tensors: dict[str, tuple[Path, int, int, str, list[int]]] = {}
+    tensors: dict[str, list[tuple[Path, int, int, str, list[int]]]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -29,20 +30,25 @@ def fingerprint(folder: Path) -> str:
             if name != "__metadata__":
                 begin, end = entry["data_offsets"]
                 start = 8 + length + begin
-                tensors[name] = (path, start, end - begin, entry["dtype"], entry["shape"])
+                place = (path, start, end - begin, entry["dtype"], entry["shape"])
+                tensors.setdefault(name, []).append(place)
     total = hashlib.sha256()
+    # Of a name that several files have, nobody here knows which one is loaded: all of them count.
     for name in sorted(tensors):
-        path, start, size, dtype, shape = tensors[name]
-        total.update(json.dumps([name, dtype, shape]).encode())
-        with path.open("rb") as file:
-            file.seek(start)
-            while size > 0:
-                chunk = file.read(min(size, _CHUNK))
-                if not chunk:
-                    break
+        for path, start, size, dtype, shape in tensors[name]:
+            total.update(json.dumps([name, dtype, shape]).encode())
+            for chunk in _chunks(path, start, size):
                 total.update(chunk)
-                size -= len(chunk)
     return f"sha256:{total.hexdigest()}"
+
+
+def _chunks(path: Path, start: int, size: int) -> Iterator[bytes]:
+    """So many bytes of a file, as far as it has them."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+            yield chunk
+            size -= len(chunk)
 
 
 def live_fingerprint(model: nn.Module) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_circuits.models.devices import resolve_device, resolve_dtype
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fingerprint import fingerprint
+from pytest_circuits.models.libraries import import_libraries
 from pytest_circuits.models.sources import Source, checkpoint_folder
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> LoadedMod
 def _load(source: Source, device: str, dtype: str) -> LoadedModel:
     folder = checkpoint_folder(source)
     config = _read_config(source, folder)
+    import_libraries()
     used_device = resolve_device(device)
     used_dtype = resolve_dtype(dtype, folder)
     architectures = config.get("architectures") or []
@@ -149,7 +151,6 @@ def _load_native(
     Its config.json holds the arguments of ``TransformerBridgeConfig``, and the names of its
     tensors are those of the native model's parameters.
     """
-    import transformer_lens.model_bridge.sources.native  # noqa: F401 — brings boot_native
     from safetensors.torch import load_file
     from transformer_lens.config import TransformerBridgeConfig
     from transformer_lens.model_bridge import TransformerBridge

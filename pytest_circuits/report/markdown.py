@@ -22,7 +22,14 @@ from pytest_circuits.report.news import news_of
 from pytest_circuits.report.reading import labels, test_of
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.summary import summarise_run
-from pytest_circuits.report.words import counted, ended, news_in_words, uncollected, unexplained
+from pytest_circuits.report.words import (
+    counted,
+    ended,
+    news_in_words,
+    remembered,
+    uncollected,
+    unexplained,
+)
 from pytest_circuits.verdicts import Gate, Kind
 
 if TYPE_CHECKING:
@@ -206,6 +213,8 @@ def _facts(run: Run) -> Iterator[str]:
     summary = summarise_run(run)
     if summary.alarms:
         yield f"- false alarms to expect: {summary.alarms}"
+    if summary.remembered:
+        yield f"- remembered: {remembered(run)}"
     how = ended(run)
     if how:
         yield f"- {how}"

@@ -120,7 +120,7 @@ def finding_view(
         label=title(row, {test_of(row): label}),
         test=test_of(row),
         fails=fails(row),
-        marks=marks(row),
+        marks=[*marks(row), *(["remembered"] * row.remembered)],
         reasons=[reason_text(reason) for reason in row.reasons],
         more_reasons=row.more_reasons,
         scope=_scope(row),

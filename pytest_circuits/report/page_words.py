@@ -11,7 +11,13 @@ from pytest_circuits.report.failures import failed_claims
 from pytest_circuits.report.models import canary_of, model_line, redundant_line
 from pytest_circuits.report.reading import fails
 from pytest_circuits.report.summary import summarise_run
-from pytest_circuits.report.words import ended, gate_lets_pass, news_in_words, uncollected
+from pytest_circuits.report.words import (
+    ended,
+    gate_lets_pass,
+    news_in_words,
+    remembered,
+    uncollected,
+)
 from pytest_circuits.verdicts import Gate, Kind
 
 if TYPE_CHECKING:
@@ -164,6 +170,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     alarms = summarise_run(run).alarms
     if alarms:
         told.append(("False alarms to expect", alarms))
+    if any(row.remembered for row in run.rows):
+        told.append(("Remembered", remembered(run)))
     if run.options:
         told.append(("Options", " ".join(run.options)))
     return told

@@ -47,6 +47,7 @@ class Row:
         no_canary: whether that is because the baseline has none.
         redundant: whether its baseline equals the one of the alias's parent.
         own_tolerance: whether the baseline's tolerance is another than the default.
+        remembered: whether an earlier run measured it.
         reasons: the verdict's reasons, worst first.
         more_reasons: how many further ones were left out.
         outcome: the test's outcome.
@@ -73,6 +74,7 @@ class Row:
     no_canary: bool = False
     redundant: bool = False
     own_tolerance: bool = False
+    remembered: bool = False
     reasons: tuple[Reason, ...] = ()
     more_reasons: int = 0
     outcome: str = ""
@@ -98,6 +100,7 @@ class Row:
         no_canary: bool = False,
         redundant: bool = False,
         own_tolerance: bool = False,
+        remembered: bool = False,
         details: Details | None = None,
     ) -> Row:
         """A row for a verdict."""
@@ -122,23 +125,38 @@ class Row:
             no_canary=no_canary and finding.canary is not None,
             redundant=redundant,
             own_tolerance=own_tolerance,
+            remembered=remembered,
             reasons=verdict.reasons,
             details=details,
         )
 
     @classmethod
     def not_judged(
-        cls, test: str, alias: str, finding: Finding, *, details: Details | None = None
+        cls,
+        test: str,
+        alias: str,
+        finding: Finding,
+        *,
+        remembered: bool = False,
+        details: Details | None = None,
     ) -> Row:
         """A row for a finding that was never compared."""
-        return cls(NOT_JUDGED, test, alias, finding.measure, summarise(finding), details=details)
+        return cls(
+            NOT_JUDGED,
+            test,
+            alias,
+            finding.measure,
+            summarise(finding),
+            remembered=remembered,
+            details=details,
+        )
 
     @classmethod
-    def refused(cls, test: str, alias: str, finding: Finding, why: str, *, name: str) -> Row:
-        """A row for a finding that could not be judged or approved."""
+    def refused(cls, test: str, alias: str, measure: str, why: str, *, name: str) -> Row:
+        """A row for a finding, measured or not, that can't be judged or approved."""
         # Without the file's name, which the test's failure has.
         headline = why.partition(".json")[2].lstrip(":0123456789 ") or why
-        return cls(REFUSED, test, alias, finding.measure, headline, name=name, passes=False)
+        return cls(REFUSED, test, alias, measure, headline, name=name, passes=False)
 
     def to_json(self) -> str:
         """The row as one JSON string of at most 2 KiB.

@@ -43,7 +43,8 @@ _TEST = {"test": TEXT, "name": TEXT, "measure": TEXT, "verdicts": OBJECT}
 _SAME = {
     "verdict": one_of(*VERDICTS), "headline": TEXT, "number": or_null(NUMBER), "passes": FLAG,
     "outcome": TEXT, "waived": FLAG, "waiver": TEXT, "owner": TEXT, "written": FLAG,
-    "pending": FLAG, "redundant": FLAG, "own_tolerance": FLAG, "more_reasons": COUNT,
+    "pending": FLAG, "redundant": FLAG, "own_tolerance": FLAG, "remembered": FLAG,
+    "more_reasons": COUNT,
     "no_canary": FLAG, "line": or_null(COUNT), "failure": TEXT,
 }  # fmt: skip
 _VERDICT = {

@@ -27,6 +27,7 @@ class Summary:
         counts: how many of each verdict, worst first. What a waiver or a marker excuses is no
             news and counts apart, by verdict and exception.
         failing: how many count against the run.
+        remembered: how many an earlier run measured.
         by_default: how many were held against baselines with default tolerances.
         by_own: how many against baselines with tolerances of their own, of which nothing is
             known.
@@ -40,6 +41,7 @@ class Summary:
     findings: int
     counts: Mapping[tuple[str, str], int]
     failing: int
+    remembered: int
     by_default: int
     by_own: int
     false_alarms: float | None
@@ -72,6 +74,7 @@ def summarise_run(run: Run) -> Summary:
         findings=len(run.rows),
         counts={kind: counts[kind] for kind in kinds if counts[kind]},
         failing=sum(map(fails, run.rows)),
+        remembered=sum(row.remembered for row in run.rows),
         by_default=by_default,
         by_own=by_own,
         false_alarms=expected_alarms(by_default) if known else None,

@@ -159,6 +159,7 @@ def _total(run: Run, width: int) -> Iterator[Line]:
     summary = summarise_run(run)
     parts = [
         Part(_changed(summary) if run.compared is not None else _counted(summary)),
+        *([Part(f"{summary.remembered} remembered")] if summary.remembered else []),
         *([Part(_silent(summary.silent), "red")] if summary.silent else []),
         *([Part(f"false alarms to expect: {summary.alarms}")] if summary.alarms else []),
     ]

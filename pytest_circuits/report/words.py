@@ -44,6 +44,14 @@ def ended(run: Run) -> str:
     return "" if run.exit_status == _SOME_FAILED else how
 
 
+def remembered(run: Run) -> str:
+    """How many findings an earlier run measured; empty where this run measured all."""
+    number = sum(row.remembered for row in run.rows)
+    if not number:
+        return ""
+    return f"{number} of {counted(len(run.rows), 'finding')}, measured by an earlier run"
+
+
 def uncollected(number: int) -> str:
     """So many modules whose circuit tests, if they have any, nobody knows of."""
     return f"{counted(number, 'module')} could not be collected"

@@ -10,9 +10,6 @@ import torch
 from circuit_suites import QUIET, Suite
 from constructed.subjects import Subject, Wording, as_json
 
-# Imported here for good: typing remembers the class that a run's stash key names, and with a
-# class that was imported for one run it would keep that run and its models alive.
-import pytest_circuits.session  # noqa: F401
 from pytest_circuits.baselines import baseline_path, find, loads
 from pytest_circuits.report.rows import PROPERTY, REFUSED, Row
 from pytest_circuits.verdicts import SEVERITY

@@ -123,7 +123,7 @@ def test_a_test_that_measures_nothing_and_fails_is_said_to_be_the_reason(runner,
 
 def test_a_lost_worker_is_an_error_and_no_regression(runner, small):
     small("import os\ndef test_dies(circuits): pass\ndef setup_function(): os._exit(3)")
-    result = runner.run(*GATE, suite="suite", args="-n1")
+    result = runner.run(*GATE, suite="suite", args="-n1\n--max-worker-restart=0")
     assert (result.returncode, runner.outputs["verdict"]) == (1, "error")
     assert json.loads(runner.outputs["counts"]) == counts(unfinished=1)
 

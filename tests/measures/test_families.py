@@ -12,8 +12,16 @@ from pytest_circuits.models import ModelError
 from pytest_circuits.runs import SITES
 
 SEEDS, MORE = range(3), range(1, 3)
-#: Families with three seeds each; variants of them with one.
-CASES = [(name, seed) for name in FAMILIES for seed in SEEDS] + [(name, 0) for name in VARIANTS]
+#: Families with three seeds each; variants of them with one. Which length of prompts is looked at
+#: alone is told by the seed: two have seen both, and the third adds another draw.
+CASES = [
+    *(
+        pytest.param(name, seed, marks=[pytest.mark.nightly] if seed >= len(LENGTHS) else [])
+        for name in FAMILIES
+        for seed in SEEDS
+    ),
+    *((name, 0) for name in VARIANTS),
+]
 #: Families without a site, and why.
 LACKING = {
     **{

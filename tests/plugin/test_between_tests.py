@@ -120,7 +120,7 @@ def test_a_run_that_stops_early_says_what_did_not_run(suite):
     assert "incomplete: 2 circuit test(s) did not run to a verdict" in result.stdout.lines
 
 
-def test_a_test_that_crashes_its_worker_is_not_run_again(pytester, suite):
+def test_a_test_that_crashes_its_worker_is_not_run_again(suite):
     suite.write(
         "test_crash.py",
         "import os\n"
@@ -128,8 +128,6 @@ def test_a_test_that_crashes_its_worker_is_not_run_again(pytester, suite):
         "def test_b(circuit_source):\n    os._exit(1)\n"
         "def test_c(circuit_source):\n    pass\n",
     )
-    result = pytester.runpytest_subprocess(
-        "-p", "no:jaxtyping", "-p", "no:typeguard", "--circuits", "-n", "2"
-    )
+    result = suite.run("--circuits", "-n", "2")
     assert counts(result) == {"failed": 1, "passed": 2}
     assert "incomplete: 1 circuit test(s) did not run to a verdict" in result.stdout.lines

@@ -373,7 +373,15 @@ STYLES = {
 }
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(
+    "style",
+    [
+        "plain",
+        pytest.param("classic", marks=pytest.mark.nightly),
+        "count",
+        pytest.param("sys", marks=pytest.mark.nightly),
+    ],
+)
 def test_when_all_is_over_the_terminal_shows_what_pytest_wrote(plain, style):
     stream = on_a_terminal(plain, *STYLES[style])
     assert "patch head_out  " in stream

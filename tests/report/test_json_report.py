@@ -82,6 +82,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
         "pending": False,
         "redundant": False,
         "own_tolerance": False,
+        "remembered": False,
         "scope": "specific",
         "canary": [4.7512, 4.77],
         "no_canary": False,
@@ -119,11 +120,12 @@ def test_models_have_their_source_as_written_their_owners_and_their_canary():
 
 def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
     monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: n / 7)
-    rows = [*ROWS, row("preserved", "t.py::test_c", own_tolerance=True)]
+    rows = [*ROWS, row("preserved", "t.py::test_c", own_tolerance=True, remembered=True)]
     assert document(run(*rows, gate="regression"))["summary"] == {
         "findings": 4,
         "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
         "failing": 1,
+        "remembered": 1,
         "waived": 1,
         "failed_claims": 0,
         "failed_without_finding": 0,

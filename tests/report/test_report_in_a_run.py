@@ -4,7 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-from circuit_suites import ONE_TEST, RECALL, copy_of_recall, counts
+from circuit_suites import ONE_TEST, OTHER, RECALL, WITHOUT_MODELS, copy_of_recall, counts
 from report.rendered import Page
 
 from pytest_circuits.report import json_report, read_report
@@ -145,9 +145,7 @@ def test_a_model_whose_measures_fail_is_seen(one_test):
     folder = copy_of_recall(one_test.path / "nan", lose_numbers)
     models = ("--circuits-model", "recall", "--circuits-model", f"nan={folder}")
     assert one_test.run("--circuits", *models, "--circuits-report=out").ret == 1
-    assert one_test.run("--circuits", *models, "--circuits-report=two", "-n", "2").ret == 1
     report = read(one_test.path / "out")
-    assert report == read(one_test.path / "two")
     (silent,) = report["failed"]
     assert (silent["test"], silent["model"]) == ("test_heads.py::test_heads[nan]", "nan")
     assert "not finite" in silent["message"]
@@ -177,10 +175,7 @@ def test_a_report_that_could_not_be_written_turns_a_green_run_red_and_says_why(s
 
 #: A conftest in which one kind of report raises what no report should.
 BREAK_ONE = """
-import importlib
-
-# Not as the package has it, which may be that of an earlier run in this process.
-reporting = importlib.import_module("pytest_circuits.reporting")
+from pytest_circuits import reporting
 
 render = reporting.render
 
@@ -196,10 +191,7 @@ def pytest_unconfigure():
 """
 #: One in which the step summary does.
 BREAK_SUMMARY = """
-import importlib
-
-# Not as the package has it, which may be that of an earlier run in this process.
-reporting = importlib.import_module("pytest_circuits.reporting")
+from pytest_circuits import reporting
 
 markdown_report = reporting.markdown_report
 
@@ -340,16 +332,61 @@ def verdicts_in_junit(path):
     return sorted(each.get("value") for each in found)
 
 
+#: The same and more, of no model.
+KINDS_FOUND = """
+import pytest
+
+
+def test_two(found, circuit_snapshot):
+    assert found(0.9) == circuit_snapshot
+    assert found(0.5) == circuit_snapshot(name="a|b`<i>")
+
+
+def test_claim(found, circuit_snapshot):
+    assert found(0.9) == circuit_snapshot
+    assert 1 == 2, "the claim"
+
+
+@pytest.mark.xfail
+def test_expected(found, circuit_snapshot):
+    assert found(0.9) == circuit_snapshot
+    assert False
+
+
+@pytest.mark.parametrize("name", ["<script>", "a|b`c", "@x #1"])
+def test_named(found, circuit_snapshot, name):
+    assert found(0.9) == circuit_snapshot
+
+
+def test_without_a_finding(circuit_source):
+    if circuit_source.alias == "tuned":
+        raise ValueError("not finite")
+
+
+def test_broken(circuits, no_such_fixture):
+    pass
+"""
+
+
 def test_one_process_and_two_workers_write_the_same(suite):
-    suite.write("test_kinds.py", ALL_KINDS)
-    suite.ini(RECALL, junit_family="xunit1")
+    suite.write("conftest.py", WITHOUT_MODELS)
+    suite.write("test_kinds.py", KINDS_FOUND)
+    suite.ini(RECALL, OTHER, junit_family="xunit1")
+    models = ("--circuits-model", "recall", "--circuits-model", "tuned")
     for folder, workers in (("one", "0"), ("two", "2")):
-        files = [f"--circuits-{kind}={folder}/{kind}" for kind in ("json", "markdown")]
-        suite.run("--circuits", *files, f"--junitxml={folder}/junit", "-n", workers)
+        files = [f"--circuits-{kind}={folder}/{kind}" for kind in ("json", "markdown", "html")]
+        options = ("--circuits-fresh", f"--junitxml={folder}/junit", "-n", workers)
+        suite.run("--circuits", *models, *files, *options)
     one, two = suite.path / "one", suite.path / "two"
-    for kind in ("json", "markdown"):
+    for kind in ("json", "markdown", "html"):
         assert (one / kind).read_bytes() == (two / kind).read_bytes()
-    assert verdicts_in_junit(one / "junit") == verdicts_in_junit(two / "junit")
+    told = verdicts_in_junit(one / "junit")
+    assert told == verdicts_in_junit(two / "junit")
+    assert len(told) == len(read_report(one / "json").rows) == 14
+    assert {failed.message for failed in read_report(one / "json").failed} == {
+        "ValueError: not finite",
+        "fixture 'no_such_fixture' not found",
+    }
 
 
 def test_junit_has_each_verdict_as_a_short_property(suite):

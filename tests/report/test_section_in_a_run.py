@@ -129,7 +129,7 @@ def test_something_changed_and_the_baseline_holds_no_canary(one_test):
         in section(result)
     )
     assert section(one_test.run("--circuits"))[-1].startswith("1 finding: 1 preserved")
-    assert len(section(one_test.run("--circuits"))) == 2
+    assert len(section(one_test.run("--circuits", "--circuits-fresh"))) == 2
 
 
 def test_a_finding_without_a_canary_does_not_send_anyone_to_approve_anew(suite):
@@ -231,8 +231,8 @@ def test_two_workers_say_the_same_as_one_process_and_load_each_model_once(suite)
     suite.write("test_more.py", f"{ONE_TEST}\n\ndef test_plain():\n    pass")
     models = ("--circuits-model", "recall", "--circuits-model", "tuned=bundled:recall-regressed")
     suite.approve("--circuits-model", "recall", "--circuits-model", "tuned")
-    serial = suite.run("--circuits", *models)
-    result = suite.run("--circuits", *models, "-n", "2")
+    serial = suite.run("--circuits", "--circuits-fresh", *models)
+    result = suite.run("--circuits", "--circuits-fresh", *models, "-n", "2")
     assert (
         (result.ret, counts(result))
         == (serial.ret, counts(serial))

@@ -90,7 +90,9 @@ def every_row():
         Row.not_judged("t.py::test_loose[recall]", "recall", before), details=rows["new"].details
     )
     rows["refused"] = replace(
-        Row.refused("t.py::test_bad[recall]", "recall", before, "a.json: is damaged", name="b"),
+        Row.refused(
+            "t.py::test_bad[recall]", "recall", before.measure, "a.json: is damaged", name="b"
+        ),
         outcome="failed", failure="assert refused", line=3,
     )  # fmt: skip
     rows["claims more"] = told(

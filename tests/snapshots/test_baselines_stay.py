@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 
 import pytest
-from circuit_suites import OTHER, RECALL, counts, edit_baseline
+from circuit_suites import OTHER, RECALL, WITHOUT_MODELS, counts, edit_baseline
 
 TEST_PREVIOUS = """
 @pytest.mark.slow
@@ -322,6 +322,38 @@ def test_two_workers_without_circuits_touch_no_baseline(two_models):
     assert two_models.stamps() == before
 
 
+FOUND = """
+def test_kept(found, circuit_snapshot):
+    assert found(0.9) == circuit_snapshot
+
+
+def test_changed(found, circuit_snapshot):
+    assert found(0.9) == circuit_snapshot
+"""
+
+
+def test_two_workers_rewrite_exactly_what_they_found_changed(suite):
+    suite.ini(RECALL, OTHER)
+    suite.write("conftest.py", WITHOUT_MODELS)
+    for module in ("test_a.py", "test_b.py"):
+        suite.write(module, FOUND)
+    models = ("--circuits-model", "recall", "--circuits-model", "tuned")
+    suite.approve(*models)
+    out_of_date(suite, only="test_changed.json")
+    before = suite.stamps()
+    result = suite.run("--circuits", "--snapshot-update", "-n", "2", *models)
+    assert (result.ret, counts(result)) == (0, {"passed": 8})
+    after = suite.stamps()
+    assert after.keys() == before.keys()
+    rewritten = {name for name in after if after[name] != before[name]}
+    assert rewritten == {
+        f"{alias}/{module}/test_changed.json"
+        for alias in ("recall", "tuned")
+        for module in ("test_a", "test_b")
+    }
+
+
+@pytest.mark.nightly
 def test_two_workers_rewrite_exactly_what_they_measured_as_changed(two_models):
     out_of_date(two_models, only="test_previous.json")
     before = two_models.stamps()

@@ -119,7 +119,7 @@ def test_expected_failures_that_pass_keep_their_verdicts_too(suite):
     result = suite.run("--circuits")
     assert (result.ret, counts(result)) == (0, {"xpassed": 1})
     result.stdout.fnmatch_lines(
-        ["preserved test_heads recall xpassed: *", "1 finding: 1 preserved (xpassed);*"]
+        ["preserved test_heads recall xpassed: *", "1 finding: 1 preserved (xpassed)*"]
     )
 
 

@@ -7,7 +7,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from circuit_suites import CHILD, ONE_TEST, OTHER, QUIET, RECALL, counts, edit_baseline
+from circuit_suites import (
+    CHILD,
+    ONE_TEST,
+    OTHER,
+    QUIET,
+    RECALL,
+    WITHOUT_MODELS,
+    counts,
+    edit_baseline,
+)
 
 from pytest_circuits.cli import main
 from pytest_circuits.report import read_report
@@ -408,32 +417,6 @@ def test_a_child_is_refused_once_its_parent_was_accepted(one_test, decide):
     assert pending_files(one_test) == {}
 
 
-#: Findings of no model: workers then need not import what one needs, which takes longest.
-WITHOUT_MODELS = """
-import numpy as np
-import pytest
-
-from pytest_circuits.findings import Direction, Finding
-
-
-@pytest.fixture(scope="session")
-def circuit_model():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pytest_circuits.models.fingerprint.live_fingerprint", lambda model: "none")
-        yield object()
-
-
-@pytest.fixture
-def found(circuit_source):
-    def make(value):
-        value = np.array(value + len(circuit_source.alias) / 100)
-        return Finding(
-            "induction_scores", "induction score", "attention probability", Direction.HIGHER,
-            (), value, np.array(0.01), 3, 3, {"block": 4}, {"kind": "repeated tokens"},
-        )
-
-    return make
-"""
 TWO_FOUND = """
 def test_heads(found, circuit_snapshot):
     assert found(0.9) == circuit_snapshot

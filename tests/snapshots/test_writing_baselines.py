@@ -437,9 +437,10 @@ def test_a_damaged_file_fails_with_its_name_and_what_to_do_and_is_never_overwrit
     before = one_test.age()
     result = one_test.run("--circuits", *([option] if option else []))
     assert (result.ret, counts(result)) == (1, {"failed": 1})
-    shown = block(result.stdout.str(), "assert __circuits__/recall/test_heads/test_heads.json:")
+    shown = block(result.stdout.str(), "__circuits__/recall/test_heads/test_heads.json:")
     assert shown[0].endswith(lines[0])
-    assert shown[1:] == lines[1:]
+    assert shown[1 : len(lines)] == lines[1:]
+    assert "= circuits =" in shown[len(lines)]
     result.stdout.fnmatch_lines(["refused test_heads recall*", "1 finding: 1 refused"])
     assert "Traceback" not in result.stdout.str()
     assert one_test.stamps() == before
@@ -449,7 +450,7 @@ def test_a_merge_conflict_is_named_by_its_line(one_test):
     text = one_test.baseline.read_text(encoding="utf-8")
     one_test.baseline.write_text(f"<<<<<<< ours\n{text}=======\n>>>>>>> theirs\n")
     result = one_test.run("--circuits")
-    result.stdout.fnmatch_lines(["E  *test_heads.json:1: has a merge conflict."])
+    result.stdout.fnmatch_lines(["__circuits__/recall/*test_heads.json:1: has a merge conflict."])
 
 
 def test_a_parents_damaged_file_is_named_as_the_parents(one_test):
@@ -457,7 +458,7 @@ def test_a_parents_damaged_file_is_named_as_the_parents(one_test):
     one_test.baseline.write_text("{")
     result = one_test.run("--circuits", "--snapshot-update", "--circuits-model", "tuned")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["E  *assert __circuits__/recall/test_heads/test_heads.json:1: *"])
+    result.stdout.fnmatch_lines(["__circuits__/recall/test_heads/test_heads.json:1: *"])
     assert one_test.baseline.read_text() == "{"
     assert list(one_test.baseline_files()) == ["recall/test_heads/test_heads.json"]
 
@@ -504,6 +505,7 @@ def test_every_method_that_we_override_is_one_of_syrupys():
     own_snapshot |= {"_index_of", "_is_redundant", "_note", "_record", "_refuse", "_waives"}
     own_snapshot |= {"_approved", "_warn", "approved", "waiver"}
     own_snapshot |= {"_offer_later", "_whole", "_with_origin", "pending", "whole_findings"}
+    own_snapshot |= {"_is_checked", "_refused", "_state", "_words", "check"}
     for ours, theirs, added in (
         (CircuitExtension, SingleFileSnapshotExtension, own_extension),
         (CircuitSnapshot, SnapshotAssertion, own_snapshot),

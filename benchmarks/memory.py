@@ -1,0 +1,81 @@
+"""How much memory a sweep on SmolLM2 takes at its peak, against its budget.
+
+Each sweep is made in a process of its own, after a sweep over one pair has brought in everything
+that any sweep needs: what the peak grows by then is the sweep's own.
+
+    python benchmarks/memory.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+from paired import show
+from subjects import LLAMA_TINY, ioi_pairs, llama, smollm2, word_pairs
+
+from pytest_circuits import measures
+from pytest_circuits.runs import Runs
+from pytest_circuits.runs.fitting import budget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Site, positions patched together, and prompt pairs: from what fits easily to what doesn't.
+SWEEPS = (
+    ("resid_pre", "each", 1),
+    ("resid_pre", "each", 64),
+    ("head_out", "all", 64),
+    ("head_out", "each", 8),
+)
+MIB = 1 << 20
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make every sweep in a process of its own, or one of them in this one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--one", type=int, help="make only this sweep, in this process")
+    parser.add_argument("--tiny", action="store_true", help="a Llama in a toy's size instead")
+    options = parser.parse_args(arguments)
+    if options.one is not None:
+        _one(options.device, *SWEEPS[options.one], tiny=options.tiny)
+        return
+    show("| sweep | prompt pairs | peak, MiB | budget, MiB |", "|---|---|---|---|")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    for number in range(len(SWEEPS)):
+        command = [sys.executable, __file__, *given, f"--one={number}"]
+        subprocess.run(command, check=True)  # noqa: S603
+
+
+def _one(device: str, site: str, positions: str, count: int, *, tiny: bool) -> None:
+    torch.set_num_threads(1)
+    bridge = llama(device, **LLAMA_TINY) if tiny else smollm2(device)
+
+    def sweep(count: int) -> None:
+        pairs = word_pairs(bridge, count, 2) if tiny else ioi_pairs(count, "early")
+        measures.patch(Runs(bridge), pairs, site=site, positions=positions)
+
+    sweep(1)
+    before = _peak(device)
+    allowed = budget(next(bridge.parameters()).device)
+    sweep(count)
+    grown = (_peak(device) - before) / MIB
+    show(f"| {site}, {positions} | {count} | {grown:.0f} | {allowed / MIB:.0f} |")
+
+
+def _peak(device: str) -> int:
+    """The most bytes that there were at once."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated()
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main()
