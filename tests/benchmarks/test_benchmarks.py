@@ -49,7 +49,7 @@ def test_a_row_that_there_is_not_is_refused(benchmark):
 
 
 def test_two_sweeps_that_disagree_are_told(benchmark, monkeypatch):
-    found = benchmark("against").Comparison([1.0], [2.0], [2.0], deviation=2e-4)
+    found = benchmark("against").Comparison([1.0], 1.0, [2.0], [2.0], deviation=2e-4)
     monkeypatch.setattr(benchmark("sweeps"), "compare", lambda *_, **__: found)
     with pytest.raises(SystemExit, match=r"the two disagree: bundled residual \(late\)"):
         benchmark("sweeps").main(["--rows=^bundled residual late"])
@@ -58,21 +58,21 @@ def test_two_sweeps_that_disagree_are_told(benchmark, monkeypatch):
 def test_the_rows_of_the_bound_are_those_counted_by_hand(benchmark):
     config = SimpleNamespace(n_layers=2, n_heads=2)
     needed, rows = benchmark("bound").needed, benchmark("bound").Rows
-    # Prompts that differ in the second of three tokens: five tokens in the unpatched runs. Layer 0
-    # has a cell where they differ, whose stream then differs in two positions in layer 1.
+    # Prompts that differ in the second of three tokens. Layer 0 has a cell where they differ,
+    # whose stream then differs in two positions in layer 1.
     assert needed(config, "resid_pre", "each", 1, 3) == [
-        rows(queries=5 + 1, keys=5 + 1, outputs=5 + 2, mlp=5 + 2),
-        rows(queries=5 + 1 + 1, keys=5 + 2 + 1 + 1, outputs=5 + 3, mlp=5 + 3),
+        rows(queries=1, keys=1, outputs=2, mlp=2),
+        rows(queries=1 + 1, keys=2 + 1 + 1, outputs=3, mlp=3),
     ]
     # Two heads in each layer, in both positions at once.
     assert needed(config, "head_out", "all", 1, 3) == [
-        rows(queries=5, keys=5, outputs=5, heads=4, mlp=5 + 4),
-        rows(queries=5 + 2, keys=5 + 4, outputs=5 + 2, heads=2, mlp=5 + 2 + 2),
+        rows(heads=4, mlp=4),
+        rows(queries=2, keys=4, outputs=2, heads=2, mlp=2 + 2),
     ]
     # Each position by itself: of the last layer's heads only those at the end reach it.
     assert needed(config, "head_out", "each", 1, 3) == [
-        rows(queries=5, keys=5, outputs=5, heads=4, mlp=5 + 4),
-        rows(queries=5 + 2, keys=5 + 4, outputs=5 + 4, heads=2, mlp=5 + 4 + 2),
+        rows(heads=4, mlp=4),
+        rows(queries=2, keys=4, outputs=4, heads=2, mlp=4 + 2),
     ]
 
 
