@@ -115,7 +115,6 @@ def compare(
         repeat: how many rounds.
         share: the other one sweeps one in so many cells.
     """
-
     runs = Runs(bridge)
 
     def sweep() -> tuple[NDArray[np.float64], float]:
