@@ -1,7 +1,8 @@
 """How much memory a sweep on SmolLM2 takes at its peak, against its budget.
 
 Each sweep is made in a process of its own, after a sweep over one pair has brought in everything
-that any sweep needs: what the peak grows by then is the sweep's own.
+that any sweep needs, and after the prompts' own runs, which are remembered within a budget of their
+own: what the peak grows by then is the sweep's.
 
     python benchmarks/memory.py
 """
@@ -18,11 +19,13 @@ from paired import show
 from subjects import LLAMA_TINY, ioi_pairs, llama, smollm2, word_pairs
 
 from pytest_circuits import measures
-from pytest_circuits.runs import Runs
+from pytest_circuits.runs import Runs, run_prompts
 from pytest_circuits.runs.fitting import budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_circuits.prompts import PromptPairs
 
 #: Site, positions patched together, and prompt pairs: from what fits easily to what doesn't.
 SWEEPS = (
@@ -55,14 +58,17 @@ def _one(device: str, site: str, positions: str, count: int, *, tiny: bool) -> N
     torch.set_num_threads(1)
     bridge = llama(device, **LLAMA_TINY) if tiny else smollm2(device)
 
-    def sweep(count: int) -> None:
-        pairs = word_pairs(bridge, count, 2) if tiny else ioi_pairs(count, "early")
-        measures.patch(Runs(bridge), pairs, site=site, positions=positions)
+    def pairs_of(count: int) -> PromptPairs:
+        return word_pairs(bridge, count, 2) if tiny else ioi_pairs(count, "early")
 
-    sweep(1)
+    runs = Runs(bridge)
+    measures.patch(runs, pairs_of(1), site=site, positions=positions)
+    tokens = pairs_of(count).check(bridge.tokenizer)
+    for prompts in (tokens.clean, tokens.corrupted):
+        run_prompts(runs, prompts)
     before = _peak(device)
-    allowed = budget(next(bridge.parameters()).device)
-    sweep(count)
+    allowed = budget(runs.device)
+    measures.patch(runs, pairs_of(count), site=site, positions=positions)
     grown = (_peak(device) - before) / MIB
     show(f"| {site}, {positions} | {count} | {grown:.0f} | {allowed / MIB:.0f} |")
 

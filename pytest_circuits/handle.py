@@ -390,10 +390,14 @@ def _noted_warnings() -> Iterator[list[str]]:
     caught: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
+            # Also those that nobody wants to hear of now: a later run may.
+            warnings.simplefilter("always", PromptWarning)
             yield noted
     finally:
         for each in caught:
-            # It has passed the filters already.
-            warnings.showwarning(each.message, each.category, each.filename, each.lineno)
             if issubclass(each.category, PromptWarning):
                 noted.append(str(each.message))
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+            else:
+                # It has passed the filters already.
+                warnings.showwarning(each.message, each.category, each.filename, each.lineno)

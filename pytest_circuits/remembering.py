@@ -128,7 +128,8 @@ class Remembering:
 
     def keep(self, question: Question, finding: Finding, warnings: Sequence[str]) -> None:
         """Keep an answer, if the models that it was measured on were those of the question."""
-        if self._are_intact(question) and self._are_loaded(question):
+        held = self._session.handed_out.intersection(question.models)
+        if not held and self._are_intact(question) and self._are_loaded(question):
             self._store.put(question.key, Entry(finding, tuple(warnings)))
             self._kept.add(question.key)
 
@@ -157,7 +158,7 @@ class Remembering:
         """Whether the files that were loaded are those that were identified."""
         loaded = {source: self._session.pool.loaded(source) for source in question.models}
         return all(
-            model is not None and question.models[source].is_of(model.folder)
+            model is not None and question.models[source].is_of(model)
             for source, model in loaded.items()
         )
 

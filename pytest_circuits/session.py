@@ -46,6 +46,7 @@ class CircuitsSession:
         sources: the models under test, by alias.
         pool: the loaded models.
         rows: the verdicts so far, by test.
+        handed_out: models that a test has held, and may have changed in ways that nobody sees.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -69,6 +70,7 @@ class CircuitsSession:
         self._config = config
         self._runs: dict[int, Runs] = {}
         self._as_loaded: dict[Source, tuple[Clean, object]] = {}
+        self.handed_out: set[Source] = set()
 
     @cached_property
     def remembering(self) -> Remembering | None:
@@ -240,6 +242,10 @@ class CircuitsSession:
             runs = self.runs_of(model)
             if runs.hooked:
                 runs.adopt_hooks()
+            for source in self.sources.values():
+                loaded = self.pool.loaded(source.source)
+                if loaded is not None and loaded.bridge is model:
+                    self.handed_out.add(source.source)
         return model
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:

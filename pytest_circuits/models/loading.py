@@ -13,6 +13,7 @@ from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fingerprint import fingerprint
 from pytest_circuits.models.libraries import import_libraries
 from pytest_circuits.models.sources import Source, checkpoint_folder
+from pytest_circuits.models.stamps import loaded_files, stamps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     import torch
     from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.models.stamps import Stamp
 
 #: Masks and rotary tables that older checkpoints carry; models compute them themselves.
 _BUFFER = re.compile(r"\.(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
@@ -36,6 +39,7 @@ class LoadedModel:
         bridge: transformer-lens' hooked model: eval mode, gradients off.
         device: the device it is on.
         dtype: the dtype of its weights, for example ``float32``.
+        stamps: what the folder listed before anything of it was read.
     """
 
     source: Source
@@ -43,6 +47,7 @@ class LoadedModel:
     bridge: TransformerBridge
     device: str
     dtype: str
+    stamps: tuple[Stamp, ...]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -74,6 +79,7 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> LoadedMod
 
 def _load(source: Source, device: str, dtype: str) -> LoadedModel:
     folder = checkpoint_folder(source)
+    stamps = stamps_of(loaded_files(folder))
     config = _read_config(source, folder)
     import_libraries()
     used_device = resolve_device(device)
@@ -83,7 +89,8 @@ def _load(source: Source, device: str, dtype: str) -> LoadedModel:
     bridge = build(source, folder, used_device, used_dtype)
     bridge.eval()
     bridge.requires_grad_(requires_grad=False)
-    return LoadedModel(source, folder, bridge, used_device, str(used_dtype).removeprefix("torch."))
+    name = str(used_dtype).removeprefix("torch.")
+    return LoadedModel(source, folder, bridge, used_device, name, stamps)
 
 
 def _read_config(source: Source, folder: Path) -> dict[str, Any]:

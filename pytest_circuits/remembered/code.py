@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_circuits.remembered.arguments import UnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,9 +19,10 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parents[1]
 #: What of this package a finding comes from.
 _OURS = ("findings", "measures", "models", "prompts", "remembered", "runs", "handle.py")
+_OWN = "pytest-circuits"
 _LIBRARIES = (
-    "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "numpy", "peft",
-    "gguf",
+    "torch", "transformers", "transformer-lens", "tokenizers", "sentencepiece", "tiktoken",
+    "safetensors", "numpy", "accelerate", "peft", "gguf",
 )  # fmt: skip
 
 
@@ -48,8 +52,12 @@ def hash_of_files(paths: Iterable[Path]) -> str:
 
 
 def versions() -> dict[str, Json]:
-    """The versions of Python, of this package and of the libraries that it measures with."""
-    packages = ("pytest-circuits", *_LIBRARIES)
+    """The versions of Python, of this package and of the libraries that it measures with.
+
+    Raises:
+        UnknownError: if one of them is installed editable, so that its version says nothing.
+    """
+    packages = (_OWN, *_LIBRARIES)
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return {
         "python": python,
@@ -60,9 +68,14 @@ def versions() -> dict[str, Json]:
 
 def _version(package: str) -> str | None:
     try:
-        return version(package)
+        installed = distribution(package)
     except PackageNotFoundError:
         return None
+    # Ours is hashed; of others, what lies in somebody's checkout has no version that tells.
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    if package != _OWN and origin.get("dir_info", {}).get("editable"):
+        raise UnknownError(f"{package} is installed editable")
+    return installed.version
 
 
 def _hash(path: Path) -> str:

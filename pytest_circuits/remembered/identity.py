@@ -14,24 +14,20 @@ from pytest_circuits.models import SourceKind
 from pytest_circuits.models.devices import device_type, dtype_name
 from pytest_circuits.models.fingerprint import fingerprint
 from pytest_circuits.models.sources import checkpoint_folder
+from pytest_circuits.models.stamps import loaded_files, stamps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_circuits.findings import Json
     from pytest_circuits.models import Source
-
-    #: A file as its folder lists it: name, size, times of change, number.
-    Stamp = tuple[str, int, int, int, int]
+    from pytest_circuits.models.loading import LoadedModel
+    from pytest_circuits.models.stamps import Stamp
 
 #: The kinds of source whose files are all of the model. Any other, such as a function that makes
 #: a model, has no identity, and what is measured on it is never remembered.
 _ALL_FILES = frozenset({SourceKind.BUNDLED, SourceKind.DIRECTORY, SourceKind.HUB})
 _WEIGHTS = ".safetensors"
-#: Endings of what is never loaded, and may be large: weights of other formats, and training's.
-_NEVER_LOADED = frozenset(
-    {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".gguf", ".h5", ".msgpack", ".onnx"}
-)
 #: Times of change are told apart from one to the next after this many nanoseconds at the latest.
 _TICK = 2 * 10**9
 
@@ -65,9 +61,10 @@ class Identity:
             "device": self.device,
         }
 
-    def is_of(self, folder: Path) -> bool:
-        """Whether a model that was loaded from that folder is this one."""
-        return folder == self.folder and _stamps(_loaded_files(folder)) == self.stamps
+    def is_of(self, model: LoadedModel) -> bool:
+        """Whether it is what a model was loaded from, and lies there still."""
+        now = stamps_of(loaded_files(self.folder))
+        return model.folder == self.folder and model.stamps == self.stamps == now
 
 
 def identify(source: Source, device: str, dtype: str, notes: Path | None = None) -> Identity | None:
@@ -84,13 +81,13 @@ def identify(source: Source, device: str, dtype: str, notes: Path | None = None)
         return None
     try:
         folder = checkpoint_folder(source)
-        files = _loaded_files(folder)
+        files = loaded_files(folder)
         if _has_weights_elsewhere(folder, files):
             return None
         return Identity(
             folder=folder,
             # Before they are read: what changes meanwhile is noticed.
-            stamps=_stamps(files),
+            stamps=stamps_of(files),
             weights=fingerprint(folder) if notes is None else _noted(folder, files, notes),
             files=_hash(path for path in files if path.suffix != _WEIGHTS),
             dtype=dtype_name(dtype, folder),
@@ -98,12 +95,6 @@ def identify(source: Source, device: str, dtype: str, notes: Path | None = None)
         )
     except Exception:  # noqa: BLE001 — loading it will say what is wrong with it
         return None
-
-
-def _loaded_files(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.is_file() and path.suffix not in _NEVER_LOADED
-    )
 
 
 def _has_weights_elsewhere(folder: Path, files: Iterable[Path]) -> bool:
@@ -119,14 +110,6 @@ def _has_weights_elsewhere(folder: Path, files: Iterable[Path]) -> bool:
     return any(Path(shard).name != shard for shard in shards)
 
 
-def _stamps(files: Iterable[Path]) -> tuple[Stamp, ...]:
-    listed = ((path.name, path.stat()) for path in files)
-    return tuple(
-        (name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-        for name, stat in listed
-    )
-
-
 def _hash(files: Iterable[Path]) -> str:
     total = hashlib.sha256()
     for path in files:
@@ -138,7 +121,7 @@ def _hash(files: Iterable[Path]) -> str:
 def _noted(folder: Path, files: Iterable[Path], notes: Path) -> str:
     """The fingerprint of weights: noted when their folder listed them as it does, or noted now."""
     note = notes / f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()}.json"
-    stamps = _stamps(path for path in files if path.suffix == _WEIGHTS)
+    stamps = stamps_of(path for path in files if path.suffix == _WEIGHTS)
     listed = [list(stamp) for stamp in stamps]
     try:
         known = json.loads(note.read_text(encoding="utf-8"))

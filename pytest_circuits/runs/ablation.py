@@ -110,7 +110,9 @@ def recorded(runs: Runs, prompts: Prompts, others: Prompts) -> Replacement:
     return Replacement(
         record(runs, others, SITES["head_out"]).layers,
         record(runs, others, SITES["mlp_out"]).layers if _has_mlps(runs) else None,
-        [first_difference(*both) for both in zip(others, prompts, strict=True)],
+        [first_difference(*both) for both in zip(others, prompts, strict=True)]
+        if runs.causal
+        else None,
     )
 
 

@@ -7,7 +7,7 @@ cache) is recorded from the model itself, so that nothing here knows any archite
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -85,13 +85,14 @@ class Blocks:
         past: what positions before hold; None where the model can't be given any.
         arguments: for each layer, what its block gets beside the stream.
         in_tuples: whether a block gives the stream as the first of several.
+        nbytes: bytes of the arguments.
     """
 
     runs: Runs
     past: _Past | None
     arguments: tuple[tuple[tuple[Any, ...], dict[str, Any]], ...]
     in_tuples: bool
-    nbytes: int = field(default=0)
+    nbytes: int
 
     def run(
         self, layer: int, stream: Tensor, before: KeysValues | None, hooks: Sequence[Hook] = ()
@@ -188,7 +189,24 @@ def _record(runs: Runs, tokens: Tensor, start: int, *, in_tuples: bool | None) -
             bridge(tokens[:, start:], return_type="logits", **options)
         except _Enough:
             pass
-    return Blocks(runs, past, tuple(given), tuples[0])
+    return Blocks(runs, past, tuple(given), tuples[0], _bytes_of(given))
+
+
+def _bytes_of(arguments: object) -> int:
+    """Bytes of the tensors in nested arguments; those that layers share count once."""
+    found: dict[int, int] = {}
+
+    def look(value: object) -> None:
+        if isinstance(value, torch.Tensor):
+            found[value.data_ptr()] = value.nbytes
+        elif isinstance(value, tuple | list):
+            for part in value:
+                look(part)
+        elif isinstance(value, dict):
+            look(list(value.values()))
+
+    look(arguments)
+    return sum(found.values())
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def patch_cells(
     with runs.watched(f"patch {site.name}", runs.layers * len(cells), "cells") as advance:
         for group, values in zip(run_prompts(runs, target).groups, given, strict=True):
             since = [
-                first_difference(source[row], target[row]) if other is runs else 0
+                first_difference(source[row], target[row]) if other is runs and runs.causal else 0
                 for row in group.rows
             ]
             edits = _Patches.of(runs, site, group, values, cells=cells, since=since)

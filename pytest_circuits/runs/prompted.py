@@ -218,7 +218,7 @@ def run_recorded(
         seen.clear()
         kept = DynamicCache() if runs.takes_past else None
         last = runs.forward(tokens[rows], hooks, past_key_values=kept)[:, -1].clone()
-        logits.append(last)
+        logits.append(last)  # from here on nothing takes memory
         seen_in.append(dict(seen))
         past.append(_past(kept, tokens.shape[1], runs.layers))
 

@@ -95,8 +95,9 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> Repeated
                     for layer in range(runs.layers)
                 ],
             )
-            losses.append(next_token_losses(logits, tokens[rows]))
+            found = next_token_losses(logits, tokens[rows])
             hits.append(exact(logits[:, :-1].argmax(-1) == tokens[rows, 1:]))
+            losses.append(found)
             advance(len(rows))
 
         in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)

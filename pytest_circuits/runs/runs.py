@@ -265,8 +265,17 @@ def _trace(tensor: Tensor) -> Tensor:
     columns = _place_weights(bits.shape[1], 2654435761, bits.device).to(bits.dtype)
     # A few rows at a time stay in the processor's caches.
     parts = torch.split(bits, max(1, _TRACED // max(1, bits.shape[1])))
-    rows = torch.cat([(part * columns).sum(1, dtype=bits.dtype) for part in parts]).long()
+    rows = torch.cat([(_spread(part) * columns).sum(1, dtype=bits.dtype) for part in parts]).long()
     return (rows * _place_weights(len(rows), 2246822519, bits.device)).sum()
+
+
+def _spread(bits: Tensor) -> Tensor:
+    """The bits, the upper ones in the lower half too.
+
+    Sums wrap around, so that a change of the uppermost bit alone, a sign's, would cancel out where
+    it is made an even number of times.
+    """
+    return bits ^ (bits >> (4 * bits.element_size() - 1))
 
 
 @lru_cache(maxsize=64)

@@ -127,6 +127,22 @@ def test_what_prompts_warned_of_is_said_again(suite):
     assert suite.run("--circuits").ret == 1  # where a warning is an error
 
 
+def test_a_warning_that_one_run_does_not_want_to_hear_is_said_in_the_next(suite):
+    suite.write(
+        "test_loss.py",
+        "from pytest_circuits import PromptPairs\n"
+        "PAIRS = PromptPairs(['dog star dog'], ['dog cat dog'], ['star'], ['cat'])\n"
+        "def test_loss(circuits):\n"
+        "    circuits.ablate(PAIRS, heads=['L1H0'])\n",
+    )
+    category = "pytest_circuits.prompts.PromptWarning"
+    quiet = suite.run("--circuits", "-W", f"ignore::{category}")
+    assert (quiet.ret, "PromptWarning" in quiet.stdout.str()) == (0, False)
+    loud = suite.run("--circuits", "-W", f"default::{category}")
+    assert "1 remembered" in loud.stdout.str()
+    loud.stdout.fnmatch_lines(["*PromptWarning: a prompt has one reference of its template*"])
+
+
 def test_the_second_of_two_equal_measurements_of_a_run_is_no_memory(suite):
     suite.write(
         "test_twice.py",
@@ -320,6 +336,23 @@ def test_what_is_measured_on_a_model_that_another_test_changed_is_not_remembered
     assert remembered(suite, "test_b.py") == [False]
     # Known by now, and still nobody knows of what model.
     assert remembered(suite) == [False]
+    assert remembered(suite, "test_b.py") == [True]
+
+
+def test_nothing_is_remembered_of_a_model_once_a_test_has_held_it(suite):
+    # What nobody can see: a module's own function is another.
+    suite.write(
+        "test_a.py",
+        "def test_a(circuit_model):\n"
+        "    norm = circuit_model.ln_final\n"
+        "    forward = norm.forward\n"
+        "    vars(norm)['forward'] = lambda stream: 2 * forward(stream)\n",
+    )
+    suite.write("test_b.py", loss())
+    suite.write("test_c.py", "def test_c(circuits):\n    circuits.induction_scores()\n")
+    assert remembered(suite) == [False, False]
+    assert list(suite.path.glob(".pytest_cache/d/circuits/findings/*")) == []
+    assert remembered(suite, "test_b.py") == [False]
     assert remembered(suite, "test_b.py") == [True]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,21 +131,30 @@ def test_another_machine_or_version_measures(asked, monkeypatch, what, value):
 
 
 LIBRARIES = [
-    "torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "numpy", "peft",
-    "gguf", "pytest-circuits",
+    "torch", "transformers", "transformer-lens", "tokenizers", "sentencepiece", "tiktoken",
+    "safetensors", "numpy", "accelerate", "peft", "gguf", "pytest-circuits",
 ]  # fmt: skip
 
 
 def test_every_librarys_version_counts(monkeypatch):
-    from pytest_circuits.remembered import code
+    from pytest_circuits.remembered import UnknownError, code
 
-    def told(newer=None):
-        version = code.version
+    distribution = code.distribution
+
+    def told(newer=None, **facts):
+        changed = SimpleNamespace(version="999", read_text=facts.get)
         with monkeypatch.context() as patch:
-            patch.setattr(code, "version", lambda name: "999" if name == newer else version(name))
+            patch.setattr(
+                code,
+                "distribution",
+                lambda name: changed if name == newer else distribution(name),
+            )
             return json.dumps(code.versions())
 
     assert len({told(), *map(told, LIBRARIES)}) == 1 + len(LIBRARIES)
+    # Of a checkout the version says nothing.
+    with pytest.raises(UnknownError, match="transformers is installed editable"):
+        told("transformers", **{"direct_url.json": '{"dir_info": {"editable": true}}'})
 
 
 @pytest.mark.parametrize(
@@ -183,17 +194,17 @@ def _old(suite):
 def test_only_the_references_listing_is_trusted_and_only_locally(
     asked, monkeypatch, where, trusted
 ):
-    from pytest_circuits.remembered import identity
-
     if where == "in CI":
         monkeypatch.setenv("CI", "true")
     options = ["--circuits-model=c=./checkpoint"] if where == "a candidate" else []
     if where == "a candidate":
         asked.ini("recall = ./other")
     # Whatever changes, folders list the same.
-    monkeypatch.setattr(
-        identity, "_stamps", lambda files: tuple((path.name, 0, 0, 0, 0) for path in files)
-    )
+    for module in ("remembered.identity", "models.loading"):
+        monkeypatch.setattr(
+            f"pytest_circuits.{module}.stamps_of",
+            lambda files: tuple((path.name, 0, 0, 0, 0) for path in files),
+        )
     assert remembered(asked, *options) == [False]
     _weights(asked)
     assert remembered(asked, *options) == [trusted]
@@ -291,3 +302,22 @@ def test_what_may_be_anything_is_not_told(value):
     for argument in (value, [value], {"a": (value,)}):
         with pytest.raises(UnknownError):
             described(argument)
+
+
+def test_a_model_is_no_longer_that_of_its_folder_once_its_files_are_others(tmp_path):
+    from pytest_circuits.models import load, parse_source
+    from pytest_circuits.models.sources import checkpoint_folder
+    from pytest_circuits.remembered import identify
+
+    folder = tmp_path / "checkpoint"
+    copy_of_recall(folder)
+    source = parse_source(str(folder))
+    model = load(source, device="cpu")
+    assert identify(source, "cpu", "auto").is_of(model)
+
+    other = checkpoint_folder(parse_source("bundled:recall-regressed"))
+    for path in other.glob("*.safetensors"):
+        shutil.copy(path, folder)
+
+    # Told of what lies there now, which is not what was loaded.
+    assert not identify(source, "cpu", "auto").is_of(model)

@@ -216,6 +216,14 @@ def change_one_number(bridge):
     bridge.unembed.weight.data[3, 5] += 1e-3
 
 
+def negate_a_weight(bridge):
+    bridge.blocks[1].attn.o.weight.data.neg_()
+
+
+def negate_half_of_its_rows(bridge):
+    bridge.blocks[1].attn.o.weight.data[::2].neg_()
+
+
 def load_other_weights(bridge):
     other = load(parse_source("bundled:recall-regressed"), device="cpu").bridge
     bridge.load_state_dict(other.state_dict())
@@ -231,6 +239,8 @@ CHANGES = [
     swap_two_numbers,
     swap_two_layers,
     change_one_number,
+    negate_a_weight,
+    negate_half_of_its_rows,
     load_other_weights,
 ]
 

@@ -339,14 +339,14 @@ def test_nor_does_it_where_something_fails_meanwhile(own_llama, monkeypatch):
         with pytest.raises(OddError):
             patched(runs, "head_out", CLEAN, changed(CLEAN))
     assert_untouched(own_llama)
-    # … and while what they are given is recorded, for prompts of another length.
-    shorter = drawn(5)
-    run_prompts(runs, shorter), run_prompts(runs, changed(shorter))
+    # … and while what they are given is recorded, for prompts that differ from elsewhere on.
+    other = changed(CLEAN, *[1] * len(CLEAN))
+    run_prompts(runs, other)
     rotary = type(own_llama.original_model.model.rotary_emb)
     with monkeypatch.context() as patch:
         patch.setattr(rotary, "forward", fail)
         with pytest.raises(OddError):
-            patched(runs, "head_out", shorter, changed(shorter))
+            patched(runs, "head_out", CLEAN, other)
     assert_untouched(own_llama)
 
     again = patched(runs, "head_out", CLEAN, changed(CLEAN))
