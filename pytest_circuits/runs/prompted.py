@@ -224,16 +224,16 @@ def run_recorded(
 
     in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)
     return Recorded(
-        together(logits),
-        {name: together([part[name] for part in seen_in]) for name in seen_in[0]},
+        _together(logits),
+        {name: _together([part[name] for part in seen_in]) for name in seen_in[0]},
         tuple(
-            (together([keys for keys, _ in parts]), together([values for _, values in parts]))
+            (_together([keys for keys, _ in parts]), _together([values for _, values in parts]))
             for parts in zip(*past, strict=True)
         ),
     )
 
 
-def together(parts: Sequence[Tensor]) -> Tensor:
+def _together(parts: Sequence[Tensor]) -> Tensor:
     """Rows that were run in parts; not copied where there is one part."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 

@@ -55,5 +55,5 @@ def _run(runs: Runs, sequences: Sequence[Sequence[int]]) -> TextRun:
                     losses[rows[place]] = of_row
                 advance(len(part))
 
-            in_parts(runs, np.arange(len(rows)), len(rows), run)
+            in_parts(runs, np.arange(len(rows)), runs.rows_at_once(tokens.shape[1]), run)
     return TextRun(tuple(losses))
