@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_circuits.failures import Failure, failure_of, last_words, why_not_passed
-from pytest_circuits.models import Clean, ModelPool, SourceKind, parse_source
+from pytest_circuits.models import ModelPool, SourceKind, parse_source
 from pytest_circuits.progress import progress_line
 from pytest_circuits.refusals import refusals
 from pytest_circuits.remembering import has_own_model, remembering
@@ -69,7 +69,7 @@ class CircuitsSession:
         self._uncollected: dict[str, str] = {}
         self._config = config
         self._runs: dict[int, Runs] = {}
-        self._as_loaded: dict[Source, tuple[Clean, object]] = {}
+        self._tokenizers: dict[Source, object] = {}
         self.handed_out: set[Source] = set()
 
     @cached_property
@@ -137,14 +137,9 @@ class CircuitsSession:
         loaded = self.pool.loaded(source)
         if loaded is None:
             return True
-        clean, tokenizer = self._as_loaded[source]
-        runs = self.runs_of(loaded.bridge)
         return (
-            not runs.silenced
-            and not clean.has_strays
-            and not any(module.training for module in loaded.bridge.modules())
-            and loaded.bridge.tokenizer is tokenizer
-            and runs.pristine
+            loaded.bridge.tokenizer is self._tokenizers[source]
+            and self.runs_of(loaded.bridge).intact
         )
 
     def runs_of(self, model: TransformerBridge) -> Runs:
@@ -171,7 +166,8 @@ class CircuitsSession:
             else (self._progress.saying(f"loading {source.text}"))
         ):
             bridge = self.pool.get(source).bridge
-        self._as_loaded[source] = Clean(bridge), bridge.tokenizer
+        self._tokenizers[source] = bridge.tokenizer
+        self.runs_of(bridge)  # they know the model as it is now
         return bridge
 
     def runs_of_other(self, name: str) -> Runs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from pytest_circuits.models.hygiene import Clean, Modules
 from pytest_circuits.runs.memory import Memory, R
 from pytest_circuits.runs.progress import Nobody, Progress
+from pytest_circuits.runs.weights import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -130,6 +131,16 @@ class Runs:
         return self._weights() == self._weights_at_first
 
     @property
+    def intact(self) -> bool:
+        """Whether the model is what it was when these runs began, in all that can be seen of it."""
+        return (
+            not self.silenced
+            and not self._as_loaded.has_strays
+            and not any(module.training for module in self._modules)
+            and self.pristine
+        )
+
+    @property
     def hooked(self) -> bool:
         """Whether a test has hooks on the model now."""
         return self._look().hooked
@@ -179,12 +190,8 @@ class Runs:
         return self._memory.get((key, look.weights), make)
 
     def _weights(self) -> tuple[int, ...]:
-        """A trace of every weight and buffer, to notice one that was changed in place.
-
-        Edits and permutations show, also those made through ``.data``, which torch doesn't count.
-        """
-        trace = [_trace(tensor.detach()) for tensor in self._modules.tensors()]
-        return tuple(torch.stack([sum_.to(self.device) for sum_ in trace]).tolist())
+        """A trace of every weight and buffer, to notice one that was changed in place."""
+        return traces(self._modules.tensors())
 
     def forward(
         self,
@@ -251,37 +258,6 @@ class Runs:
     def takes_past(self) -> bool:
         """Whether the model can be given keys and values of positions before those that are run."""
         return isinstance(self.bridge.original_model, PreTrainedModel)
-
-
-#: How many numbers are looked at together.
-_TRACED = 1 << 18
-_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-
-def _trace(tensor: Tensor) -> Tensor:
-    """A sum of the tensor's bits in which every place has a weight of its own."""
-    bits = tensor.contiguous().view(-1) if tensor.ndim < 2 else tensor.contiguous().flatten(1)  # noqa: PLR2004
-    bits = bits.view(_INTEGERS[bits.element_size()]).view(len(bits) if bits.ndim > 1 else 1, -1)
-    columns = _place_weights(bits.shape[1], 2654435761, bits.device).to(bits.dtype)
-    # A few rows at a time stay in the processor's caches.
-    parts = torch.split(bits, max(1, _TRACED // max(1, bits.shape[1])))
-    rows = torch.cat([(_spread(part) * columns).sum(1, dtype=bits.dtype) for part in parts]).long()
-    return (rows * _place_weights(len(rows), 2246822519, bits.device)).sum()
-
-
-def _spread(bits: Tensor) -> Tensor:
-    """The bits, the upper ones in the lower half too.
-
-    Sums wrap around, so that a change of the uppermost bit alone, a sign's, would cancel out where
-    it is made an even number of times.
-    """
-    return bits ^ (bits >> (4 * bits.element_size() - 1))
-
-
-@lru_cache(maxsize=64)
-def _place_weights(count: int, factor: int, device: torch.device) -> Tensor:
-    """Odd integers without a pattern: multiplying by them loses nothing when it wraps around."""
-    return (torch.arange(1, count + 1, device=device) * factor >> 8) | 1
 
 
 def exact(tensor: Tensor) -> Tensor:

@@ -9,7 +9,15 @@ import torch
 from pytest_circuits import measures
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
-from pytest_circuits.runs import Runs, as_runs, run_control, run_prompts, run_repeated, runs
+from pytest_circuits.runs import (
+    Runs,
+    as_runs,
+    run_control,
+    run_prompts,
+    run_repeated,
+    runs,
+    weights,
+)
 from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint
 
 PAIRS = PromptPairs(
@@ -245,6 +253,14 @@ CHANGES = [
 ]
 
 
+@pytest.fixture(params=["on a CPU", "elsewhere"])
+def looked_at(request, monkeypatch):
+    """Both ways to look at weights: hashed here, summed up where they are."""
+    if request.param == "elsewhere":
+        monkeypatch.setattr(weights, "_hash", weights._weighted_sum)
+
+
+@pytest.mark.usefixtures("looked_at")
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_weight_is_measured_anew(bridge, recall, change):
     before = measures.repeat_loss(recall)
@@ -256,15 +272,16 @@ def test_a_changed_weight_is_measured_anew(bridge, recall, change):
     assert float(after) == float(measures.repeat_loss(bridge)) != float(before)
 
 
+@pytest.mark.usefixtures("looked_at")
 @pytest.mark.parametrize("change", CHANGES)
 def test_weights_that_are_exactly_restored_are_remembered(bridge, recall, change):
     before = measures.repeat_loss(recall)
-    weights = {name: tensor.clone() for name, tensor in bridge.state_dict().items()}
+    state = {name: tensor.clone() for name, tensor in bridge.state_dict().items()}
     assert recall.pristine
 
     change(bridge)
     assert not recall.pristine
-    bridge.load_state_dict(weights)
+    bridge.load_state_dict(state)
 
     assert recall.pristine
     assert float(measures.repeat_loss(recall)) == float(before)
@@ -317,6 +334,7 @@ def test_a_changed_buffer_is_measured_anew(tmp_path):
     assert float(after) != float(before)
 
 
+@pytest.mark.usefixtures("looked_at")
 @pytest.mark.parametrize(
     ("tensor", "change"),
     [
