@@ -68,19 +68,22 @@ def dtype_name(asked: str, folder: Path) -> str:
     return str(asked).removeprefix("torch.")
 
 
-def resolve_dtype(asked: str, folder: Path) -> torch.dtype:
-    """The dtype to use, of the name that :func:`dtype_name` gives.
+def resolve_dtype(name: str, where: str) -> torch.dtype:
+    """The dtype of a name.
+
+    Args:
+        name: its name.
+        where: who names it, as the beginning of a message.
 
     Raises:
         ModelError: if it is no float type.
     """
     import torch
 
-    asked = dtype_name(asked, folder)
-    dtype = getattr(torch, asked, None)
+    dtype = getattr(torch, name, None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise ModelError(
-            f"{folder.name}: config.json asks for dtype {asked!r}, which is no float type.\n"
+            f"{where} dtype {name!r}, which is no float type.\n"
             f"Choose one with --circuits-dtype ({', '.join(DTYPES[1:])})."
         )
     return dtype

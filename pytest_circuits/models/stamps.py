@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    #: A file as its folder lists it: name, size, times of change, number.
+    #: A file as its folder lists it: path, size, times of change, number.
     Stamp = tuple[str, int, int, int, int]
 
 #: Endings of what is never loaded, and may be large: weights of other formats, and training's.
@@ -26,7 +26,7 @@ def loaded_files(folder: Path) -> list[Path]:
 
 def stamps_of(files: Iterable[Path]) -> tuple[Stamp, ...]:
     """What the files' folder lists now."""
-    listed = ((path.name, path.stat()) for path in files)
+    listed = ((str(path), path.stat()) for path in files)
     return tuple(
         (name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
         for name, stat in listed

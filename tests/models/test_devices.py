@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_circuits.models import DEVICE_PATTERN, ModelError
-from pytest_circuits.models.devices import resolve_device, resolve_dtype
+from pytest_circuits.models.devices import dtype_name, resolve_device, resolve_dtype
 
 
 @pytest.mark.parametrize("asked", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:11"])
@@ -44,29 +44,33 @@ def checkpoint(folder, tensors=None, **config):
     return folder
 
 
+def used_dtype(asked, folder):
+    return resolve_dtype(dtype_name(asked, folder), "config.json asks for")
+
+
 @pytest.mark.parametrize("key", ["dtype", "torch_dtype"])
 @pytest.mark.parametrize(
     ("name", "dtype"), [("bfloat16", torch.bfloat16), ("torch.float16", torch.float16)]
 )
 def test_auto_is_the_dtype_of_the_config(tmp_path, key, name, dtype):
-    assert resolve_dtype("auto", checkpoint(tmp_path, **{key: name})) is dtype
+    assert used_dtype("auto", checkpoint(tmp_path, **{key: name})) is dtype
 
 
 def test_auto_is_the_dtype_of_most_tensors_where_the_config_has_none(tmp_path):
     tensors = {f"w{i}": torch.zeros(2, dtype=torch.bfloat16) for i in range(3)}
     tensors["norm"] = torch.zeros(2)
 
-    assert resolve_dtype("auto", checkpoint(tmp_path, tensors)) is torch.bfloat16
+    assert used_dtype("auto", checkpoint(tmp_path, tensors)) is torch.bfloat16
 
 
 def test_the_dtype_that_was_asked_for_wins(tmp_path):
-    assert resolve_dtype("float64", checkpoint(tmp_path, dtype="bfloat16")) is torch.float64
+    assert used_dtype("float64", checkpoint(tmp_path, dtype="bfloat16")) is torch.float64
 
 
 @pytest.mark.parametrize("name", ["int8", "float33", "Tensor", "fp8"])
 def test_a_dtype_to_which_no_model_can_be_loaded_is_refused(tmp_path, name):
     with pytest.raises(ModelError) as error:
-        resolve_dtype("auto", checkpoint(tmp_path, dtype=name))
+        used_dtype("auto", checkpoint(tmp_path, dtype=name))
 
     assert f"dtype {name!r}, which is no float type" in str(error.value)
     assert "--circuits-dtype (float32, bfloat16, float16, float64)" in str(error.value)

@@ -8,13 +8,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from pytest_circuits.models.fingerprint import fingerprint, live_fingerprint
+from pytest_circuits.models import fingerprint as fingerprints
+from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.testing import tiny_checkpoint
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     return tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+def fingerprint(folder):
+    return fingerprints.fingerprint(sorted(folder.glob("*.safetensors")))
 
 
 def resaved(folder, tensors, metadata=None):
@@ -65,9 +70,10 @@ def test_another_name_shape_or_dtype_changes_it(tmp_path):
 
 def test_it_is_a_hash_of_every_tensors_header_and_bytes(tmp_path):
     tensors = {"b": torch.tensor([1.0, 2.0]), "a": torch.tensor([[3, 4]], dtype=torch.int8)}
-    expected = hashlib.sha256()
-    expected.update(json.dumps(["a", "I8", [1, 2]]).encode() + bytes([3, 4]))
-    expected.update(json.dumps(["b", "F32", [2]]).encode() + tensors["b"].numpy().tobytes())
+    of_a = json.dumps(["a", "I8", [1, 2]]).encode() + bytes([3, 4])
+    of_b = json.dumps(["b", "F32", [2]]).encode() + tensors["b"].numpy().tobytes()
+    digests = hashlib.sha256(of_a).digest() + hashlib.sha256(of_b).digest()
+    expected = hashlib.sha256(digests)
 
     assert fingerprint(resaved(tmp_path, tensors)) == f"sha256:{expected.hexdigest()}"
 

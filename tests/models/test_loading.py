@@ -8,8 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from pytest_circuits.models import ModelError, load, loading, parse_source
+from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.models.fingerprint import fingerprint
+from pytest_circuits.models.folders import checkpoint_folder
+from pytest_circuits.models.native import NativeCheckpoint
 from pytest_circuits.testing import tiny_checkpoint
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)
@@ -29,7 +31,7 @@ def llama(checkpoints, tmp_path):
 
 @pytest.fixture
 def recall(tmp_path):
-    return shutil.copytree(load(parse_source("bundled:recall")).folder, tmp_path / "recall")
+    return shutil.copytree(checkpoint_folder(parse_source("bundled:recall")), tmp_path / "recall")
 
 
 def load_folder(folder, **choices):
@@ -82,7 +84,7 @@ def test_a_loaded_model_is_ready_to_measure(checkpoints, source):
     assert not any(module.training for module in model.bridge.modules())
     assert not any(parameter.requires_grad for parameter in model.bridge.parameters())
     assert model.dtype == "float32"
-    assert model.fingerprint == fingerprint(model.folder)
+    assert model.fingerprint == fingerprint(model.checkpoint.weights())
 
 
 def test_a_bundled_model_does_what_it_was_trained_for():
@@ -257,7 +259,7 @@ def test_whatever_a_library_raises_becomes_an_error_of_ours(monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(loading, "_load_native", fail)
+    monkeypatch.setattr(NativeCheckpoint, "load", fail)
 
     with pytest.raises(ModelError) as refused:
         load(parse_source("bundled:recall"))
@@ -272,7 +274,7 @@ def test_an_interruption_is_no_error_of_a_model(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loading, "_load_native", interrupt)
+    monkeypatch.setattr(NativeCheckpoint, "load", interrupt)
 
     with pytest.raises(KeyboardInterrupt):
         load(parse_source("bundled:recall"))

@@ -55,7 +55,7 @@ def test_one_model_that_cannot_be_loaded_leaves_the_others_alone(tmp_path):
     with pytest.raises(ModelError):
         pool.get(parse_source(str(tmp_path)))
 
-    assert pool.get(RECALL).source == RECALL
+    assert pool.get(RECALL).checkpoint.source == RECALL
     assert pool.loads == 2
 
 

@@ -203,7 +203,7 @@ def test_only_the_references_listing_is_trusted_and_only_locally(
     for module in ("remembered.identity", "models.loading"):
         monkeypatch.setattr(
             f"pytest_circuits.{module}.stamps_of",
-            lambda files: tuple((path.name, 0, 0, 0, 0) for path in files),
+            lambda files: tuple((str(path), 0, 0, 0, 0) for path in files),
         )
     assert remembered(asked, *options) == [False]
     _weights(asked)
@@ -218,7 +218,7 @@ def test_a_listing_that_changed_is_not_trusted(asked):
 
 
 def test_weights_that_are_not_read_again_are_those_of_the_note(asked, monkeypatch):
-    from pytest_circuits.remembered import identity
+    from pytest_circuits.models import huggingface
 
     _old(asked)
     assert remembered(asked) == [False]
@@ -226,7 +226,7 @@ def test_weights_that_are_not_read_again_are_those_of_the_note(asked, monkeypatc
     def read(folder):
         raise AssertionError(folder)
 
-    monkeypatch.setattr(identity, "fingerprint", read)
+    monkeypatch.setattr(huggingface, "fingerprint", read)
     assert remembered(asked) == [True]
 
 
@@ -306,7 +306,7 @@ def test_what_may_be_anything_is_not_told(value):
 
 def test_a_model_is_no_longer_that_of_its_folder_once_its_files_are_others(tmp_path):
     from pytest_circuits.models import load, parse_source
-    from pytest_circuits.models.sources import checkpoint_folder
+    from pytest_circuits.models.folders import checkpoint_folder
     from pytest_circuits.remembered import identify
 
     folder = tmp_path / "checkpoint"
