@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.models.checkpoint import Checkpoint
+    from pytest_circuits.models.opening import Others
     from pytest_circuits.models.sources import Source
     from pytest_circuits.models.stamps import Stamp
 
@@ -46,19 +47,22 @@ class LoadedModel:
         return self.checkpoint.fingerprint() or live_fingerprint(self.bridge)
 
 
-def load(source: Source, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+def load(
+    source: Source, device: str = "auto", dtype: str = "auto", others: Others | None = None
+) -> LoadedModel:
     """Load a model.
 
     Args:
         source: what to load.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         dtype: ``auto`` (the checkpoint's own) or a float type's name.
+        others: who else may know the source, as for :func:`.open_checkpoint`.
 
     Raises:
         ModelError: if that can't be done.
     """
     try:
-        return _load(source, device, dtype)
+        return _load(source, device, dtype, others)
     except ModelError:
         raise
     except Exception as error:
@@ -68,8 +72,8 @@ def load(source: Source, device: str = "auto", dtype: str = "auto") -> LoadedMod
         ) from error
 
 
-def _load(source: Source, device: str, dtype: str) -> LoadedModel:
-    checkpoint = open_checkpoint(source)
+def _load(source: Source, device: str, dtype: str, others: Others | None) -> LoadedModel:
+    checkpoint = open_checkpoint(source, others)
     stamps = stamps_of(checkpoint.files())
     import_libraries()
     used_device = resolve_device(device)

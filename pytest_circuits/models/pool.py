@@ -8,6 +8,7 @@ from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.loading import LoadedModel, load
 
 if TYPE_CHECKING:
+    from pytest_circuits.models.opening import Others
     from pytest_circuits.models.sources import Source
 
 
@@ -18,8 +19,11 @@ class ModelPool:
         loads: how many models were loaded so far.
     """
 
-    def __init__(self, device: str = "auto", dtype: str = "auto") -> None:
+    def __init__(
+        self, device: str = "auto", dtype: str = "auto", others: Others | None = None
+    ) -> None:
         self.loads = 0
+        self._others = others
         self._device = device
         self._dtype = dtype
         self._models: dict[Source, LoadedModel] = {}
@@ -36,7 +40,7 @@ class ModelPool:
         if source not in self._models:
             self.loads += 1
             try:
-                self._models[source] = load(source, self._device, self._dtype)
+                self._models[source] = load(source, self._device, self._dtype, self._others)
             except ModelError as error:
                 self._errors[source] = error
                 raise
@@ -45,7 +49,7 @@ class ModelPool:
     def renew(self, source: Source) -> None:
         """Give a model that a test has changed its weights back; it stays the same object."""
         loaded = self._models[source]
-        fresh = load(source, self._device, self._dtype)
+        fresh = load(source, self._device, self._dtype, self._others)
         weights = dict(fresh.bridge.named_parameters()) | dict(fresh.bridge.named_buffers())
         own = dict(loaded.bridge.named_parameters()) | dict(loaded.bridge.named_buffers())
         for name in own.keys() & weights.keys():

@@ -15,6 +15,9 @@ from pytest_circuits.models.errors import ModelError
 
 BUNDLED = Path(__file__).parent / "bundled"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+_FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+#: How names begin that only a plugin can know: ``s3://…``, ``registry:…``.
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:.", re.ASCII | re.IGNORECASE)
 
 
 class SourceKind(StrEnum):
@@ -22,7 +25,10 @@ class SourceKind(StrEnum):
 
     BUNDLED = "bundled"
     DIRECTORY = "directory"
+    GGUF = "gguf"
     HUB = "hub"
+    FACTORY = "factory"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Source:
     Attributes:
         text: the source as the user wrote it.
         kind: which kind of source it is.
-        location: the bundled name, the folder, or the hub id.
+        location: the bundled name, the folder or file, the hub id, or else the text.
         revision: the hub revision, or None for the default one.
     """
 
@@ -44,8 +50,8 @@ class Source:
     @property
     def public_name(self) -> str:
         """The source without this machine's folders, for files that others read."""
-        if self.kind is SourceKind.DIRECTORY:
-            return f"directory:{Path(self.location).name}"
+        if self.kind in (SourceKind.DIRECTORY, SourceKind.GGUF):
+            return f"{self.kind}:{Path(self.location).name}"
         return self.text
 
 
@@ -58,8 +64,9 @@ def parse_source(text: str, base: Path | None = None) -> Source:
     """Understand a source.
 
     Args:
-        text: ``bundled:NAME``, a checkpoint folder (``~`` and ``$VARIABLES`` are expanded), or
-            a hub id, perhaps with ``@revision``.
+        text: ``bundled:NAME``, the folder of a checkpoint or an adapter or a GGUF file (``~`` and
+            ``$VARIABLES`` are expanded), a hub id, perhaps with ``@revision``,
+            ``package.module:factory``, or anything with a scheme, which a plugin may know.
         base: the folder that a relative path starts from; by default the working directory.
 
     Raises:
@@ -77,15 +84,22 @@ def parse_source(text: str, base: Path | None = None) -> Source:
     path = (base or Path.cwd()) / expanded
     if text and path.is_dir():
         return Source(text, SourceKind.DIRECTORY, str(path))
+    if path.is_file() and path.suffix == ".gguf":
+        return Source(text, SourceKind.GGUF, str(path))
     identifier, _, revision = text.partition("@")
     looks_like_path = (
         text.startswith((".", "/", "~", "$")) or "\\" in text or expanded.is_absolute()
     )
     if not looks_like_path and _HUB_ID.fullmatch(identifier) and (revision or "@" not in text):
         return Source(text, SourceKind.HUB, identifier, revision or None)
-    what = "is a file" if path.is_file() else "there is no such folder"
+    if not looks_like_path and _FACTORY.fullmatch(text):
+        return Source(text, SourceKind.FACTORY, text)
+    if not path.exists() and not looks_like_path and _SCHEME.match(text):
+        return Source(text, SourceKind.OTHER, text)
+    what = "is a file" if path.is_file() else "there is no such file or folder"
     raise ModelError(
         f"{text!r} is no model source: {what}.\n"
-        f"A source is bundled:NAME ({', '.join(bundled_names())}), the folder of a checkpoint,\n"
-        f"or a hub id with or without a revision (org/name@revision)."
+        f"A source is bundled:NAME ({', '.join(bundled_names())}), the folder of a checkpoint or\n"
+        f"of an adapter, a .gguf file, a hub id with or without a revision (org/name@revision),\n"
+        f"or package.module:factory."
     )

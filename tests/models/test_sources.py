@@ -85,19 +85,43 @@ def test_a_folder_comes_before_a_hub_id_of_the_same_name(home):
     assert parse_source("gpt2").kind is SourceKind.DIRECTORY
 
 
+def test_a_gguf_file_is_a_source(home):
+    (home / "model.gguf").touch()
+
+    source = parse_source("./model.gguf")
+
+    assert (source.kind, Path(source.location)) == (SourceKind.GGUF, home / "model.gguf")
+    assert source.public_name == "gguf:model.gguf"
+
+
+@pytest.mark.parametrize("text", ["models:make", "my.models.tiny:Maker.make", "größe:mach"])
+def test_a_function_is_a_source(home, text):
+    source = parse_source(text)
+
+    assert (source.kind, source.location, source.public_name) == (SourceKind.FACTORY, text, text)
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/model", "registry:team/model/3", "mlflow:/models/1"])
+def test_what_has_a_scheme_may_be_known_to_somebody_else(home, text):
+    source = parse_source(text)
+
+    assert (source.kind, source.location, source.public_name) == (SourceKind.OTHER, text, text)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "there is no such folder"),
-        ("./missing", "there is no such folder"),
-        ("/nowhere/at/all", "there is no such folder"),
-        ("~/missing", "there is no such folder"),
-        ("$MISSING/model", "there is no such folder"),
-        ("runs\\checkpoint", "there is no such folder"),
-        ("a/b/c", "there is no such folder"),
-        ("org/name@", "there is no such folder"),
-        ("org/na me", "there is no such folder"),
-        ("https://huggingface.co/gpt2", "there is no such folder"),
+        ("", "there is no such file or folder"),
+        ("./missing", "there is no such file or folder"),
+        ("/nowhere/at/all", "there is no such file or folder"),
+        ("~/missing", "there is no such file or folder"),
+        ("$MISSING/model", "there is no such file or folder"),
+        ("runs\\checkpoint", "there is no such file or folder"),
+        ("a/b/c", "there is no such file or folder"),
+        ("org/name@", "there is no such file or folder"),
+        ("org/na me", "there is no such file or folder"),
+        ("./missing.gguf", "there is no such file or folder"),
+        ("a.b:", "there is no such file or folder"),
         ("./notes.txt", "is a file"),
     ],
 )
@@ -108,7 +132,8 @@ def test_anything_else_is_refused_with_what_a_source_is(home, text, why):
     assert str(error.value) == (
         f"{text!r} is no model source: {why}.\n"
         "A source is bundled:NAME (recall, recall-finetuned, recall-regressed), the folder of a "
-        "checkpoint,\nor a hub id with or without a revision (org/name@revision)."
+        "checkpoint or\nof an adapter, a .gguf file, a hub id with or without a revision "
+        "(org/name@revision),\nor package.module:factory."
     )
 
 

@@ -1,0 +1,37 @@
+"""GGUF files, as llama.cpp has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_circuits.models.checkpoint import Checkpoint
+from pytest_circuits.models.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformer_lens.model_bridge import TransformerBridge
+
+
+class GgufCheckpoint(Checkpoint):
+    """STUB."""
+
+    def files(self) -> list[Path]:
+        """STUB."""
+        raise ModelError("stub")
+
+    def weights(self) -> list[Path]:
+        """STUB."""
+        raise ModelError("stub")
+
+    def fingerprint(self) -> str | None:
+        """STUB."""
+        raise ModelError("stub")
+
+    def dtype(self, asked: str) -> str:
+        """STUB."""
+        raise ModelError(asked)
+
+    def load(self, device: str, dtype: str) -> TransformerBridge:
+        """STUB."""
+        raise ModelError(device + dtype)

@@ -1,0 +1,43 @@
+"""Kinds of source that only somebody else knows: a plugin, a conftest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_circuits.models.checkpoint import Checkpoint
+from pytest_circuits.models.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.models.sources import Source
+
+
+class OtherCheckpoint(Checkpoint):
+    """STUB."""
+
+    def __init__(self, source: Source, others: object) -> None:
+        super().__init__(source)
+        self.others = others
+
+    def files(self) -> list[Path]:
+        """STUB."""
+        raise ModelError("stub")
+
+    def weights(self) -> list[Path]:
+        """STUB."""
+        raise ModelError("stub")
+
+    def fingerprint(self) -> str | None:
+        """STUB."""
+        raise ModelError("stub")
+
+    def dtype(self, asked: str) -> str:
+        """STUB."""
+        raise ModelError(asked)
+
+    def load(self, device: str, dtype: str) -> TransformerBridge:
+        """STUB."""
+        raise ModelError(device + dtype)
