@@ -2,7 +2,8 @@
 
 Each sweep is made in a process of its own, after a sweep over one pair has brought in everything
 that any sweep needs, and after the prompts' own runs, which are remembered within a budget of their
-own: what the peak grows by then is the sweep's.
+own. Then the peak is set back to what there is: what it grows by is the sweep's. On a CPU it is the
+process's resident memory, as Linux counts it.
 
     python benchmarks/memory.py
 """
@@ -10,8 +11,10 @@ own: what the peak grows by then is the sweep's.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -66,21 +69,33 @@ def _one(device: str, site: str, positions: str, count: int, *, tiny: bool) -> N
     tokens = pairs_of(count).check(bridge.tokenizer)
     for prompts in (tokens.clean, tokens.corrupted):
         run_prompts(runs, prompts)
-    before = _peak(device)
     allowed = budget(runs.device)
+    before = _set_back(device)
     measures.patch(runs, pairs_of(count), site=site, positions=positions)
     grown = (_peak(device) - before) / MIB
     show(f"| {site}, {positions} | {count} | {grown:.0f} | {allowed / MIB:.0f} |")
 
 
-def _peak(device: str) -> int:
-    """The most bytes that there were at once."""
+def _set_back(device: str) -> int:
+    """Bytes that there are, from which the peak is counted again."""
     if device != "cpu":
-        return torch.cuda.max_memory_allocated()
-    import resource  # not on Windows
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # man 5 proc: resets VmHWM
+    return _kept_by_linux("VmRSS")
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+def _peak(device: str) -> int:
+    """The most bytes that there were at once since."""
+    return torch.cuda.max_memory_allocated() if device != "cpu" else _kept_by_linux("VmHWM")
+
+
+def _kept_by_linux(name: str) -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = re.search(rf"^{name}:\s*(\d+) kB$", status, re.MULTILINE)
+    if found is None:
+        raise SystemExit("on a CPU only Linux tells the peak")
+    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":
