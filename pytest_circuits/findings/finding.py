@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from pandas import DataFrame
     from plotly.graph_objects import Figure
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -393,6 +394,24 @@ class Finding:
         from pytest_circuits.figures import plot
 
         return plot(self, approved)
+
+    def to_pandas(self) -> DataFrame:
+        """The finding as a pandas data frame: one row for each cell, called by its name.
+
+        There is a column for each axis (indices, or the axis's labels as categories), ``value``
+        and ``error``. ``attrs`` holds measure, quantity, unit, direction, samples, clusters,
+        convention, prompts, companion and provenance. One number is one row. It needs pandas.
+
+        >>> frame = induction_scores("gpt2").to_pandas()  # doctest: +SKIP
+        >>> frame.loc["L5H1", "value"]  # doctest: +SKIP
+        >>> frame.pivot(index="layer", columns="head", values="value")  # doctest: +SKIP
+
+        Raises:
+            ImportError: if pandas is not installed, with what installs it.
+        """
+        from pytest_circuits.findings.frame import to_frame
+
+        return to_frame(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401, FBT001 — numpy's protocol
         return np.array(self.values, dtype=dtype, copy=True if copy is None else copy)

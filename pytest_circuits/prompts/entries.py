@@ -1,4 +1,4 @@
-"""Single prompt pairs: as builders make them, and as JSON files hold them."""
+"""Single prompt pairs: as builders make them, and as files and datasets hold them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_circuits.prompts.errors import PromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_TEXTS = ("clean", "corrupted", "answer", "wrong_answer")
-_LABELS = ("cluster", "template")
+#: What every pair has.
+TEXTS = ("clean", "corrupted", "answer", "wrong_answer")
+#: What a pair may have.
+LABELS = ("cluster", "template")
 
 
 @dataclass(frozen=True)
@@ -41,45 +43,81 @@ def read_entries(path: Path) -> list[Entry]:
         raise PromptError(f"{path}: can't be read as JSON ({error})") from error
     if not isinstance(entries, list) or not entries:
         raise PromptError(f"{path}: holds no list of prompt pairs")
-    read = []
-    for number, entry in enumerate(entries):
+    return entries_of(str(path), ((f"entry {n}", entry) for n, entry in enumerate(entries)))
+
+
+def entries_of(
+    where: str, rows: Iterable[tuple[str, object]], called: Mapping[str, str] | None = None
+) -> list[Entry]:
+    """The pairs of rows, each an object of the fields that a JSON file has.
+
+    Args:
+        where: the file or dataset, for messages.
+        rows: each row, after the words that say which it is (``line 3``).
+        called: what fields are called there, if by another name.
+
+    Raises:
+        PromptError: if a row holds anything else; the message names the row.
+    """
+    read: list[Entry] = []
+    first = ""
+    for place, row in rows:
         try:
-            read.append(_entry(number, entry))
+            entry = _entry(len(read), row, called or {})
         except PromptError as error:
-            raise PromptError(f"{path}: entry {number} {error}") from error
-        if set(read[number].positions) != set(read[0].positions):
+            raise PromptError(f"{where}: {place} {error}") from error
+        read.append(entry)
+        first = first or place
+        if set(entry.positions) != set(read[0].positions):
             raise PromptError(
-                f"{path}: entry {number} names the positions {_names(read[number])}, entry 0 "
+                f"{where}: {place} names the positions {_names(entry)}, {first} "
                 f"{_names(read[0])}; every pair names the same"
             )
     return read
 
 
-def _entry(number: int, entry: object) -> Entry:
+def check_position(name: str, prefix: str, prompt: str) -> None:
+    """Refuse a position that is no beginning of its clean prompt.
+
+    Raises:
+        PromptError: if so; the caller knows which pair it is.
+    """
+    if not prefix or not prompt.startswith(prefix):
+        raise PromptError(
+            f"position {name!r} is {prefix!r}, with which its clean prompt does not begin:\n"
+            f"  {prompt}\n"
+            f"Give the prompt up to and including the token that has the name."
+        )
+
+
+def _entry(number: int, entry: object, called: Mapping[str, str]) -> Entry:
     keys = set(entry) if isinstance(entry, dict) else set()
-    missing = [key for key in _TEXTS if key not in keys]
-    unknown = sorted(keys - {*_TEXTS, *_LABELS, "positions"})
+    missing = [key for key in TEXTS if key not in keys]
+    unknown = sorted(keys - {*TEXTS, *LABELS, "positions"})
     if missing or unknown:
         what = f"lacks {', '.join(missing)}" if missing else f"has unknown {', '.join(unknown)}"
         raise PromptError(
-            f"{what}; a pair has {', '.join(_TEXTS)} and perhaps cluster, template, positions"
+            f"{what}; a pair has {', '.join(TEXTS)} and perhaps cluster, template, positions"
         )
     assert isinstance(entry, dict)
-    for key in _TEXTS:
-        if not isinstance(entry[key], str):
-            raise PromptError(f"has {key} {entry[key]!r}, which is no text")
+    for key in TEXTS:
+        if not isinstance(entry[key], str) or not entry[key]:
+            raise PromptError(f"has {called.get(key, key)} {entry[key]!r}, which is no text")
     return Entry(
-        **{key: entry[key] for key in _TEXTS},
-        cluster=_label(entry, "cluster", str(number)),
-        template=_label(entry, "template", ""),
+        # Some datasets have subclasses of text.
+        **{key: str(entry[key]) for key in TEXTS},
+        cluster=_label(entry, "cluster", str(number), called),
+        template=_label(entry, "template", "", called),
         positions=_positions(entry.get("positions", {})),
     )
 
 
-def _label(entry: Mapping[str, Any], key: str, default: str) -> str:
+def _label(entry: Mapping[str, Any], key: str, default: str, called: Mapping[str, str]) -> str:
     label = entry.get(key, default)
     if isinstance(label, bool) or not isinstance(label, str | int):
-        raise PromptError(f"has {key} {label!r}, which is neither a text nor a whole number")
+        raise PromptError(
+            f"has {called.get(key, key)} {label!r}, which is neither a text nor a whole number"
+        )
     return str(label)
 
 
@@ -92,7 +130,7 @@ def _positions(positions: object) -> dict[str, str]:
     for name, prefix in positions.items():
         if not isinstance(prefix, str):
             raise PromptError(f"has position {name!r} at {prefix!r}, which is no text")
-    return positions
+    return {name: str(prefix) for name, prefix in positions.items()}
 
 
 def _names(entry: Entry) -> str:

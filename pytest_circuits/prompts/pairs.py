@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.prompts.csv_files import read_csv
+from pytest_circuits.prompts.dataset_rows import dataset_name, read_dataset
 from pytest_circuits.prompts.encoding import encode, show
-from pytest_circuits.prompts.entries import Entry, read_entries
+from pytest_circuits.prompts.entries import Entry, check_position, read_entries
 from pytest_circuits.prompts.errors import PromptError
 from pytest_circuits.prompts.tokens import bos_id
 
@@ -58,6 +61,12 @@ class TokenizedPairs:
     def hash(self) -> str:
         """A hash of every token id."""
         return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
+
+    @property
+    def tokens(self) -> frozenset[int]:
+        """Every token id that occurs, answers included."""
+        prompts = (*self.clean, *self.corrupted, self.answers, self.wrong_answers)
+        return frozenset(chain.from_iterable(prompts))
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -176,11 +185,64 @@ class PromptPairs:
             PromptError: if the file is anything else; the message names file and entry.
         """
         path = Path(path)
-        entries = read_entries(path)
-        try:
-            return pairs_of(entries, name=path.name)
-        except PromptError as error:
-            raise PromptError(f"{path}: {error}") from error
+        return _read(str(path), read_entries(path), path.name)
+
+    @staticmethod
+    def from_csv(path: str | Path) -> PromptPairs:
+        r"""Read pairs from a CSV file: a row for each, after a row of column names.
+
+        The columns are ``clean``, ``corrupted``, ``answer``, ``wrong_answer``, and may be
+        ``cluster``, ``template`` (an empty cell says nothing) and one such as ``position:S2`` for
+        each named token, with the clean prompts up to and including it. Texts are taken as they
+        stand, leading spaces too; the file is UTF-8.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> with TemporaryDirectory() as folder:
+            ...     file = Path(folder) / "pairs.csv"
+            ...     _ = file.write_text(
+            ...         "clean,corrupted,answer,wrong_answer,position:S2\n"
+            ...         "Ann met Bob. Bob saw,Ann met Bob. Ann saw, Ann, Bob,Ann met Bob. Bob\n"
+            ...     )
+            ...     pairs = PromptPairs.from_csv(file)
+            >>> pairs.answers, pairs.positions["S2"]
+            ((' Ann',), ('Ann met Bob. Bob',))
+
+        Raises:
+            PromptError: if the file is anything else; the message names file, line and column.
+        """
+        path = Path(path)
+        return _read(str(path), read_csv(path), path.name)
+
+    @staticmethod
+    def from_dataset(
+        dataset: Any,  # noqa: ANN401 — the datasets library is no dependency
+        *,
+        columns: Mapping[str, str] | None = None,
+        n: int | None = None,
+    ) -> PromptPairs:
+        """Read pairs from a split of a ``datasets`` dataset, or any other rows of named columns.
+
+        Its columns are those of a CSV file (:meth:`from_csv`), or have the names that ``columns``
+        gives; it may also have ``positions`` in one column, as a JSON file has them
+        (:meth:`from_json`). Further columns are not looked at.
+
+        Example:
+            >>> rows = [{"clean": "a b", "corrupted": "a c", "target": "d", "wrong_answer": "e"}]
+            >>> PromptPairs.from_dataset(rows, columns={"answer": "target"}).answers
+            ('d',)
+
+        Args:
+            dataset: a ``datasets.Dataset``, or an ``IterableDataset`` with ``n``.
+            columns: what the dataset calls its columns, by our names for them, where they differ.
+            n: how many rows to take, from the first on; by default all.
+
+        Raises:
+            PromptError: if the dataset has anything else; the message names row and column.
+        """
+        entries = read_dataset(dataset, columns, n)
+        name = dataset_name(dataset)
+        return _read(name, entries, name)
 
     @property
     def hash(self) -> str:
@@ -266,12 +328,10 @@ def _positions(
             raise PromptError(f"{END} is the last position of every prompt; choose another name")
         found[name] = _column(f"positions[{name!r}]", prefixes, len(clean))
         for number, (prefix, prompt) in enumerate(zip(prefixes, clean, strict=True)):
-            if not prefix or not prompt.startswith(prefix):
-                raise PromptError(
-                    f"pair {number}: position {name!r} is {prefix!r}, with which its clean prompt "
-                    f"does not begin:\n  {prompt}\n"
-                    f"Give the prompt up to and including the token that has the name."
-                )
+            try:
+                check_position(name, prefix, prompt)
+            except PromptError as error:
+                raise PromptError(f"pair {number}: {error}") from None
     return found
 
 
@@ -291,6 +351,14 @@ def _end(
             f"Give the prompt up to and including the token that has the name."
         )
     return len(start) - 1
+
+
+def _read(where: str, entries: Sequence[Entry], name: str) -> PromptPairs:
+    """The pairs that a file or dataset holds."""
+    try:
+        return pairs_of(entries, name)
+    except PromptError as error:
+        raise PromptError(f"{where}: {error}") from error
 
 
 def pairs_of(entries: Sequence[Entry], name: str) -> PromptPairs:
