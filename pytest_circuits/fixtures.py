@@ -52,7 +52,7 @@ def circuit_model(
     from pytest_circuits.session import circuits_session
 
     try:
-        return circuits_session(request.config).load(circuit_source)
+        return circuits_session(request.config).models.load(circuit_source.source)
     except ModelError as error:
         raise failure(str(error)) from None
 

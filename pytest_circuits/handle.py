@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_circuits.measures.positions import PositionsLike
     from pytest_circuits.prompts import PromptPairs, RepeatedTokens
     from pytest_circuits.remembering import Measurement
+    from pytest_circuits.run_models import RunModels
     from pytest_circuits.runs import Runs, Value
     from pytest_circuits.session import CircuitsSession
     from pytest_circuits.snapshots import CircuitSnapshot
@@ -55,7 +56,7 @@ class Circuits:
 
         A test that has them has the model, and is answered by measurements of its own from then on.
         """
-        return self._session.runs_of(self._request.getfixturevalue("circuit_model"))
+        return self._models.runs_of(self._request.getfixturevalue("circuit_model"))
 
     def induction_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
         """How much each head attends to the token after the earlier occurrence."""
@@ -338,7 +339,7 @@ class Circuits:
         measure: Callable[..., Finding] = getattr(measures, name)
         try:
             options = {
-                option: self._session.runs_of_other(value.name)
+                option: self._models.runs_of_other(value.name)
                 if isinstance(value, OtherModel)
                 else value
                 for option, value in measurement.options.items()
@@ -360,7 +361,7 @@ class Circuits:
         from pytest_circuits.models import ModelError
 
         try:
-            return self._session.runs_of(self._session.model_of(self._source, self._request))
+            return self._models.runs_of(self._models.of_test(self._source.source, self._request))
         except ModelError as error:
             raise failure(str(error)) from None
 
@@ -369,6 +370,10 @@ class Circuits:
         from pytest_circuits.session import circuits_session
 
         return circuits_session(self._request.config)
+
+    @property
+    def _models(self) -> RunModels:
+        return self._session.models
 
     @property
     def _snapshot(self) -> CircuitSnapshot | None:

@@ -66,6 +66,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="auto (default: the checkpoint's own), float32, bfloat16, float16 or float64",
     )
     group.addoption(
+        "--circuits-memory",
+        metavar="SIZE",
+        help="how much memory each process keeps models in, for example 8GB or 12GiB (default "
+        "auto: half of what there is, shared by xdist's workers); the least recently used leave, "
+        "and what a test needs at once is loaded in any case",
+    )
+    group.addoption(
         "--circuits-gate",
         metavar="GATE",
         help="what fails a comparison with a baseline: regression (default), change or never",
@@ -108,6 +115,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("circuits_device", "the device, as for --circuits-device")
     parser.addini("circuits_dtype", "the dtype, as for --circuits-dtype")
+    parser.addini("circuits_memory", "memory for models, as for --circuits-memory")
     parser.addini("circuits_gate", "the gate, as for --circuits-gate")
     parser.addini("circuits_report", "the reports' folder, as for --circuits-report")
     for kind in _REPORTS:

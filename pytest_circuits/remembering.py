@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from pytest_circuits.asking import others
 from pytest_circuits.models import ModelError
+from pytest_circuits.overrides import is_ours
 from pytest_circuits.remembered import (
     Entry,
     Identity,
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings import Finding, Json
     from pytest_circuits.models import Source
+    from pytest_circuits.models.opening import Others
     from pytest_circuits.session import CircuitsSession
     from pytest_circuits.state import CircuitSource
 
 #: The folder in pytest's cache.
 _FOLDER = "circuits"
-_OUR_FIXTURES = "pytest_circuits.fixtures"
 
 
 class OtherModel(NamedTuple):
@@ -74,8 +76,11 @@ class Question:
 class Remembering:
     """Finds what earlier runs measured, and keeps what this one measures."""
 
-    def __init__(self, session: CircuitsSession, folder: Path) -> None:
+    def __init__(
+        self, session: CircuitsSession, folder: Path, others: Others | None = None
+    ) -> None:
         self._session = session
+        self._others = others
         self._store = Store(folder / "findings")
         self._notes = folder / "weights"
         self._identities: dict[Source, Identity | None] = {}
@@ -92,7 +97,7 @@ class Remembering:
         try:
             for other in measurement.options.values():
                 if isinstance(other, OtherModel):
-                    named = self._session.source_named(other.name)
+                    named = self._session.models.source_named(other.name)
                     models[named] = self.identity(named)
             known = {each: identity for each, identity in models.items() if identity is not None}
             if len(known) < len(models):
@@ -102,7 +107,7 @@ class Remembering:
                 "measure": measurement.measure,
                 "arguments": [described(argument) for argument in measurement.arguments],
                 "options": {
-                    name: known[self._session.source_named(value.name)].document()
+                    name: known[self._session.models.source_named(value.name)].document()
                     if isinstance(value, OtherModel)
                     else described(value)
                     for name, value in measurement.options.items()
@@ -128,7 +133,7 @@ class Remembering:
 
     def keep(self, question: Question, finding: Finding, warnings: Sequence[str]) -> None:
         """Keep an answer, if the models that it was measured on were those of the question."""
-        held = self._session.handed_out.intersection(question.models)
+        held = self._session.models.handed_out.intersection(question.models)
         if not held and self._are_intact(question) and self._are_loaded(question):
             self._store.put(question.key, Entry(finding, tuple(warnings)))
             self._kept.add(question.key)
@@ -143,7 +148,8 @@ class Remembering:
                 source,
                 settings.device.value,
                 settings.dtype.value,
-                self._notes if trusted else None,
+                notes=self._notes if trusted else None,
+                others=self._others,
             )
         return self._identities[source]
 
@@ -152,11 +158,11 @@ class Remembering:
         self._store.shrink()
 
     def _are_intact(self, question: Question) -> bool:
-        return all(self._session.is_intact(source) for source in question.models)
+        return all(self._session.models.is_intact(source) for source in question.models)
 
     def _are_loaded(self, question: Question) -> bool:
         """Whether the files that were loaded are those that were identified."""
-        loaded = {source: self._session.pool.loaded(source) for source in question.models}
+        loaded = {source: self._session.models.loaded(source) for source in question.models}
         return all(
             model is not None and question.models[source].is_of(model)
             for source, model in loaded.items()
@@ -191,14 +197,14 @@ def has_own_model(request: pytest.FixtureRequest) -> bool:
         return False
     manager = request.session._fixturemanager  # noqa: SLF001 — the one way to know an override
     definitions = manager.getfixturedefs("circuit_model", request.node)
-    return bool(definitions and definitions[-1].func.__module__ == _OUR_FIXTURES)
+    return bool(definitions and is_ours(definitions[-1]))
 
 
 def remembering(session: CircuitsSession, config: pytest.Config) -> Remembering | None:
     """The memory of a run; None where pytest has no cache to keep it in."""
     cache = getattr(config, "cache", None)
     try:
-        return None if cache is None else Remembering(session, cache.mkdir(_FOLDER))
+        return None if cache is None else Remembering(session, cache.mkdir(_FOLDER), others(config))
     except OSError:
         return None
 

@@ -57,12 +57,15 @@ def model_of(nodeid: str, aliases: frozenset[str]) -> str | None:
     return max(fitting, key=len, default=None)
 
 
+def workers(config: pytest.Config) -> int:
+    """How many processes run tests side by side."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
+
+
 def cap_threads(config: pytest.Config) -> None:
     """Share the cores between xdist workers: torch would give each worker all of them."""
-    workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    if workers > 1:
+    count = workers(config)
+    if count > 1:
         import torch
 
-        torch.set_num_threads(
-            max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // workers))
-        )
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // count)))

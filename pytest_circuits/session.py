@@ -1,10 +1,9 @@
-"""A run with ``--circuits``: its models, the verdicts it gathers, and what it says at the end."""
+"""A run with ``--circuits``: the verdicts it gathers, and what it says at the end."""
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_circuits.failures import Failure, failure_of, last_words, why_not_passed
-from pytest_circuits.models import ModelPool, SourceKind, parse_source
-from pytest_circuits.progress import progress_line
+from pytest_circuits.overrides import Overrides
 from pytest_circuits.refusals import refusals
-from pytest_circuits.remembering import has_own_model, remembering
+from pytest_circuits.remembering import remembering
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.reporting import Said, annotation_lines, write_reports, write_summary
+from pytest_circuits.run_models import RunModels
 from pytest_circuits.scheduling import model_of
 from pytest_circuits.state import STATE, CircuitSource, ItemState
 from pytest_circuits.usage import check_usage
@@ -27,14 +26,10 @@ from pytest_circuits.usage import check_usage
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from transformer_lens.model_bridge import TransformerBridge
-
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
-    from pytest_circuits.progress import ProgressLine
     from pytest_circuits.remembering import Remembering
-    from pytest_circuits.runs import Runs
     from pytest_circuits.settings import Settings
 
 
@@ -44,9 +39,8 @@ class CircuitsSession:
     Attributes:
         settings: the run's settings.
         sources: the models under test, by alias.
-        pool: the loaded models.
+        models: the models that are loaded.
         rows: the verdicts so far, by test.
-        handed_out: models that a test has held, and may have changed in ways that nobody sees.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -55,7 +49,8 @@ class CircuitsSession:
             alias: CircuitSource(alias, line.parse(), settings.owners(alias))
             for alias, line in settings.measured.items()
         }
-        self.pool = ModelPool(settings.device.value, settings.dtype.value)
+        self.models = RunModels(config, settings)
+        self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
         self._selected: set[str] = set()
@@ -68,9 +63,6 @@ class CircuitsSession:
         self._failures: dict[str, Failure] = {}
         self._uncollected: dict[str, str] = {}
         self._config = config
-        self._runs: dict[int, Runs] = {}
-        self._tokenizers: dict[Source, object] = {}
-        self.handed_out: set[Source] = set()
 
     @cached_property
     def remembering(self) -> Remembering | None:
@@ -86,28 +78,6 @@ class CircuitsSession:
         except pytest.UsageError:
             return None
 
-    def load(self, source: CircuitSource) -> TransformerBridge:
-        """The source's hooked model.
-
-        Raises:
-            ModelError: if it can't be loaded.
-        """
-        from pytest_circuits.scheduling import cap_threads
-
-        cap_threads(self._config)
-        return self._loaded(source.source)
-
-    def model_of(self, source: CircuitSource, request: pytest.FixtureRequest) -> TransformerBridge:
-        """The model that a test is measured on, without handing it to the test.
-
-        Raises:
-            ModelError: if it is the source's, and can't be loaded.
-        """
-        if has_own_model(request):
-            return self.load(source)
-        model: TransformerBridge = request.getfixturevalue("circuit_model")
-        return model
-
     def origin(
         self, finding: Finding, source: CircuitSource, request: pytest.FixtureRequest
     ) -> dict[str, str]:
@@ -117,75 +87,7 @@ class CircuitsSession:
         if identity is not None and request.node.stash[STATE].is_remembered(finding):
             return {"source": source.source.public_name, "weights": identity.weights}
         # A finding may come from a measure called directly, on the test's own model.
-        return self._provenance(source, self.model_of(source, request))
-
-    def _provenance(self, source: CircuitSource, model: TransformerBridge) -> dict[str, str]:
-        """Where a measured model's weights came from.
-
-        The source's name and its files' fingerprint hold for the model as it was loaded. A
-        model that a conftest put in its place, or whose weights a test changed, is not that.
-        """
-        from pytest_circuits.models.fingerprint import live_fingerprint
-
-        loaded = self.pool.loaded(source.source)
-        if loaded is not None and loaded.bridge is model and self.runs_of(model).pristine:
-            return {"source": source.source.public_name, "weights": loaded.fingerprint}
-        return {"source": "a model of the test's own", "weights": live_fingerprint(model)}
-
-    def is_intact(self, source: Source) -> bool:
-        """Whether a model is as it was loaded, in all that can be seen of it, or is not loaded."""
-        loaded = self.pool.loaded(source)
-        if loaded is None:
-            return True
-        return (
-            loaded.bridge.tokenizer is self._tokenizers[source]
-            and self.runs_of(loaded.bridge).intact
-        )
-
-    def runs_of(self, model: TransformerBridge) -> Runs:
-        """The forward passes of a model, whoever made it."""
-        from pytest_circuits.runs import Runs
-
-        if id(model) not in self._runs:
-            runs = self._runs[id(model)] = Runs(model)
-            if self._progress is not None:
-                runs.progress = self._progress
-        return self._runs[id(model)]
-
-    @cached_property
-    def _progress(self) -> ProgressLine | None:
-        return progress_line(self._config)
-
-    def _loaded(self, source: Source) -> TransformerBridge:
-        """A source's model; that it is loaded is said, unless that takes no time."""
-        if self.pool.loaded(source) is not None:
-            return self.pool.get(source).bridge
-        with (
-            nullcontext()
-            if self._progress is None or source.kind is SourceKind.BUNDLED
-            else (self._progress.saying(f"loading {source.text}"))
-        ):
-            bridge = self.pool.get(source).bridge
-        self._tokenizers[source] = bridge.tokenizer
-        self.runs_of(bridge)  # they know the model as it is now
-        return bridge
-
-    def runs_of_other(self, name: str) -> Runs:
-        """The forward passes of a model that is no candidate here: an alias, or a source.
-
-        Raises:
-            ModelError: if it is neither, or can't be loaded.
-        """
-        return self.runs_of(self._loaded(self.source_named(name)))
-
-    def source_named(self, name: str) -> Source:
-        """The source that an alias stands for in this run, or that is named itself.
-
-        Raises:
-            ModelError: if it is neither.
-        """
-        lines = {**self.settings.declared, **self.settings.measured}
-        return lines[name].parse() if name in lines else parse_source(name)
+        return self.models.provenance(source.source, self.models.of_test(source.source, request))
 
     def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
         """Note those of a test's findings that it never compared."""
@@ -230,29 +132,19 @@ class CircuitsSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any]
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """Note what is on a model when its fixture gives it out: that belongs to the model."""
+        self._overrides.look_at(fixturedef, request)
         model: Any = yield
         if fixturedef.argname == "circuit_model" and hasattr(model, "hook_dict"):
-            runs = self.runs_of(model)
-            if runs.hooked:
-                runs.adopt_hooks()
-            for source in self.sources.values():
-                loaded = self.pool.loaded(source.source)
-                if loaded is not None and loaded.bridge is model:
-                    self.handed_out.add(source.source)
+            self.models.given_out(fixturedef, model)
         return model
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """Take an override's hooks off a model of ours, and let go of a model of its own."""
-        if fixturedef.argname != "circuit_model" or fixturedef.cached_result is None:
-            return
-        runs = self._runs.get(id(fixturedef.cached_result[0]))
-        if runs is not None:
-            runs.shed_hooks()
-            if runs.bridge not in self.pool:
-                del self._runs[id(runs.bridge)]
+        if fixturedef.argname == "circuit_model" and fixturedef.cached_result is not None:
+            self.models.taken_back(fixturedef, fixturedef.cached_result[0])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -312,7 +204,7 @@ class CircuitsSession:
                 result = yield
             finally:
                 if _is_circuit_test(item):
-                    self._clean_up(item)
+                    self.models.clean_up(item)
                 item.user_properties += [
                     (
                         PROPERTY,
@@ -323,19 +215,6 @@ class CircuitsSession:
                     for row in state.rows
                 ]
         return result
-
-    def _clean_up(self, item: pytest.Item) -> None:
-        """Give the models to the next test as they were."""
-        for runs in self._runs.values():
-            runs.restore()
-        # Only who has the model itself can have changed its weights.
-        model = getattr(item, "funcargs", {}).get("circuit_model")
-        for source in self.sources.values():
-            loaded = self.pool.loaded(source.source)
-            if loaded is None or loaded.bridge is not model:
-                continue
-            if not self.runs_of(loaded.bridge).pristine:
-                self.pool.renew(source.source)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather a test's verdicts, here or from an xdist worker, when it is over."""
@@ -436,7 +315,7 @@ class CircuitsSession:
             models=tuple(
                 Model(
                     line.alias,
-                    line.source,
+                    line.public,
                     self.settings.owners(line.alias),
                     line.alias in self.settings.declared,
                 )

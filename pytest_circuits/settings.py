@@ -38,6 +38,7 @@ _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _DEFAULTS = {
     "device": "auto",
     "dtype": "auto",
+    "memory": "auto",
     "gate": "regression",
     "github": "auto",
     "fresh": "false",
@@ -83,6 +84,13 @@ class ModelLine(NamedTuple):
     parent: str | None
     base: Path
 
+    @property
+    def public(self) -> str:
+        """The source as it is printed and written: without secrets."""
+        from pytest_circuits.models.secrets import redacted
+
+        return redacted(self.source)
+
     def parse(self) -> Source:
         """The source, understood.
 
@@ -106,6 +114,7 @@ class Settings(NamedTuple):
         models_origin: where the measured models were named.
         device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``.
         dtype: ``auto`` or a float type.
+        memory: how much memory loaded models may take: ``auto`` or a size.
         gate: which verdicts fail.
         report: the folder for all reports; None if nobody asked for it.
         report_files: files for single reports, by kind.
@@ -122,6 +131,7 @@ class Settings(NamedTuple):
     models_origin: str
     device: Setting
     dtype: Setting
+    memory: Setting
     gate: Setting
     report: Place | None
     report_files: dict[str, Place]
@@ -186,7 +196,7 @@ class Settings(NamedTuple):
 
     def header(self) -> list[str]:
         """The settings for pytest's header."""
-        models = ", ".join(f"{line.alias}={line.source}" for line in self.measured.values())
+        models = ", ".join(f"{line.alias}={line.public}" for line in self.measured.values())
         owners = dict.fromkeys(" else ".join(self.owners(alias)) for alias in self.measured)
         report = [f"circuits: report in {self.report}"] if self.report else []
         report += [f"circuits: {kind} report {file}" for kind, file in self.report_files.items()]
@@ -194,6 +204,7 @@ class Settings(NamedTuple):
             f"circuits: {models} ({self.models_origin})",
             f"circuits: baselines of {'; '.join(owners)} ({self.ini}), gate {self.gate}",
             f"circuits: device {self.device}, dtype {self.dtype}",
+            *([f"circuits: models kept in {self.memory}"] * (self.memory.origin != DEFAULT)),
             *([f"circuits: all findings measured afresh ({self.fresh.origin})"] * self.is_fresh),
             *report,
         ]
@@ -223,6 +234,7 @@ def read_settings(config: pytest.Config) -> Settings:
         models_origin=origin,
         device=_setting(config, "device", ini),
         dtype=_setting(config, "dtype", ini),
+        memory=_setting(config, "memory", ini),
         gate=_setting(config, "gate", ini),
         report=_place(config, "report", ini, ini_folder),
         report_files={
@@ -274,11 +286,14 @@ def _check(name: str, setting: Setting) -> None:
         # A plain run must not pay for the import that only an unusual value needs.
         if value == _DEFAULTS[name]:
             return
-        from pytest_circuits.models import DEVICE_PATTERN, DTYPES
+        from pytest_circuits.models import DEVICE_PATTERN, DTYPES, parse_size
 
         if name == "device":
-            allowed = ("auto", "cpu", "mps", "cuda", "cuda:N")
+            allowed = ("auto", "cpu", "mps", "cuda", "cuda:N", "cuda:N,cuda:M", "balanced")
             fits = DEVICE_PATTERN.fullmatch(value) is not None
+        elif name == "memory":
+            allowed = ("auto", "a size such as 8GB", "800MB", "12GiB")
+            fits = parse_size(value) is not None
         else:
             allowed = DTYPES
             fits = value in allowed

@@ -50,7 +50,7 @@ from pytest_circuits.findings import Direction, Finding
 
 
 @pytest.fixture(scope="session")
-def circuit_model():
+def circuit_model(circuit_source):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pytest_circuits.models.fingerprint.live_fingerprint", lambda model: "none")
         yield object()

@@ -1,5 +1,6 @@
 """A source → a hooked model on a device. Importing this imports no torch."""
 
+from pytest_circuits.models.budget import parse_size
 from pytest_circuits.models.devices import DEVICE_PATTERN, DTYPES
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.hygiene import Clean
@@ -18,5 +19,6 @@ __all__ = [
     "SourceKind",
     "bundled_names",
     "load",
+    "parse_size",
     "parse_source",
 ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_circuits.models import Source
     from pytest_circuits.models.checkpoint import Checkpoint
     from pytest_circuits.models.loading import LoadedModel
+    from pytest_circuits.models.opening import Others
     from pytest_circuits.models.stamps import Stamp
 
 #: Times of change are told apart from one to the next after this many nanoseconds at the latest.
@@ -58,7 +59,14 @@ class Identity:
         return model.stamps == self.stamps == stamps_of(model.checkpoint.files())
 
 
-def identify(source: Source, device: str, dtype: str, notes: Path | None = None) -> Identity | None:
+def identify(
+    source: Source,
+    device: str,
+    dtype: str,
+    *,
+    notes: Path | None = None,
+    others: Others | None = None,
+) -> Identity | None:
     """The model that a source is now; None if that can't be told.
 
     Args:
@@ -67,12 +75,19 @@ def identify(source: Source, device: str, dtype: str, notes: Path | None = None)
         dtype: the dtype that is asked for.
         notes: a folder of notes on weights, by which those that their folder lists as it did are
             taken for what they were; without it they are read.
+        others: who may know the source, as for :func:`.open_checkpoint`: of what they may have,
+            nobody can tell what it is.
     """
     try:
-        checkpoint = open_checkpoint(source)
+        checkpoint = open_checkpoint(source, others)
         # Before they are read: what changes meanwhile is noticed.
         stamps = stamps_of(checkpoint.files())
-        weights = checkpoint.fingerprint() if notes is None else _noted(checkpoint, stamps, notes)
+        # Where no file is known to hold the weights, none tells that they are what they were.
+        weights = (
+            _noted(checkpoint, stamps, notes)
+            if notes is not None and checkpoint.weights()
+            else checkpoint.fingerprint()
+        )
         if weights is None:
             return None
         return Identity(

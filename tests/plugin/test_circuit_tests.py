@@ -336,7 +336,7 @@ from pytest_circuits.session import SESSION
 
 def pytest_unconfigure(config):
     if SESSION in config.stash:
-        print(f"loads: {config.stash[SESSION].pool.loads}")
+        print(f"loads: {config.stash[SESSION].models.pool.loads}")
 """,
     )
     result = one_test.run("--circuits", option)

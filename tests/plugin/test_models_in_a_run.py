@@ -372,7 +372,7 @@ from pytest_circuits.session import circuits_session
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    terminalreporter.write_line(f"loads: {circuits_session(config).pool.loads}")
+    terminalreporter.write_line(f"loads: {circuits_session(config).models.pool.loads}")
 """
 
 

@@ -326,7 +326,11 @@ def test_without_syrupy_circuit_tests_are_skipped_as_ever(one_test):
 @pytest.mark.parametrize("flags", [(), ("--circuits",)])
 def test_strict_configurations_know_every_marker_and_key(suite, flags):
     suite.ini(
-        strict="true", circuits_device="cpu", circuits_dtype="float32", circuits_gate="change"
+        strict="true",
+        circuits_device="cpu",
+        circuits_dtype="float32",
+        circuits_memory="8GB",
+        circuits_gate="change",
     )
     suite.write(
         "test_heads.py",

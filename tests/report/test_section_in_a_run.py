@@ -215,7 +215,7 @@ def pytest_runtest_teardown(item):
 
 def pytest_unconfigure(config):
     if SESSION in config.stash:
-        (HERE / f"{WORKER}.loads").write_text(str(config.stash[SESSION].pool.loads))
+        (HERE / f"{WORKER}.loads").write_text(str(config.stash[SESSION].models.pool.loads))
 """
 
 
