@@ -246,7 +246,10 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
     given = [texts] if isinstance(texts, str) else list(texts)
     if not given:
         raise PromptError("there is no text whose loss could be measured")
-    sequences = tokenize_texts(runs.tokenizer, given, int(runs.bridge.cfg.n_ctx))
+    config = runs.bridge.cfg
+    sequences = tokenize_texts(
+        runs.tokenizer, given, context=int(config.n_ctx), vocabulary=int(config.d_vocab)
+    )
     losses = run_texts(runs, sequences).losses
     sums = np.array([one.sum() for one in losses])
     check_finite("text_loss", "loss", sums)

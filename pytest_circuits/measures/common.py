@@ -12,6 +12,7 @@ from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Head
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.prompts import PromptError, PromptPairs
+from pytest_circuits.prompts.tokens import check_rows
 from pytest_circuits.runs import as_runs
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def tokenize(runs: Runs, pairs: PromptPairs) -> TokenizedPairs:
     """The pairs as the model sees them.
 
     Raises:
-        PromptError: if they don't fit its tokenizer, or its context.
+        PromptError: if they don't fit its tokenizer, its embeddings or its context.
         ChoiceError: if they are no pairs.
     """
     if not isinstance(pairs, PromptPairs):
@@ -73,6 +74,7 @@ def tokenize(runs: Runs, pairs: PromptPairs) -> TokenizedPairs:
             f"{type(pairs).__name__}"
         )
     tokenized = pairs.check(runs.tokenizer)
+    check_rows(runs.tokenizer, tokenized.tokens, int(runs.bridge.cfg.d_vocab))
     context = int(runs.bridge.cfg.n_ctx)
     for number, prompt in enumerate(tokenized.clean):
         if len(prompt) > context:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_circuits.models.errors import ModelError
+from pytest_circuits.models.secrets import redacted
 
 BUNDLED = Path(__file__).parent / "bundled"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
@@ -49,10 +50,10 @@ class Source:
 
     @property
     def public_name(self) -> str:
-        """The source without this machine's folders, for files that others read."""
+        """The source without this machine's folders and without secrets, for what others read."""
         if self.kind in (SourceKind.DIRECTORY, SourceKind.GGUF):
             return f"{self.kind}:{Path(self.location).name}"
-        return self.text
+        return redacted(self.text)
 
 
 def bundled_names() -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.prompts.errors import PromptError
 from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.prompts.tokens import bos_id
+from pytest_circuits.prompts.tokens import bos_id, check_rows, ordinary_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -84,7 +84,7 @@ class RepeatedTokens:
             vocabulary: rows of the model's embedding.
 
         Raises:
-            PromptError: if the context or the vocabulary is too small.
+            PromptError: if the context or the vocabulary is too small, or BOS has no embedding.
         """
         fitting = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, (context - 1) // 2))
         block = fitting if self.block is None else self.block
@@ -93,11 +93,9 @@ class RepeatedTokens:
                 f"a block of {block} tokens, twice, after a first token needs {1 + 2 * block} "
                 f"positions, and the model has {context}"
             )
-        special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-        ordinary = [
-            token for token in range(min(len(tokenizer), vocabulary)) if token not in special
-        ]
+        ordinary = ordinary_tokens(tokenizer, vocabulary)
         bos = bos_id(tokenizer)
+        check_rows(tokenizer, () if bos is None else (bos,), vocabulary)
         needed = block + (bos is None)
         if len(ordinary) < needed:
             raise PromptError(

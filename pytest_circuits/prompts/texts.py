@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.prompts.encoding import encode
 from pytest_circuits.prompts.errors import PromptError
-from pytest_circuits.prompts.tokens import bos_id
+from pytest_circuits.prompts.tokens import bos_id, check_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,11 +16,19 @@ def tokenize_texts(
     tokenizer: Any,  # noqa: ANN401 — any Hugging Face tokenizer
     texts: Sequence[str],
     context: int,
+    vocabulary: int,
 ) -> tuple[tuple[int, ...], ...]:
     """The tokens of each text, after BOS where the tokenizer has one.
 
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        texts: the texts.
+        context: the model's longest sequence.
+        vocabulary: rows of the model's embedding.
+
     Raises:
-        PromptError: if a text is empty, has unknown words, or is longer than the context.
+        PromptError: if a text is empty, has unknown words or tokens without an embedding, or is
+            longer than the context.
     """
     bos = bos_id(tokenizer)
     first = () if bos is None else (bos,)
@@ -34,5 +42,6 @@ def tokenize_texts(
                 f"text {number} has {len(tokens)} tokens, and the model's context is {context}: "
                 f"cut it into several"
             )
+        check_rows(tokenizer, tokens, vocabulary)
         found.append(tokens)
     return tuple(found)
