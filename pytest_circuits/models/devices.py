@@ -15,33 +15,48 @@ if TYPE_CHECKING:
 
     import torch
 
-#: What may be asked for; ``auto`` takes the first of cuda, mps, cpu that is there.
-DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
+#: What may be asked for; ``auto`` takes the first of cuda, mps, cpu that is there, ``balanced``
+#: all CUDA devices.
+DEVICE_PATTERN = re.compile(r"auto|balanced|cpu|mps|cuda(:\d+(,cuda:\d+)*)?", re.ASCII)
 #: What may be asked for; ``auto`` is the checkpoint's own.
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 
 
 def resolve_device(asked: str) -> str:
-    """The device to use.
+    """The device to use; several, for a model that is spread over them, with commas in between.
 
     Raises:
-        ModelError: if the one asked for is not there.
+        ModelError: if one that is asked for is not there.
     """
     import torch
 
     there = ["cpu"]
     if torch.backends.mps.is_available():
         there.insert(0, "mps")
+    numbered = []
     if torch.cuda.is_available():
-        there[:0] = ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+        numbered = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+        there[:0] = ["cuda", *numbered]
+    sees = f"torch {torch.__version__} sees {', '.join(there)}"
     if asked == "auto":
         return there[0]
-    if asked not in there:
-        raise ModelError(
-            f"there is no device {asked!r} here: torch {torch.__version__} sees "
-            f"{', '.join(there)}.\n"
-            f"Choose one of these, or auto, with --circuits-device."
-        )
+    if asked == "balanced":
+        if not numbered:
+            raise ModelError(
+                f"balanced spreads a model over all CUDA devices, and there is none here: "
+                f"{sees}.\n"
+                f"Choose one of these, or auto, with --circuits-device."
+            )
+        return ",".join(numbered)
+    wanted = asked.split(",")
+    for device in wanted:
+        if device not in there:
+            raise ModelError(
+                f"there is no device {device!r} here: {sees}.\n"
+                f"Choose one of these, or auto, with --circuits-device."
+            )
+    if len(set(wanted)) < len(wanted):
+        raise ModelError(f"{asked!r} names a device twice.\nName each once with --circuits-device.")
     return asked
 
 

@@ -79,8 +79,7 @@ def _from_hub(source: Source) -> Path:
         ) from None
     except Exception as error:  # noqa: BLE001 — a token that no header can hold, for one
         raise ModelError(
-            f"{source.text}: can't be loaded ({type(error).__name__}):\n"
-            f"{first_lines(error)}"
+            f"{source.text}: can't be loaded ({type(error).__name__}):\n{first_lines(error)}"
         ) from None
 
 

@@ -10,7 +10,9 @@ from pytest_circuits.models.devices import dtype_name, resolve_dtype
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fingerprint import fingerprint
 from pytest_circuits.models.fit import check_fit, first_lines, shape_text
+from pytest_circuits.models.folders import read_config
 from pytest_circuits.models.hooking import hooked
+from pytest_circuits.models.quantised import become_floats, check_dtype, lacks_library, scheme_of
 from pytest_circuits.models.stamps import loaded_files
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_circuits.models.sources import Source
 
 _WEIGHTS = ".safetensors"
+#: How many missing shards a message names.
+_NAMED = 3
 
 
 class FolderCheckpoint(Checkpoint):
@@ -60,6 +64,14 @@ class FolderCheckpoint(Checkpoint):
             for path in indexes
             for shard in json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
         }
+        absent = sorted(path.name for path in named if not path.exists())
+        if absent:
+            raise ModelError(
+                f"{self.source.text}: {len(absent)} of {len(named)} shards that "
+                f"{indexes[0].name} names are not there: {', '.join(absent[:_NAMED])}"
+                f"{' …' if len(absent) > _NAMED else ''}.\n"
+                f"Fetch or copy the whole checkpoint."
+            )
         return sorted(named)
 
 
@@ -69,20 +81,28 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
     def load(self, device: str, dtype: str) -> TransformerBridge:
         """The model, hooked."""
         model, tokenizer = self.plain(dtype)
-        place: Any = device  # transformers' own annotation of .to() knows torch.device only
-        return hooked(self.source, self.source.location, model.to(place), tokenizer)
+        return hooked(self.source, self.source.location, model, tokenizer, device)
 
     def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
         """The model and its tokenizer, as transformers loads them."""
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
         name = self.folder.name
+        scheme = scheme_of(read_config(self.source, self.folder))
+        check_dtype(self.source, scheme, dtype, self.dtype("auto"))
+        wanted = resolve_dtype(self.dtype(dtype), f"{name}: config.json asks for")
         try:
+            config = AutoConfig.from_pretrained(
+                self.folder, local_files_only=True, trust_remote_code=False
+            )
+            if become_floats(scheme):
+                config.quantization_config["dequantize"] = True
             # Sizes that don't fit are let through here, to be reported by name below.
             # With output_loading_info the call returns a pair, which its annotation leaves out.
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 self.folder,
-                dtype=resolve_dtype(self.dtype(dtype), f"{name}: config.json asks for"),
+                config=config,
+                dtype=wanted,
                 attn_implementation="eager",
                 local_files_only=True,
                 use_safetensors=True,
@@ -96,17 +116,22 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
         except ModelError:
             raise
         except Exception as error:
+            if scheme is not None and isinstance(error, ImportError):
+                raise lacks_library(self.source, scheme, error) from error
             raise ModelError(
                 f"{self.source.text}: transformers can't load it:\n{first_lines(error)}"
             ) from error
         model, report = loaded
+        if dtype != "auto" and become_floats(scheme):
+            # transformers leaves as it is stored what wasn't quantised.
+            model = model.to(wanted)
         check_fit(
             self.source,
             missing=report["missing_keys"],
             unexpected=report["unexpected_keys"],
             wrong_shape=[
-                f"{name} is {shape_text(stored)}, should be {shape_text(wanted)}"
-                for name, stored, wanted in report["mismatched_keys"]
+                f"{name} is {shape_text(stored)}, should be {shape_text(asked)}"
+                for name, stored, asked in report["mismatched_keys"]
             ],
         )
         return model, tokenizer

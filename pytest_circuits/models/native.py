@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.devices import resolve_dtype
@@ -11,43 +12,33 @@ from pytest_circuits.models.folders import read_config
 from pytest_circuits.models.huggingface import FolderCheckpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
 #: What such a folder's config.json names as its architecture.
 ARCHITECTURE = "TransformerLensNative"
+#: What the bridge, which wraps modules in place, adds to the names of their tensors.
+WRAPPED = "_original_component."
+
+_TOKENIZER = "tokenizer.json"
 
 
 class NativeCheckpoint(FolderCheckpoint):
     """A folder of a native transformer-lens model.
 
-    Its config.json holds the arguments of ``TransformerBridgeConfig``, and the names of its
-    tensors are those of the native model's parameters.
+    Its config.json holds arguments of ``TransformerBridgeConfig``. Its tensors go by any names that
+    the model has for them: the native model's (``layers.0.attn.q.weight``), wrapped or not, or the
+    bridge's (``blocks.0.attn.q.weight``); all of them behind the same prefix if need be.
     """
 
     def load(self, device: str, dtype: str) -> TransformerBridge:
         """The model, which is hooked from the start."""
         from safetensors.torch import load_file
-        from transformer_lens.config import TransformerBridgeConfig
-        from transformer_lens.model_bridge import TransformerBridge
-        from transformers import PreTrainedTokenizerFast
 
-        source, folder = self.source, self.folder
-        kind = resolve_dtype(self.dtype(dtype), f"{folder.name}: config.json asks for")
-        config = read_config(source, folder)
-        for key in ("architectures", "model_type", "dtype"):
-            config.pop(key, None)
+        bridge = self._bridge(device, dtype)
         try:
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-            # Without this the bridge reads the tokenizer again, by a model type it doesn't know.
-            tokenizer.init_kwargs["add_bos_token"] = True
-            boot: Any = TransformerBridge
-            bridge: TransformerBridge = boot.boot_native(
-                TransformerBridgeConfig(**config, dtype=kind, init_weights=False),
-                tokenizer=tokenizer,
-                device=device,
-                dtype=kind,
-                model_name=folder.name,
-            )
             stored = {
                 name: tensor
                 for path in self.weights()
@@ -55,24 +46,104 @@ class NativeCheckpoint(FolderCheckpoint):
             }
         except Exception as error:
             raise ModelError(
+                f"{self.source.text}: its weights can't be read:\n{first_lines(error)}"
+            ) from error
+        self._fill(bridge, stored)
+        return bridge
+
+    def _bridge(self, device: str, dtype: str) -> TransformerBridge:
+        """The model with weights that are nobody's."""
+        import transformer_lens.model_bridge.sources.native  # noqa: F401 — brings boot_native
+        from transformer_lens.config import TransformerBridgeConfig
+        from transformer_lens.model_bridge import TransformerBridge
+        from transformers import PreTrainedTokenizerFast
+
+        source, folder = self.source, self.folder
+        kind = resolve_dtype(self.dtype(dtype), f"{folder.name}: config.json asks for")
+        fields = read_config(source, folder)
+        for key in ("architectures", "model_type", "torch_dtype"):
+            fields.pop(key, None)
+        if not (folder / _TOKENIZER).is_file():
+            raise ModelError(
+                f"{source.text}: there is no tokenizer ({_TOKENIZER}).\n"
+                f"Save the model's there: tokenizer.save_pretrained(folder)"
+            )
+        try:
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+            # Without this the bridge reads the tokenizer again, by a model type it doesn't know.
+            tokenizer.init_kwargs["add_bos_token"] = True
+            given = {"dtype": kind, "device": device, "init_weights": False}
+            config: Any = TransformerBridgeConfig.from_dict(fields | given)
+            self._check_fields(fields, config.to_dict())
+            boot: Any = TransformerBridge
+            bridge: TransformerBridge = boot.boot_native(
+                config, tokenizer=tokenizer, device=device, dtype=kind, model_name=folder.name
+            )
+        except ModelError:
+            raise
+        except Exception as error:
+            raise ModelError(
                 f"{source.text}: transformer-lens can't build it:\n{first_lines(error)}"
             ) from error
-        # The bridge wraps modules in place, which shows in its parameters' names only.
-        wanted = {
-            name.replace("_original_component.", ""): parameter
-            for name, parameter in bridge.original_model.named_parameters()
-        }
+        return bridge
+
+    def _check_fields(self, fields: Iterable[str], known: Iterable[str]) -> None:
+        """Refuse fields that transformer-lens would leave out without a word."""
+        unknown = sorted(set(fields) - set(known))
+        if unknown:
+            raise ModelError(
+                f"{self.source.text}: config.json has fields that TransformerBridgeConfig doesn't "
+                f"have: {', '.join(unknown)}.\n"
+                f"Take them out, or install the transformer-lens that the model was trained with."
+            )
+
+    def _fill(self, bridge: TransformerBridge, stored: dict[str, Tensor]) -> None:
+        """Put stored tensors into a model, whatever names of the model's own they go by."""
+        places = _names_of_tensors(bridge)
+        names = _without_prefix(stored, places)
+        fitting = {full: name for full, name in names.items() if name in places}
+        filled = {id(places[name]) for name in fitting.values()}
         check_fit(
-            source,
-            missing=wanted.keys() - stored.keys(),
-            unexpected=stored.keys() - wanted.keys(),
+            self.source,
+            missing=[
+                name.replace(WRAPPED, "")
+                for name, parameter in bridge.original_model.named_parameters()
+                if id(parameter) not in filled
+            ],
+            unexpected=names.keys() - fitting.keys(),
             wrong_shape=[
-                f"{name} is {shape_text(stored[name].shape)}, "
-                f"should be {shape_text(wanted[name].shape)}"
-                for name in sorted(wanted.keys() & stored.keys())
-                if stored[name].shape != wanted[name].shape
+                f"{full} is {shape_text(stored[full].shape)}, "
+                f"should be {shape_text(places[name].shape)}"
+                for full, name in fitting.items()
+                if stored[full].shape != places[name].shape
             ],
         )
-        for name, parameter in wanted.items():
-            parameter.data.copy_(stored[name])
-        return bridge
+        first: dict[int, str] = {}
+        for full, name in fitting.items():
+            other = first.setdefault(id(places[name]), full)
+            if full != other and not stored[full].equal(stored[other]):
+                raise ModelError(
+                    f"{self.source.text}: {other} and {full} differ, "
+                    f"and are names of the same tensor.\n"
+                    f"Save the model again with pytest_circuits.models.save_native."
+                )
+            places[name].data.copy_(stored[full])
+
+
+def _names_of_tensors(bridge: TransformerBridge) -> dict[str, Tensor]:
+    """Every name that a tensor of the model goes by."""
+    return {
+        name.replace(WRAPPED, ""): tensor
+        for module in (bridge.original_model, bridge)
+        for name, tensor in module.state_dict(keep_vars=True).items()
+    }
+
+
+def _without_prefix(stored: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Stored names → themselves unwrapped, and without a prefix that all of them have."""
+    names = {name: name.replace(WRAPPED, "") for name in stored}
+    common = os.path.commonprefix(list(names.values()))  # noqa: RUF071 — they are no paths
+    prefix = common.rpartition(".")[0]
+    if prefix and not set(names.values()) & set(known):
+        return {name: plain.removeprefix(f"{prefix}.") for name, plain in names.items()}
+    return names

@@ -138,7 +138,7 @@ class Blocks:
 def joined(before: KeysValues, own: KeysValues) -> KeysValues:
     """Keys and values one behind the other; those before of one row for all, or of each."""
     keys, values = (
-        torch.cat([earlier.expand(len(later), -1, -1, -1), later], dim=-2)
+        torch.cat([earlier.to(later.device).expand(len(later), -1, -1, -1), later], dim=-2)
         for earlier, later in zip(before, own, strict=True)
     )
     return keys, values

@@ -58,12 +58,13 @@ def _logits(runs: Runs, layer: int, values: Tensor) -> Tensor:
     block = bridge.blocks[layer]
     own = values.repeat_interleave(runs.heads // values.shape[2], dim=2)
     with torch.no_grad():
-        written = torch.einsum("nphk,hkd->nphd", own, block.attn.W_O.to(own.dtype))
+        output = block.attn.W_O.to(own.dtype)
+        written = torch.einsum("nphk,hkd->nphd", own.to(output.device), output)
         behind = getattr(block, "ln1_post", None)
         if behind is not None:
             flat: Tensor = behind(written.flatten(0, 2)[None])[0]
             written = flat.view(written.shape)
-    return read_out(runs, written)
+    return read_out(runs, written.to(values.device))
 
 
 def _instead(value: Tensor) -> Callable[..., Tensor]:

@@ -23,11 +23,10 @@ _NO_MEMORY = ("can't allocate memory", "not enough memory")
 _SHARE, _ON_CPU = 0.5, 1 << 30
 
 
-def budget(device: torch.device) -> int:
-    """Bytes that the tensors of a sweep may take."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free * _SHARE)
+def budget(*devices: torch.device) -> int:
+    """Bytes that the tensors of a sweep may take on each of these devices of one type."""
+    if devices[0].type == "cuda":
+        return int(min(torch.cuda.mem_get_info(device)[0] for device in devices) * _SHARE)
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not on every system

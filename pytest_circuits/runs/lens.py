@@ -33,7 +33,7 @@ def read_out(runs: Runs, residual: Tensor) -> Tensor:
     from transformer_lens.tools.analysis.logit_lens import logit_readout
 
     try:
-        return logit_readout(runs.bridge, residual).values
+        return logit_readout(runs.bridge, residual).values.to(residual.device)
     except (ValueError, NotImplementedError) as error:
         family = type(runs.bridge.original_model).__name__
         raise ModelError(f"{family} has no logit lens: {error}") from error
@@ -51,14 +51,17 @@ def end_logits(runs: Runs, residual: Tensor, columns: Tensor | None = None) -> T
         logits ``[row, vocabulary]`` or ``[row, token]``.
     """
     bridge: Any = runs.bridge
+    here = residual.device
     with torch.no_grad():
         if runs.has_hook("ln_final.hook_in"):
             residual = bridge.ln_final(residual[None])[0]
         unembedding, bias = bridge.W_U.to(residual.dtype), bridge.b_U.to(residual.dtype)
+        residual = residual.to(unembedding.device)
         if columns is None:
             logits = residual @ unembedding + bias
         else:
+            columns = columns.to(unembedding.device)
             picked = unembedding.T[columns]  # [row, token, d_model]
             logits = torch.einsum("rd,rtd->rt", residual, picked) + bias[columns]
         found: Tensor = bridge.adapter.apply_output_logits_transform(logits)
-    return found
+    return found.to(here)

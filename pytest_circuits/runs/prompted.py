@@ -220,7 +220,7 @@ def run_recorded(
         last = runs.forward(tokens[rows], hooks, past_key_values=kept)[:, -1].clone()
         logits.append(last)  # from here on nothing takes memory
         seen_in.append(dict(seen))
-        past.append(_past(kept, tokens.shape[1], runs.layers))
+        past.append(_past(kept, tokens.shape[1], runs))
 
     in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)
     return Recorded(
@@ -239,12 +239,12 @@ def _together(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _past(
-    kept: DynamicCache | None, positions: int, layers: int
+    kept: DynamicCache | None, positions: int, runs: Runs
 ) -> tuple[tuple[Tensor, Tensor], ...]:
     """Keys and values of all layers; none where one of them kept none, or not of all positions."""
     found = []
     for layer in kept.layers if kept is not None else ():
         keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
         if keys is not None and values is not None and keys.shape[-2] == positions:
-            found.append((keys, values))
-    return tuple(found) if len(found) == layers else ()
+            found.append((keys.to(runs.device), values.to(runs.device)))
+    return tuple(found) if len(found) == runs.layers else ()

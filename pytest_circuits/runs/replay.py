@@ -62,7 +62,7 @@ def replay(
         starts = np.array(shared_starts(edits.start.tolist(), layers.tolist(), length))
     found = np.zeros(len(starts))
     # One half for the streams, the other for the blocks that they go through.
-    for part in portions((length - starts) * _bytes(group), budget(runs.device) // 2):
+    for part in portions((length - starts) * _bytes(group), budget(*runs.devices) // 2):
         chosen = np.arange(len(starts))[part]
         tracks = [
             _Track(runs, group, edits, read, start, chosen[starts[chosen] == start], past)
@@ -100,7 +100,7 @@ class _Track:
         one = self.group.stream[0]
         positions = one.shape[1] - self.start
         self.stream = one.new_empty((len(self.order), positions, one.shape[2]))
-        self.most = budget(self.runs.device) // 2 // self._bytes_in_a_block(positions)
+        self.most = budget(*self.runs.devices) // 2 // self._bytes_in_a_block(positions)
         if self.runs.device.type == "cpu":
             self.most = min(self.most, _TOKENS_ON_CPU // positions)
         self.most = max(1, self.most)

@@ -117,13 +117,26 @@ class Runs:
 
     @property
     def device(self) -> torch.device:
-        """The device of the model's weights."""
+        """The device of the model's weights; of the first of them where it is spread over several.
+
+        Whatever is recorded is there, and what hooks are given comes there from elsewhere.
+        """
         return self._a_parameter.device
 
     @cached_property
     def _a_parameter(self) -> Tensor:
         # It stays the same tensor when the model is moved, and finding one takes a while.
         return next(self.bridge.parameters())
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """Every device that holds weights: :attr:`device`, and others where they are spread."""
+        return (self.device, *self._further_devices)
+
+    @cached_property
+    def _further_devices(self) -> tuple[torch.device, ...]:
+        # A model that is spread can't be moved, and asking every parameter takes a while.
+        return tuple(dict.fromkeys(each.device for each in self.bridge.parameters()))[1:]
 
     @property
     def pristine(self) -> bool:
@@ -215,7 +228,7 @@ class Runs:
         )
         with torch.set_grad_enabled(differentiable):
             logits: Tensor = self.bridge.run_with_hooks(
-                tokens, return_type="logits", fwd_hooks=list(hooks), **kept
+                tokens, return_type="logits", fwd_hooks=list(self._brought_here(hooks)), **kept
             )
         return logits
 
@@ -224,7 +237,7 @@ class Runs:
         """While these hooks are on, whatever is run."""
         put: list[tuple[HookPoint, LensHandle]] = []
         try:
-            for name, hook in hooks:
+            for name, hook in self._brought_here(hooks):
                 point = self._hook_points[name]
                 point.add_hook(hook)
                 put.append((point, point.fwd_hooks[-1]))
@@ -234,6 +247,12 @@ class Runs:
                 if handle in point.fwd_hooks:  # somebody may have reset the model's hooks since
                     handle.hook.remove()
                     point.fwd_hooks.remove(handle)
+
+    def _brought_here(self, hooks: Sequence[Hook]) -> Sequence[Hook]:
+        """The hooks, for tensors of every device that the model is on."""
+        if not self._further_devices:
+            return hooks
+        return [(name, _brought(hook, self.device)) for name, hook in hooks]
 
     def batches(self, rows: int, positions: int) -> Iterator[slice]:
         """Slices of ``rows`` that fit into one pass each."""
@@ -258,6 +277,16 @@ class Runs:
     def takes_past(self) -> bool:
         """Whether the model can be given keys and values of positions before those that are run."""
         return isinstance(self.bridge.original_model, PreTrainedModel)
+
+
+def _brought(hook: Callable[..., Tensor | None], device: torch.device) -> Callable[..., Any]:
+    """A hook that sees all on one device; what it gives goes to where it came from."""
+
+    def brought(value: Tensor, **named: object) -> Tensor | None:
+        found = hook(value.to(device), **named)
+        return None if found is None else found.to(value.device)
+
+    return brought
 
 
 def exact(tensor: Tensor) -> Tensor:

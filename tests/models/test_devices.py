@@ -7,15 +7,34 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_circuits.models import DEVICE_PATTERN, ModelError
-from pytest_circuits.models.devices import dtype_name, resolve_device, resolve_dtype
+from pytest_circuits.models.devices import device_type, dtype_name, resolve_device, resolve_dtype
 
 
-@pytest.mark.parametrize("asked", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:11"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "auto",
+        "balanced",
+        "cpu",
+        "mps",
+        "cuda",
+        "cuda:0",
+        "cuda:11",
+        "cuda:0,cuda:1",
+        "cuda:2,cuda:0,cuda:1",
+    ],
+)
 def test_these_devices_may_be_asked_for(asked):
     assert DEVICE_PATTERN.fullmatch(asked)
 
 
-@pytest.mark.parametrize("asked", ["", "gpu", "cuda:", "cuda:-1", "CPU", "cpu:0", "cuda:1x"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("", "gpu", "cuda:", "cuda:-1", "CPU", "cpu:0", "cuda:1x", "cuda,cuda", "cuda:0,"),
+        *("cuda:0, cuda:1", "cuda:0,cpu", "cpu,mps", "balanced,cuda:1"),
+    ],
+)
 def test_these_may_not(asked):
     assert not DEVICE_PATTERN.fullmatch(asked)
 
@@ -35,6 +54,67 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are():
     assert "there is no device 'cuda:99' here" in str(error.value)
     assert "cpu" in str(error.value)
     assert "--circuits-device" in str(error.value)
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Have torch say that there are so many GPUs."""
+
+    def there_are(count):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+    return there_are
+
+
+@pytest.mark.parametrize(("count", "devices"), [(3, "cuda:0,cuda:1,cuda:2"), (1, "cuda:0")])
+def test_balanced_is_every_gpu_that_is_there(gpus, count, devices):
+    gpus(count)
+
+    assert resolve_device("balanced") == devices
+
+
+def test_balanced_without_a_gpu_is_refused(gpus):
+    gpus(0)
+
+    with pytest.raises(ModelError) as error:
+        resolve_device("balanced")
+
+    assert str(error.value) == (
+        f"balanced spreads a model over all CUDA devices, and there is none here: "
+        f"torch {torch.__version__} sees cpu.\n"
+        f"Choose one of these, or auto, with --circuits-device."
+    )
+
+
+def test_several_devices_that_are_there_may_be_named(gpus):
+    gpus(3)
+
+    assert resolve_device("cuda:2,cuda:0") == "cuda:2,cuda:0"
+
+
+def test_of_several_devices_the_one_that_is_not_there_is_named(gpus):
+    gpus(2)
+
+    with pytest.raises(ModelError, match="there is no device 'cuda:2' here") as error:
+        resolve_device("cuda:0,cuda:2")
+
+    assert "sees cuda, cuda:0, cuda:1, cpu." in str(error.value)
+
+
+def test_a_device_that_is_named_twice_is_refused(gpus):
+    gpus(2)
+
+    with pytest.raises(ModelError, match="'cuda:1,cuda:1' names a device twice"):
+        resolve_device("cuda:1,cuda:1")
+
+
+@pytest.mark.parametrize("asked", ["balanced", "cuda:0,cuda:1", "cuda:1"])
+def test_the_type_of_several_devices_is_that_of_one(gpus, asked):
+    gpus(2)
+
+    assert device_type(asked) == "cuda"
 
 
 def checkpoint(folder, tensors=None, **config):

@@ -10,9 +10,10 @@ from circuit_suites import ONE_TEST, OTHER, RECALL, copy_of_recall, counts
 SOURCES = [
     (
         "A source is bundled:NAME (recall, recall-finetuned, recall-regressed), the folder of a "
-        "checkpoint,"
+        "checkpoint or"
     ),
-    "or a hub id with or without a revision (org/name@revision).",
+    "of an adapter, a .gguf file, a hub id with or without a revision (org/name@revision),",
+    "or package.module:factory.",
 ]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -25,7 +26,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
     [
         pytest.param(
             "./nowhere",
-            ["ERROR: './nowhere' is no model source: there is no such folder.", *SOURCES],
+            ["ERROR: './nowhere' is no model source: there is no such file or folder.", *SOURCES],
             id="no folder",
         ),
         pytest.param(
@@ -35,7 +36,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ),
         pytest.param(
             "org/name@",
-            ["ERROR: 'org/name@' is no model source: there is no such folder.", *SOURCES],
+            ["ERROR: 'org/name@' is no model source: there is no such file or folder.", *SOURCES],
             id="no revision after @",
         ),
         pytest.param(

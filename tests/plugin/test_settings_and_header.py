@@ -267,8 +267,8 @@ def test_an_alias_that_is_none_is_refused(suite, model):
 @pytest.mark.parametrize(
     "setting",
     [
-        ("device", "gpu", "auto, cpu, mps, cuda, cuda:N"),
-        ("device", "cuda:", "auto, cpu, mps, cuda, cuda:N"),
+        ("device", "gpu", "auto, cpu, mps, cuda, cuda:N, cuda:N,cuda:M, balanced"),
+        ("device", "cuda:", "auto, cpu, mps, cuda, cuda:N, cuda:N,cuda:M, balanced"),
         ("dtype", "int8", "auto, float32, bfloat16, float16, float64"),
         ("gate", "strict", "regression, change, never"),
     ],
