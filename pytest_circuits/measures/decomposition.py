@@ -10,7 +10,7 @@ import torch
 from pytest_circuits.measures.common import check_finite
 from pytest_circuits.measures.logit_difference import answer_differences
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import ROUNDING, PromptGroup, Runs, exact, run_prompts
+from pytest_circuits.runs import ROUNDING, PromptGroup, Runs, exact, output_weights, run_prompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +97,7 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
         own, offset = direction, direction.new_zeros(len(direction))
         if getattr(block, "ln1_post", None) is not None:
             own, offset = _before_norm(block.ln1_post, direction, group.attention_scale[layer])
-        written = torch.einsum("hkd,nd->nhk", exact(block.attn.W_O), own)
+        written = torch.einsum("hkd,nd->nhk", exact(output_weights(runs, layer)), own)
         heads.append((written * exact(z[:, -1])).sum(-1))
         bias = getattr(block.attn, "b_O", None)
         output_bias.append(offset if bias is None else offset + own @ exact(bias))

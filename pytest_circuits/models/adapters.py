@@ -19,11 +19,11 @@ from pytest_circuits.models.checkpoint import Checkpoint
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.extras import require
 from pytest_circuits.models.fingerprint import fingerprint
-from pytest_circuits.models.fit import first_lines
 from pytest_circuits.models.folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from pytest_circuits.models.hooking import hooked
 from pytest_circuits.models.sources import SourceKind, parse_source
 from pytest_circuits.models.stamps import loaded_files
+from pytest_circuits.models.tokenizers import read_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,17 +165,7 @@ class AdapterCheckpoint(Checkpoint):
     def _own_tokenizer(self) -> Any:  # noqa: ANN401 — any Hugging Face tokenizer
         if not (self.folder / "tokenizer_config.json").exists():
             return None
-        from transformers import AutoTokenizer
-
-        try:
-            return AutoTokenizer.from_pretrained(
-                self.folder, local_files_only=True, trust_remote_code=False
-            )
-        except Exception as error:
-            raise ModelError(
-                f"{self.source.text}: transformers can't load the adapter's tokenizer:\n"
-                f"{first_lines(error)}"
-            ) from error
+        return read_tokenizer(self.source, self.folder)
 
 
 def _in_order(value: Any) -> Any:  # noqa: ANN401 — JSON

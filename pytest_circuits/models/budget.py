@@ -7,6 +7,8 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_circuits.models.hygiene import plain_parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -78,7 +80,8 @@ def _container_limits(files: Iterable[Path]) -> list[int]:
 
 def size_of(model: nn.Module) -> int:
     """Bytes of a model's parameters and buffers; what is tied counts once."""
-    tensors = (*model.parameters(), *model.buffers())
+    every = (*model.parameters(), *model.buffers())
+    tensors = [part for tensor in every for part in plain_parts(tensor)]
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in tensors}
     return sum(storage.nbytes() for storage in storages.values())
 

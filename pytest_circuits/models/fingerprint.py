@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from pytest_circuits.models.hygiene import plain_parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
@@ -77,7 +79,6 @@ def live_fingerprint(model: nn.Module) -> str:
     total = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         total.update(json.dumps([name, str(parameter.dtype), list(parameter.shape)]).encode())
-        total.update(
-            parameter.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
-        )
+        for part in plain_parts(parameter.detach()):
+            total.update(part.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return f"live-sha256:{total.hexdigest()}"

@@ -19,7 +19,7 @@ from pytest_circuits.models.fit import first_lines
 from pytest_circuits.models.gguf_metadata import metadata_hash
 from pytest_circuits.models.hooking import hooked
 from pytest_circuits.models.libraries import collecting_later
-from pytest_circuits.models.pretrained import read_pretrained
+from pytest_circuits.models.pretrained import read_model, unreadable
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -85,21 +85,22 @@ class GgufCheckpoint(Checkpoint):
 
     def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
         """The model and its tokenizer, as transformers loads them."""
+        from transformers import AutoTokenizer
+
         self._check_contents()
         kind = resolve_dtype(self.dtype(dtype), f"{self.source.text}:")
         # From an empty folder: beside the file may lie another model's config, tokenizer, adapter.
         # And transformers reads through the file's metadata, 100,000 small objects, several times.
-        with TemporaryDirectory() as empty, collecting_later():
-            model, tokenizer, report = read_pretrained(
-                self.source,
-                empty,
-                kind,
-                for_both={"gguf_file": str(Path(self.source.location).absolute())},
-                **_dequantised(),
-            )
+        file = {"gguf_file": str(Path(self.source.location).absolute())}
+        try:
+            with TemporaryDirectory() as empty, collecting_later():
+                model, report = read_model(empty, kind, **file, **_dequantised())
+                tokenizer = AutoTokenizer.from_pretrained(
+                    empty, local_files_only=True, trust_remote_code=False, **file
+                )
+        except Exception as error:
+            raise unreadable(self.source, error) from error
         self._check_model(model, report)
-        # Without this the bridge reads the tokenizer again, from a folder that is gone by then.
-        tokenizer.init_kwargs["add_bos_token"] = True
         return model, tokenizer
 
     @cached_property

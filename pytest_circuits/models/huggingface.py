@@ -9,11 +9,13 @@ from pytest_circuits.models.checkpoint import Checkpoint
 from pytest_circuits.models.devices import dtype_name, resolve_dtype
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fingerprint import fingerprint
-from pytest_circuits.models.fit import check_fit, first_lines, shape_text
+from pytest_circuits.models.fit import check_fit, shape_text
 from pytest_circuits.models.folders import read_config
 from pytest_circuits.models.hooking import hooked
+from pytest_circuits.models.pretrained import read_model, unreadable
 from pytest_circuits.models.quantised import become_floats, check_dtype, lacks_library, scheme_of
 from pytest_circuits.models.stamps import loaded_files
+from pytest_circuits.models.tokenizers import read_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +87,7 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
 
     def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
         """The model and its tokenizer, as transformers loads them."""
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig
 
         name = self.folder.name
         scheme = scheme_of(read_config(self.source, self.folder))
@@ -97,34 +99,15 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
             )
             if become_floats(scheme):
                 config.quantization_config["dequantize"] = True
-            # Sizes that don't fit are let through here, to be reported by name below.
-            # With output_loading_info the call returns a pair, which its annotation leaves out.
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                self.folder,
-                config=config,
-                dtype=wanted,
-                attn_implementation="eager",
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(
-                self.folder, local_files_only=True, trust_remote_code=False
-            )
-        except ModelError:
-            raise
+            model, report = read_model(self.folder, wanted, config=config)
         except Exception as error:
             if scheme is not None and isinstance(error, ImportError):
                 raise lacks_library(self.source, scheme, error) from error
-            raise ModelError(
-                f"{self.source.text}: transformers can't load it:\n{first_lines(error)}"
-            ) from error
-        model, report = loaded
+            raise unreadable(self.source, error) from error
         if dtype != "auto" and become_floats(scheme):
             # transformers leaves as it is stored what wasn't quantised.
-            model = model.to(wanted)
+            mover: Any = model  # transformers' own annotation of .to() is not to be relied on
+            model = mover.to(wanted)
         check_fit(
             self.source,
             missing=report["missing_keys"],
@@ -134,4 +117,4 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
                 for name, stored, asked in report["mismatched_keys"]
             ],
         )
-        return model, tokenizer
+        return model, read_tokenizer(self.source, self.folder)

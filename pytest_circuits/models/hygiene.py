@@ -43,16 +43,24 @@ class Modules:
         return (module for module, _ in self._found)
 
     def tensors(self) -> list[Tensor]:
-        """Every parameter and buffer, each once."""
-        return list(
-            {
-                id(tensor): tensor
-                for module in self
-                for kept in (module._parameters, module._buffers)  # noqa: SLF001
-                for tensor in kept.values()
-                if tensor is not None
-            }.values()
-        )
+        """Every parameter and buffer, each once; of packed ones what they are packed into."""
+        found = {
+            id(tensor): tensor
+            for module in self
+            for kept in (module._parameters, module._buffers)  # noqa: SLF001
+            for tensor in kept.values()
+            if tensor is not None
+        }
+        return [part for tensor in found.values() for part in plain_parts(tensor)]
+
+
+def plain_parts(tensor: Tensor) -> list[Tensor]:
+    """The tensor itself; of one that only looks like one, as packed weights do, what it holds."""
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is None:
+        return [tensor]
+    names, _ = flatten()
+    return [part for name in names for part in plain_parts(getattr(tensor, name))]
 
 
 class Hooks(NamedTuple):

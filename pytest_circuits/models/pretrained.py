@@ -1,4 +1,4 @@
-"""What transformers' own loaders make of files on this machine."""
+"""How transformers' own loader is asked for a model of files on this machine."""
 
 from __future__ import annotations
 
@@ -16,50 +16,42 @@ if TYPE_CHECKING:
     from pytest_circuits.models.sources import Source
 
 
-def read_pretrained(
-    source: Source,
+def read_model(
     folder: str | Path,
     dtype: torch.dtype,
-    for_both: dict[str, Any] | None = None,
-    **for_model: Any,  # noqa: ANN401 — transformers' own
-) -> tuple[PreTrainedModel, Any, dict[str, Any]]:
-    """A model on the CPU with eager attention, its tokenizer, and how its tensors fitted.
+    **more: Any,  # noqa: ANN401 — transformers' own
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """A model on the CPU with eager attention, and how its tensors fitted.
 
     Nothing is fetched, unpickled, or run that came with the files.
 
     Args:
-        source: how the user named it.
-        folder: what both loaders are given.
+        folder: what the loader is given.
         dtype: of the weights.
-        for_both: further arguments of both loaders.
-        for_model: further arguments of the model's loader.
+        more: further arguments of the loader.
 
     Returns:
-        the model, the tokenizer, and transformers' report: ``missing_keys``, ``unexpected_keys``,
-        and ``mismatched_keys``, sizes that don't fit, which are let through to be told by name.
-
-    Raises:
-        ModelError: if transformers can't load them.
+        the model, and transformers' report: ``missing_keys``, ``unexpected_keys``, and
+        ``mismatched_keys``, sizes that don't fit, which are let through to be told by name.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    both = {"local_files_only": True, "trust_remote_code": False, **(for_both or {})}
-    try:
-        # With output_loading_info the call returns a pair, which its annotation leaves out.
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            attn_implementation="eager",
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            **both,
-            **for_model,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, **both)
-    except Exception as error:
-        raise ModelError(
-            f"{source.text}: transformers can't load it:\n{first_lines(error)}"
-        ) from error
+    # With output_loading_info the call returns a pair, which its annotation leaves out.
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        attn_implementation="eager",
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **more,
+    )
     model, report = loaded
-    return model, tokenizer, report
+    return model, report
+
+
+def unreadable(source: Source, error: Exception) -> ModelError:
+    """What to say when transformers can't load something."""
+    return ModelError(f"{source.text}: transformers can't load it:\n{first_lines(error)}")

@@ -16,7 +16,7 @@ from pytest_circuits.runs.ablation import (
 from pytest_circuits.runs.canary import next_token_losses, run_canary
 from pytest_circuits.runs.copying import copied_logits
 from pytest_circuits.runs.gradients import gradients
-from pytest_circuits.runs.lens import read_out
+from pytest_circuits.runs.lens import output_weights, read_out
 from pytest_circuits.runs.patching import Cell, cells_of, patch_cells, to_put_in
 from pytest_circuits.runs.progress import Progress
 from pytest_circuits.runs.prompted import PromptGroup, PromptRun, run_prompts
@@ -55,6 +55,7 @@ __all__ = [
     "mean_of",
     "next_token_losses",
     "nodes",
+    "output_weights",
     "patch_cells",
     "read_out",
     "record",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_circuits.runs.lens import read_out
+from pytest_circuits.runs.lens import output_weights, read_out
 from pytest_circuits.runs.sites import SITES, keep, record
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _logits(runs: Runs, layer: int, values: Tensor) -> Tensor:
     block = bridge.blocks[layer]
     own = values.repeat_interleave(runs.heads // values.shape[2], dim=2)
     with torch.no_grad():
-        output = block.attn.W_O.to(own.dtype)
+        output = output_weights(runs, layer).to(own.dtype)
         written = torch.einsum("nphk,hkd->nphd", own.to(output.device), output)
         behind = getattr(block, "ln1_post", None)
         if behind is not None:

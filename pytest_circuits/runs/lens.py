@@ -65,3 +65,22 @@ def end_logits(runs: Runs, residual: Tensor, columns: Tensor | None = None) -> T
             logits = torch.einsum("rd,rtd->rt", residual, picked) + bias[columns]
         found: Tensor = bridge.adapter.apply_output_logits_transform(logits)
     return found.to(here)
+
+
+def output_weights(runs: Runs, layer: int) -> Tensor:
+    """What a layer's heads write with, W_O ``[head, d_head, d_model]``.
+
+    Raises:
+        ModelError: if the weights are packed, so that only a forward pass can use them.
+    """
+    bridge: Any = runs.bridge
+    try:
+        weights: Tensor = bridge.blocks[layer].attn.W_O
+    except NotImplementedError as error:
+        raise ModelError(
+            "the model's weights are quantised and stay packed, so that what its heads write can't "
+            "be read.\n"
+            "Patching, ablation and attention scores work; for this measure, use the checkpoint "
+            "that was quantised."
+        ) from error
+    return weights

@@ -83,7 +83,11 @@ def edit_tensors(folder, edit):
 KINDS = {
     "LoRA": LoraConfig(r=4, target_modules=ATTENTION),
     "rank-stabilised": LoraConfig(
-        r=4, lora_alpha=3, use_rslora=True, target_modules=["up_proj"], rank_pattern={"0.mlp.up_proj": 2}
+        r=4,
+        lora_alpha=3,
+        use_rslora=True,
+        target_modules=["up_proj"],
+        rank_pattern={"0.mlp.up_proj": 2},
     ),
     "DoRA": LoraConfig(r=4, use_dora=True, target_modules=ATTENTION),
     "LoHa": LoHaConfig(r=4, target_modules=ATTENTION),
@@ -291,8 +295,8 @@ def test_a_base_that_is_not_there_is_named(adapter):
         "./gone",
         "'./gone' is no model source: there is no such file or folder.\n"
         "A source is bundled:NAME (recall, recall-finetuned, recall-regressed), the folder of a "
-        "checkpoint or\nof an adapter, a .gguf file, a hub id with or without a revision (org/name@revision),\n"
-        "or package.module:factory.",
+        "checkpoint or\nof an adapter, a .gguf file, a hub id with or without a revision "
+        "(org/name@revision),\nor package.module:factory.",
     )
 
 

@@ -313,4 +313,4 @@ def test_a_checkpoint_without_tokenizer_is_refused(llama):
     (llama / "tokenizer.json").unlink()
     (llama / "tokenizer_config.json").unlink()
 
-    assert refusal(llama).startswith(f"{llama}: transformers can't load it:\n")
+    assert refusal(llama).startswith(f"{llama}: it comes without a tokenizer.\n")

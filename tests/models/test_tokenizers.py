@@ -171,3 +171,22 @@ def test_a_vocabulary_that_transformers_makes_up_is_refused(tmp_path):
         f"{tmp_path}/m: it comes without a tokenizer, or with one that has special tokens only: "
         f"Qwen2Tokenizer of 1.\n{COPY}"
     )
+
+
+@pytest.mark.parametrize("kept", [(), ("tokenizer_config.json",)])
+def test_a_folder_without_a_vocabulary_is_refused(base, tmp_path, kept):
+    folder = without_tokenizer(shutil.copytree(base, tmp_path / "m"), *kept)
+    with pytest.raises(ModelError) as error:
+        bridge(folder)
+    assert str(error.value) == f"{folder}: it comes without a tokenizer.\n{COPY}"
+
+
+def test_a_damaged_tokenizer_is_said_as_such(base, tmp_path):
+    folder = shutil.copytree(base, tmp_path / "m")
+    (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError) as error:
+        bridge(folder)
+    lines = str(error.value).splitlines()
+    assert lines[0] == f"{folder}: transformers can't load its tokenizer:"
+    assert lines[-1] == COPY
+    assert len(lines) <= 6

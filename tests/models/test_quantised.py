@@ -1,0 +1,133 @@
+"""Quantised checkpoints, of schemes that transformers loads on a CPU."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from pytest_circuits import measures
+from pytest_circuits.models import ModelError, load, parse_source
+from pytest_circuits.prompts import PromptPairs
+from pytest_circuits.runs import Runs
+from pytest_circuits.testing import tiny_checkpoint, word_tokenizer
+
+TOKENS = torch.arange(1, 31).reshape(2, 15)
+PAIRS = PromptPairs(["a b c d"], ["a x c d"], ["e"], ["f"])
+#: fp8's weights have a scale for each block of so many rows and columns.
+BLOCK = 16
+BITS_AND_BYTES = {"int8": {"load_in_8bit": True}}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return tiny_checkpoint(tmp_path_factory.mktemp("plain"))
+
+
+def save_fp8(plain, folder):
+    """As fine-grained fp8 checkpoints are: weights as float8, their scales beside them."""
+    shutil.copytree(plain, folder)
+    tensors = {}
+    for name, tensor in load_file(plain / "model.safetensors").items():
+        tensors[name] = tensor
+        if name.endswith("proj.weight"):
+            rows, columns = tensor.shape
+            blocks = tensor.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK)
+            scales = blocks.abs().amax((1, 3)) / torch.finfo(torch.float8_e4m3fn).max
+            packed = (blocks / scales[:, None, :, None]).reshape(rows, columns)
+            tensors[name] = packed.to(torch.float8_e4m3fn)
+            tensors[f"{name}_scale_inv"] = scales
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    set_scheme(folder, quant_method="fp8", activation_scheme="dynamic", fmt="e4m3")
+    return folder
+
+
+def set_scheme(folder, **scheme):
+    path = folder / "config.json"
+    scheme.setdefault("weight_block_size", [BLOCK, BLOCK])
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"quantization_config": scheme}))
+
+
+def save_bits_and_bytes(plain, folder, kind):
+    pytest.importorskip("bitsandbytes")
+    config = BitsAndBytesConfig(**BITS_AND_BYTES[kind])
+    model = AutoModelForCausalLM.from_pretrained(plain, quantization_config=config)
+    model.save_pretrained(folder)
+    word_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(params=["fp8", *BITS_AND_BYTES])
+def quantised(request, plain, tmp_path):
+    folder = tmp_path / "quantised"
+    if request.param == "fp8":
+        return save_fp8(plain, folder)
+    return save_bits_and_bytes(plain, folder, request.param)
+
+
+def loaded(folder, **choices):
+    return load(parse_source(str(folder)), device="cpu", **choices)
+
+
+def test_it_is_measured_as_transformers_runs_it(plain, quantised):
+    model = loaded(quantised)
+
+    with torch.no_grad():
+        expected = AutoModelForCausalLM.from_pretrained(quantised)(TOKENS).logits
+        before = AutoModelForCausalLM.from_pretrained(plain)(TOKENS).logits
+        logits = model.bridge(TOKENS, return_type="logits")
+    assert 1e-3 < (logits - before).abs().max() < 3
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
+    runs = Runs(model.bridge)
+    assert np.isfinite(measures.induction_scores(runs).values).all()
+    assert np.isfinite(measures.patch(runs, PAIRS, site="head_out").values).all()
+    assert runs.replayed
+    assert runs.pristine
+    assert model.fingerprint == loaded(quantised).fingerprint != loaded(plain).fingerprint
+
+
+def test_weights_that_are_made_floats_take_any_dtype(plain, tmp_path):
+    model = loaded(save_fp8(plain, tmp_path / "fp8"), dtype="bfloat16")
+
+    assert model.dtype == "bfloat16"
+    assert {parameter.dtype for parameter in model.bridge.parameters()} == {torch.bfloat16}
+
+
+def test_packed_weights_take_no_other_dtype(plain, tmp_path):
+    folder = save_bits_and_bytes(plain, tmp_path, "int8")
+
+    with pytest.raises(ModelError) as error:
+        loaded(folder, dtype="bfloat16")
+
+    assert str(error.value) == (
+        f"{folder}: its weights are quantised (bitsandbytes) and can't be made bfloat16.\n"
+        "Load it in its own dtype (float32): --circuits-dtype=auto."
+    )
+
+
+def test_a_scheme_whose_library_is_missing_says_so(plain, tmp_path):
+    folder = shutil.copytree(plain, tmp_path / "quantised")
+    set_scheme(folder, quant_method="hqq", nbits=4, group_size=64)
+
+    with pytest.raises(ModelError) as error:
+        loaded(folder)
+
+    first, *rest = str(error.value).splitlines()
+    assert first == (
+        f"{folder}: its weights are quantised (hqq), and what reads them is not installed:"
+    )
+    assert "hqq" in "".join(rest).lower()
+
+
+def test_what_heads_write_cannot_be_read_from_packed_weights(plain, tmp_path):
+    bridge = loaded(save_bits_and_bytes(plain, tmp_path, "int8")).bridge
+
+    with pytest.raises(ModelError, match="quantised and stay packed"):
+        measures.head_attribution(bridge, PAIRS)
+    with pytest.raises(ModelError, match="quantised and stay packed"):
+        measures.copying_scores(bridge, PAIRS, at=[1, 2])
