@@ -70,13 +70,13 @@ def _one(device: str, site: str, positions: str, count: int, *, tiny: bool) -> N
     for prompts in (tokens.clean, tokens.corrupted):
         run_prompts(runs, prompts)
     allowed = budget(runs.device)
-    before = _set_back(device)
+    before = set_back(device)
     measures.patch(runs, pairs_of(count), site=site, positions=positions)
-    grown = (_peak(device) - before) / MIB
+    grown = (peak(device) - before) / MIB
     show(f"| {site}, {positions} | {count} | {grown:.0f} | {allowed / MIB:.0f} |")
 
 
-def _set_back(device: str) -> int:
+def set_back(device: str) -> int:
     """Bytes that there are, from which the peak is counted again."""
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
@@ -85,7 +85,7 @@ def _set_back(device: str) -> int:
     return _kept_by_linux("VmRSS")
 
 
-def _peak(device: str) -> int:
+def peak(device: str) -> int:
     """The most bytes that there were at once since."""
     return torch.cuda.max_memory_allocated() if device != "cpu" else _kept_by_linux("VmHWM")
 

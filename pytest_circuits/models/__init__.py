@@ -6,6 +6,7 @@ from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.hygiene import Clean
 from pytest_circuits.models.loading import LoadedModel, load
 from pytest_circuits.models.pool import ModelPool
+from pytest_circuits.models.saving import save_native
 from pytest_circuits.models.sources import Source, SourceKind, bundled_names, parse_source
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "load",
     "parse_size",
     "parse_source",
+    "save_native",
 ]

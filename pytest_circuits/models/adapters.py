@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
 
+    from pytest_circuits.models.opening import Others
     from pytest_circuits.models.sources import Source
 
 #: Where the base is, which is no part of what it is.
@@ -52,9 +53,10 @@ class AdapterCheckpoint(Checkpoint):
         above: the folders of adapters whose base it is.
     """
 
-    def __init__(self, source: Source, folder: Path) -> None:
+    def __init__(self, source: Source, folder: Path, others: Others | None = None) -> None:
         super().__init__(source)
         self.folder = folder
+        self._others = others
         self.above: tuple[Path, ...] = ()
 
     def files(self) -> list[Path]:
@@ -125,7 +127,7 @@ class AdapterCheckpoint(Checkpoint):
         from pytest_circuits.models.opening import open_checkpoint
 
         with self._says_whose_base():
-            base = open_checkpoint(self._base_source())
+            base = open_checkpoint(self._base_source(), self._others)
             if isinstance(base, AdapterCheckpoint):
                 base.above = (*self.above, self.folder.resolve())
                 if base.folder.resolve() in base.above:

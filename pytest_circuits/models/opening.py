@@ -39,18 +39,18 @@ def open_checkpoint(source: Source, others: Others | None = None) -> Checkpoint:
     """
     if source.kind is SourceKind.OTHER or (others is not None and source.kind in _ELSEWHERE):
         return OtherCheckpoint(source, others)
-    return open_own(source)
+    return open_own(source, others)
 
 
-def open_own(source: Source) -> Checkpoint:
-    """As :func:`open_checkpoint`, of the kinds that are known here."""
+def open_own(source: Source, others: Others | None = None) -> Checkpoint:
+    """As :func:`open_checkpoint`, but others are asked only for what the source is made from."""
     if source.kind is SourceKind.GGUF:
         return GgufCheckpoint(source)
     if source.kind is SourceKind.FACTORY:
         return FactoryCheckpoint(source)
     folder = checkpoint_folder(source)
     if is_adapter(folder):
-        return AdapterCheckpoint(source, folder)
+        return AdapterCheckpoint(source, folder, others)
     if (read_config(source, folder).get("architectures") or []) == [ARCHITECTURE]:
         return NativeCheckpoint(source, folder)
     return HuggingFaceCheckpoint(source, folder)

@@ -75,5 +75,5 @@ class OtherCheckpoint(Checkpoint):
                 f"A plugin that does implements {HOOK}(source, device, dtype), and so may a\n"
                 f"conftest.py, if it lies in a folder that pytest is called with, or in one above."
             )
-        self._own = open_own(self.source)
+        self._own = open_own(self.source, self._others)
         return self._own

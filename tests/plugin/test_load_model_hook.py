@@ -4,7 +4,10 @@ import json
 
 import pytest
 from circuit_suites import ONE_TEST, counts
+from models.small_adapters import edit_adapter_config, small_adapter
 from remembered.suites import remembered
+
+from pytest_circuits.testing import tiny_checkpoint
 
 #: Knows ``registry:NAME`` (the bundled model of this name) and ``org/…``, and notes what it loads.
 REGISTRY = """
@@ -268,3 +271,26 @@ def test_a_changed_model_that_cannot_be_made_anew_is_given_to_nobody(suite):
             "*zoo:make: the factory gave a TransformerBridge that is in use already.",
         ]
     )
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+def test_an_adapters_base_may_be_what_a_plugin_knows(suite):
+    base = tiny_checkpoint(suite.path / "base")
+    adapter = small_adapter(suite.path / "adapter", base)
+    edit_adapter_config(adapter, base_model_name_or_path="registry:base")
+    suite.ini("tuned = ./adapter")
+    suite.write(
+        "conftest.py",
+        f"""
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+
+def pytest_circuits_load_model(source, device, dtype):
+    assert source == "registry:base"
+    folder = {str(base)!r}
+    return AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+""",
+    )
+    suite.write("test_heads.py", LOSS)
+    result = suite.run("--circuits")
+    assert (result.ret, counts(result)) == (0, {"passed": 1})
