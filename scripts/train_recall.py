@@ -36,18 +36,17 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save
 from torch.nn.functional import cross_entropy, pad
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge.sources.native import NativeModel, initialize_native_model
 
 from pytest_circuits import measures, prompts
 from pytest_circuits.models import load, parse_source
+from pytest_circuits.models.saving import write_native
 from pytest_circuits.runs import Runs
 from pytest_circuits.testing import word_tokenizer
 
@@ -151,16 +150,9 @@ def table(out: Path, names: Iterable[str]) -> str:
 
 def write(model: NativeModel, directory: Path) -> None:
     """Write one checkpoint: weights, config and tokenizer."""
-    directory.mkdir(parents=True, exist_ok=True)
-    kind = {"architectures": ["TransformerLensNative"], "model_type": "transformer_lens_native"}
-    text = json.dumps(kind | CONFIG, indent=2, sort_keys=True)
-    (directory / "config.json").write_text(text + "\n", encoding="utf-8")
-    # Not save_file(), which makes a file that only its owner can read.
-    weights = save(model.state_dict(), metadata={"format": "pt"})
-    (directory / "model.safetensors").write_bytes(weights)
     tokenizer = word_tokenizer(WORDS)
     tokenizer.model_max_length = CONFIG["n_ctx"]
-    tokenizer.save_pretrained(directory)
+    write_native(directory, model.state_dict(), CONFIG, tokenizer)
 
 
 def main() -> None:
