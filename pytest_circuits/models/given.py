@@ -26,6 +26,7 @@ from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fit import first_lines
 from pytest_circuits.models.hooking import hooked
+from pytest_circuits.models.placement import place, refuse_spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,12 +189,17 @@ def _place(
     quiet = {"print_details": False} if isinstance(model, TransformerBridge) else {}
     mover: Any = model  # transformers' own annotation of .to() is not to be relied on
     try:
-        if not _is_spread(model):
-            mover.to(device, **quiet)
         if dtype != "auto":
             kind = resolve_dtype(dtype, f"{source.text}: asked for is")
             with _tables_kept(getattr(model, "original_model", model)):
                 mover.to(kind, **quiet)
+        if _is_spread(model):
+            return
+        if isinstance(model, TransformerBridge):
+            refuse_spread(source, device)
+            mover.to(device, **quiet)
+        else:
+            place(source, model, device)
     except ModelError:
         raise
     except Exception as error:

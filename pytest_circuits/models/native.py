@@ -10,6 +10,7 @@ from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fit import check_fit, first_lines, shape_text
 from pytest_circuits.models.folders import read_config
 from pytest_circuits.models.huggingface import FolderCheckpoint
+from pytest_circuits.models.placement import refuse_spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +38,7 @@ class NativeCheckpoint(FolderCheckpoint):
         """The model, which is hooked from the start."""
         from safetensors.torch import load_file
 
+        refuse_spread(self.source, device)
         bridge = self._bridge(device, dtype)
         try:
             stored = {

@@ -8,6 +8,7 @@ from runs.pretended import pretended_gpus
 from runs.test_several_devices import CLEAN, CORRUPTED, MEASURES
 
 from pytest_circuits.models import ModelError, load, parse_source
+from pytest_circuits.models.opening import open_checkpoint
 from pytest_circuits.models.placement import place, refuse_spread
 from pytest_circuits.prompts import PromptPairs
 from pytest_circuits.runs import Runs
@@ -57,6 +58,17 @@ def test_other_models_are_not_spread():
         refuse_spread(SOURCE, TWO)
 
     assert "Choose one device with --circuits-device." in str(error.value)
+
+
+def test_a_native_model_and_one_that_is_hooked_already_are_not_spread(monkeypatch, tmp_path):
+    (tmp_path / "spread_maker.py").write_text(
+        "from pytest_circuits.models import load, parse_source\n"
+        "def make():\n    return load(parse_source('bundled:recall'), 'cpu').bridge"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for source in ("bundled:recall", "spread_maker:make"):
+        with pytest.raises(ModelError, match="only Hugging Face models can be spread"):
+            open_checkpoint(parse_source(source)).load(TWO, "auto")
 
 
 def test_tokens_go_to_the_cpu_where_a_model_is_there_and_gpus_are_idle(tmp_path, monkeypatch):
