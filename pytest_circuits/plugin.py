@@ -58,7 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--circuits-device",
         metavar="DEVICE",
-        help="auto (default: cuda, then mps, then cpu), cpu, mps, cuda or cuda:N",
+        help="auto (default: cuda, then mps, then cpu), cpu, mps, cuda, cuda:N, cuda:N,cuda:M "
+        "(spread over these) or balanced (over all)",
     )
     group.addoption(
         "--circuits-dtype",

@@ -112,7 +112,7 @@ class Settings(NamedTuple):
         declared: the models of the ini, reference first.
         measured: the models to measure, by alias.
         models_origin: where the measured models were named.
-        device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``.
+        device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``, several with commas, ``balanced``.
         dtype: ``auto`` or a float type.
         memory: how much memory loaded models may take: ``auto`` or a size.
         gate: which verdicts fail.

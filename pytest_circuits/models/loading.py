@@ -54,7 +54,8 @@ def load(
 
     Args:
         source: what to load.
-        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``, several with commas, or
+            ``balanced``.
         dtype: ``auto`` (the checkpoint's own) or a float type's name.
         others: who else may know the source, as for :func:`.open_checkpoint`.
 

@@ -48,7 +48,8 @@ class ModelPool:
         """Make a pool.
 
         Args:
-            device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+            device: ``auto``, ``cpu``, ``mps``, ``cuda``, ``cuda:N``, several with commas, or
+                ``balanced``.
             dtype: ``auto`` (the checkpoint's own) or a float type's name.
             others: who else may know a source, as for :func:`.open_checkpoint`.
             memory: the budget, as for :func:`.memory_budget`.
