@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -99,6 +100,10 @@ class AdapterCheckpoint(Checkpoint):
     def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
         """The merged model, and the adapter's own tokenizer if it has one."""
         require(self.source, "an adapter", "peft", "peft")
+        # What peft's neighbours say while they are imported is for their own developers.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import peft  # noqa: F401
         from pytest_circuits.models.merging import check_mergeable, merged
 
         check_mergeable(self.source, self.folder)
