@@ -24,13 +24,13 @@ def others(config: pytest.Config) -> Others | None:
     def ask(source: Source, device: str, dtype: str) -> object:
         try:
             return hook(source=source.text, device=device, dtype=dtype)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _raised(source, error, hook.get_hookimpls()) from error
 
     return ask
 
 
-def _raised(source: Source, error: Exception, implementations: list[Any]) -> ModelError:
+def _raised(source: Source, error: BaseException, implementations: list[Any]) -> ModelError:
     """What a plugin raised, and which plugin it was."""
     entered = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
     for each in implementations:

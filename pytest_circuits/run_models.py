@@ -157,15 +157,16 @@ class RunModels:
             if self.pool.source_of(runs.bridge) is None:
                 del self._runs[id(runs.bridge)]
 
-    def clean_up(self, item: pytest.Item) -> None:
+    def clean_up(self) -> None:
         """Give the models to the next test as they were."""
         self._used_by_test.clear()
         for runs in self._runs.values():
             runs.restore()
-        # Only who has the model itself can have changed its weights.
-        model: Any = getattr(item, "funcargs", {}).get("circuit_model")
-        source = self.pool.source_of(model)
-        if source is not None and not self.runs_of(model).pristine:
+        # Only who has, or had, the model itself can have changed its weights.
+        for source in sorted(self.handed_out, key=lambda each: each.text):
+            loaded = self.pool.loaded(source)
+            if loaded is None or self.runs_of(loaded.bridge).pristine:
+                continue
             try:
                 self.pool.renew(source, self._in_use)
             except ModelError as error:

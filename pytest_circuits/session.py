@@ -204,7 +204,7 @@ class CircuitsSession:
                 result = yield
             finally:
                 if _is_circuit_test(item):
-                    self.models.clean_up(item)
+                    self.models.clean_up()
                 item.user_properties += [
                     (
                         PROPERTY,

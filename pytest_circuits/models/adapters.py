@@ -68,6 +68,11 @@ class AdapterCheckpoint(Checkpoint):
         """The adapter's tensors, then the base's."""
         return [self.folder / ADAPTER_WEIGHTS, *self._base.weights()]
 
+    @property
+    def is_all_in_files(self) -> bool:
+        """If its base is."""
+        return self._base.is_all_in_files
+
     def fingerprint(self) -> str | None:
         """SHA-256 over the fingerprints of the base and of the adapter's tensors."""
         base = self._base.fingerprint()
@@ -75,7 +80,8 @@ class AdapterCheckpoint(Checkpoint):
             return None
         own = fingerprint([self.folder / ADAPTER_WEIGHTS])
         both = hashlib.sha256(f"{base}\n{own}".encode())
-        return f"sha256:{both.hexdigest()}"
+        kind, _, _ = base.partition(":")  # what the base's is made of
+        return f"{kind}:{both.hexdigest()}"
 
     def rest(self) -> str:
         """As for all, but not where the base is, nor in which order peft listed a set of names."""
@@ -131,16 +137,17 @@ class AdapterCheckpoint(Checkpoint):
         # It opens adapters itself.
         from pytest_circuits.models.opening import open_checkpoint
 
+        config = self._config
         with self._says_whose_base():
-            base = open_checkpoint(self._base_source(), self._others)
+            base = open_checkpoint(self._base_source(config), self._others)
             if isinstance(base, AdapterCheckpoint):
                 base.above = (*self.above, self.folder.resolve())
                 if base.folder.resolve() in base.above:
                     raise ModelError(f"{base.folder}: this adapter is a base of itself.")
         return base
 
-    def _base_source(self) -> Source:
-        named = self._config.get("base_model_name_or_path")
+    def _base_source(self, config: dict[str, Any]) -> Source:
+        named = config.get("base_model_name_or_path")
         if not named or not isinstance(named, str):
             raise ModelError("There is none: base_model_name_or_path is empty.")
         beside = (self.folder / Path(named).expanduser()).exists()
@@ -149,7 +156,7 @@ class AdapterCheckpoint(Checkpoint):
             self.source.kind is SourceKind.HUB
         ):
             raise ModelError(f"{named}: an adapter from the hub can't say which code to run.")
-        revision = self._config.get("revision")
+        revision = config.get("revision")
         if source.kind is SourceKind.HUB and revision and not source.revision:
             return replace(source, text=f"{named}@{revision}", revision=revision)
         return source

@@ -38,6 +38,11 @@ class Checkpoint(ABC):
     def weights(self) -> list[Path]:
         """Those of the files that hold nothing but tensors."""
 
+    @property
+    def is_all_in_files(self) -> bool:
+        """Whether it is the same model as long as its files are the same."""
+        return True
+
     @abstractmethod
     def fingerprint(self) -> str | None:
         """The fingerprint of the weights; None if only the loaded model can tell it."""

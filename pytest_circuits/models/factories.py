@@ -26,6 +26,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import traceback
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,10 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 _ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
+def _place_of(error: SyntaxError) -> tuple[str, int]:
+    return error.filename or "", error.lineno or 1
+
+
 class FactoryCheckpoint(Checkpoint):
     """A model that a function makes."""
 
@@ -57,6 +62,11 @@ class FactoryCheckpoint(Checkpoint):
     def weights(self) -> list[Path]:
         """None that anybody here knows of."""
         return []
+
+    @property
+    def is_all_in_files(self) -> bool:
+        """No: nobody knows what else it is made from."""
+        return False
 
     def fingerprint(self) -> str | None:
         """What the factory says its model's fingerprint is; None if it says nothing."""
@@ -105,12 +115,20 @@ class FactoryCheckpoint(Checkpoint):
                     f"as in: pythonpath = ."
                 ) from error
             raise self._not_imported(name, error) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._not_imported(name, error) from error
 
-    def _not_imported(self, name: str, error: Exception) -> ModelError:
-        spec = importlib.util.find_spec(name)
-        file = (spec and spec.origin) or name
+    def _not_imported(self, name: str, error: BaseException) -> ModelError:
+        if isinstance(error, SyntaxError):
+            return raised(self.source, f"the module {name}", error, *_place_of(error))
+        frames = traceback.extract_tb(error.__traceback__)
+        # The last of those that aren't this one, or Python's own way of importing.
+        files = [
+            each.filename
+            for each in frames
+            if each.filename != __file__ and "importlib" not in each.filename
+        ]
+        file = files[-1] if files else name
         return raised(self.source, f"the module {name}", error, file, 1)
 
     @cached_property
@@ -145,7 +163,7 @@ class FactoryCheckpoint(Checkpoint):
         arguments = self._arguments({"device": device, "dtype": dtype})
         try:
             return self._factory(**arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise raised(self.source, _GIVER, error, *self._place) from error
 
     def _arguments(self, known: dict[str, str]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def shape_text(shape: Iterable[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def first_lines(error: Exception) -> str:
+def first_lines(error: BaseException) -> str:
     """The beginning of what a library said."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return "\n".join(line[:200] for line in lines[:3]) or type(error).__name__

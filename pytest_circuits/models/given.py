@@ -31,7 +31,6 @@ from pytest_circuits.models.placement import place, refuse_spread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import torch
     from torch import nn
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
@@ -101,7 +100,7 @@ def plain_given(
     return model, tokenizer
 
 
-def raised(source: Source, giver: str, error: Exception, file: str, line: int) -> ModelError:
+def raised(source: Source, giver: str, error: BaseException, file: str, line: int) -> ModelError:
     """What to say when the user's own code raised: what, and where in that code.
 
     Args:
@@ -140,6 +139,12 @@ def _parts(
     model, tokenizer = pair
     if not isinstance(model, (TransformerBridge, PreTrainedModel)):
         raise ModelError(f"{source.text}: {giver} gave {_said(given)}, not a model.\n{_MAY_BE}")
+    untyped: Any = model
+    if isinstance(model, PreTrainedModel) and untyped.get_output_embeddings() is None:
+        raise ModelError(
+            f"{source.text}: {giver} gave a {type(model).__name__}, which has no language-model "
+            f"head.\nMake it with AutoModelForCausalLM."
+        )
     if tokenizer is None:
         tokenizer = _own_tokenizer(model)
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
@@ -245,22 +250,22 @@ def _hooked(
     import torch
     from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
+    from pytest_circuits.models.sameness import deviation, sample_logits, sample_tokens
+
     if any(isinstance(module, GeneralizedComponent) for module in model.modules()):
         raise _same_model(source, giver, model)
     model.train(mode=False)
-    embedding: Any = model.get_input_embeddings()
-    ids = torch.arange(1, 9, device=embedding.weight.device)[None] % embedding.num_embeddings
+    tokens = sample_tokens(model)
+    expected = sample_logits(model, tokens)
+    bridge = hooked(source, source.text, model, tokenizer)
+    bridge.eval()
     with torch.no_grad():
-        expected = _logits(model, ids)
-        bridge = hooked(source, source.text, model, tokenizer)
-        bridge.eval()
-        deviation = (bridge(ids).float().to(expected.device) - expected).square().mean().sqrt()
-    # Half the digits of its dtype, and of no finer one than parts are always computed in.
-    digits = max(torch.finfo(model.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
-    if deviation > digits * expected.std():
+        found = bridge(tokens, return_type="logits").float().cpu()
+    missed = deviation(expected, found, model.dtype)
+    if missed is not None:
         raise ModelError(
             f"{source.text}: hooked by transformer-lens, the {type(model).__name__} gives other "
-            f"logits than by itself\n(they differ by {float(deviation / expected.std()):.1g} "
+            f"logits than by itself\n(they differ by {missed:.1g} "
             f"standard deviations): its class computes something in its own way,\nand "
             f"transformer-lens computes that as {_known_class(model)} does.\n"
             f"Give a hooked model with an adapter of your own."
@@ -273,11 +278,6 @@ def _same_model(source: Source, giver: str, model: object) -> ModelError:
         f"{source.text}: {giver} gave a {type(model).__name__} that is in use already.\n"
         f"Make a new model at every call: this one may be what a test has made of it."
     )
-
-
-def _logits(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
-    logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
-    return logits.float()
 
 
 def _known_class(model: PreTrainedModel) -> str:

@@ -18,6 +18,7 @@ from pytest_circuits.models.stamps import loaded_files
 from pytest_circuits.models.tokenizers import read_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from transformer_lens.model_bridge import TransformerBridge
@@ -61,11 +62,7 @@ class FolderCheckpoint(Checkpoint):
     def _shards(self, files: list[Path]) -> list[Path]:
         """The files that an index names."""
         indexes = [path for path in files if path.name.endswith(f"{_WEIGHTS}.index.json")]
-        named = {
-            self.folder / shard
-            for path in indexes
-            for shard in json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-        }
+        named = {self.folder / shard for path in indexes for shard in self._named_in(path)}
         absent = sorted(path.name for path in named if not path.exists())
         if absent:
             raise ModelError(
@@ -75,6 +72,16 @@ class FolderCheckpoint(Checkpoint):
                 f"Fetch or copy the whole checkpoint."
             )
         return sorted(named)
+
+    def _named_in(self, index: Path) -> Iterable[str]:
+        try:
+            shards: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            return set(shards.values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{self.source.text}: {index.name} is damaged ({type(error).__name__}: {error}).\n"
+                f"Fetch or copy the whole checkpoint."
+            ) from error
 
 
 class HuggingFaceCheckpoint(FolderCheckpoint):

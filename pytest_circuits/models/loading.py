@@ -44,7 +44,11 @@ class LoadedModel:
     @cached_property
     def fingerprint(self) -> str:
         """The fingerprint of its weights: of its files, or where it has none of what was loaded."""
-        return self.checkpoint.fingerprint() or live_fingerprint(self.bridge)
+        told = self.checkpoint.fingerprint()
+        # Whoever trains may write the next checkpoint over the one that was loaded.
+        if told is None or stamps_of(self.checkpoint.files()) != self.stamps:
+            return live_fingerprint(self.bridge)
+        return told
 
 
 def load(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fit import first_lines
 from pytest_circuits.models.folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from pytest_circuits.models.sameness import deviation, sample_logits, sample_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,12 +59,14 @@ def merged(source: Source, folder: Path, model: PreTrainedModel, base: str) -> P
     from peft import PeftModel
 
     config = _read_config(source, folder)
-    shapes = _stored_shapes(folder / ADAPTER_WEIGHTS)
+    shapes = _stored_shapes(source, folder / ADAPTER_WEIGHTS)
     try:
         # peft draws weights only to replace them, and asks for what transformers calls deprecated.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             _resize(source, model, shapes)
+            _untie(model, shapes)
+            tokens = sample_tokens(model)
             wrapped: Any = PeftModel(model, config, adapter_name=_NAME)
             # Unlike from_pretrained it tells what is missing, and what it knew nothing to do with.
             report = wrapped.load_adapter(folder, _NAME, torch_device="cpu")
@@ -83,12 +86,21 @@ def merged(source: Source, folder: Path, model: PreTrainedModel, base: str) -> P
     ]
     if problems:
         raise _misfit(source, folder, base, "\n".join(problems))
+    wrapped.eval()
     try:
+        expected = sample_logits(wrapped, tokens)
         result: PreTrainedModel = wrapped.merge_and_unload()
     except Exception as error:
         raise ModelError(
             f"{source.text}: peft can't merge it into {base}:\n{first_lines(error)}"
         ) from error
+    missed = deviation(expected, sample_logits(result, tokens), result.dtype)
+    if missed is not None:
+        raise ModelError(
+            f"{source.text}: merged into {base}, the adapter gives other logits than on top of it\n"
+            f"(they differ by {missed:.1g} standard deviations), as where it shares or packs "
+            f"weights.\nMerge it yourself, as you mean it, and save the whole model."
+        )
     # Else the next adapter's peft takes this one for unmerged.
     vars(result).pop("peft_config", None)
     return result
@@ -98,7 +110,10 @@ def _read_config(source: Source, folder: Path) -> Any:  # noqa: ANN401 — one c
     from peft import PeftConfig
 
     try:
-        return PeftConfig.from_pretrained(str(folder))
+        with warnings.catch_warnings():
+            # Of fields that this peft doesn't know, and would leave out.
+            warnings.filterwarnings("error", "Unexpected keyword arguments")
+            return PeftConfig.from_pretrained(str(folder))
     except Exception as error:
         raise ModelError(
             f"{source.text}: peft can't read {ADAPTER_CONFIG}:\n{first_lines(error)}"
@@ -113,11 +128,19 @@ def _misfit(source: Source, folder: Path, base: str, problem: str) -> ModelError
     )
 
 
-def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def _stored_shapes(source: Source, path: Path) -> dict[str, tuple[int, ...]]:
     from safetensors import safe_open
 
-    with safe_open(path, framework="numpy") as file:
-        return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {
+                key: tuple(file.get_slice(key).get_shape())
+                for key in file.keys()  # noqa: SIM118 — it is no mapping
+            }
+    except Exception as error:
+        raise ModelError(
+            f"{source.text}: {path.name} can't be read:\n{first_lines(error)}"
+        ) from error
 
 
 def _resize(source: Source, model: PreTrainedModel, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -143,6 +166,21 @@ def _resize(source: Source, model: PreTrainedModel, shapes: Mapping[str, tuple[i
             f"Save it again with model.save_pretrained(folder, save_embedding_layers=True)."
         )
     model.resize_token_embeddings(max(resized.values()), mean_resizing=False)
+
+
+def _untie(model: PreTrainedModel, shapes: Iterable[str]) -> None:
+    """Give a head that is tied to the embedding weights of its own, if one of them is adapted.
+
+    Merged into what they share, the change would be the other's too.
+    """
+    untyped: Any = model
+    embedding, head = untyped.get_input_embeddings(), untyped.get_output_embeddings()
+    if head is None or head.weight is not embedding.weight:
+        return
+    ends = [name for name, module in untyped.named_modules() if module in (embedding, head)]
+    if any(f"{_PREFIX}{end}.lora_" in name for name in shapes for end in ends):
+        head.weight = type(head.weight)(head.weight.detach().clone())
+        model.config.tie_word_embeddings = False
 
 
 def _unused(unexpected: Iterable[str], shapes: Iterable[str]) -> set[str]:

@@ -41,15 +41,20 @@ class NativeCheckpoint(FolderCheckpoint):
         refuse_spread(self.source, device)
         bridge = self._bridge(device, dtype)
         try:
-            stored = {
-                name: tensor
-                for path in self.weights()
-                for name, tensor in load_file(path, device=device).items()
-            }
+            files = [(path, load_file(path, device=device)) for path in self.weights()]
         except Exception as error:
             raise ModelError(
                 f"{self.source.text}: its weights can't be read:\n{first_lines(error)}"
             ) from error
+        stored: dict[str, Tensor] = {}
+        for path, tensors in files:
+            twice = sorted(stored.keys() & tensors.keys())
+            if twice:
+                raise ModelError(
+                    f"{self.source.text}: {twice[0]} is in {path.name} and in another file too.\n"
+                    f"Take the files away that don't belong to the model."
+                )
+            stored |= tensors
         self._fill(bridge, stored)
         return bridge
 

@@ -40,6 +40,11 @@ class OtherCheckpoint(Checkpoint):
         """None that anybody here knows of."""
         return []
 
+    @property
+    def is_all_in_files(self) -> bool:
+        """No: nobody knows what else it is made from."""
+        return False
+
     def fingerprint(self) -> str | None:
         """None, unless we have loaded it ourselves."""
         return None if self._own is None else self._own.fingerprint()

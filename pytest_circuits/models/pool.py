@@ -112,6 +112,7 @@ class ModelPool:
             fresh = self._load(source)
         except ModelError as error:
             self._errors[source] = str(error)
+            self._leave(source)
             raise
         weights = dict(fresh.bridge.named_parameters()) | dict(fresh.bridge.named_buffers())
         own = dict(loaded.bridge.named_parameters()) | dict(loaded.bridge.named_buffers())

@@ -85,7 +85,7 @@ def parse_source(text: str, base: Path | None = None) -> Source:
     path = (base or Path.cwd()) / expanded
     if text and path.is_dir():
         return Source(text, SourceKind.DIRECTORY, str(path))
-    if path.is_file() and path.suffix == ".gguf":
+    if path.is_file() and path.suffix.lower() == ".gguf":
         return Source(text, SourceKind.GGUF, str(path))
     identifier, _, revision = text.partition("@")
     looks_like_path = (

@@ -22,7 +22,8 @@ _OURS = ("findings", "measures", "models", "prompts", "remembered", "runs", "han
 _OWN = "pytest-circuits"
 _LIBRARIES = (
     "torch", "transformers", "transformer-lens", "tokenizers", "sentencepiece", "tiktoken",
-    "safetensors", "numpy", "accelerate", "peft", "gguf",
+    "safetensors", "numpy", "accelerate", "peft", "gguf", "bitsandbytes", "compressed-tensors",
+    "gptqmodel", "hqq", "kernels", "optimum-quanto", "torchao",
 )  # fmt: skip
 
 

@@ -82,10 +82,9 @@ def identify(
         checkpoint = open_checkpoint(source, others)
         # Before they are read: what changes meanwhile is noticed.
         stamps = stamps_of(checkpoint.files())
-        # Where no file is known to hold the weights, none tells that they are what they were.
         weights = (
             _noted(checkpoint, stamps, notes)
-            if notes is not None and checkpoint.weights()
+            if notes is not None and checkpoint.is_all_in_files
             else checkpoint.fingerprint()
         )
         if weights is None:

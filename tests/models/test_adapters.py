@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import warnings
 
 import huggingface_hub.constants
 import numpy as np
@@ -15,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from pytest_circuits.measures import induction_scores
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.models.opening import open_checkpoint
+from pytest_circuits.remembered.identity import identify
 from pytest_circuits.testing import WORDS, tiny_checkpoint, word_tokenizer
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)
@@ -105,6 +108,43 @@ def test_logits_are_those_of_peft(made, tmp_path, kind):
 
     assert (logits(model) - plain_logits(made / "base")).abs().max() > 0.1
     torch.testing.assert_close(logits(model), plain_logits(made / "base", folder), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("targets", [["wte", "c_attn"], ["lm_head", "c_attn"]])
+def test_a_tied_end_that_is_adapted_leaves_the_other_alone(tmp_path, targets):
+    base = tiny_checkpoint(tmp_path / "base", "gpt2")
+    config = LoraConfig(r=4, lora_alpha=16, target_modules=targets, fan_in_fan_out=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # peft says that the ends are tied
+        adapter = small_adapter(tmp_path / "adapter", base, config)
+        on_top = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
+        model = load_folder(adapter)
+        merged = plain_logits(base, adapter)
+
+    with torch.no_grad():
+        expected = on_top.eval()(TOKENS).logits
+    assert (merged - expected).abs().max() > 0.05  # what peft's own merging makes of it
+    torch.testing.assert_close(logits(model), expected, atol=1e-4, rtol=0)
+
+
+def test_what_cannot_be_merged_exactly_is_refused(made, tmp_path):
+    config = LoraConfig(r=4, target_modules=ATTENTION, layer_replication=[(0, 2), (1, 2)])
+    adapter = small_adapter(tmp_path, made / "base", config)
+
+    assert "gives other logits than on top of it" in refusal(adapter)
+
+
+def test_a_field_that_this_peft_does_not_know_is_refused(adapter):
+    edit_adapter_config(adapter, brand_new_field=2)
+
+    assert "brand_new_field" in refusal(adapter)
+
+
+def test_weights_that_are_cut_short_are_named(adapter):
+    path = adapter / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:50])
+
+    assert refusal(adapter).startswith(f"{adapter}: adapter_model.safetensors can't be read:\n")
 
 
 def test_an_adapter_is_ready_to_measure(made):
@@ -431,3 +471,26 @@ def test_a_missing_peft_is_told(adapter, monkeypatch):
         f"{adapter}: an adapter needs peft, which is not installed.\n"
         'pip install "pytest-circuits[peft]"'
     )
+
+
+def test_an_adapter_is_another_when_the_function_that_makes_its_base_says_so(
+    adapter, tmp_path, monkeypatch
+):
+    said = tmp_path / "said.txt"
+    (tmp_path / "base_maker.py").write_text(
+        f"from pathlib import Path\n"
+        f"def make():\n    raise AssertionError\n"
+        f"make.fingerprint = Path({str(said)!r}).read_text\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    edit_adapter_config(adapter, base_model_name_or_path="base_maker:make")
+    for path in (*adapter.iterdir(), tmp_path / "base_maker.py"):
+        os.utime(path, (1, 1))  # long enough ago to be noted
+    found = []
+    for text in ("first", "second"):
+        said.write_text(text)
+        identity = identify(parse_source(str(adapter)), "cpu", "float32", notes=tmp_path / "notes")
+        found.append(identity.weights)
+
+    assert found[0] != found[1]
+    assert all(each.startswith("factory-sha256:") for each in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -137,7 +138,7 @@ def test_saved_twice_it_has_the_same_bytes_and_fingerprint(bridge, tmp_path):
 
 
 def test_shards_are_the_whole(bridge, folder, tmp_path):
-    whole = load_folder(folder)
+    whole = load_folder(folder).fingerprint
     tensors = sorted(load_file(folder / "model.safetensors").items())
     (folder / "model.safetensors").unlink()
     save_file(dict(tensors[::2]), folder / "model-00001-of-00002.safetensors")
@@ -146,7 +147,7 @@ def test_shards_are_the_whole(bridge, folder, tmp_path):
     sharded = load_folder(folder)
 
     assert torch.equal(logits(sharded.bridge), logits(bridge))
-    assert sharded.fingerprint == whole.fingerprint
+    assert sharded.fingerprint == whole
 
 
 def by_bridge_names(bridge, path):
@@ -283,3 +284,11 @@ def test_folded_weights_are_not_saved(tmp_path):
 
     with pytest.raises(ValueError, match="its weights were folded"):
         save_native(folded, tmp_path)
+
+
+def test_a_tensor_that_two_files_have_is_refused(tmp_path):
+    folder = save_native(native(0), tmp_path)
+    shutil.copy(folder / "model.safetensors", folder / "old.safetensors")
+
+    with pytest.raises(ModelError, match=r"is in old\.safetensors and in another file too"):
+        load_folder(folder)

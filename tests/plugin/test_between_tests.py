@@ -131,3 +131,22 @@ def test_a_test_that_crashes_its_worker_is_not_run_again(suite):
     result = suite.run("--circuits", "-n", "2")
     assert counts(result) == {"failed": 1, "passed": 2}
     assert "incomplete: 1 circuit test(s) did not run to a verdict" in result.stdout.lines
+
+
+@pytest.mark.parametrize(
+    "model", ["request.getfixturevalue('circuit_model')", "circuits.runs.bridge"]
+)
+def test_weights_changed_by_a_test_that_does_not_name_the_model_come_back(suite, model):
+    suite.write(
+        "test_heads.py",
+        f"""
+def test_change(circuits, request):
+    {model}.unembed.weight.data.zero_()
+
+
+def test_loss(circuits):
+    assert float(circuits.repeat_loss()) < 0.1
+""",
+    )
+    result = suite.run("--circuits")
+    assert counts(result) == {"passed": 2}

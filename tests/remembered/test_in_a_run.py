@@ -321,7 +321,7 @@ LEFT = {
 
 @pytest.mark.parametrize("what", LEFT)
 def test_what_is_measured_on_a_model_that_another_test_changed_is_not_remembered(suite, what):
-    # Asked for in a way that nobody sees, so that nothing is put back.
+    # Weights are put back, and what nobody looks for is not.
     suite.write(
         "test_a.py",
         "import pytest\n"
@@ -334,8 +334,8 @@ def test_what_is_measured_on_a_model_that_another_test_changed_is_not_remembered
     assert remembered(suite) == [False]
     assert list(suite.path.glob(".pytest_cache/d/circuits/findings/*")) == []
     assert remembered(suite, "test_b.py") == [False]
-    # Known by now, and still nobody knows of what model.
-    assert remembered(suite) == [False]
+    # Known by now, and answered for a model that is what it was.
+    assert remembered(suite) == [what == "weights"]
     assert remembered(suite, "test_b.py") == [True]
 
 
