@@ -108,7 +108,22 @@ class Runs:
     @property
     def causal(self) -> bool:
         """Whether no position looks at later ones."""
-        return getattr(self.bridge.cfg, "attention_dir", "causal") == "causal"
+        causal = getattr(self.bridge.cfg, "attention_dir", "causal") == "causal"
+        return causal and not self._mixes_rows
+
+    @cached_property
+    def _mixes_rows(self) -> bool:
+        """Whether a row's numbers depend on what is run with it.
+
+        LLM.int8() keeps a column of activations in 16 bits if any of its numbers is large, over all
+        rows and positions of a pass (Dettmers et al. 2022, arXiv:2208.07339). Rows are run one at a
+        time then, which is what they give by themselves.
+        """
+        modules: list[Any] = list(self.bridge.modules())
+        return any(
+            type(module).__name__ == "Linear8bitLt" and module.state.threshold > 0
+            for module in modules
+        )
 
     @property
     def tokenizer(self) -> Any:  # noqa: ANN401 — any Hugging Face tokenizer
@@ -261,6 +276,8 @@ class Runs:
 
     def rows_at_once(self, positions: int) -> int:
         """How many rows should fit into one pass, whose logits take most of its memory."""
+        if self._mixes_rows:
+            return 1
         per_row = 4 * positions * int(self.bridge.cfg.d_vocab)
         return max(1, _LOGITS_BUDGET // per_row)
 

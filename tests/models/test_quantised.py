@@ -86,7 +86,7 @@ def test_it_is_measured_as_transformers_runs_it(plain, quantised):
     runs = Runs(model.bridge)
     assert np.isfinite(measures.induction_scores(runs).values).all()
     assert np.isfinite(measures.patch(runs, PAIRS, site="head_out").values).all()
-    assert runs.replayed
+    assert bool(runs.replayed) == runs.causal
     assert runs.pristine
     assert model.fingerprint == loaded(quantised).fingerprint != loaded(plain).fingerprint
 
@@ -131,3 +131,25 @@ def test_what_heads_write_cannot_be_read_from_packed_weights(plain, tmp_path):
         measures.head_attribution(bridge, PAIRS)
     with pytest.raises(ModelError, match="quantised and stay packed"):
         measures.copying_scores(bridge, PAIRS, at=[1, 2])
+
+
+def test_int8_rows_do_not_depend_on_what_is_run_with_them(plain, tmp_path):
+    loud = shutil.copytree(plain, tmp_path / "loud")
+    tensors = load_file(loud / "model.safetensors")
+    for layer in range(2):  # beyond the threshold in some rows, and not in others
+        tensors[f"model.layers.{layer}.input_layernorm.weight"][3] = 6
+    save_file(tensors, loud / "model.safetensors", {"format": "pt"})
+    runs = Runs(loaded(save_bits_and_bytes(loud, tmp_path / "int8", "int8")).bridge)
+    texts = ["a b c d", "k l m n", "x y z a"]
+    pairs = [PromptPairs([text], ["g b h d"], ["e"], ["f"]) for text in texts]
+    together = PromptPairs(texts, ["g b h d"] * 3, ["e"] * 3, ["f"] * 3)
+
+    alone = [measures.logit_diff(runs, each).values for each in pairs]
+    with torch.no_grad():
+        tokens = torch.tensor(together.check(runs.tokenizer).clean)
+        mixed = runs.bridge(tokens, return_type="logits")[:, -1]
+        single = torch.cat([runs.bridge(row[None], return_type="logits")[:, -1] for row in tokens])
+
+    assert (mixed - single).abs().max() > 1e-3
+    assert float(measures.logit_diff(runs, together)) == pytest.approx(np.mean(alone), abs=1e-6)
+    assert not runs.causal
