@@ -9,6 +9,7 @@ import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
+from models.folders import load_folder, refusal
 from models.small_adapters import edit_adapter_config, small_adapter
 from peft import IA3Config, LoHaConfig, LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
@@ -42,10 +43,6 @@ def adapter(made, tmp_path):
     return shutil.copytree(made / "adapter", tmp_path / "adapter")
 
 
-def load_folder(folder, **choices):
-    return load(parse_source(str(folder)), **choices)
-
-
 def opened(folder):
     return open_checkpoint(parse_source(str(folder)))
 
@@ -66,14 +63,6 @@ def plain_logits(base, *adapters, vocabulary=None):
             vars(model).pop("peft_config", None)
     with torch.no_grad():
         return model.eval()(TOKENS).logits
-
-
-def refusal(folder):
-    with pytest.raises(ModelError) as error:
-        load_folder(folder)
-    message = str(error.value)
-    assert len(message.splitlines()) <= 6
-    return message
 
 
 def edit_tensors(folder, edit):

@@ -8,12 +8,13 @@ import shutil
 import pytest
 import torch
 import transformer_lens.model_bridge.sources.native  # noqa: F401 — brings boot_native
+from models.folders import load_folder, refusal
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file, save_model
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from pytest_circuits.models import ModelError, load, parse_source
+from pytest_circuits.models import ModelError
 from pytest_circuits.models.saving import save_native
 from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint, word_tokenizer
 
@@ -70,21 +71,9 @@ def folder(bridge, tmp_path):
     return save_native(bridge, tmp_path / "saved")
 
 
-def load_folder(folder):
-    return load(parse_source(str(folder)), device="cpu")
-
-
 def logits(bridge):
     with torch.no_grad():
         return bridge(TOKENS, return_type="logits")
-
-
-def refusal(folder):
-    with pytest.raises(ModelError) as error:
-        load_folder(folder)
-    message = str(error.value)
-    assert len(message.splitlines()) <= 6
-    return message
 
 
 def edit_config(folder, **changes):
