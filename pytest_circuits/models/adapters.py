@@ -110,14 +110,14 @@ class AdapterCheckpoint(Checkpoint):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             import peft  # noqa: F401
-        from pytest_circuits.models.merging import check_mergeable, merged
+        from pytest_circuits.models.merging import merged, read_mergeable
 
-        check_mergeable(self.source, self.folder)
+        config = read_mergeable(self.source, self.folder)
         base = self._base
         with self._says_whose_base():
             model, tokenizer = base.plain(dtype)
         own = self._own_tokenizer()
-        model = merged(self.source, self.folder, model, base.source.text)
+        model = merged(self.source, self.folder, config, model, base.source.text)
         return model, tokenizer if own is None else own
 
     @cached_property

@@ -34,9 +34,9 @@ class Checkpoint(ABC):
     def files(self) -> list[Path]:
         """Every file that the model may be made from, as listed now."""
 
-    @abstractmethod
     def weights(self) -> list[Path]:
-        """Those of the files that hold nothing but tensors."""
+        """Those of the files that hold nothing but tensors: none, or none that anybody knows of."""
+        return []
 
     @property
     def is_all_in_files(self) -> bool:

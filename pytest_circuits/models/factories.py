@@ -59,10 +59,6 @@ class FactoryCheckpoint(Checkpoint):
         paths = (Path(file) for file in dict.fromkeys(files) if file)
         return [path for path in paths if path.is_file()]
 
-    def weights(self) -> list[Path]:
-        """None that anybody here knows of."""
-        return []
-
     @property
     def is_all_in_files(self) -> bool:
         """No: nobody knows what else it is made from."""

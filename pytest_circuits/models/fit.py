@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_circuits.models.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_circuits.models.sources import Source
 
@@ -24,7 +24,7 @@ def check_fit(
 ) -> None:
     """Refuse weights that aren't those of the config: the rest would be random or left out."""
     problems = [
-        f"{kind}: {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+        f"{kind}: {first_of(names)}"
         for kind, names in (
             ("wrong shape", sorted(wrong_shape)),
             ("missing", sorted(missing)),
@@ -43,6 +43,11 @@ def check_fit(
 def shape_text(shape: Iterable[int]) -> str:
     """A shape as people write it."""
     return " × ".join(map(str, shape))
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def first_lines(error: BaseException) -> str:

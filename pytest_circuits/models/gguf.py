@@ -15,7 +15,7 @@ from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.extras import require
 from pytest_circuits.models.fingerprint import combined
-from pytest_circuits.models.fit import first_lines
+from pytest_circuits.models.fit import first_lines, first_of
 from pytest_circuits.models.gguf_metadata import metadata_hash
 from pytest_circuits.models.hooking import hooked
 from pytest_circuits.models.libraries import collecting_later
@@ -57,10 +57,6 @@ class GgufCheckpoint(Checkpoint):
     def files(self) -> list[Path]:
         """The file."""
         return [Path(self.source.location)]
-
-    def weights(self) -> list[Path]:
-        """None: the file holds more than tensors."""
-        return []
 
     def fingerprint(self) -> str:
         """The fingerprint of all tensors by name, type, shape and bytes, as they are stored."""
@@ -159,9 +155,8 @@ class GgufCheckpoint(Checkpoint):
         if wrong:
             raise ModelError(
                 f"{self.source.text}: the file's tensors don't fit its metadata.\n"
-                f"missing, or of another size: {wrong[0]}"
-                + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else "")
-                + "\nIs it a whole model? Adapters and projectors can't be loaded by themselves."
+                f"missing, or of another size: {first_of(wrong)}\n"
+                f"Is it a whole model? Adapters and projectors can't be loaded by themselves."
             )
         rope = getattr(model.config, "rope_parameters", None) or {}
         if self._contents.scales_rope and rope.get("rope_type", "default") == "default":

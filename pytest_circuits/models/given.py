@@ -27,6 +27,7 @@ from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fit import first_lines
 from pytest_circuits.models.hooking import hooked
 from pytest_circuits.models.placement import place, refuse_spread
+from pytest_circuits.models.tokenizers import read_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +147,7 @@ def _parts(
             f"head.\nMake it with AutoModelForCausalLM."
         )
     if tokenizer is None:
-        tokenizer = _own_tokenizer(model)
+        tokenizer = _own_tokenizer(source, model)
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         problem = (
             "without a tokenizer, and none is known"
@@ -169,17 +170,13 @@ def _said(given: object) -> str:
     return f"something of type {kind}"
 
 
-def _own_tokenizer(model: TransformerBridge | PreTrainedModel) -> object:
-    from transformers import AutoTokenizer
-
+def _own_tokenizer(source: Source, model: TransformerBridge | PreTrainedModel) -> object:
     tokenizer: object = getattr(model, "tokenizer", None)
     folder = getattr(model, "name_or_path", "")
     if tokenizer is None and folder and Path(folder).is_dir():
         try:
-            return AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-        except (OSError, ValueError):
+            return read_tokenizer(source, Path(folder))
+        except ModelError:  # who gave the model is asked for a pair
             return None
     return tokenizer
 

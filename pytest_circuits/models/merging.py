@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.fit import first_lines
+from pytest_circuits.models.fit import first_lines, first_of
 from pytest_circuits.models.folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from pytest_circuits.models.sameness import deviation, sample_logits, sample_tokens
 
@@ -24,24 +24,32 @@ _PREFIX = "base_model.model."
 _NAME = "default"
 
 
-def check_mergeable(source: Source, folder: Path) -> None:
-    """Refuse kinds of adapter that change more than weights.
+def read_mergeable(source: Source, folder: Path) -> Any:  # noqa: ANN401 — one class for each kind
+    """The config of an adapter that changes nothing but weights.
 
     Raises:
-        ModelError: if the folder holds one, or one that the installed peft doesn't know.
+        ModelError: if the folder holds another, or one that the installed peft doesn't know.
     """
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 
-    kind = _read_config(source, folder).peft_type
+    config = _read_config(source, folder)
+    kind = config.peft_type
     if not hasattr(PEFT_TYPE_TO_TUNER_MAPPING[kind], "merge_and_unload"):
         raise ModelError(
             f"{source.text}: an adapter of kind {kind.value} can't be merged into its base's "
             f"weights.\n"
             f"Those that can are loaded: LoRA, DoRA, LoHa, LoKr, IA3 and others of peft's."
         )
+    return config
 
 
-def merged(source: Source, folder: Path, model: PreTrainedModel, base: str) -> PreTrainedModel:
+def merged(
+    source: Source,
+    folder: Path,
+    config: Any,  # noqa: ANN401
+    model: PreTrainedModel,
+    base: str,
+) -> PreTrainedModel:
     """The model with the adapter merged into it; it is changed in place.
 
     Embeddings are resized to those that the adapter brings.
@@ -49,6 +57,7 @@ def merged(source: Source, folder: Path, model: PreTrainedModel, base: str) -> P
     Args:
         source: how the user named the adapter.
         folder: where it is.
+        config: as :func:`read_mergeable` gives it.
         model: its base, on the CPU.
         base: how the adapter names the base.
 
@@ -58,7 +67,6 @@ def merged(source: Source, folder: Path, model: PreTrainedModel, base: str) -> P
     import torch
     from peft import PeftModel
 
-    config = _read_config(source, folder)
     shapes = _stored_shapes(source, folder / ADAPTER_WEIGHTS)
     try:
         # peft draws weights only to replace them, and asks for what transformers calls deprecated.
@@ -77,7 +85,7 @@ def merged(source: Source, folder: Path, model: PreTrainedModel, base: str) -> P
     except Exception as error:
         raise _misfit(source, folder, base, first_lines(error)) from error
     problems = [
-        f"{what}: {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+        f"{what}: {first_of(names)}"
         for what, names in (
             ("missing", sorted({*report.missing_keys, *_unsaved(wrapped, shapes)})),
             ("not in the base", sorted(_unused(report.unexpected_keys, shapes))),

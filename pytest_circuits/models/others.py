@@ -36,10 +36,6 @@ class OtherCheckpoint(Checkpoint):
         """None that anybody here knows of."""
         return []
 
-    def weights(self) -> list[Path]:
-        """None that anybody here knows of."""
-        return []
-
     @property
     def is_all_in_files(self) -> bool:
         """No: nobody knows what else it is made from."""

@@ -205,20 +205,21 @@ def test_hooks_of_a_factory_stay_from_test_to_test(suite):
 # Remembered
 
 
-def test_what_was_measured_on_a_factorys_model_is_never_remembered(suite):
+def on_a_factory(suite, code):
     suite.ini("tiny = zoo:make")
     suite.write("conftest.py", CONFTEST)
-    suite.write("zoo.py", ZOO)
+    suite.write("zoo.py", code)
+    suite.write("version.txt", "1")
     suite.write("test_loss.py", LOSS)
+
+
+def test_what_was_measured_on_a_factorys_model_is_never_remembered(suite):
+    on_a_factory(suite, ZOO)
     assert [remembered(suite), remembered(suite)] == [[False], [False]]
 
 
 def test_with_a_fingerprint_of_its_own_it_is_until_that_changes(suite):
-    suite.ini("tiny = zoo:make")
-    suite.write("conftest.py", CONFTEST)
-    suite.write("zoo.py", FINGERPRINTED)
-    suite.write("version.txt", "1")
-    suite.write("test_loss.py", LOSS)
+    on_a_factory(suite, FINGERPRINTED)
     assert [remembered(suite), remembered(suite)] == [[False], [True]]
     suite.write("version.txt", "2")
     assert [remembered(suite), remembered(suite)] == [[False], [True]]
@@ -235,11 +236,7 @@ def test_what_was_measured_on_a_plugins_model_is_never_remembered(suite):
 
 
 def test_what_a_plugin_may_have_is_not_remembered_either(suite):
-    suite.ini("tiny = zoo:make")
-    suite.write("conftest.py", CONFTEST)
-    suite.write("zoo.py", FINGERPRINTED)
-    suite.write("version.txt", "1")
-    suite.write("test_loss.py", LOSS)
+    on_a_factory(suite, FINGERPRINTED)
     assert [remembered(suite), remembered(suite)] == [[False], [True]]
     suite.write("conftest.py", REGISTRY)
     assert [remembered(suite), remembered(suite)] == [[False], [False]]
