@@ -12,7 +12,7 @@ import torch
 from paired import ratios, rounds
 
 from pytest_circuits import measures
-from pytest_circuits.runs import Runs
+from pytest_circuits.forward import Runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

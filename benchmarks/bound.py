@@ -27,7 +27,7 @@ from subjects import DIFFER, LENGTH, LLAMA_TINY, ioi_pairs, llama, smollm2, word
 from torch.nn.functional import linear
 
 from pytest_circuits import measures
-from pytest_circuits.runs import Runs
+from pytest_circuits.forward import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from paired import CPU, show
 from subjects import llama, word_pairs
 
 from pytest_circuits import measures
-from pytest_circuits.runs import Runs
+from pytest_circuits.forward import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

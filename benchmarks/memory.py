@@ -22,8 +22,8 @@ from paired import show
 from subjects import LLAMA_TINY, ioi_pairs, llama, smollm2, word_pairs
 
 from pytest_circuits import measures
-from pytest_circuits.runs import Runs, run_prompts
-from pytest_circuits.runs.fitting import budget
+from pytest_circuits.forward import Runs, run_prompts
+from pytest_circuits.forward.fitting import budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

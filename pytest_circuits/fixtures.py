@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_circuits.failures import failure
-from pytest_circuits.handle import Circuits
+from pytest_circuits.session.circuits import Circuits
+from pytest_circuits.session.failures import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.snapshots import CircuitSnapshot
-    from pytest_circuits.state import CircuitSource
+    from pytest_circuits.session.snapshot import CircuitSnapshot
+    from pytest_circuits.session.state import CircuitSource
 
 #: A test that uses one of these is a circuit test.
 FIXTURES = frozenset({"circuits", "circuit_model", "circuit_snapshot", "circuit_source"})
@@ -35,7 +35,7 @@ def circuit_source(request: pytest.FixtureRequest) -> CircuitSource:
             "@pytest.mark.circuits\n(unittest classes can't do either: use a plain function).",
             pytrace=False,
         )
-    from pytest_circuits.session import circuits_session
+    from pytest_circuits.session.session import circuits_session
 
     return circuits_session(request.config).sources[alias]
 
@@ -49,7 +49,7 @@ def circuit_model(
     Hooks that a test leaves on it are taken away before the next test.
     """
     from pytest_circuits.models import ModelError
-    from pytest_circuits.session import circuits_session
+    from pytest_circuits.session.session import circuits_session
 
     try:
         return circuits_session(request.config).models.load(circuit_source.source)
@@ -62,7 +62,7 @@ def circuits(circuit_source: CircuitSource, request: pytest.FixtureRequest) -> I
     """Measures on the model under test."""
     handle = Circuits(circuit_source, request)
     yield handle
-    from pytest_circuits.session import circuits_session
+    from pytest_circuits.session.session import circuits_session
 
     circuits_session(request.config).not_judged(request.node, handle.alias, handle.findings)
 
@@ -72,7 +72,7 @@ def circuit_snapshot(
     circuit_source: CircuitSource, request: pytest.FixtureRequest
 ) -> CircuitSnapshot:
     """The approved finding: ``assert finding == circuit_snapshot``."""
-    from pytest_circuits.session import circuits_session
-    from pytest_circuits.snapshots import make_snapshot
+    from pytest_circuits.session.session import circuits_session
+    from pytest_circuits.session.snapshot import make_snapshot
 
     return make_snapshot(request, circuit_source, circuits_session(request.config))

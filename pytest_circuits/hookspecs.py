@@ -37,5 +37,6 @@ def pytest_circuits_load_model(source: str, device: str, dtype: str) -> object:
 
     Returns:
         None for a source that isn't yours. A hooked model, a pair ``(model, tokenizer)``, or a
-        Hugging Face model that knows its tokenizer, as in :mod:`pytest_circuits.models.given`.
+        Hugging Face model that knows its tokenizer, as in
+        :mod:`pytest_circuits.models.sources.given`.
     """

@@ -13,7 +13,7 @@ from pytest_circuits.fixtures import (
     circuit_source,
     circuits,
 )
-from pytest_circuits.settings import Settings, read_settings
+from pytest_circuits.session.settings import Settings, read_settings
 
 #: pytest finds fixtures in a plugin by its names; these four are for the tests.
 __all__ = ["circuit_model", "circuit_snapshot", "circuit_source", "circuits"]
@@ -146,7 +146,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings = config.stash[SETTINGS] = read_settings(config)
     if config.getoption("circuits"):
-        from pytest_circuits.session import begin
+        from pytest_circuits.session.session import begin
 
         begin(config, settings, distribute=not config.stash.get(DIST_CHOSEN, False))
     # Only where it was typed: addopts may hold it for the runs with --circuits.

@@ -14,13 +14,13 @@ import pytest
 from pytest_circuits.baselines import Location, walk
 from pytest_circuits.baselines.pending_files import walk_pending
 from pytest_circuits.baselines.pruning import Collected
-from pytest_circuits.settings import read_settings
-from pytest_circuits.snapshots import baseline_file
+from pytest_circuits.session.settings import read_settings
+from pytest_circuits.session.snapshot import baseline_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_circuits.settings import Settings
+    from pytest_circuits.session.settings import Settings
 
 #: Names a source that is there on every machine; none is loaded.
 _STAND_IN = "bundled:recall"

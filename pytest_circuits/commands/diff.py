@@ -7,10 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.changes import changes
-from pytest_circuits.baselines.differing import differing
-from pytest_circuits.baselines.git import GitError, Repository
-from pytest_circuits.baselines.states import states
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_PENDING,
@@ -20,16 +16,20 @@ from pytest_circuits.commands.console import (
     say,
     width,
 )
-from pytest_circuits.commands.diff_parents import with_parents
-from pytest_circuits.commands.diff_rows import run_of
 from pytest_circuits.commands.outputs import too_many, write_outputs
+from pytest_circuits.history.changes import changes
+from pytest_circuits.history.differing import differing
+from pytest_circuits.history.git import GitError, Repository
+from pytest_circuits.history.parents import with_parents
+from pytest_circuits.history.rows import run_of
+from pytest_circuits.history.states import states
 from pytest_circuits.report import render, terminal_lines
 from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_circuits.baselines.changes import Changes
+    from pytest_circuits.history.changes import Changes
     from pytest_circuits.report import Run
     from pytest_circuits.report.text import Line
 

@@ -6,9 +6,6 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines import BaselineError
-from pytest_circuits.baselines.changes import DELETED, UNREADABLE, Change, change, read_bytes
-from pytest_circuits.baselines.git import GitError, Repository
-from pytest_circuits.baselines.revisions import recorded_files, revisions
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
@@ -20,6 +17,10 @@ from pytest_circuits.commands.console import (
     width,
     wrapped,
 )
+from pytest_circuits.history.changes import Change, change, read_bytes
+from pytest_circuits.history.git import GitError, Repository
+from pytest_circuits.history.revisions import recorded_files, revisions
+from pytest_circuits.report.reading import DELETED, UNREADABLE
 from pytest_circuits.verdicts import SEVERITY
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_circuits.baselines import Baseline
-    from pytest_circuits.baselines.revisions import Revision
+    from pytest_circuits.history.revisions import Revision
 
 #: Worst first.
 _ORDER = (UNREADABLE, DELETED, *SEVERITY)

@@ -9,10 +9,10 @@ import numpy as np
 
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Finding, Head, Role
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.forward import Nodes, Runs, Value, as_runs, nodes, silenced
 from pytest_circuits.measures.common import behaviour, looked_at_once, profiles, tokenize
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs, knockout_on_repeated
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
-from pytest_circuits.runs import Nodes, Runs, Value, as_runs, nodes, silenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

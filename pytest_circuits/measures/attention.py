@@ -10,6 +10,7 @@ import torch
 
 from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.forward import SITES, Runs, as_runs, exact, record, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
@@ -27,7 +28,6 @@ from pytest_circuits.measures.repeated import (
 )
 from pytest_circuits.prompts import PromptError, RepeatedTokens
 from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.runs import SITES, Runs, as_runs, exact, record, run_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.findings import Behaviour, Json
+    from pytest_circuits.forward import RepeatedRun
     from pytest_circuits.prompts import DrawnTokens, PromptPairs, TokenizedPairs
-    from pytest_circuits.runs import RepeatedRun
 
 #: True where attention counts: ``[query, key]``, or several of them.
 Mask: TypeAlias = "NDArray[Any] | Tensor | Sequence[NDArray[Any] | Tensor | Sequence[Any]]"

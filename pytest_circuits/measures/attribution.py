@@ -9,6 +9,7 @@ import torch
 
 from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.forward import Runs, as_runs, run_prompts
 from pytest_circuits.measures.common import (
     looked_at_once,
     of_pairs,
@@ -18,7 +19,6 @@ from pytest_circuits.measures.common import (
 )
 from pytest_circuits.measures.decomposition import decompose
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
-from pytest_circuits.runs import Runs, as_runs, run_prompts
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,6 +8,7 @@ import numpy as np
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error
+from pytest_circuits.forward import PromptGroup, Runs, as_runs, run_prompts, run_texts
 from pytest_circuits.measures.common import (
     ATTENTION,
     check_finite,
@@ -26,7 +27,6 @@ from pytest_circuits.prompts import PromptError
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.texts import tokenize_texts
 from pytest_circuits.prompts.tokens import bos_id
-from pytest_circuits.runs import PromptGroup, Runs, as_runs, run_prompts, run_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

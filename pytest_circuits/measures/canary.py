@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Canary
+from pytest_circuits.forward import Runs, as_runs, run_canary
 from pytest_circuits.prompts.canary import canary_tokens
-from pytest_circuits.runs import Runs, as_runs, run_canary
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge

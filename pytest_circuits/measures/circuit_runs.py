@@ -11,9 +11,9 @@ import numpy as np
 from pytest_circuits.findings import Behaviour, ChoiceError, Circuit, Direction, Finding
 from pytest_circuits.findings.circuit import UNNAMED
 from pytest_circuits.findings.statistics import ratio_and_error
+from pytest_circuits.forward import Nodes, Runs, Value, as_runs, nodes
 from pytest_circuits.measures.common import behaviour, tokenize
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs
-from pytest_circuits.runs import Nodes, Runs, Value, as_runs, nodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,9 +11,9 @@ import numpy as np
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Head
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.forward import as_runs
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts.tokens import check_rows
-from pytest_circuits.runs import as_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.findings import Finding, Json
+    from pytest_circuits.forward import Runs
     from pytest_circuits.prompts import TokenizedPairs
-    from pytest_circuits.runs import Runs
 
 M = TypeVar("M", bound="Callable[..., Finding]")
 

@@ -9,6 +9,7 @@ import torch
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.forward import Runs, as_runs, copied_logits, exact, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
@@ -20,7 +21,6 @@ from pytest_circuits.measures.common import (
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
 from pytest_circuits.measures.positions import make_positions
 from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.runs import Runs, as_runs, copied_logits, exact, run_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_circuits.forward import ROUNDING, PromptGroup, Runs, exact, output_weights, run_prompts
 from pytest_circuits.measures.common import check_finite
 from pytest_circuits.measures.logit_difference import answer_differences
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import ROUNDING, PromptGroup, Runs, exact, output_weights, run_prompts
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding, Null
+from pytest_circuits.forward import Nodes, Runs, Value
 from pytest_circuits.measures.circuit_runs import Choices, circuit_runs, side
 from pytest_circuits.measures.common import looked_at_once
-from pytest_circuits.runs import Nodes, Runs, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

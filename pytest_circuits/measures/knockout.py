@@ -9,19 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import torch
 
 from pytest_circuits.findings import ChoiceError, Direction
-from pytest_circuits.measures.common import of_pairs, pairs_convention, tokenize
-from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
-from pytest_circuits.measures.positions import PositionsLike, make_positions
-from pytest_circuits.measures.repeated import (
-    draw_repeated,
-    draw_tokens,
-    of_repeated,
-    per_sequence,
-    repeated_convention,
-)
-from pytest_circuits.prompts import PromptWarning
-from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.runs import (
+from pytest_circuits.forward import (
     ZERO,
     Nodes,
     Reading,
@@ -36,6 +24,18 @@ from pytest_circuits.runs import (
     run_ablated,
     run_prompts,
 )
+from pytest_circuits.measures.common import of_pairs, pairs_convention, tokenize
+from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
+from pytest_circuits.measures.positions import PositionsLike, make_positions
+from pytest_circuits.measures.repeated import (
+    draw_repeated,
+    draw_tokens,
+    of_repeated,
+    per_sequence,
+    repeated_convention,
+)
+from pytest_circuits.prompts import PromptWarning
+from pytest_circuits.prompts.pairs import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.findings import Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.forward import PromptRun, Runs, as_runs, run_prompts
 from pytest_circuits.measures.common import (
     accuracy_of,
     behaviour,
@@ -15,7 +16,6 @@ from pytest_circuits.measures.common import (
     tokenize,
 )
 from pytest_circuits.measures.metrics import read_difference
-from pytest_circuits.runs import PromptRun, Runs, as_runs, run_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,15 @@ import torch
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.forward import (
+    ROUNDING,
+    PromptGroup,
+    PromptRun,
+    Runs,
+    as_runs,
+    read_out,
+    run_prompts,
+)
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
@@ -18,15 +27,6 @@ from pytest_circuits.measures.common import (
 from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
 from pytest_circuits.measures.metrics import answer_tokens
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import (
-    ROUNDING,
-    PromptGroup,
-    PromptRun,
-    Runs,
-    as_runs,
-    read_out,
-    run_prompts,
-)
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import ChoiceError, Direction
+from pytest_circuits.forward import Reading
 from pytest_circuits.measures.common import check_finite
-from pytest_circuits.runs import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pytest_circuits.forward import PromptRun
     from pytest_circuits.prompts import TokenizedPairs
-    from pytest_circuits.runs import PromptRun
 
 #: A metric by name, or the caller's own: from logits ``[row, vocabulary]``, answers ``[row]`` and
 #: wrong answers ``[row]`` (token ids) to one number each, ``[row]``, larger being better.

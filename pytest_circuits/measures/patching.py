@@ -9,17 +9,7 @@ import numpy as np
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.findings.statistics import ratio_and_error
-from pytest_circuits.measures.common import (
-    behaviour,
-    looked_at_once,
-    of_pairs,
-    pairs_convention,
-    profiles,
-    tokenize,
-)
-from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
-from pytest_circuits.measures.positions import Positions, PositionsLike, make_positions
-from pytest_circuits.runs import (
+from pytest_circuits.forward import (
     SITES,
     Runs,
     Site,
@@ -33,6 +23,16 @@ from pytest_circuits.runs import (
     run_prompts,
     to_put_in,
 )
+from pytest_circuits.measures.common import (
+    behaviour,
+    looked_at_once,
+    of_pairs,
+    pairs_convention,
+    profiles,
+    tokenize,
+)
+from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
+from pytest_circuits.measures.positions import Positions, PositionsLike, make_positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

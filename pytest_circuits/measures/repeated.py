@@ -30,9 +30,9 @@ from pytest_circuits.findings import (
     Role,
 )
 from pytest_circuits.findings.statistics import max_t_p, mean_and_error
+from pytest_circuits.forward import RepeatedRun, Runs, as_runs, run_control, run_repeated
 from pytest_circuits.measures.common import ATTENTION, behaviour, profiles, provenance
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
-from pytest_circuits.runs import RepeatedRun, Runs, as_runs, run_control, run_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -6,8 +6,8 @@ from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.hygiene import Clean
 from pytest_circuits.models.loading import LoadedModel, load
 from pytest_circuits.models.pool import ModelPool
-from pytest_circuits.models.saving import save_native
-from pytest_circuits.models.sources import Source, SourceKind, bundled_names, parse_source
+from pytest_circuits.models.sources.saving import save_native
+from pytest_circuits.models.sources.sources import Source, SourceKind, bundled_names, parse_source
 
 __all__ = [
     "DEVICE_PATTERN",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from pytest_circuits.models.checkpoint import Checkpoint
+    from pytest_circuits.models.sources.checkpoint import Checkpoint
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([KMGT]i?)?B)?", re.ASCII | re.IGNORECASE)
 _UNITS = {None: 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_circuits.models.errors import ModelError
 
 if TYPE_CHECKING:
-    from pytest_circuits.models.sources import Source
+    from pytest_circuits.models.sources.sources import Source
 
 
 def require(source: Source, what: str, module: str, extra: str) -> None:

@@ -10,7 +10,7 @@ from pytest_circuits.models.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_circuits.models.sources import Source
+    from pytest_circuits.models.sources.sources import Source
 
 #: Masks and rotary tables that older checkpoints carry; models compute them themselves.
 _BUFFER = re.compile(r"\.(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
 
-    from pytest_circuits.models.sources import Source
+    from pytest_circuits.models.sources.sources import Source
 
 
 def hooked(

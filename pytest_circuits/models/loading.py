@@ -11,15 +11,15 @@ from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.models.fit import first_lines
 from pytest_circuits.models.libraries import import_libraries
-from pytest_circuits.models.opening import open_checkpoint
+from pytest_circuits.models.sources.opening import open_checkpoint
 from pytest_circuits.models.stamps import stamps_of
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.models.checkpoint import Checkpoint
-    from pytest_circuits.models.opening import Others
-    from pytest_circuits.models.sources import Source
+    from pytest_circuits.models.sources.checkpoint import Checkpoint
+    from pytest_circuits.models.sources.opening import Others
+    from pytest_circuits.models.sources.sources import Source
     from pytest_circuits.models.stamps import Stamp
 
 

@@ -9,7 +9,7 @@ from pytest_circuits.models.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pytest_circuits.models.sources import Source
+    from pytest_circuits.models.sources.sources import Source
 
 #: The share of a device's free memory that weights may take: streams and caches need some too.
 _FOR_WEIGHTS = 0.9

@@ -11,15 +11,15 @@ from pytest_circuits.models.budget import expected_size, memory_budget, size_of
 from pytest_circuits.models.devices import resolve_device
 from pytest_circuits.models.errors import ModelError
 from pytest_circuits.models.loading import LoadedModel, load
-from pytest_circuits.models.opening import open_checkpoint
+from pytest_circuits.models.sources.opening import open_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.models.opening import Others
-    from pytest_circuits.models.sources import Source
+    from pytest_circuits.models.sources.opening import Others
+    from pytest_circuits.models.sources.sources import Source
 
     #: Told which model leaves, to let go of it too.
     OnLeave = Callable[[Source, TransformerBridge], None]

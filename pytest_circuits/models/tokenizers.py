@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_circuits.models.sources import Source
+    from pytest_circuits.models.sources.sources import Source
 
 #: How the names of files begin that hold a tokenizer's vocabulary.
 _VOCABULARIES = ("tokenizer.", "vocab", "merges", "spiece", "sentencepiece", "tekken")

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines import nothing_to_approve
 from pytest_circuits.baselines.nodeids import file_of
-from pytest_circuits.baselines.states import WORKING_TREE
 from pytest_circuits.report.reading import test_of
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
+
+
+#: What the state of the baselines is called that is no commit.
+WORKING_TREE = "working tree"
 
 
 def compare(run: Run) -> str:

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from pytest_circuits.figures import DARK
+from pytest_circuits.report.figures import DARK
 from pytest_circuits.report.page_safety import harmless, policy, script_data
 from pytest_circuits.report.page_view import page_view
 from pytest_circuits.report.page_words import symbol, tones

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_circuits.figures import mechanism, over_versions, paired_samples, ranking
-from pytest_circuits.figures.grids import Grid
-from pytest_circuits.figures.hover import said
-from pytest_circuits.figures.names import count
-from pytest_circuits.figures.paired import left_out
-from pytest_circuits.figures.rankings import heads_left_out
+from pytest_circuits.report.figures import mechanism, over_versions, paired_samples, ranking
+from pytest_circuits.report.figures.grids import Grid
+from pytest_circuits.report.figures.hover import said
+from pytest_circuits.report.figures.names import count
+from pytest_circuits.report.figures.paired import left_out
+from pytest_circuits.report.figures.rankings import heads_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_circuits.figures import Comparison, Step
-    from pytest_circuits.figures.style import Drawing
+    from pytest_circuits.report.figures import Comparison, Step
+    from pytest_circuits.report.figures.style import Drawing
 
 
 class FigureView(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.figures import Comparison
-from pytest_circuits.figures.overview import notes
 from pytest_circuits.report.commands import approve, no_approval, reproduce
+from pytest_circuits.report.figures import Comparison
+from pytest_circuits.report.figures.overview import notes
 from pytest_circuits.report.news import place, title
 from pytest_circuits.report.page_figures import FigureView, figures_of
 from pytest_circuits.report.page_tables import (
@@ -23,7 +23,7 @@ from pytest_circuits.report.reading import fails, marks, test_of
 from pytest_circuits.verdicts import Kind, reason_text
 
 if TYPE_CHECKING:
-    from pytest_circuits.figures import Cell
+    from pytest_circuits.report.figures import Cell
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
 

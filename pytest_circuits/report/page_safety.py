@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from pytest_circuits.figures.names import printable
+from pytest_circuits.report.figures.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

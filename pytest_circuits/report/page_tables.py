@@ -12,8 +12,8 @@ from pytest_circuits.verdicts import Change, behaviour_reasons, readable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_circuits.figures import Cell, Comparison
     from pytest_circuits.findings import Behaviour, Finding
+    from pytest_circuits.report.figures import Cell, Comparison
 
 #: Rows of the table of the cells that matter; the whole table has all.
 _MOST_CELLS = 24

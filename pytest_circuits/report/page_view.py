@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.figures import Step
+from pytest_circuits.report.figures import Step
 from pytest_circuits.report.news import place
 from pytest_circuits.report.page_figures import versions
 from pytest_circuits.report.page_finding import FindingView, finding_view

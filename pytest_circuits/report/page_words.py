@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_circuits.figures.names import count
 from pytest_circuits.report.commands import compare
 from pytest_circuits.report.failures import failed_claims
+from pytest_circuits.report.figures.names import count
 from pytest_circuits.report.models import canary_of, model_line, redundant_line
 from pytest_circuits.report.reading import fails
 from pytest_circuits.report.summary import summarise_run

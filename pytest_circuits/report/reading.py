@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.changes import DELETED, UNREADABLE
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
 from pytest_circuits.verdicts import SEVERITY, Kind
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import FailedTest
 
+DELETED = "deleted"
+UNREADABLE = "unreadable"
 #: What else can become of a baseline between two states of a repository: its tolerance allows
 #: more, or less; the same finding is another test's, another model's, or called otherwise.
 LOOSENED = "loosened"

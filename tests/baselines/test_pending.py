@@ -310,7 +310,7 @@ def test_they_stay_only_beside_findings_of_the_same_model(now, stays):
 
 
 def test_the_settings_know_the_folder_that_no_alias_may_have():
-    from pytest_circuits import settings
+    from pytest_circuits.session import settings
 
     assert settings._PENDING == PENDING
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from browser.pages import chromium, opened
-from figures.handmade_runs import (
+from report.figures.handmade_runs import (
     BROKEN,
     INDUCTION,
     PAYLOADS,

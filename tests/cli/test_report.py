@@ -11,7 +11,7 @@ from report.whole_findings import every_row, full_run
 from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.commands.report import FILES
 from pytest_circuits.report import json_report, render
-from pytest_circuits.settings import REPORTS
+from pytest_circuits.session.settings import REPORTS
 
 LOST = row("lost", passes=False, number=0.5, headline="L1H0 1.00→0.00")
 

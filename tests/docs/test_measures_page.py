@@ -8,7 +8,7 @@ import pytest
 
 import pytest_circuits
 from pytest_circuits import measures, prompts
-from pytest_circuits.runs import SITES
+from pytest_circuits.forward import SITES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/measures.md").read_text(encoding="utf-8")

@@ -23,8 +23,8 @@ def test_nothing_shown_is_wider_than_a_terminal():
 
 
 def test_it_names_what_there_is():
-    from pytest_circuits.remembered.code import _LIBRARIES
-    from pytest_circuits.remembered.store import BUDGET
+    from pytest_circuits.session.remembered.code import _LIBRARIES
+    from pytest_circuits.session.remembered.store import BUDGET
 
     assert [name for name in _LIBRARIES if name not in PAGE] == []
     assert f"at most {BUDGET >> 20} MiB" in PAGE
@@ -32,7 +32,7 @@ def test_it_names_what_there_is():
 
 @pytest.mark.parametrize("variable", ["CI", "BUILD_NUMBER"])
 def test_it_says_what_is_ci(variable, pytester, monkeypatch):
-    from pytest_circuits.settings import read_settings
+    from pytest_circuits.session.settings import read_settings
 
     assert f"`{variable}`" in PAGE
     monkeypatch.setenv(variable, "1")

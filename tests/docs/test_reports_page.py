@@ -8,7 +8,7 @@ import pytest
 from circuit_suites import EXAMPLES
 from docs.pages import ROOT, WIDTH, Terminal, blocks, page, too_wide
 
-from pytest_circuits.settings import REPORTS
+from pytest_circuits.session.settings import REPORTS
 
 PAGE = page("reports.md")
 

@@ -5,11 +5,11 @@ import re
 import pytest
 from docs.pages import ROOT, blocks, page, too_wide
 
-import pytest_circuits.runs
+import pytest_circuits.forward
 from pytest_circuits import measures
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import Runs
 
 PAGE = page("speed.md")
 
@@ -37,7 +37,7 @@ def test_the_sweep_is_no_pass_for_every_cell():
 
 def test_the_warning_is_called_so():
     (name,) = re.findall(r"`(\w+Warning)`", PAGE)
-    assert issubclass(getattr(pytest_circuits.runs, name), UserWarning)
+    assert issubclass(getattr(pytest_circuits.forward, name), UserWarning)
 
 
 def test_no_output_is_too_wide():

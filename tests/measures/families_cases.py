@@ -14,8 +14,8 @@ from measures.families import LAYERS, WINDOW, hooked, random_model, redraw
 from measures.families_plain import HEAD_SITES, LAYER_SITES, Plain
 
 from pytest_circuits import measures
+from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import WORDS
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits import Circuit, measures
 from pytest_circuits.findings import ChoiceError, Direction, Head
+from pytest_circuits.forward import ZERO, Reading, Runs, nodes, recorded, run_ablated, runs
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.runs import ZERO, Reading, Runs, nodes, recorded, run_ablated, runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 #: Few prompts, each alone with its length, so that what they are replaced with follows from it.

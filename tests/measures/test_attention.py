@@ -8,8 +8,8 @@ import torch
 
 from pytest_circuits import measures, prompts
 from pytest_circuits.findings import Head, InvalidFindingError
+from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 #: Where "a" came before, what followed it (which is the answer), and what is tokenized there.

@@ -16,8 +16,8 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from pytest_circuits import assertions, measures
 from pytest_circuits.findings import InvalidFindingError
+from pytest_circuits.forward import SITES, Runs
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import SITES, Runs
 from pytest_circuits.testing import word_tokenizer
 
 HEADS, LAYERS = 3, 2

@@ -10,9 +10,9 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits import measures, prompts
 from pytest_circuits.findings import Direction, InvalidFindingError
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT, WORDS, perfect_induction_model
 
 # The perfect model has logit 20 for what it copies and 0 for 39 other tokens, or 40 times 0.

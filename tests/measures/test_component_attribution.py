@@ -9,9 +9,9 @@ from measures.families import FAMILIES, hooked, random_model
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Direction
+from pytest_circuits.forward import Runs
 from pytest_circuits.measures.decomposition import decompose
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 WITH_MLPS = ("embedding", "L0 attn", "L0 mlp", "L1 attn", "L1 mlp", "bias")

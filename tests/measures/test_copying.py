@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Head, InvalidFindingError
+from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 NAMED = PromptPairs(

@@ -22,8 +22,8 @@ from measures.plain_ablation import (
 
 from pytest_circuits import Circuit, measures, paired_differences
 from pytest_circuits.findings import Direction, Head, Null
+from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT, WORDS, perfect_induction_model
 
 #: Few prompts, each alone with its length, so that what they are replaced with follows from it.

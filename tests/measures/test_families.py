@@ -8,8 +8,8 @@ from measures.families_cases import CHECKS, EXACT, GAP, LENGTHS, SHARP, Case
 from measures.families_plain import Plain
 
 from pytest_circuits import measures
+from pytest_circuits.forward import SITES
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import SITES
 
 SEEDS, MORE = range(3), range(1, 3)
 #: Families with three seeds each; variants of them with one. Which length of prompts is looked at

@@ -11,9 +11,9 @@ import pytest
 from measures.families import FAMILIES, Family, hooked, random_model
 from measures.families_cases import CHECKS, EXACT, Case
 
+from pytest_circuits.forward import Runs, patching
 from pytest_circuits.measures import decomposition
 from pytest_circuits.models import ModelError
-from pytest_circuits.runs import Runs, patching
 
 BY_NAME = {check.name: check for group in CHECKS.values() for check in group}
 ALL = {"logits", "patch head_out", "estimate head_out", "lens", "attribution"}

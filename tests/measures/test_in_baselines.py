@@ -9,8 +9,8 @@ import pytest
 
 from pytest_circuits import Circuit, measures
 from pytest_circuits.findings.encoding import DECIMALS, decode, encode, rounded
+from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import perfect_induction_model
 from pytest_circuits.verdicts import Kind, default_tolerance, judge
 

@@ -12,9 +12,9 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Direction, InvalidFindingError
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 #: After layer 0 nothing is copied yet; after layer 1 "b", "y" is.

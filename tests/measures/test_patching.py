@@ -10,8 +10,8 @@ from transformer_lens.patching import get_act_patch_attn_head_out_all_pos
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Direction, Head, InvalidFindingError
+from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 

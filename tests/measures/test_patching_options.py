@@ -13,9 +13,9 @@ from measures.families import FAMILIES, hooked, random_model
 
 from pytest_circuits import measures, paired_differences, prompts
 from pytest_circuits.findings import ChoiceError, Direction, Head
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.runs import Runs
 
 #: Position, <bos> counted, of the only word that telling pairs change; they have nine tokens.
 CHANGED, TOKENS = 3, 9

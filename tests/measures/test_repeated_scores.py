@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Direction, Head, InvalidFindingError, Null
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptError, RepeatedTokens
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT, WORDS, perfect_induction_model, tiny_checkpoint
 
 BATCH, BLOCK = 4, 6

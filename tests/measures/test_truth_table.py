@@ -30,8 +30,8 @@ import pytest
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Head
+from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import COPIED_LOGIT
 
 LAYER_SITES = ("resid_pre", "attn_out", "resid_post")

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, ModelPool, load, parse_source
-from pytest_circuits.models.opening import open_checkpoint
-from pytest_circuits.runs import Runs
+from pytest_circuits.models.sources.opening import open_checkpoint
 from pytest_circuits.testing import tiny_checkpoint
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)

@@ -6,7 +6,7 @@ import huggingface_hub.constants
 import pytest
 
 from pytest_circuits.models import ModelError, load, parse_source
-from pytest_circuits.models.folders import checkpoint_folder
+from pytest_circuits.models.sources.folders import checkpoint_folder
 from pytest_circuits.testing import tiny_checkpoint
 
 MAIN, STEP = "a" * 40, "b" * 40

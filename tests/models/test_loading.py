@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.models.fingerprint import fingerprint
-from pytest_circuits.models.folders import checkpoint_folder
-from pytest_circuits.models.native import NativeCheckpoint
+from pytest_circuits.models.sources.folders import checkpoint_folder
+from pytest_circuits.models.sources.native import NativeCheckpoint
 from pytest_circuits.testing import tiny_checkpoint
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)

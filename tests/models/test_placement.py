@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from forward.pretended import pretended_gpus
+from forward.test_several_devices import CLEAN, CORRUPTED, MEASURES
 from measures.families import FAMILIES, random_model
-from runs.pretended import pretended_gpus
-from runs.test_several_devices import CLEAN, CORRUPTED, MEASURES
 
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, load, parse_source
-from pytest_circuits.models.opening import open_checkpoint
 from pytest_circuits.models.placement import place, refuse_spread
+from pytest_circuits.models.sources.opening import open_checkpoint
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import tiny_checkpoint, word_tokenizer
 
 TWO = "cuda:0,cuda:1"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pytest_circuits import measures
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, ModelPool, load, parse_source
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import tiny_checkpoint
 
 RECALL = parse_source("bundled:recall")

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from pytest_circuits import measures
+from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.runs import Runs
 from pytest_circuits.testing import tiny_checkpoint, word_tokenizer
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)

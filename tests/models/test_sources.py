@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_circuits.models import ModelError, SourceKind, bundled_names, parse_source
-from pytest_circuits.models.folders import checkpoint_folder
+from pytest_circuits.models.sources.folders import checkpoint_folder
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_the_wheel_holds_the_packages_files_and_no_others(wheel):
     ours = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == ours
-    assert "pytest_circuits/runs/__init__.py" in packed
+    assert "pytest_circuits/forward/__init__.py" in packed
     assert "pytest_circuits/py.typed" in packed
 
 

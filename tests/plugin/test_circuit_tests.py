@@ -331,7 +331,7 @@ def test_looking_around_loads_no_model(one_test, option):
     one_test.write(
         "conftest.py",
         """
-from pytest_circuits.session import SESSION
+from pytest_circuits.session.session import SESSION
 
 
 def pytest_unconfigure(config):

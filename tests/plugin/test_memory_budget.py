@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from circuit_suites import RECALL, copy_of_recall, counts
 
-from pytest_circuits.progress import ProgressLine
+from pytest_circuits.session.progress import ProgressLine
 
 #: The three bundled models take 179 kB each.
 FOR_TWO = "400kB"
@@ -23,7 +23,7 @@ import weakref
 import pytest
 
 from pytest_circuits.models import pool
-from pytest_circuits.session import circuits_session
+from pytest_circuits.session.session import circuits_session
 
 ALIVE, LOADS = weakref.WeakSet(), []
 
@@ -225,7 +225,7 @@ def test_the_terminal_tells_of_a_model_whenever_it_is_loaded(three, monkeypatch)
     shown = []
     screen = SimpleNamespace(show=shown.append, erase=lambda: None)
     monkeypatch.setattr(
-        "pytest_circuits.run_models.progress_line", lambda config: ProgressLine(screen)
+        "pytest_circuits.session.models.progress_line", lambda config: ProgressLine(screen)
     )
     for name in ("one", "other"):
         copy_of_recall(three.path / name)

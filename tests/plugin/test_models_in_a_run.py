@@ -369,7 +369,7 @@ def test_pairs(circuits):
 # Loaded once, and clean for every test
 
 COUNT_LOADS = """
-from pytest_circuits.session import circuits_session
+from pytest_circuits.session.session import circuits_session
 
 
 def pytest_terminal_summary(terminalreporter, config):

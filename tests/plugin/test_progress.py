@@ -9,10 +9,10 @@ import pytest
 from circuit_suites import EXAMPLES, QUIET
 
 from pytest_circuits import Circuit, PromptPairs, measures
+from pytest_circuits.forward import Runs
+from pytest_circuits.forward.progress import Nobody
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.progress import ProgressLine, progress_text
-from pytest_circuits.runs import Runs
-from pytest_circuits.runs.progress import Nobody
+from pytest_circuits.session.progress import ProgressLine, progress_text
 
 pty = pytest.importorskip("pty", reason="a pseudo terminal is POSIX's")
 
@@ -229,7 +229,7 @@ import time
 
 import pytest
 
-from pytest_circuits import progress
+from pytest_circuits.session import progress
 
 progress._PATIENCE, progress._PAUSE = 0.02, 0.01
 
@@ -430,8 +430,8 @@ def test_without_a_terminal_there_is_no_line(plain):
 SLOW = """
 import time
 
-from pytest_circuits import progress
-from pytest_circuits.runs import Runs
+from pytest_circuits.session import progress
+from pytest_circuits.forward import Runs
 
 progress._PATIENCE, progress._PAUSE = 0.02, 0.0
 fast = Runs.forward

@@ -10,10 +10,10 @@ from transformer_lens import patching
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pytest_circuits import measures, prompts
+from pytest_circuits.forward import Runs
 from pytest_circuits.measures.decomposition import decompose
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.runs import Runs
 
 FOLDER = Path("~/.cache/pytest-circuits/SmolLM2-135M-Instruct-Q4_1").expanduser()
 

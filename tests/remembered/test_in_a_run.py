@@ -14,7 +14,7 @@ import sys
 def pytest_unconfigure():
     pathlib.Path("modules.txt").write_text("\\n".join(sorted(sys.modules)))
 """
-TORCH = {"torch", "transformers", "transformer_lens", "pytest_circuits.runs"}
+TORCH = {"torch", "transformers", "transformer_lens", "pytest_circuits.forward"}
 TWO = """
 from pytest_circuits import assert_induction_score
 
@@ -215,7 +215,7 @@ def test_a_damaged_entry_is_measured_again(one_test):
 
 
 def test_a_run_leaves_no_more_than_its_budget(one_test, monkeypatch):
-    from pytest_circuits.remembered import Store
+    from pytest_circuits.session.remembered import Store
 
     shrink = Store.shrink
     monkeypatch.setattr(Store, "shrink", lambda store: shrink(store, 10))

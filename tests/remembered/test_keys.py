@@ -115,9 +115,9 @@ def test_another_dtype_is_measured(asked):
 @pytest.mark.parametrize(
     ("what", "value"),
     [
-        ("pytest_circuits.remembered.identity.device_type", lambda asked: "cuda"),
-        ("pytest_circuits.remembering.own_code", lambda: "another"),
-        ("pytest_circuits.remembered.code.platform.python_version", lambda: "3.99.0"),
+        ("pytest_circuits.session.remembered.identity.device_type", lambda asked: "cuda"),
+        ("pytest_circuits.session.cache.own_code", lambda: "another"),
+        ("pytest_circuits.session.remembered.code.platform.python_version", lambda: "3.99.0"),
     ],
     ids=["device", "our code", "Python"],
 )
@@ -137,7 +137,7 @@ LIBRARIES = [
 
 
 def test_every_librarys_version_counts(monkeypatch):
-    from pytest_circuits.remembered import UnknownError, code
+    from pytest_circuits.session.remembered import UnknownError, code
 
     distribution = code.distribution
 
@@ -159,20 +159,26 @@ def test_every_librarys_version_counts(monkeypatch):
 
 @pytest.mark.parametrize(
     "file",
-    ["runs/new.py", "measures/patching.py", "findings/statistics.py", "models/loading.py",
-     "prompts/ioi.py", "prompts/data.json", "models/bundled/recall/config.json", "handle.py"],
+    ["forward/new.py", "measures/patching.py", "findings/statistics.py", "models/loading.py",
+     "prompts/ioi.py", "prompts/data.json", "models/bundled/recall/config.json",
+     "session/circuits.py"],
 )  # fmt: skip
 def test_every_source_and_data_file_that_computes_counts(tmp_path, monkeypatch, file):
-    from pytest_circuits.remembered import code
+    from pytest_circuits.session.remembered import code
 
     monkeypatch.setattr(code, "_PACKAGE", tmp_path)
-    for name in ("report/html.py", "measures/patching.py", "handle.py", "runs/runs.py"):
+    for name in (
+        "report/html.py",
+        "measures/patching.py",
+        "session/circuits.py",
+        "forward/runs.py",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
     before = code.own_code()
     (tmp_path / "report/html.py").write_text("2")
-    (tmp_path / "runs/__pycache__").mkdir()
-    (tmp_path / "runs/__pycache__/runs.pyc").write_text("2")
+    (tmp_path / "forward/__pycache__").mkdir()
+    (tmp_path / "forward/__pycache__/runs.pyc").write_text("2")
     assert code.own_code() == before
     (tmp_path / file).parent.mkdir(exist_ok=True, parents=True)
     (tmp_path / file).write_text("2")
@@ -200,7 +206,7 @@ def test_only_the_references_listing_is_trusted_and_only_locally(
     if where == "a candidate":
         asked.ini("recall = ./other")
     # Whatever changes, folders list the same.
-    for module in ("remembered.identity", "models.loading"):
+    for module in ("session.remembered.identity", "models.loading"):
         monkeypatch.setattr(
             f"pytest_circuits.{module}.stamps_of",
             lambda files: tuple((str(path), 0, 0, 0, 0) for path in files),
@@ -218,7 +224,7 @@ def test_a_listing_that_changed_is_not_trusted(asked):
 
 
 def test_weights_that_are_not_read_again_are_those_of_the_note(asked, monkeypatch):
-    from pytest_circuits.models import huggingface
+    from pytest_circuits.models.sources import huggingface
 
     _old(asked)
     assert remembered(asked) == [False]
@@ -256,7 +262,7 @@ def test_weights_that_changed_while_they_were_measured_are_not_remembered(asked)
 def test_arguments_are_told_apart_by_content():
     from pytest_circuits import Circuit, PromptPairs, prompts
     from pytest_circuits.findings import Head
-    from pytest_circuits.remembered import described
+    from pytest_circuits.session.remembered import described
 
     def pairs(**more):
         texts = (["dog star dog"], ["dog cat dog"], ["star"], ["cat"])
@@ -297,7 +303,7 @@ class _Text(str):
     ids=lambda value: type(value).__name__,
 )
 def test_what_may_be_anything_is_not_told(value):
-    from pytest_circuits.remembered import UnknownError, described
+    from pytest_circuits.session.remembered import UnknownError, described
 
     for argument in (value, [value], {"a": (value,)}):
         with pytest.raises(UnknownError):
@@ -306,8 +312,8 @@ def test_what_may_be_anything_is_not_told(value):
 
 def test_a_model_is_no_longer_that_of_its_folder_once_its_files_are_others(tmp_path):
     from pytest_circuits.models import load, parse_source
-    from pytest_circuits.models.folders import checkpoint_folder
-    from pytest_circuits.remembered import identify
+    from pytest_circuits.models.sources.folders import checkpoint_folder
+    from pytest_circuits.session.remembered import identify
 
     folder = tmp_path / "checkpoint"
     copy_of_recall(folder)

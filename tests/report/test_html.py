@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from figures.handmade_runs import (
+from report.figures.handmade_runs import (
     BROKEN,
     INDUCTION,
     PAYLOADS,

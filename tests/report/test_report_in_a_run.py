@@ -175,7 +175,7 @@ def test_a_report_that_could_not_be_written_turns_a_green_run_red_and_says_why(s
 
 #: A conftest in which one kind of report raises what no report should.
 BREAK_ONE = """
-from pytest_circuits import reporting
+from pytest_circuits.session import reporting
 
 render = reporting.render
 
@@ -191,7 +191,7 @@ def pytest_unconfigure():
 """
 #: One in which the step summary does.
 BREAK_SUMMARY = """
-from pytest_circuits import reporting
+from pytest_circuits.session import reporting
 
 markdown_report = reporting.markdown_report
 

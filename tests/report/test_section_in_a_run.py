@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from circuit_suites import ONE_TEST, OTHER, RECALL, counts, edit_baseline
 
-from pytest_circuits.scheduling import model_of
+from pytest_circuits.session.scheduling import model_of
 
 TWO = """
 def test_heads(circuits, circuit_snapshot):
@@ -202,7 +202,7 @@ RECORDS_WORKERS = """
 import os
 from pathlib import Path
 
-from pytest_circuits.session import SESSION
+from pytest_circuits.session.session import SESSION
 
 HERE = Path(__file__).parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "serial")

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from figures.handmade_runs import BROKEN, INDUCTION, judged, undefined
 from handmade_rows import failed, row, run, texts
+from report.figures.handmade_runs import BROKEN, INDUCTION, judged, undefined
 from verdicts.handmade import cells
 
 from pytest_circuits.report import FailedTest, Model, json_report, read_report, terminal_lines

@@ -3,7 +3,7 @@
 import pytest
 from circuit_suites import CHILD, RECALL, counts, edit_baseline
 
-WARNING = "pytest_circuits.snapshots.TooFewPromptsWarning"
+WARNING = "pytest_circuits.session.snapshot.TooFewPromptsWarning"
 #: In place of pytester's errors.
 SHOW = ("-W", f"default::{WARNING}")
 

@@ -467,7 +467,7 @@ def test_what_nobody_foresaw_is_raised_and_never_shown_as_a_change(one_test, mon
     def broken(self, **_):
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("pytest_circuits.snapshots.CircuitExtension.matches", broken)
+    monkeypatch.setattr("pytest_circuits.session.snapshot.CircuitExtension.matches", broken)
     before = one_test.age()
     result = one_test.run("--circuits")
     assert result.ret == 1
@@ -479,7 +479,7 @@ def test_a_file_that_cannot_be_written_is_an_error_and_the_run_goes_on(one_test,
     def broken(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("pytest_circuits.snapshots.write", broken)
+    monkeypatch.setattr("pytest_circuits.session.snapshot.write", broken)
     one_test.baseline.unlink()
     one_test.write("test_heads.py", f"{ONE_TEST}\ndef test_next():\n    pass")
     result = one_test.run("--circuits", "--snapshot-update")
@@ -497,7 +497,7 @@ def test_every_method_that_we_override_is_one_of_syrupys():
     from syrupy.assertion import SnapshotAssertion
     from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
-    from pytest_circuits.snapshots import CircuitExtension, CircuitSnapshot
+    from pytest_circuits.session.snapshot import CircuitExtension, CircuitSnapshot
 
     own_extension = {"owner", "owners"}
     own_snapshot = {"explanation", "lets_pass", "origin", "source", "update", "update_new"}
@@ -518,5 +518,5 @@ def test_every_method_that_we_override_is_one_of_syrupys():
 
 
 def test_only_the_module_for_snapshots_imports_syrupy():
-    code = "import sys, pytest_circuits.session\nprint('syrupy' in sys.modules)"
+    code = "import sys, pytest_circuits.session.session\nprint('syrupy' in sys.modules)"
     assert in_fresh_python(code) == "False\n"

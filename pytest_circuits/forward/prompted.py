@@ -1,0 +1,250 @@
+"""One pass over prompts: the residual stream, and what each component makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from pytest_circuits.forward.fitting import in_parts
+from pytest_circuits.forward.runs import exact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from pytest_circuits.forward.runs import Hook, Runs
+
+
+#: What Gemma's norm behind the attention divides by.
+_ATTENTION_SCALE = "ln1_post.hook_scale"
+
+
+@dataclass(frozen=True)
+class PromptGroup:
+    """A pass over prompts of one length; tensors are on the model's device, in its dtype.
+
+    Attributes:
+        rows: indices of these prompts among all.
+        tokens: ``[row, position]``.
+        logits: at the last position, ``[row, vocabulary]``.
+        z: every head's mixed values, one tensor a layer, ``[row, position, head, d_head]``.
+        attention: what each layer's attention adds at the last position, behind the norm that
+            follows it where there is one, ``[layer, row, d_model]``.
+        attention_scale: what that norm divides by, ``[layer, row, 1]``; ones where there is none.
+        mlp: the same of each layer's MLP; no layers where the model has none.
+        stream: the residual stream before each layer and behind the last one, one tensor each,
+            ``[row, position, d_model]``.
+        past: every layer's keys and values as its attention uses them, two tensors each,
+            ``[row, key-value head, position, d_head]``; empty where the model keeps none.
+        residual: what the final norm gets at the last position, ``[row, d_model]``.
+        scale: what the final norm divides by, ``[row, 1]``; ones where there is no norm.
+        normalised: what the unembedding gets, ``[row, d_model]``.
+    """
+
+    rows: tuple[int, ...]
+    tokens: Tensor
+    logits: Tensor
+    z: tuple[Tensor, ...]
+    attention: Tensor
+    attention_scale: Tensor
+    mlp: Tensor
+    stream: tuple[Tensor, ...]
+    past: tuple[tuple[Tensor, Tensor], ...]
+    residual: Tensor
+    scale: Tensor
+    normalised: Tensor
+
+    @property
+    def residuals(self) -> Tensor:
+        """The stream behind each layer at the last position, ``[layer, row, d_model]``."""
+        return torch.stack([behind[:, -1] for behind in self.stream[1:]])
+
+    @property
+    def embedding(self) -> Tensor:
+        """What the first block gets at the last position, ``[row, d_model]``."""
+        return self.stream[0][:, -1]
+
+
+@dataclass(frozen=True)
+class PromptRun:
+    """Passes over prompts, one for each length that occurs."""
+
+    groups: tuple[PromptGroup, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(
+            tensor.nbytes
+            for group in self.groups
+            for tensor in (
+                group.logits,
+                group.attention,
+                group.mlp,
+                *group.z,
+                *group.stream,
+                *(part for both in group.past for part in both),
+            )
+        )
+
+    def gather(self, pick: Callable[[PromptGroup], Tensor]) -> Tensor:
+        """A per-row tensor of every group, put together in the prompts' order (on the CPU)."""
+        parts = [exact(pick(group)) for group in self.groups]
+        order = torch.tensor([row for group in self.groups for row in group.rows])
+        return torch.cat(parts)[order.argsort()]
+
+
+def run_prompts(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
+    """The passes over these prompts, made once for all measures that need them.
+
+    Prompts of different lengths are never padded: each length is a pass of its own.
+    """
+    key = ("prompts", tuple(map(tuple, prompts)))
+    return runs.remember(key, lambda: _run(runs, prompts))
+
+
+def _run(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
+    found = []
+    with runs.watched("run", len(prompts), "prompts") as advance:
+        for rows, tokens in grouped(runs, prompts):
+            found.append(_run_group(runs, rows, tokens))
+            advance(len(rows))
+    return PromptRun(tuple(found))
+
+
+def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], Tensor]]:
+    """Prompts of one length that fit into one pass: their rows, and tokens ``[row, position]``."""
+    by_length: dict[int, list[int]] = {}
+    for row, tokens in enumerate(prompts):
+        by_length.setdefault(len(tokens), []).append(row)
+    return [
+        (
+            tuple(rows[part]),
+            torch.tensor([list(prompts[row]) for row in rows[part]], device=runs.device),
+        )
+        for length, rows in sorted(by_length.items())
+        for part in runs.batches(len(rows), length)
+    ]
+
+
+def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
+    """The first position where two prompts of one length differ; the length where none does."""
+    both = enumerate(zip(one, other, strict=True))
+    return next((position for position, (a, b) in both if a != b), len(one))
+
+
+def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup:
+    seen: dict[str, Tensor] = {}
+
+    def read(name: str, *, every_position: bool = False) -> tuple[str, Callable[..., None]]:
+        def hook(value: Tensor, **_: object) -> None:
+            seen[name] = (value if every_position else value[:, -1]).detach().clone()
+
+        return name, hook
+
+    layers = range(runs.layers)
+    wanted = [
+        f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
+    ]
+    wanted += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
+    wanted += ["ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
+    hooks = [read(name) for name in wanted if runs.has_hook(name)]
+    z = [f"blocks.{layer}.attn.hook_z" for layer in layers]
+    stream = [f"blocks.{layer}.hook_in" for layer in layers] + [f"blocks.{layers[-1]}.hook_out"]
+    hooks += [read(name, every_position=True) for name in (*z, *stream)]
+    logits, found, past = run_recorded(runs, tokens, hooks, seen)
+
+    ones = logits.new_ones((len(rows), 1))
+
+    def stack(part: str) -> Tensor:
+        names = [f"blocks.{layer}.{part}" for layer in layers]
+        held = [found[name] for name in names if name in found]
+        return torch.stack(held) if held else logits.new_zeros((0, len(rows), 1))
+
+    return PromptGroup(
+        rows=rows,
+        tokens=tokens,
+        logits=logits,
+        z=tuple(found[name] for name in z),
+        attention=stack("hook_attn_out"),
+        attention_scale=torch.stack(
+            [found.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
+        ),
+        mlp=stack("hook_mlp_out"),
+        stream=tuple(found[name] for name in stream),
+        past=past,
+        residual=found["ln_final.hook_in"],
+        scale=found.get("ln_final.hook_scale", ones),
+        normalised=found["unembed.hook_in"],
+    )
+
+
+class Recorded(NamedTuple):
+    """What was seen of a pass.
+
+    Attributes:
+        logits: at the last position, ``[row, vocabulary]``.
+        seen: what the hooks saw, by name.
+        past: every layer's keys and values; empty where the model keeps none.
+    """
+
+    logits: Tensor
+    seen: dict[str, Tensor]
+    past: tuple[tuple[Tensor, Tensor], ...]
+
+
+def run_recorded(
+    runs: Runs, tokens: Tensor, hooks: Sequence[Hook], seen: dict[str, Tensor]
+) -> Recorded:
+    """A pass over prompts of one length, in as many parts as fit into memory.
+
+    Args:
+        runs: the model.
+        tokens: ``[row, position]``.
+        hooks: each puts a tensor ``[row, …]`` into ``seen``.
+        seen: where hooks put what they see.
+    """
+    logits: list[Tensor] = []
+    seen_in: list[dict[str, Tensor]] = []
+    past: list[tuple[tuple[Tensor, Tensor], ...]] = []
+
+    def run(rows: NDArray[np.int64]) -> None:
+        seen.clear()
+        kept = DynamicCache() if runs.takes_past else None
+        last = runs.forward(tokens[rows], hooks, past_key_values=kept)[:, -1].clone()
+        logits.append(last)  # from here on nothing takes memory
+        seen_in.append(dict(seen))
+        past.append(_past(kept, tokens.shape[1], runs))
+
+    in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)
+    return Recorded(
+        _together(logits),
+        {name: _together([part[name] for part in seen_in]) for name in seen_in[0]},
+        tuple(
+            (_together([keys for keys, _ in parts]), _together([values for _, values in parts]))
+            for parts in zip(*past, strict=True)
+        ),
+    )
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    """Rows that were run in parts; not copied where there is one part."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _past(
+    kept: DynamicCache | None, positions: int, runs: Runs
+) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Keys and values of all layers; none where one of them kept none, or not of all positions."""
+    found = []
+    for layer in kept.layers if kept is not None else ():
+        keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+        if keys is not None and values is not None and keys.shape[-2] == positions:
+            found.append((keys.to(runs.device), values.to(runs.device)))
+    return tuple(found) if len(found) == runs.layers else ()

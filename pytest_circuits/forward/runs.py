@@ -1,0 +1,316 @@
+"""The forward passes of one model: made once, shared by all measures."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import PreTrainedModel
+
+from pytest_circuits.forward.memory import Memory, R
+from pytest_circuits.forward.progress import Nobody, Progress
+from pytest_circuits.forward.weights import traces
+from pytest_circuits.models.hygiene import Clean, Modules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from torch import Tensor
+    from transformer_lens.hook_points import HookPoint, LensHandle
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import Cache
+
+    Hook = tuple[str, Callable[..., Tensor | None]]
+
+#: How far sums may miss what they should be by rounding alone, as a share of the largest number.
+ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
+#: Bytes of logits that one pass may produce; longer batches are cut into several passes.
+_LOGITS_BUDGET = 1 << 28
+#: Bytes of results that are remembered for each model.
+_MEMORY_BUDGET = 1 << 29
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is on a model, and in it.
+
+    Attributes:
+        weights: a trace of every weight.
+        hooked: whether a test has hooks on it.
+        bare: whether nobody has.
+    """
+
+    weights: tuple[int, ...]
+    hooked: bool
+    bare: bool
+
+
+class Runs:
+    """A hooked model, and the forward passes already made with it.
+
+    Results are remembered as long as the model is what it was: a hook put on it or a changed
+    weight makes a new pass.
+
+    Attributes:
+        bridge: transformer-lens' hooked model.
+        passes: how many forward passes were made so far.
+        replayed: how many tokens went through single blocks so far, in runs that were replayed.
+        room: the share of what should fit into memory at once that does; less than 1 once it
+            didn't.
+        silenced: the heads and MLPs that are ablated now, by name, whatever is run.
+        progress: who is told how far long loops are.
+    """
+
+    def __init__(self, bridge: TransformerBridge) -> None:
+        self.bridge = bridge
+        self.passes = 0
+        self.replayed = 0
+        self.room = 1.0
+        self.silenced: tuple[str, ...] = ()
+        self.progress: Progress = Nobody()
+        self._modules = Modules(bridge)
+        self._as_loaded = Clean(bridge, self._modules)
+        self._looked_at: _Look | None = None
+        self._weights_at_first = self._weights()
+        self._begin(self._as_loaded)
+
+    def _begin(self, clean: Clean) -> None:
+        self._clean = clean
+        self._memory = Memory(_MEMORY_BUDGET)
+
+    def adopt_hooks(self) -> None:
+        """Count the hooks that are on the model now as belonging to it."""
+        self._begin(Clean(self.bridge, self._modules))
+
+    def shed_hooks(self) -> None:
+        """Take all hooks off that were not there when these runs began."""
+        self._as_loaded.restore()
+        self._begin(self._as_loaded)
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return int(self.bridge.cfg.n_layers)
+
+    @property
+    def heads(self) -> int:
+        """Number of (query) heads in a layer."""
+        return int(self.bridge.cfg.n_heads)
+
+    @property
+    def key_value_heads(self) -> int:
+        """Number of key-value heads in a layer: fewer than heads where queries are grouped."""
+        return int(getattr(self.bridge.cfg, "n_key_value_heads", None) or self.heads)
+
+    @property
+    def causal(self) -> bool:
+        """Whether no position looks at later ones."""
+        causal = getattr(self.bridge.cfg, "attention_dir", "causal") == "causal"
+        return causal and not self._mixes_rows
+
+    @cached_property
+    def _mixes_rows(self) -> bool:
+        """Whether a row's numbers depend on what is run with it.
+
+        LLM.int8() keeps a column of activations in 16 bits if any of its numbers is large, over all
+        rows and positions of a pass (Dettmers et al. 2022, arXiv:2208.07339). Rows are run one at a
+        time then, which is what they give by themselves.
+        """
+        modules: list[Any] = list(self.bridge.modules())
+        return any(
+            type(module).__name__ == "Linear8bitLt" and module.state.threshold > 0
+            for module in modules
+        )
+
+    @property
+    def tokenizer(self) -> Any:  # noqa: ANN401 — any Hugging Face tokenizer
+        """The model's tokenizer."""
+        return self.bridge.tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the model's weights; of the first of them where it is spread over several.
+
+        Whatever is recorded is there, and what hooks are given comes there from elsewhere.
+        """
+        return self._a_parameter.device
+
+    @cached_property
+    def _a_parameter(self) -> Tensor:
+        # It stays the same tensor when the model is moved, and finding one takes a while.
+        return next(self.bridge.parameters())
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """Every device that holds weights: :attr:`device`, and others where they are spread."""
+        return (self.device, *self._further_devices)
+
+    @cached_property
+    def _further_devices(self) -> tuple[torch.device, ...]:
+        # A model that is spread can't be moved, and asking every parameter takes a while.
+        return tuple(dict.fromkeys(each.device for each in self.bridge.parameters()))[1:]
+
+    @property
+    def pristine(self) -> bool:
+        """Whether every weight is what it was when these runs began."""
+        return self._weights() == self._weights_at_first
+
+    @property
+    def intact(self) -> bool:
+        """Whether the model is what it was when these runs began, in all that can be seen of it."""
+        return (
+            not self.silenced
+            and not self._as_loaded.has_strays
+            and not any(module.training for module in self._modules)
+            and self.pristine
+        )
+
+    @property
+    def hooked(self) -> bool:
+        """Whether a test has hooks on the model now."""
+        return self._look().hooked
+
+    @property
+    def bare(self) -> bool:
+        """Whether nobody has hooks on the model now, not even whoever made it."""
+        return self._look().bare
+
+    def restore(self) -> None:
+        """Take hooks, training mode and gradients off the model."""
+        self._clean.restore()
+
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """While nobody but us has the model it is looked at once, not at every pass."""
+        before = self._looked_at
+        self._looked_at = self._look()
+        try:
+            yield
+        finally:
+            self._looked_at = before
+
+    def _look(self) -> _Look:
+        if self._looked_at is not None:
+            return self._looked_at
+        hooks = self._clean.look()
+        return _Look(self._weights(), hooked=hooks.changed, bare=not hooks.anyones)
+
+    @contextmanager
+    def watched(self, what: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
+        """While a long loop runs; it calls what this gives with the steps that it has done.
+
+        Arguments as for :meth:`.Progress.begin`.
+        """
+        self.progress.begin(what, total, unit)
+        try:
+            yield self.progress.advance
+        finally:
+            self.progress.end()
+
+    def remember(self, key: Hashable, make: Callable[[], R]) -> R:
+        """The result for a key: made now, unless it was made before on this very model."""
+        look = self._look()
+        if look.hooked:
+            return make()
+        return self._memory.get((key, look.weights), make)
+
+    def _weights(self) -> tuple[int, ...]:
+        """A trace of every weight and buffer, to notice one that was changed in place."""
+        return traces(self._modules.tensors())
+
+    def forward(
+        self,
+        tokens: Tensor,
+        hooks: Sequence[Hook] = (),
+        *,
+        differentiable: bool = False,
+        past_key_values: Cache | None = None,
+    ) -> Tensor:
+        """Logits ``[row, position, vocabulary]`` of one pass, with hooks on for that pass only.
+
+        Args:
+            tokens: ``[row, position]``.
+            hooks: hook points' names, and what is put on them.
+            differentiable: whether gradients can be taken.
+            past_key_values: what is given every layer's keys and values; for models that take it.
+        """
+        self.passes += 1
+        kept: dict[str, Any] = (
+            {} if past_key_values is None else {"past_key_values": past_key_values}
+        )
+        with torch.set_grad_enabled(differentiable):
+            logits: Tensor = self.bridge.run_with_hooks(
+                tokens, return_type="logits", fwd_hooks=list(self._brought_here(hooks)), **kept
+            )
+        return logits
+
+    @contextmanager
+    def hooks_on(self, hooks: Sequence[Hook]) -> Iterator[None]:
+        """While these hooks are on, whatever is run."""
+        put: list[tuple[HookPoint, LensHandle]] = []
+        try:
+            for name, hook in self._brought_here(hooks):
+                point = self._hook_points[name]
+                point.add_hook(hook)
+                put.append((point, point.fwd_hooks[-1]))
+            yield
+        finally:
+            for point, handle in put:
+                if handle in point.fwd_hooks:  # somebody may have reset the model's hooks since
+                    handle.hook.remove()
+                    point.fwd_hooks.remove(handle)
+
+    def _brought_here(self, hooks: Sequence[Hook]) -> Sequence[Hook]:
+        """The hooks, for tensors of every device that the model is on."""
+        if not self._further_devices:
+            return hooks
+        return [(name, _brought(hook, self.device)) for name, hook in hooks]
+
+    def batches(self, rows: int, positions: int) -> Iterator[slice]:
+        """Slices of ``rows`` that fit into one pass each."""
+        step = self.rows_at_once(positions)
+        return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+    def rows_at_once(self, positions: int) -> int:
+        """How many rows should fit into one pass, whose logits take most of its memory."""
+        if self._mixes_rows:
+            return 1
+        per_row = 4 * positions * int(self.bridge.cfg.d_vocab)
+        return max(1, _LOGITS_BUDGET // per_row)
+
+    def has_hook(self, name: str) -> bool:
+        """Whether the model has a hook point of that name."""
+        return name in self._hook_points
+
+    @cached_property
+    def _hook_points(self) -> dict[str, HookPoint]:
+        # The bridge gathers them anew whenever it is asked.
+        return dict(self.bridge.hook_dict)
+
+    @cached_property
+    def takes_past(self) -> bool:
+        """Whether the model can be given keys and values of positions before those that are run."""
+        return isinstance(self.bridge.original_model, PreTrainedModel)
+
+
+def _brought(hook: Callable[..., Tensor | None], device: torch.device) -> Callable[..., Any]:
+    """A hook that sees all on one device; what it gives goes to where it came from."""
+
+    def brought(value: Tensor, **named: object) -> Tensor | None:
+        found = hook(value.to(device), **named)
+        return None if found is None else found.to(value.device)
+
+    return brought
+
+
+def exact(tensor: Tensor) -> Tensor:
+    """The tensor in float64 on the CPU: there are devices that have no float64."""
+    return tensor.detach().cpu().double()
+
+
+def as_runs(model: TransformerBridge | Runs) -> Runs:
+    """The runs of a model; a bare hooked model gets fresh ones."""
+    return model if isinstance(model, Runs) else Runs(model)

@@ -1,0 +1,1 @@
+"""The kinds of source a model can come from, a module each, and how a source is opened."""

@@ -1,0 +1,156 @@
+"""Folders of native transformer-lens models: their config as JSON, their weights as safetensors."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_circuits.models.devices import resolve_dtype
+from pytest_circuits.models.errors import ModelError
+from pytest_circuits.models.fit import check_fit, first_lines, shape_text
+from pytest_circuits.models.placement import refuse_spread
+from pytest_circuits.models.sources.folders import read_config
+from pytest_circuits.models.sources.huggingface import FolderCheckpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Tensor
+    from transformer_lens.model_bridge import TransformerBridge
+
+#: What such a folder's config.json names as its architecture.
+ARCHITECTURE = "TransformerLensNative"
+#: What the bridge, which wraps modules in place, adds to the names of their tensors.
+WRAPPED = "_original_component."
+
+_TOKENIZER = "tokenizer.json"
+
+
+class NativeCheckpoint(FolderCheckpoint):
+    """A folder of a native transformer-lens model.
+
+    Its config.json holds arguments of ``TransformerBridgeConfig``. Its tensors go by any names that
+    the model has for them: the native model's (``layers.0.attn.q.weight``), wrapped or not, or the
+    bridge's (``blocks.0.attn.q.weight``); all of them behind the same prefix if need be.
+    """
+
+    def load(self, device: str, dtype: str) -> TransformerBridge:
+        """The model, which is hooked from the start."""
+        from safetensors.torch import load_file
+
+        refuse_spread(self.source, device)
+        bridge = self._bridge(device, dtype)
+        try:
+            files = [(path, load_file(path, device=device)) for path in self.weights()]
+        except Exception as error:
+            raise ModelError(
+                f"{self.source.text}: its weights can't be read:\n{first_lines(error)}"
+            ) from error
+        stored: dict[str, Tensor] = {}
+        for path, tensors in files:
+            twice = sorted(stored.keys() & tensors.keys())
+            if twice:
+                raise ModelError(
+                    f"{self.source.text}: {twice[0]} is in {path.name} and in another file too.\n"
+                    f"Take the files away that don't belong to the model."
+                )
+            stored |= tensors
+        self._fill(bridge, stored)
+        return bridge
+
+    def _bridge(self, device: str, dtype: str) -> TransformerBridge:
+        """The model with weights that are nobody's."""
+        import transformer_lens.model_bridge.sources.native  # noqa: F401 — brings boot_native
+        from transformer_lens.config import TransformerBridgeConfig
+        from transformer_lens.model_bridge import TransformerBridge
+        from transformers import PreTrainedTokenizerFast
+
+        source, folder = self.source, self.folder
+        kind = resolve_dtype(self.dtype(dtype), f"{folder.name}: config.json asks for")
+        fields = read_config(source, folder)
+        for key in ("architectures", "model_type", "torch_dtype"):
+            fields.pop(key, None)
+        if not (folder / _TOKENIZER).is_file():
+            raise ModelError(
+                f"{source.text}: there is no tokenizer ({_TOKENIZER}).\n"
+                f"Save the model's there: tokenizer.save_pretrained(folder)"
+            )
+        try:
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+            # Without this the bridge reads the tokenizer again, by a model type it doesn't know.
+            tokenizer.init_kwargs["add_bos_token"] = True
+            given = {"dtype": kind, "device": device, "init_weights": False}
+            config: Any = TransformerBridgeConfig.from_dict(fields | given)
+            self._check_fields(fields, config.to_dict())
+            boot: Any = TransformerBridge
+            bridge: TransformerBridge = boot.boot_native(
+                config, tokenizer=tokenizer, device=device, dtype=kind, model_name=folder.name
+            )
+        except ModelError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"{source.text}: transformer-lens can't build it:\n{first_lines(error)}"
+            ) from error
+        return bridge
+
+    def _check_fields(self, fields: Iterable[str], known: Iterable[str]) -> None:
+        """Refuse fields that transformer-lens would leave out without a word."""
+        unknown = sorted(set(fields) - set(known))
+        if unknown:
+            raise ModelError(
+                f"{self.source.text}: config.json has fields that TransformerBridgeConfig doesn't "
+                f"have: {', '.join(unknown)}.\n"
+                f"Take them out, or install the transformer-lens that the model was trained with."
+            )
+
+    def _fill(self, bridge: TransformerBridge, stored: dict[str, Tensor]) -> None:
+        """Put stored tensors into a model, whatever names of the model's own they go by."""
+        places = _names_of_tensors(bridge)
+        names = _without_prefix(stored, places)
+        fitting = {full: name for full, name in names.items() if name in places}
+        filled = {id(places[name]) for name in fitting.values()}
+        check_fit(
+            self.source,
+            missing=[
+                name.replace(WRAPPED, "")
+                for name, parameter in bridge.original_model.named_parameters()
+                if id(parameter) not in filled
+            ],
+            unexpected=names.keys() - fitting.keys(),
+            wrong_shape=[
+                f"{full} is {shape_text(stored[full].shape)}, "
+                f"should be {shape_text(places[name].shape)}"
+                for full, name in fitting.items()
+                if stored[full].shape != places[name].shape
+            ],
+        )
+        first: dict[int, str] = {}
+        for full, name in fitting.items():
+            other = first.setdefault(id(places[name]), full)
+            if full != other and not stored[full].equal(stored[other]):
+                raise ModelError(
+                    f"{self.source.text}: {other} and {full} differ, "
+                    f"and are names of the same tensor.\n"
+                    f"Save the model again with pytest_circuits.models.save_native."
+                )
+            places[name].data.copy_(stored[full])
+
+
+def _names_of_tensors(bridge: TransformerBridge) -> dict[str, Tensor]:
+    """Every name that a tensor of the model goes by."""
+    return {
+        name.replace(WRAPPED, ""): tensor
+        for module in (bridge.original_model, bridge)
+        for name, tensor in module.state_dict(keep_vars=True).items()
+    }
+
+
+def _without_prefix(stored: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Stored names → themselves unwrapped, and without a prefix that all of them have."""
+    names = {name: name.replace(WRAPPED, "") for name in stored}
+    common = os.path.commonprefix(list(names.values()))  # noqa: RUF071 — they are no paths
+    prefix = common.rpartition(".")[0]
+    if prefix and not set(names.values()) & set(known):
+        return {name: plain.removeprefix(f"{prefix}.") for name, plain in names.items()}
+    return names

@@ -1,0 +1,313 @@
+"""A finding beside its baseline, cell by cell: the numbers behind every figure and table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pytest_circuits.findings import Head
+from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.report.figures.names import cell_text
+from pytest_circuits.verdicts import (
+    About,
+    Change,
+    behaviour_reasons,
+    default_tolerance,
+    mechanism_change,
+    readable,
+    reason_text,
+    whole_gone,
+)
+from pytest_circuits.verdicts.comparable import differences
+from pytest_circuits.verdicts.movement import HAIR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from pytest_circuits.findings import Finding, Role
+    from pytest_circuits.verdicts import MechanismChange, Reason, Tolerance
+
+#: What the two sides are called where nobody says otherwise.
+NAMES = ("baseline", "candidate")
+
+
+class Cell(NamedTuple):
+    """One cell of a finding beside its baseline, as text; empty where there is no such number.
+
+    Attributes:
+        name: its name, with the token where it is one of a position.
+        value: the finding's value.
+        error: its standard error.
+        before: the baseline's value.
+        difference: the value less the baseline's.
+        tolerance: the deviation that is allowed; heads outside the role have none.
+        excess: the difference in tolerances.
+        role: whether it has, left or joined the role, or joined it against the behaviour.
+        beyond: ``▲`` or ``▼`` where it moved by more than the tolerance.
+    """
+
+    name: str
+    value: str
+    error: str
+    before: str
+    difference: str
+    tolerance: str
+    excess: str
+    role: str
+    beyond: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finding beside its baseline.
+
+    Attributes:
+        found: what was measured.
+        approved: its baseline; None where it has none.
+        tolerance: how far the one may lie from the other.
+        names: what baseline and finding are called.
+    """
+
+    found: Finding
+    approved: Finding | None
+    tolerance: Tolerance
+    names: tuple[str, str] = NAMES
+
+    @classmethod
+    def of(
+        cls,
+        found: Finding,
+        approved: Finding | None = None,
+        tolerance: Tolerance | None = None,
+        names: tuple[str, str] = NAMES,
+    ) -> Comparison:
+        """A finding beside its baseline, by default held to the default tolerance."""
+        return cls(found, approved, tolerance or default_tolerance(approved or found), names)
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """The finding's values, as a file would hold them; NaN where they mean nothing."""
+        values = np.round(self.found.values, DECIMALS)
+        return np.full(values.shape, np.nan) if self.undefined else values
+
+    @cached_property
+    def errors(self) -> NDArray[np.float64]:
+        """Their standard errors; NaN where the values mean nothing."""
+        errors = self.found.errors
+        return np.full(errors.shape, np.nan) if self.undefined else errors
+
+    @cached_property
+    def before(self) -> NDArray[np.float64] | None:
+        """The baseline's values, whatever their shape; None without a baseline."""
+        if self.approved is None:
+            return None
+        values = np.round(self.approved.values, DECIMALS)
+        return np.full(values.shape, np.nan) if self.approved.undefined else values
+
+    @cached_property
+    def undefined(self) -> bool:
+        """Whether the values are fractions of what is gone, and so mean nothing."""
+        return self.found.undefined or self._gone is not None
+
+    @cached_property
+    def obstacle(self) -> str:
+        """Why finding and baseline can't be compared value by value; empty where they can."""
+        if self.approved is None:
+            return f"There is no {self.names[0]} to compare with."
+        if self._differing:
+            return (
+                f"Not the same quantity, so no difference is shown. Differing: "
+                f"{', '.join(self._differing)}."
+            )
+        sides = zip(self.names, (self.approved, self.found), strict=True)
+        undefined = [name for name, finding in sides if finding.undefined]
+        if not undefined and self._gone is None:
+            return ""
+        whole = readable(self.found.relative_to or "the behaviour")
+        if self._gone is not None:
+            gone = reason_text(self._gone)
+            return f"The values are fractions of what is gone, and mean nothing: {gone}."
+        return (
+            f"The values are fractions of {whole}, which can't be told from 0 in the "
+            f"{' and the '.join(undefined)}: they are undefined, and no difference can be shown."
+        )
+
+    @cached_property
+    def _differing(self) -> tuple[str, ...]:
+        """The fields that make the two different quantities."""
+        if self.approved is None:
+            return ()
+        reasons = differences(self.found, self.approved)
+        return tuple(readable(reason.subject) for reason in reasons)
+
+    @property
+    def same_quantity(self) -> bool:
+        """Whether there is a baseline of the same quantity, on the same samples."""
+        return self.approved is not None and not self._differing
+
+    @cached_property
+    def _gone(self) -> Reason | None:
+        """What became of the behaviour that the values are fractions of, if that is gone."""
+        if self.approved is None or not self.same_quantity:
+            return None
+        reasons = behaviour_reasons(self.found, self.approved, self.tolerance)
+        return whole_gone(self.found, reasons)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether values and baseline can be compared one by one."""
+        return not self.obstacle
+
+    @cached_property
+    def allowed(self) -> NDArray[np.float64] | None:
+        """The deviation that is allowed of each value; None where nothing is compared."""
+        if not self.comparable or self.approved is None or self.before is None:
+            return None
+        value = self.tolerance.among(self.approved).value
+        return np.maximum(value.floor, value.share * np.abs(self.before))
+
+    @cached_property
+    def differences(self) -> NDArray[np.float64] | None:
+        """Each value less the baseline's; None where nothing is compared."""
+        if self.allowed is None or self.before is None:
+            return None
+        return np.round(self.values - self.before, DECIMALS)
+
+    @cached_property
+    def beyond(self) -> NDArray[np.bool_]:
+        """Which values lie further from the baseline than is allowed, of those that are judged."""
+        if self.differences is None or self.allowed is None:
+            return np.zeros(self.values.shape, dtype=bool)
+        return np.asarray(np.abs(self.differences) > self.allowed + HAIR) & self.judged
+
+    @cached_property
+    def judged(self) -> NDArray[np.bool_]:
+        """Which values are held against the baseline: of a role those that have or had a part."""
+        if not self.comparable or self.role is None:
+            return np.full(self.values.shape, self.comparable)
+        judged = np.zeros(self.values.shape, dtype=bool)
+        for head in {*self.members_before, *self.members, *self._opposing}:
+            judged[head] = True
+        return judged
+
+    @property
+    def role(self) -> Role | None:
+        """The role by which heads are judged: the baseline's, where there is one to compare."""
+        if self.approved is not None and self.comparable:
+            return self.approved.role
+        return self.found.role
+
+    @cached_property
+    def members_before(self) -> dict[Head, float]:
+        """The heads that have the role in the baseline, strongest first."""
+        if self.approved is None or self.approved.undefined:
+            return {}
+        return self.approved.members()
+
+    @cached_property
+    def members(self) -> Mapping[Head, float]:
+        """The heads that have the role now, strongest first, as the verdict counts them.
+
+        A head that crossed the threshold within its tolerance has not left, and not joined.
+        """
+        if self._change is not None:
+            return self._change.held or {}
+        return {} if self.undefined else self.found.members()
+
+    @cached_property
+    def _opposing(self) -> set[Head]:
+        """Heads that are as strong as the role takes now, and work against the behaviour."""
+        reasons = () if self._change is None else self._change.reasons
+        return {
+            Head.parse(reason.subject)
+            for reason in reasons
+            if reason.about is About.HEAD and reason.change is Change.OPPOSES
+        }
+
+    @cached_property
+    def _change(self) -> MechanismChange | None:
+        """What the verdict says of the values; None where they are not compared."""
+        if self.approved is None or self.before is None or not self.comparable:
+            return None
+        return mechanism_change(
+            replace(self.found, values=self.values),
+            replace(self.approved, values=self.before),
+            self.tolerance,
+        )
+
+    def cell(self, place: tuple[int, ...]) -> Cell:
+        """One cell of the finding in words; ``()`` is the one number of a finding without axes."""
+        if place not in self._told:
+            self._told[place] = self._cell(place)
+        return self._told[place]
+
+    @cached_property
+    def _told(self) -> dict[tuple[int, ...], Cell]:
+        """The cells that were asked for: figures and tables tell the same ones again."""
+        return {}
+
+    def _cell(self, place: tuple[int, ...]) -> Cell:
+        found, before, allowed = self.found, None, None
+        if self.before is not None and self.same_cells:
+            before = float(self.before[place])
+        difference = excess = ""
+        if self.differences is not None and self.allowed is not None:
+            moved = float(self.differences[place])
+            difference = _text(moved, signed=True)
+            allowed = float(self.allowed[place]) if self.judged[place] else None
+            excess = f"{moved / allowed:+.1f}" if allowed else ""
+        return Cell(
+            cell_text(found, place) if found.axes else found.quantity,
+            _text(float(self.values[place])),
+            _text(float(self.errors[place])),
+            _text(before),
+            difference,
+            _text(allowed),
+            excess,
+            self.part(place),
+            ("▲" if difference.startswith("+") else "▼") if self.beyond[place] else "",
+        )
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell, in the order of the values."""
+        return map(self.cell, np.ndindex(self.values.shape))
+
+    @cached_property
+    def same_cells(self) -> bool:
+        """Whether a cell of the baseline is the same cell of the finding."""
+        approved, found = self.approved, self.found
+        return approved is not None and (
+            (approved.axes, approved.values.shape, dict(approved.labels))
+            == (found.axes, found.values.shape, dict(found.labels))
+        )
+
+    def part(self, place: tuple[int, ...]) -> str:
+        """What part a cell has in the role: ``in the role``, ``left``, ``joined``, or none.
+
+        ``against it`` is a newcomer that works against the behaviour.
+        """
+        if self.role is None:
+            return ""
+        was, now = place in self.members_before, place in self.members
+        if self.approved is None or not self.comparable:
+            return "in the role" if now else ""
+        if place in self._opposing:
+            return "against it"
+        return {
+            (True, True): "in the role",
+            (True, False): "left",
+            (False, True): "joined",
+            (False, False): "",
+        }[was, now]
+
+
+def _text(value: float | None, *, signed: bool = False) -> str:
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:+.3f}" if signed else f"{value:.3f}"

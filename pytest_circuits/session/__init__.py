@@ -1,0 +1,1 @@
+"""A pytest run with ``--circuits``: its settings, models, snapshots and findings."""

@@ -1,0 +1,187 @@
+"""The models of a run: those under test, and others that they are held against."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_circuits.models import ModelError, ModelPool, SourceKind, parse_source
+from pytest_circuits.session.asking import others
+from pytest_circuits.session.cache import has_own_model
+from pytest_circuits.session.failures import failure
+from pytest_circuits.session.progress import progress_line
+from pytest_circuits.session.scheduling import cap_threads, workers
+
+if TYPE_CHECKING:
+    import pytest
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.forward import Runs
+    from pytest_circuits.models import LoadedModel, Source
+    from pytest_circuits.session.progress import ProgressLine
+    from pytest_circuits.session.settings import Settings
+
+
+class RunModels:
+    """Loads the models of a run, keeps them, and gives them on from test to test as they were.
+
+    What the running test uses stays loaded, and so does what pytest keeps for later tests: the
+    values of ``circuit_model``. Other models leave when there is no room for another one.
+
+    Attributes:
+        pool: the loaded models.
+        handed_out: loaded models that a test has held, and may have changed in ways that nobody
+            sees.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.pool = ModelPool(
+            settings.device.value,
+            settings.dtype.value,
+            others(config),
+            memory=settings.memory.value,
+            processes=workers(config),
+            on_leave=self._forget,
+        )
+        self.handed_out: set[Source] = set()
+        self._config = config
+        self._settings = settings
+        #: By the model's id, which no other has: the runs hold the model.
+        self._runs: dict[int, Runs] = {}
+        self._tokenizers: dict[Source, object] = {}
+        self._used_by_test: set[Source] = set()
+        self._cached_by_pytest: dict[pytest.FixtureDef[Any], Source] = {}
+
+    def load(self, source: Source) -> TransformerBridge:
+        """A source's hooked model, for the test that runs; loading it is said if it takes time.
+
+        Raises:
+            ModelError: if it can't be loaded.
+        """
+        cap_threads(self._config)
+        self._used_by_test.add(source)
+        if self.pool.loaded(source) is not None:
+            return self.pool.get(source).bridge  # or the reason why it can't be used any more
+        with (
+            nullcontext()
+            if self._progress is None or source.kind is SourceKind.BUNDLED
+            else self._progress.saying(f"loading {source.text}")
+        ):
+            bridge = self.pool.get(source, self._in_use).bridge
+        self._tokenizers[source] = bridge.tokenizer
+        self.runs_of(bridge)  # they know the model as it is now
+        return bridge
+
+    def of_test(self, source: Source, request: pytest.FixtureRequest) -> TransformerBridge:
+        """The model that a test is measured on, without handing it to the test.
+
+        Raises:
+            ModelError: if it is the source's, and can't be loaded.
+        """
+        if has_own_model(request):
+            return self.load(source)
+        model: TransformerBridge = request.getfixturevalue("circuit_model")
+        return model
+
+    def loaded(self, source: Source) -> LoadedModel | None:
+        """A source's model if it is loaded."""
+        return self.pool.loaded(source)
+
+    def runs_of(self, model: TransformerBridge) -> Runs:
+        """The forward passes of a model, whoever made it."""
+        from pytest_circuits.forward import Runs
+
+        if id(model) not in self._runs:
+            runs = self._runs[id(model)] = Runs(model)
+            if self._progress is not None:
+                runs.progress = self._progress
+        return self._runs[id(model)]
+
+    def runs_of_other(self, name: str) -> Runs:
+        """The forward passes of a model that is no candidate here: an alias, or a source.
+
+        Raises:
+            ModelError: if it is neither, or can't be loaded.
+        """
+        return self.runs_of(self.load(self.source_named(name)))
+
+    def source_named(self, name: str) -> Source:
+        """The source that an alias stands for in this run, or that is named itself.
+
+        Raises:
+            ModelError: if it is neither.
+        """
+        lines = {**self._settings.declared, **self._settings.measured}
+        return lines[name].parse() if name in lines else parse_source(name)
+
+    def is_intact(self, source: Source) -> bool:
+        """Whether a model is as it was loaded, in all that can be seen of it, or is not loaded."""
+        loaded = self.pool.loaded(source)
+        if loaded is None:
+            return True
+        return (
+            loaded.bridge.tokenizer is self._tokenizers[source]
+            and self.runs_of(loaded.bridge).intact
+        )
+
+    def provenance(self, source: Source, model: TransformerBridge) -> dict[str, str]:
+        """Where a measured model's weights came from.
+
+        The source's name and its files' fingerprint hold for the model as it was loaded. A
+        model that a conftest put in its place, or whose weights a test changed, is not that.
+        """
+        from pytest_circuits.models.fingerprint import live_fingerprint
+
+        loaded = self.pool.loaded(source)
+        if loaded is not None and loaded.bridge is model and self.runs_of(model).pristine:
+            return {"source": source.public_name, "weights": loaded.fingerprint}
+        return {"source": "a model of the test's own", "weights": live_fingerprint(model)}
+
+    def given_out(self, fixturedef: pytest.FixtureDef[Any], model: TransformerBridge) -> None:
+        """Note that ``circuit_model`` gives a model out: what is on it then belongs to it."""
+        runs = self.runs_of(model)
+        if runs.hooked:
+            runs.adopt_hooks()
+        source = self.pool.source_of(model)
+        if source is not None:
+            self.handed_out.add(source)
+            self._cached_by_pytest[fixturedef] = source
+
+    def taken_back(self, fixturedef: pytest.FixtureDef[Any], model: object) -> None:
+        """Take an override's hooks off a model of ours, and let go of a model of its own."""
+        self._cached_by_pytest.pop(fixturedef, None)
+        runs = self._runs.get(id(model))
+        if runs is not None:
+            runs.shed_hooks()
+            if self.pool.source_of(runs.bridge) is None:
+                del self._runs[id(runs.bridge)]
+
+    def clean_up(self) -> None:
+        """Give the models to the next test as they were."""
+        self._used_by_test.clear()
+        for runs in self._runs.values():
+            runs.restore()
+        # Only who has, or had, the model itself can have changed its weights.
+        for source in sorted(self.handed_out, key=lambda each: each.text):
+            loaded = self.pool.loaded(source)
+            if loaded is None or self.runs_of(loaded.bridge).pristine:
+                continue
+            try:
+                self.pool.renew(source, self._in_use)
+            except ModelError as error:
+                raise failure(f"the test changed its model's weights.\n{error}") from None
+
+    @property
+    def _in_use(self) -> set[Source]:
+        return {*self._used_by_test, *self._cached_by_pytest.values()}
+
+    def _forget(self, source: Source, model: TransformerBridge) -> None:
+        """Let go of all that belongs to a model that leaves."""
+        self._runs.pop(id(model), None)
+        self._tokenizers.pop(source, None)
+        self.handed_out.discard(source)
+
+    @cached_property
+    def _progress(self) -> ProgressLine | None:
+        return progress_line(self._config)

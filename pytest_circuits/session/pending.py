@@ -1,0 +1,48 @@
+"""What a run with ``--circuits-pending`` leaves of a test: findings to be decided on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_circuits.baselines import Location
+from pytest_circuits.baselines.pending import PendingTest
+from pytest_circuits.baselines.pending_files import leave
+from pytest_circuits.report.rows import NOT_JUDGED
+from pytest_circuits.report.text import cut
+from pytest_circuits.session.snapshot import baseline_file
+from pytest_circuits.verdicts import Kind
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_circuits.session.state import ItemState
+
+#: Characters of a failure's message that are kept.
+_FAILURE_SHOWN = 200
+
+
+def leave_pending(item: pytest.Item, state: ItemState, *, passed: bool) -> None:
+    """Leave those of a test's findings that differ from their baselines, to be decided on.
+
+    What an earlier run left goes where this one says otherwise: of every finding that was compared,
+    and of all others too where the test passed without comparing them. Findings that a failed test
+    did not get to keep what was left of them.
+
+    Args:
+        item: the test, which is over.
+        state: what it did.
+        passed: whether it passed.
+    """
+    path = baseline_file(item)
+    place = None if path is None else Location.of(path)
+    compared = {row.name for row in state.rows if row.verdict in list(Kind)}
+    if place is None or not (compared or passed):
+        return
+    findings = tuple(offer() for offer in state.pending)
+    # The gate fails a test by its comparison; anything else keeps it from passing after an approval
+    # too, and an update would have approved nothing.
+    if state.failure and all(row.passes for row in state.rows if row.verdict != NOT_JUDGED):
+        failure = cut(state.failure, _FAILURE_SHOWN)
+        findings = tuple(replace(pending, failure=failure) for pending in findings)
+    leave(place, PendingTest(item.nodeid, findings), compared=None if passed else compared)

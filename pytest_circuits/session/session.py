@@ -1,0 +1,400 @@
+"""A run with ``--circuits``: the verdicts it gathers, and what it says at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
+from pytest_circuits.report.rows import PROPERTY
+from pytest_circuits.session.cache import remembering
+from pytest_circuits.session.failures import Failure, failure_of, last_words, why_not_passed
+from pytest_circuits.session.models import RunModels
+from pytest_circuits.session.overrides import Overrides
+from pytest_circuits.session.refusals import refusals
+from pytest_circuits.session.reporting import Said, annotation_lines, write_reports, write_summary
+from pytest_circuits.session.scheduling import model_of
+from pytest_circuits.session.state import STATE, CircuitSource, ItemState
+from pytest_circuits.session.usage import check_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from pytest_circuits.baselines import Baseline
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.models import Source
+    from pytest_circuits.session.cache import Remembering
+    from pytest_circuits.session.settings import Settings
+
+
+class CircuitsSession:
+    """Registered as a plugin for a run with ``--circuits``, and in no other.
+
+    Attributes:
+        settings: the run's settings.
+        sources: the models under test, by alias.
+        models: the models that are loaded.
+        rows: the verdicts so far, by test.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.settings = settings
+        self.sources = {
+            alias: CircuitSource(alias, line.parse(), settings.owners(alias))
+            for alias, line in settings.measured.items()
+        }
+        self.models = RunModels(config, settings)
+        self._overrides = Overrides()
+        self.rows: dict[str, list[Row]] = {}
+        self._outcomes: dict[str, str] = {}
+        self._selected: set[str] = set()
+        self._finished: set[str] = set()
+        self._failed: set[str] = set()
+        self._failed_subtests: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._to_run = False
+        self._said: list[Said] = []
+        self._failures: dict[str, Failure] = {}
+        self._uncollected: dict[str, str] = {}
+        self._config = config
+
+    @cached_property
+    def remembering(self) -> Remembering | None:
+        """What earlier runs measured; None where nothing can be remembered."""
+        return remembering(self, self._config)
+
+    @cached_property
+    def reference(self) -> Source | None:
+        """The source of the model that owns the approved baselines, if it is there."""
+        line = self.settings.declared.get(self.settings.reference or "")
+        try:
+            return line and line.parse()
+        except pytest.UsageError:
+            return None
+
+    def origin(
+        self, finding: Finding, source: CircuitSource, request: pytest.FixtureRequest
+    ) -> dict[str, str]:
+        """Where the weights came from that a test's finding was measured on."""
+        memory = self.remembering
+        identity = None if memory is None else memory.identity(source.source)
+        if identity is not None and request.node.stash[STATE].is_remembered(finding):
+            return {"source": source.source.public_name, "weights": identity.weights}
+        # A finding may come from a measure called directly, on the test's own model.
+        return self.models.provenance(source.source, self.models.of_test(source.source, request))
+
+    def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
+        """Note those of a test's findings that it never compared."""
+        state = item.stash[STATE]
+        for finding in findings:
+            if not any(finding is other for other in state.judged):
+                row = Row.not_judged(
+                    item.nodeid,
+                    alias,
+                    finding,
+                    remembered=state.is_remembered(finding),
+                    details=self.details("", finding, None),
+                )
+                state.rows.append(row)
+
+    def details(self, name: str, finding: Finding, approved: Baseline | None) -> Details | None:
+        """A finding whole, where anything shows it; None elsewhere."""
+        return Details.of(name, finding, approved) if self.settings.whole_findings else None
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a module that can't be collected: nobody knows of its circuit tests."""
+        if report.failed:
+            file = report.nodeid.partition("::")[0]
+            self._uncollected.setdefault(file, last_words(report.longreprtext))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the tests that can't run as they are written.
+
+        They fail when their turn comes: an error here would reach nobody from an xdist worker.
+        """
+        for item in session.items:
+            if _is_circuit_test(item):
+                self._selected.add(item.nodeid)
+        self._refused = refusals(session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note the circuit tests that xdist's workers are going to run."""
+        # xdist's controller has no more than node ids; a circuit test's ends in its model.
+        aliases = frozenset(self.sources)
+        self._selected.update(nodeid for nodeid in ids if model_of(nodeid, aliases))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """Note what is on a model when its fixture gives it out: that belongs to the model."""
+        self._overrides.look_at(fixturedef, request)
+        model: Any = yield
+        if fixturedef.argname == "circuit_model" and hasattr(model, "hook_dict"):
+            self.models.given_out(fixturedef, model)
+        return model
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Take an override's hooks off a model of ours, and let go of a model of its own."""
+        if fixturedef.argname == "circuit_model" and fixturedef.cached_result is not None:
+            self.models.taken_back(fixturedef, fixturedef.cached_result[0])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Note whether tests are to run, which --fixtures, --collect-only and others don't want."""
+        option: Any = session.config.option
+        self._to_run = not (option.collectonly or option.setuponly)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin a test afresh, also when it is run again."""
+        item.stash[STATE] = ItemState()
+        self._failed_subtests.discard(item.nodeid)
+        item.user_properties[:] = [p for p in item.user_properties if p[0] != PROPERTY]
+        if item.nodeid in self._refused:
+            pytest.fail(self._refused[item.nodeid], pytrace=False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note whether the test passed, when everybody else has had a say (a strict xfail)."""
+        report = yield
+        state = item.stash.get(STATE, ItemState())
+        if report.when == "call":
+            state.passed = report.passed
+            state.failure = why_not_passed(report, self._config)
+        if report.when == "teardown":
+            # Too long for a property; as an attribute xdist carries it all the same.
+            whole = [None if row.details is None else row.details.document() for row in state.rows]
+            setattr(report, _DETAILS, json.dumps(whole) if any(whole) else "")
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Write what a test approved, if it passed, and give the models on as they were.
+
+        Or leave what it did not approve as pending.
+        """
+        state = item.stash.get(STATE, ItemState())
+        written = left = False
+        try:
+            # pytest fails a test for its subtests only after everybody has seen its report.
+            if state.passed and item.nodeid in self._failed_subtests:
+                state.passed, state.failure = False, "a subtest failed"
+            if state.passed:
+                for write in state.approve:
+                    write()
+                written = True
+            if self.settings.pending:
+                from pytest_circuits.session.pending import leave_pending
+
+                leave_pending(item, state, passed=state.passed)
+                left = True
+        finally:
+            # Also after a write that failed: fixtures are torn down in any case.
+            try:
+                result = yield
+            finally:
+                if _is_circuit_test(item):
+                    self.models.clean_up()
+                item.user_properties += [
+                    (
+                        PROPERTY,
+                        replace(
+                            row, written=row.written and written, pending=row.pending and left
+                        ).to_json(),
+                    )
+                    for row in state.rows
+                ]
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather a test's verdicts, here or from an xdist worker, when it is over."""
+        if isinstance(report, pytest.SubtestReport):
+            if report.failed:
+                self._failed_subtests.add(report.nodeid)
+            return
+        if report.when == "setup":
+            self._failed.discard(report.nodeid)  # by an earlier attempt
+            self._failures.pop(report.nodeid, None)
+        if report.when == "call":
+            self._outcomes[report.nodeid] = _outcome(report)
+        # Of a test whose worker was lost there is a report too, for no part of it.
+        if report.failed and report.when in ("setup", "call", "teardown"):
+            self._failed.add(report.nodeid)
+            self._failures.setdefault(report.nodeid, failure_of(report, self._config))
+        if report.when == "call" or report.skipped:
+            self._finished.add(report.nodeid)
+        if report.when == "teardown":
+            outcome = self._outcomes.get(report.nodeid, "")
+            # A test that runs again reports again: its last attempt counts.
+            rows = [str(value) for name, value in report.user_properties if name == PROPERTY]
+            whole = json.loads(getattr(report, _DETAILS, "") or "[]") or [None] * len(rows)
+            failure = self._failures.get(report.nodeid) or failure_of(report, self._config)
+            self.rows[report.nodeid] = [
+                Row.from_json(
+                    row,
+                    outcome,
+                    line=failure.line,
+                    failure=failure.message,
+                    details=document and Details.from_document(document, report.nodeid),
+                )
+                for row, document in zip(rows, whole, strict=True)
+            ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Explain a failed ``finding == circuit_snapshot`` by its verdict."""
+        from pytest_circuits.findings import Finding
+
+        pair = (left, right) if isinstance(left, Finding) else (right, left)
+        explain = getattr(pair[1], "explanation", None)
+        if op != "==" or not isinstance(pair[0], Finding) or explain is None:
+            return None
+        return list(explain())
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports, when everybody else has had a say in the exit status."""
+        if not self._to_run or hasattr(self._config, "workerinput"):
+            return
+        if self.remembering is not None:
+            self.remembering.end()
+        run = self._run(int(session.exitstatus))
+        self._said = list(write_reports(run, self.settings))
+        if self.settings.on_github:
+            self._said += write_summary(run)
+        if any(said.failed for said in self._said):
+            session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """What the run found, worst first."""
+        if not self._to_run:
+            return
+        width = self._config.get_terminal_writer().fullwidth
+        terminalreporter.write_sep("=", "circuits")
+        for line in terminal_lines(self._run(), width, verbose=self.settings.verbose):
+            for part in line.parts:
+                terminalreporter.write(part.text, **{part.colour: True} if part.colour else {})
+            terminalreporter.line("")
+        for text in self._pending():
+            terminalreporter.write_line(text)
+        for said in self._said:
+            terminalreporter.write_line(said.text, **{"red": True} if said.failed else {})
+        if self.settings.on_github:
+            for command in annotation_lines(self._run(), self._config.rootpath):
+                terminalreporter.write_line(command)
+
+    def _pending(self) -> Iterator[str]:
+        """How many findings wait for a decision, and how to come to it; and which never will."""
+        if not self.settings.pending:
+            return
+        differ = [row for rows in self.rows.values() for row in rows if _differs(row)]
+        tests = [row.test for row in differ if row.pending]
+        hopeless = len(differ) - len(tests)
+        if hopeless:
+            noun = "finding that differs" if hopeless == 1 else "findings that differ"
+            yield f"{hopeless} {noun} can't be approved: there would be nothing to hold"
+        if tests:
+            here, root = self._config.invocation_params.dir.resolve(), self._config.rootpath
+            below = all((root / test.partition("::")[0]).is_relative_to(here) for test in tests)
+            where = "" if below else f" {os.path.relpath(root, here)}"
+            noun = "finding" if len(tests) == 1 else "findings"
+            yield f"{len(tests)} {noun} pending: pytest-circuits review{where}"
+
+    def _run(self, exit_status: int = 0) -> Run:
+        return Run(
+            models=tuple(
+                Model(
+                    line.alias,
+                    line.public,
+                    self.settings.owners(line.alias),
+                    line.alias in self.settings.declared,
+                )
+                for line in self.settings.measured.values()
+            ),
+            rows=tuple(row for rows in self.rows.values() for row in rows),
+            gate=self.settings.gate.value,
+            failed=(*self._failed_without_finding(), *self._failed_modules()),
+            unfinished=len(self._selected - self._finished - self._failed),
+            exit_status=exit_status,
+            options=self.settings.options,
+            root=self._root(),
+        )
+
+    def _root(self) -> str:
+        """The folder that node ids start from, as seen from where pytest was called."""
+        here = self._config.invocation_params.dir
+        try:
+            root = Path(os.path.relpath(self._config.rootpath, here)).as_posix()
+        except ValueError:  # on another drive
+            return ""
+        return "" if root == "." else root
+
+    def _failed_without_finding(self) -> Iterator[FailedTest]:
+        aliases = frozenset(self.sources)
+        for nodeid in self._failed & self._selected:
+            if not self.rows.get(nodeid):
+                failure = self._failures.get(nodeid, Failure())
+                yield FailedTest(nodeid, model_of(nodeid, aliases) or "", *failure)
+
+    def _failed_modules(self) -> Iterator[FailedTest]:
+        for file, message in self._uncollected.items():
+            yield FailedTest(file, "", message)
+
+
+#: What a report carries beside its properties: the findings whole, as JSON.
+_DETAILS = "circuits_details"
+SESSION = pytest.StashKey[CircuitsSession]()
+
+
+def circuits_session(config: pytest.Config) -> CircuitsSession:
+    """The session of a run with ``--circuits``."""
+    return config.stash[SESSION]
+
+
+def _is_circuit_test(item: pytest.Item) -> bool:
+    return item.get_closest_marker("circuits") is not None
+
+
+def _differs(row: Row) -> bool:
+    """Whether a finding was compared, and is another than its baseline, or has none."""
+    from pytest_circuits.verdicts import Kind
+
+    return row.verdict in list(Kind) and row.verdict != Kind.PRESERVED
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return report.outcome
+
+
+def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> None:
+    """Begin a session.
+
+    Args:
+        config: pytest's configuration.
+        settings: the run's settings.
+        distribute: whether to tell xdist which worker gets which model.
+
+    Raises:
+        pytest.UsageError: if the run can't be what was asked for.
+    """
+    check_usage(config, settings)
+    session = config.stash[SESSION] = CircuitsSession(config, settings)
+    config.pluginmanager.register(session, "circuits-session")
+    if distribute and config.pluginmanager.hasplugin("xdist"):
+        from pytest_circuits.session.scheduling import OneModelPerWorker
+
+        config.pluginmanager.register(
+            OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
+        )

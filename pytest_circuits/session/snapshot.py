@@ -1,0 +1,492 @@
+"""Baselines as syrupy snapshots. The only module that imports syrupy.
+
+syrupy finds, reads, counts and reports; what a comparison means, and when a file is written, is
+ours: a comparison gives a verdict, the gate decides whether it passes, and a file is written
+after its test has passed. Nothing here ever deletes a file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from syrupy.assertion import AssertionResult, DiffMode, SnapshotAssertion
+from syrupy.data import SnapshotCollections
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.location import PyTestLocation
+
+from pytest_circuits.baselines import (
+    ROOT,
+    Baseline,
+    BaselineError,
+    approval,
+    baseline_path,
+    check_first,
+    file_name,
+    find,
+    loads,
+    nothing_to_approve,
+    says_the_same,
+    too_few_prompts,
+    verdict_on,
+    write,
+)
+from pytest_circuits.baselines.pending import Pending
+from pytest_circuits.findings import Finding
+from pytest_circuits.findings.encoding import rounded
+from pytest_circuits.report import Details, Row
+from pytest_circuits.session.failures import failure
+from pytest_circuits.session.markers import waiver_of
+from pytest_circuits.session.state import STATE, CircuitSource, ItemState
+from pytest_circuits.verdicts import (
+    Gate,
+    Kind,
+    Verdict,
+    default_tolerance,
+    lines,
+    passes,
+    without_baseline,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+    from syrupy.data import SnapshotCollection
+    from syrupy.types import SerializableData, SerializedData, SnapshotIndex
+
+    from pytest_circuits.session.session import CircuitsSession
+    from pytest_circuits.verdicts import Waiver
+
+#: Stands between a test's name and a finding's name in syrupy's name of a snapshot.
+_SEPARATOR = "::"
+#: pytest shows about eight lines of an explanation.
+_REASONS_SHOWN = 6
+
+
+class TooFewPromptsWarning(UserWarning):
+    """What was approved has a tolerance that is below twice its paired standard error."""
+
+
+class CircuitExtension(SingleFileSnapshotExtension):
+    """Where baselines lie and how they are read, compared and written."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "json"
+
+    #: Aliases whose baselines serve, nearest first; set by :class:`CircuitSnapshot`.
+    owners: tuple[str, ...] = ()
+    #: The alias whose baseline was read last; None if there was none.
+    owner: str | None = None
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        """``__circuits__/<alias>/<module>`` beside the test file.
+
+        syrupy asks for every test that was collected, also for one that uses no circuits.
+        """
+        if not _is_circuit_test(test_location):
+            return str(Path(test_location.filepath).parent / ROOT)
+        return str(_path(test_location).parent)
+
+    @classmethod
+    def get_file_basename(cls, *, test_location: PyTestLocation, index: SnapshotIndex) -> str:  # noqa: ARG003 — syrupy's signature
+        """One file holds all findings of a test."""
+        return _path(test_location).stem
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
+        """The test's name and the finding's."""
+        name = index if isinstance(index, str) else ""
+        return f"{test_location.snapshot_name}{_SEPARATOR}{name}"
+
+    def serialize(self, data: SerializableData, **_: object) -> SerializedData:
+        """A finding as canonical JSON; matchers and filters have no meaning here."""
+        finding = rounded(data)
+        return Baseline("", finding, default_tolerance(finding)).dumps()
+
+    def matches(self, *, serialized_data: SerializedData, snapshot_data: SerializedData) -> bool:
+        """Whether the verdict is *preserved*: syrupy leaves exactly those files alone."""
+        return verdict_on(str(serialized_data), str(snapshot_data)).kind is Kind.PRESERVED
+
+    def diff_lines(
+        self, serialized_data: SerializedData, snapshot_data: SerializedData
+    ) -> Iterator[str]:
+        """The verdict in words."""
+        yield from lines(verdict_on(str(serialized_data), str(snapshot_data)))
+
+    def read_snapshot_data_from_location(
+        self, *, snapshot_location: str, snapshot_name: str, session_id: str
+    ) -> SerializableData | None:
+        """The baseline of the test's own alias, or else of the nearest one that has any."""
+        del session_id
+        name = snapshot_name.rpartition(_SEPARATOR)[2]
+        found = find(Path(snapshot_location), self.owners, name)
+        self.owner, text = found or (None, None)
+        return text
+
+    @classmethod
+    def write_snapshot_collection(
+        cls,
+        *,
+        snapshot_collection: SnapshotCollection,
+        name_order: dict[str, int] | None = None,
+    ) -> None:
+        """Put findings into their test's file: whole or not at all."""
+        del name_order
+        location = Path(snapshot_collection.location)
+        baselines = [
+            replace(
+                loads(str(snapshot.data), location), name=snapshot.name.rpartition(_SEPARATOR)[2]
+            )
+            for snapshot in snapshot_collection
+        ]
+        write(location, baselines)
+
+    def discover_snapshots(
+        self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
+    ) -> SnapshotCollections:
+        """None: a file that this run did not ask for is not unused, and not syrupy's to delete."""
+        del test_location, ignore_extensions
+        return SnapshotCollections()
+
+    @classmethod
+    def matches_test_location(
+        cls, *, test_location: PyTestLocation, snapshot_location: str
+    ) -> bool:
+        """Always: the location was made from the test."""
+        del test_location, snapshot_location
+        return True
+
+
+def _is_circuit_test(test_location: PyTestLocation) -> bool:
+    variant: Any = getattr(test_location.item, "callspec", None)
+    return variant is not None and "circuit_source" in variant.params
+
+
+def _path(test_location: PyTestLocation) -> Path:
+    item: Any = test_location.item
+    alias = item.callspec.params["circuit_source"]
+    # The alias was parametrised last, so it ends the id; what stands before it is the test's own.
+    parameters = str(item.callspec.id).removesuffix(alias).removesuffix("-")
+    function = getattr(item, "originalname", None) or item.name
+    owner = test_location.classname
+    test = f"{owner}.{function}" if owner else function
+    return baseline_path(Path(test_location.filepath), alias, file_name(test, parameters))
+
+
+def baseline_file(item: pytest.Item) -> Path | None:
+    """Where a test's baselines lie; None for a test that does not run once for every model."""
+    location = PyTestLocation(item)
+    return _path(location) if _is_circuit_test(location) else None
+
+
+@dataclass(eq=False, order=False, repr=False)
+class CircuitSnapshot(SnapshotAssertion):
+    """The approved findings of one test: ``assert finding == circuit_snapshot``.
+
+    True means that the gate lets the finding pass. A test's second finding needs a name:
+    ``assert other == circuit_snapshot(name="other")``.
+    """
+
+    source: CircuitSource | None = None
+    lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
+    origin: Callable[[Finding], dict[str, str]] = field(default=lambda _: {})
+    waiver: Waiver | None = None
+    whole_findings: bool = False
+    update: bool = False
+    update_new: bool = False
+    pending: bool = False
+    _explained: list[str] = field(init=False, default_factory=list)
+    _approved: Finding | None = field(init=False, default=None)
+    _is_checked: bool = field(init=False, default=False)
+
+    @property
+    def extension(self) -> CircuitExtension:
+        """The extension, told whose baselines serve."""
+        extension = super().extension
+        assert isinstance(extension, CircuitExtension)
+        assert self.source is not None
+        extension.owners = self.source.owners
+        return extension
+
+    def __repr__(self) -> str:
+        return f"<circuit_snapshot of {self.source.alias if self.source else '?'}>"
+
+    def __call__(self, *, name: SnapshotIndex | None = None, **other: object) -> SnapshotAssertion:
+        """The snapshot of a test's further finding, by its name."""
+        if other:
+            self.with_defaults()
+        if not isinstance(name, str) or _SEPARATOR in name:
+            raise ValueError(f"a finding's name is a text without {_SEPARATOR!r}, not {name!r}")
+        return super().__call__(name=name)
+
+    def with_defaults(self, **_: object) -> NoReturn:
+        """Refused: baselines have one format."""
+        raise TypeError("circuit_snapshot has one format; it takes no other extension or filter")
+
+    @property
+    def approved(self) -> Finding:
+        """What the last comparison was held against; the finding itself if it is new, or approved.
+
+        It is there to claim shares of: ``assert_behaviour(loss, at_most=1.1,
+        of=circuit_snapshot.approved)``.
+
+        Raises:
+            AttributeError: before anything was compared.
+        """
+        if self._approved is None:
+            raise AttributeError("compare a finding first: `assert finding == circuit_snapshot`")
+        return self._approved
+
+    def explanation(self) -> list[str]:
+        """Why the last comparison failed, worst first."""
+        return self._explained
+
+    def get_assert_diff(self, *, diff_mode: DiffMode = DiffMode.DETAILED) -> list[str]:
+        """The same, for syrupy."""
+        del diff_mode
+        return self._explained
+
+    def _assert(self, data: SerializableData) -> bool:
+        if not isinstance(data, Finding):
+            raise TypeError(
+                f"circuit_snapshot holds findings, and got {type(data).__name__}: compare what a "
+                f"measure returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
+            )
+        if data.screen:
+            raise TypeError(
+                f"{data.measure} is a screen, which only says where to look.\n"
+                f"Measure what it names with `patch`, and compare that."
+            )
+        name = self._custom_index or ""
+        self._check_name(name)
+        super()._assert(data)
+        result = self.executions[self.num_executions - 1]
+        if result.exception is not None:
+            return self._refuse(data, result, result.exception)
+        recalled = result.recalled_data
+        self._approved = data if recalled is None else loads(str(recalled), "the baseline").finding
+        verdict = (
+            without_baseline(rounded(data))
+            if recalled is None
+            else verdict_on(str(result.asserted_data), str(recalled))
+        )
+        approve = verdict.kind is not Kind.PRESERVED and (
+            self.update or (self.update_new and verdict.kind is Kind.NEW)
+        )
+        # What is approved now is what claims hold from now on.
+        self._approved = (
+            data if recalled is None or approve else loads(str(recalled), "the baseline").finding
+        )
+        offer = self.pending and verdict.kind is not Kind.PRESERVED
+        nothing = nothing_to_approve(data) if approve or offer else None
+        if nothing and approve:
+            return self._refuse(data, result, BaselineError(nothing))
+        offer = offer and not nothing
+        waived = self._waives(verdict.kind)
+        gated = approve or self.lets_pass(verdict.kind)
+        self._explained = lines(verdict, limit=_REASONS_SHOWN)
+        if self.waiver is not None and not gated and not waived:
+            self._explained.insert(1, f"  waiver {self.waiver.text(date.today())}")
+        result.success = passing = gated or waived
+        self._note(
+            data,
+            verdict,
+            name=name,
+            passes=passing,
+            written=approve,
+            pending=offer,
+            waiver="" if self.waiver is None else self.waiver.text(date.today()),
+            waived=waived and not gated,
+            details=self._whole(data, None if recalled is None else str(recalled), name),
+            **self._about_baseline(None if recalled is None else str(recalled), name),
+        )
+        if approve:
+            self._warn(data, None if recalled is None else str(recalled))
+            self._approve_later(result, data, None if recalled is None else str(recalled))
+        if offer:
+            self._offer_later(data, verdict, None if recalled is None else str(recalled), name)
+        return passing
+
+    def _whole(self, finding: Finding, approved: str | None, name: str) -> Details | None:
+        """The finding with its baseline, for reports that show more than a line."""
+        if not self.whole_findings:
+            return None
+        baseline = None if approved is None else loads(approved, "the baseline")
+        return Details.of(name, self._with_origin(finding), baseline)
+
+    def _with_origin(self, finding: Finding) -> Finding:
+        return replace(finding, provenance={**self.origin(finding), **finding.provenance})
+
+    def _warn(self, finding: Finding, approved: str | None) -> None:
+        """Warn of a tolerance that has too few prompts behind it; a new baseline tells of none."""
+        warning = None if approved is None else too_few_prompts(finding, approved)
+        if warning is not None:
+            self.test_location.item.warn(TooFewPromptsWarning(warning))
+
+    def _waives(self, kind: Kind) -> bool:
+        return self.waiver is not None and self.waiver.covers(kind, date.today())
+
+    def _about_baseline(self, approved: str | None, name: str) -> dict[str, bool]:
+        """What a report says of the baseline itself."""
+        if approved is None:
+            return {}
+        baseline = loads(approved, "the baseline")
+        return {
+            "no_canary": baseline.finding.canary is None,
+            "own_tolerance": baseline.tolerance != default_tolerance(baseline.finding),
+            "redundant": self._is_redundant(approved, name),
+        }
+
+    def _is_redundant(self, approved: str, name: str) -> bool:
+        """Whether the alias's own baseline equals the nearest parent's."""
+        assert self.source is not None
+        own, *parents = self.source.owners
+        if self.extension.owner != own:
+            return False
+        inherited = find(_path(self.test_location), parents, name)
+        return inherited is not None and says_the_same(approved, inherited[1])
+
+    @property
+    def _config(self) -> pytest.Config:
+        return self.test_location.item.config
+
+    def _check_name(self, name: str) -> None:
+        used = [
+            result.snapshot_name.rpartition(_SEPARATOR)[2] for result in self.executions.values()
+        ]
+        if name in used:
+            self._post_assert()  # the name was for this comparison only
+            what = f"is called {name!r} too" if name else "has no name"
+            raise ValueError(
+                f"this test compares another finding, which {what}: give each after the first a "
+                f'name of its own, as in `finding == circuit_snapshot(name="other")`'
+            )
+
+    def _refuse(self, finding: Finding, result: AssertionResult, error: Exception) -> bool:
+        """Fail with our own words; anything unforeseen is raised, never shown as a change."""
+        if not isinstance(error, BaselineError):
+            raise error
+        self._explained = self._words(error)
+        result.success = False
+        name = result.snapshot_name.rpartition(_SEPARATOR)[2]
+        row = self._refused(finding.measure, name)
+        self._record(finding, replace(row, remembered=self._state.is_remembered(finding)))
+        return False
+
+    def _words(self, error: BaselineError) -> list[str]:
+        """What an error says, with files named from the suite's folder."""
+        return str(error).replace(f"{self._config.rootpath}{os.sep}", "").splitlines()
+
+    def _refused(self, measure: str, name: str) -> Row:
+        assert self.source is not None
+        nodeid = self.test_location.item.nodeid
+        return Row.refused(nodeid, self.source.alias, measure, self._explained[0], name=name)
+
+    def check(self, measure: str) -> None:
+        """Fail a test whose baseline can't be read, before anything is measured for it.
+
+        Looks at what a comparison would read for the test's first finding.
+
+        Args:
+            measure: what the test is about to measure.
+        """
+        if self.executions or self._is_checked:
+            return
+        assert self.source is not None
+        self._is_checked = True
+        try:
+            check_first(_path(self.test_location), self.source.owners)
+        except BaselineError as error:
+            self._explained = self._words(error)
+            self._state.rows.append(self._refused(measure, ""))
+            raise failure("\n".join(self._explained)) from None
+
+    @property
+    def _state(self) -> ItemState:
+        return self.test_location.item.stash[STATE]
+
+    def _record(self, finding: Finding, row: Row) -> None:
+        self._state.judged.append(finding)
+        self._state.rows.append(row)
+
+    def _note(self, finding: Finding, verdict: Verdict, **facts: Any) -> None:  # noqa: ANN401 — fields of a row
+        item = self.test_location.item
+        assert self.source is not None
+        owner = self.extension.owner or ""
+        row = Row.judged(
+            item.nodeid,
+            self.source.alias,
+            finding,
+            verdict,
+            owner=owner,
+            remembered=self._state.is_remembered(finding),
+            **facts,
+        )
+        self._record(finding, row)
+        item.ihook.pytest_circuits_verdict(item=item, verdict=verdict)
+
+    def _approve_later(
+        self, result: AssertionResult, finding: Finding, approved: str | None
+    ) -> None:
+        """Have the finding written once its test has passed."""
+        index: SnapshotIndex = self._index_of(result)
+
+        def write_now() -> None:
+            text = approval(self._with_origin(finding), approved)
+            self.extension.write_snapshot(
+                snapshot_location=result.snapshot_location,
+                snapshots=[(text, self.test_location, index)],
+            )
+            # syrupy counts what was written, when the run is over.
+            result.created = approved is None
+            result.updated = not result.created
+
+        self._state.approve.append(write_now)
+
+    def _offer_later(
+        self, finding: Finding, verdict: Verdict, approved: str | None, name: str
+    ) -> None:
+        """Have the finding left to be decided on, as it would be written, when its test is over."""
+        assert self.source is not None
+        owner, owners = self.extension.owner, self.source.owners
+
+        def offer() -> Pending:
+            return Pending.of(
+                name, self._with_origin(finding), verdict, approved, owner=owner, owners=owners
+            )
+
+        self._state.pending.append(offer)
+
+    @staticmethod
+    def _index_of(result: AssertionResult) -> SnapshotIndex:
+        return result.snapshot_name.rpartition(_SEPARATOR)[2] or 0
+
+
+def make_snapshot(
+    request: pytest.FixtureRequest, source: CircuitSource, session: CircuitsSession
+) -> CircuitSnapshot:
+    """The snapshot of the test that asks for it."""
+    option: Any = request.config.option
+    config: Any = request.config
+    gate, in_ci = Gate(session.settings.gate.value), session.settings.in_ci
+    return CircuitSnapshot(
+        session=config._syrupy,  # noqa: SLF001 — syrupy's own fixture has no other way
+        extension_class=CircuitExtension,
+        test_location=PyTestLocation(request.node),
+        # syrupy would write at once; what is approved here is written when the test has passed.
+        update_snapshots=False,
+        update_new_snapshots_only=False,
+        source=source,
+        lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
+        origin=lambda finding: session.origin(finding, source, request),
+        waiver=waiver_of(request.node),
+        whole_findings=session.settings.whole_findings,
+        update=option.update_snapshots,
+        update_new=option.update_new_snapshots_only,
+        pending=session.settings.pending,
+    )
