@@ -7,23 +7,23 @@ Example:
     >>> finding = measures.induction_scores(bridge)  # doctest: +SKIP
 """
 
-from pytest_circuits.measures.ablation import ablate, ablated
+from pytest_circuits.measures.activation_patching import attribution_patching, patch
 from pytest_circuits.measures.attention import attention_between, attention_scores
 from pytest_circuits.measures.attribution import component_attribution, head_attribution
 from pytest_circuits.measures.behaviours import (
     accuracy,
     answer_probability,
     kl_divergence,
+    logit_diff,
     text_loss,
     top_k_accuracy,
 )
-from pytest_circuits.measures.canary import canary
-from pytest_circuits.measures.copying import copying_scores
-from pytest_circuits.measures.faithfulness import completeness, faithfulness, minimality
-from pytest_circuits.measures.logit_difference import logit_diff
-from pytest_circuits.measures.logit_lens import logit_lens
-from pytest_circuits.measures.patching import attribution_patching, patch
-from pytest_circuits.measures.repeated import (
+from pytest_circuits.measures.circuit_criteria import completeness, faithfulness, minimality
+from pytest_circuits.measures.common import canary
+from pytest_circuits.measures.knockout import ablate, ablated
+from pytest_circuits.measures.ov_circuit import copying_scores
+from pytest_circuits.measures.readout import logit_lens
+from pytest_circuits.measures.repeated_scores import (
     current_token_scores,
     duplicate_token_scores,
     first_token_scores,

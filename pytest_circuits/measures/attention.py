@@ -19,8 +19,8 @@ from pytest_circuits.measures.common import (
     profiles,
     tokenize,
 )
-from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
-from pytest_circuits.measures.repeated import (
+from pytest_circuits.measures.metrics import answer_companion, answer_differences
+from pytest_circuits.measures.repeated_scores import (
     draw_repeated,
     of_repeated,
     repeated_companion,

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from pytest_circuits.findings import Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import Runs, as_runs, run_prompts
+from pytest_circuits.forward import (
+    ROUNDING,
+    PromptGroup,
+    Runs,
+    as_runs,
+    exact,
+    output_weights,
+    run_prompts,
+)
 from pytest_circuits.measures.common import (
+    check_finite,
     looked_at_once,
     of_pairs,
     pairs_convention,
     profiles,
     tokenize,
 )
-from pytest_circuits.measures.decomposition import decompose
-from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
+from pytest_circuits.measures.metrics import answer_companion, answer_differences
+from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
-    from typing import Any
-
+    from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.findings import Behaviour
@@ -146,3 +155,158 @@ def _common(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:
 def _companion(runs: Runs, tokenized: TokenizedPairs) -> tuple[Behaviour, ...]:
     differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
     return answer_companion(differences, tokenized.clusters)
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """The logit difference at the last position, taken apart; all in logits.
+
+    ``embedding + attention.sum(1) + mlp.sum(1) + constant == total``, and
+    ``heads.sum(2) + output_bias == attention``.
+
+    Attributes:
+        heads: ``[prompt, layer, head]``.
+        output_bias: what each attention's output bias adds, and the bias of a norm behind it,
+            ``[prompt, layer]``.
+        attention: ``[prompt, layer]``.
+        mlp: ``[prompt, layer]``; no layers where the model has no MLPs.
+        embedding: ``[prompt]``.
+        constant: what the final norm's bias and the unembedding's bias add, ``[prompt]``.
+        total: the logit difference before final soft-capping, ``[prompt]``.
+    """
+
+    heads: Tensor
+    output_bias: Tensor
+    attention: Tensor
+    mlp: Tensor
+    embedding: Tensor
+    constant: Tensor
+    total: Tensor
+
+
+def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution") -> Decomposition:
+    """Take the logit difference on the clean prompts apart.
+
+    Raises:
+        InvalidFindingError: if the model's numbers are not finite.
+        ModelError: if the parts don't sum to the whole.
+    """
+    run = run_prompts(runs, tokenized.clean)
+    differences = answer_differences(run, tokenized)
+    check_finite(measure, "logit difference", differences)
+    parts = []
+    with runs.watched(measure, len(tokenized), "prompts") as advance:
+        for group in run.groups:
+            parts.append(_decompose_group(runs, group, tokenized))
+            advance(len(group.rows))
+    order = torch.tensor([row for group in run.groups for row in group.rows]).argsort()
+    whole = Decomposition(
+        **{
+            field: torch.cat([getattr(part, field) for part in parts])[order]
+            for field in Decomposition.__dataclass_fields__
+        }
+    )
+    check_finite(measure, "attribution", whole.heads.numpy())
+    _check_identity(runs, whole, torch.from_numpy(differences))
+    return whole
+
+
+def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) -> Decomposition:
+    bridge: Any = runs.bridge
+    answers = [tokenized.answers[row] for row in group.rows]
+    wrong = [tokenized.wrong_answers[row] for row in group.rows]
+    # In float64 from here on: sums of hundreds of parts are held against their total.
+    target = exact(bridge.W_U[:, answers]).T - exact(bridge.W_U[:, wrong]).T  # [row, d_model]
+    constant = target.new_zeros(len(answers))
+    bias = getattr(bridge, "b_U", None)
+    if bias is not None:
+        constant = exact(bias[answers]) - exact(bias[wrong])
+    total = (exact(group.normalised) * target).sum(-1) + constant
+
+    direction = target
+    # A model without norms has no scale either, and a final "norm" that passes all through.
+    if runs.has_hook("ln_final.hook_scale"):
+        direction, added = _before_norm(bridge.ln_final, target, group.scale)
+        constant = constant + added
+
+    heads, output_bias = [], []
+    for layer, z in enumerate(group.z):
+        block = bridge.blocks[layer]
+        # Where a head's share joins the residual stream behind a norm, it goes through it.
+        own, offset = direction, direction.new_zeros(len(direction))
+        if getattr(block, "ln1_post", None) is not None:
+            own, offset = _before_norm(block.ln1_post, direction, group.attention_scale[layer])
+        written = torch.einsum("hkd,nd->nhk", exact(output_weights(runs, layer)), own)
+        heads.append((written * exact(z[:, -1])).sum(-1))
+        bias = getattr(block.attn, "b_O", None)
+        output_bias.append(offset if bias is None else offset + own @ exact(bias))
+
+    def along(stack: Tensor) -> Tensor:
+        """What each layer's output at the last position adds, ``[row, layer]``."""
+        added: Tensor = direction.new_zeros((len(direction), 0))
+        if len(stack):
+            added = (exact(stack) * direction).sum(-1).T
+        return added
+
+    return Decomposition(
+        heads=torch.stack(heads, dim=1),
+        output_bias=torch.stack(output_bias, dim=1),
+        attention=along(group.attention),
+        mlp=along(group.mlp),
+        embedding=(exact(group.embedding) * direction).sum(-1),
+        constant=constant,
+        total=total,
+    )
+
+
+def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    """The direction before a norm that is ``direction`` behind it, and what the norm's bias adds.
+
+    With the scale σ that the norm had in this very pass it is linear:
+    (γ ⊙ (x − mean x) / σ + β) · d = x · d′ + β · d, d′ = (γ ⊙ d − mean (γ ⊙ d)) / σ; RMS norms
+    centre nothing and have no β, and some store γ − 1.
+
+    Args:
+        norm: transformer-lens' norm.
+        direction: ``[row, d_model]``.
+        scale: σ at the last position, ``[row, 1]``.
+    """
+    added = direction.new_zeros(len(direction))
+    before = direction
+    weight = getattr(norm, "weight", None)
+    if weight is not None:
+        before = before * (exact(weight) + (1 if norm.uses_weight_offset else 0))
+    if not norm.uses_rms_norm:
+        before = before - before.mean(-1, keepdim=True)
+        if getattr(norm, "bias", None) is not None:
+            added = direction @ exact(norm.bias)
+    return before / exact(scale), added
+
+
+def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor) -> None:
+    allowed = ROUNDING[next(runs.bridge.parameters()).dtype] * max(
+        1.0, float(parts.total.abs().max())
+    )
+    capped = float(getattr(runs.bridge.cfg, "output_logits_soft_cap", -1.0) or -1.0) > 0
+    sums = {
+        "its embedding, attention, MLPs and biases do not sum to the logit difference": (
+            parts.embedding + parts.attention.sum(1) + parts.mlp.sum(1) + parts.constant,
+            parts.total,
+        ),
+        "its heads do not sum to its attention": (
+            parts.heads.sum(2) + parts.output_bias,
+            parts.attention,
+        ),
+        "its unembedding does not give its logits": (
+            parts.total,
+            parts.total if capped else differences,
+        ),
+    }
+    for what, (left, right) in sums.items():
+        miss = float((left - right).abs().max())
+        if not miss <= allowed:
+            raise ModelError(
+                f"logits can't be attributed on {type(runs.bridge.original_model).__name__}:\n"
+                f"{what} (off by {miss:.3g} logits, {allowed:.3g} allowed).\n"
+                f"Its residual stream has a part this measure doesn't know; use patching instead."
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +16,17 @@ from pytest_circuits.measures.common import (
     of_pairs,
     pairs_convention,
     provenance,
-    share,
     tokenize,
 )
-from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
-from pytest_circuits.measures.metrics import answer_tokens, read_kl, read_probability
+from pytest_circuits.measures.metrics import (
+    accuracy_of,
+    answer_companion,
+    answer_differences,
+    answer_tokens,
+    read_kl,
+    read_probability,
+    share,
+)
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.prompts import PromptError
@@ -29,13 +35,45 @@ from pytest_circuits.prompts.texts import tokenize_texts
 from pytest_circuits.prompts.tokens import bos_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
+    from pytest_circuits.findings import Behaviour, Json
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
+
+
+def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
+    """How much the model prefers the answer to the wrong answer on the clean prompts.
+
+    logit difference = mean over prompts of logit(answer) − logit(wrong answer) at the last
+    position (Wang et al. 2022, §2). Higher is better.
+
+    Args:
+        model: a hooked model, or its runs.
+        pairs: the prompts; only the clean ones are run.
+
+    Returns:
+        a finding with one value in logits, its standard error over the pairs' clusters, the
+        per-prompt differences, and as companion the share of prompts with a positive
+        difference with its Clopper–Pearson interval.
+
+    Raises:
+        PromptError: if the pairs don't fit the model's tokenizer.
+        InvalidFindingError: if the model's numbers are not finite.
+    """
+    runs, tokenized, differences = _run(model, pairs, "logit_diff")
+    return _number(
+        runs,
+        tokenized,
+        "logit_diff",
+        "logit difference",
+        "logits",
+        samples=differences,
+        companion=(accuracy_of(differences, tokenized.clusters),),
+    )
 
 
 def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
@@ -304,9 +342,9 @@ def _number(
     unit: str,
     *,
     samples: NDArray[np.float64],
-    convention: dict[str, Any],
+    companion: tuple[Behaviour, ...],
+    convention: Mapping[str, Json] | None = None,
     direction: Direction = Direction.HIGHER,
-    companion: tuple[Any, ...],
 ) -> Finding:
     check_finite(measure, quantity, samples)
     mean, error = mean_and_error(samples, tokenized.clusters)
@@ -318,7 +356,7 @@ def _number(
         axes=(),
         values=mean,
         errors=error,
-        convention=pairs_convention(tokenized) | convention,
+        convention={**pairs_convention(tokenized), **(convention or {})},
         profiles={measure: samples},
         companion=companion,
         **of_pairs(runs, tokenized),

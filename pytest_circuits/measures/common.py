@@ -1,18 +1,21 @@
-"""What every measure's finding needs: provenance, and behaviours with their errors."""
+"""What every measure's finding needs: prompts and positions, provenance, behaviours, the canary."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache, wraps
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Head
+from pytest_circuits.findings import Behaviour, Canary, ChoiceError, Direction, Head
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import as_runs
+from pytest_circuits.forward import as_runs, run_canary
 from pytest_circuits.prompts import PromptError, PromptPairs
+from pytest_circuits.prompts.canary import canary_tokens
+from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.tokens import check_rows
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Callable[..., Finding]")
 
+#: Every position, all of them at once, or some by name or index.
+PositionsLike: TypeAlias = "Literal['each', 'all'] | Sequence[str | int]"
 #: transformer-lens hooks attention patterns and z on the eager implementation only.
 ATTENTION = "eager"
 
@@ -132,28 +137,6 @@ def check_finite(measure: str, what: str, samples: NDArray[np.float64]) -> None:
         raise not_finite(measure, what)
 
 
-def accuracy_of(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Behaviour:
-    """The share of prompts with a positive logit difference, with its Clopper–Pearson interval."""
-    return share("accuracy", logit_diffs > 0, clusters)
-
-
-def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Behaviour:
-    """The share of prompts that are hits, with its exact (Clopper–Pearson) interval."""
-    from transformer_lens.utilities.statistics import success_rate_ci
-
-    exact = success_rate_ci([bool(hit) for hit in hits])
-    mean, error = mean_and_error(hits.astype(np.float64), clusters)
-    return Behaviour(
-        name,
-        float(mean),
-        float(error),
-        len(set(clusters)),
-        Direction.HIGHER,
-        "share of prompts",
-        interval=(exact.ci_low, exact.ci_high),
-    )
-
-
 def profiles(
     strengths: NDArray[np.float64], samples: NDArray[np.float64], threshold: float
 ) -> dict[str, NDArray[np.float64]]:
@@ -194,3 +177,91 @@ def pairs_record(tokenized: TokenizedPairs) -> dict[str, Json]:
     if tokenized.dropped:
         record["dropped"] = list(tokenized.dropped)
     return record
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Positions that are told apart.
+
+    Attributes:
+        names: what they are called.
+        indices: the index of each in every prompt.
+    """
+
+    names: tuple[str, ...]
+    indices: tuple[tuple[int, ...], ...]
+
+    @property
+    def convention(self) -> dict[str, Json]:
+        """The choice of them: a name may stand for another token in other prompts."""
+        return {"positions": ", ".join(self.names), "indices": digest(self.indices)}
+
+
+def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Positions | None:
+    """The positions that were asked for; None for all at once.
+
+    Args:
+        positions: ``"each"`` position of prompts of one length, ``"all"`` at once, or a list of
+            names (``END`` is the last one) and indices, which count from the end if negative.
+        tokenized: the prompts.
+
+    Raises:
+        PromptError: if prompts of several lengths have no position in common, or a prompt has
+            no such position.
+        ChoiceError: if it is none of these.
+    """
+    if positions == "all":
+        return None
+    if positions == "each":
+        if len(tokenized.lengths) > 1:
+            raise PromptError(
+                f"these prompts have {' or '.join(map(str, tokenized.lengths))} tokens, so that "
+                f"a position is not the same in all of them.\n"
+                f'Name positions (positions=["S2", "END"]), or count from the end '
+                f"(positions=[-2, -1])."
+            )
+        wanted: Sequence[str | int] = range(tokenized.lengths[0])
+    elif isinstance(positions, str | int) or not positions:
+        raise ChoiceError(f"positions is 'each', 'all' or a list of names, not {positions!r}")
+    else:
+        wanted = positions
+    for one in wanted:
+        if isinstance(one, bool) or not isinstance(one, str | int):
+            raise ChoiceError(f"a position is a name or an index, not {one!r}")
+    found = Positions(tuple(map(str, wanted)), tuple(tokenized.at(one) for one in wanted))
+    if len(set(found.indices)) < len(wanted):
+        raise ChoiceError(f"positions names one twice: {', '.join(found.names)}")
+    return found
+
+
+def canary(model: TransformerBridge | Runs) -> Canary | None:
+    """How well the model predicts a fixed text, which no circuit here is about.
+
+    loss = mean next-token negative log-likelihood in nats, over every token of the text after
+    the first. A tokenizer that can't encode it gets drawn tokens in its place
+    (:func:`pytest_circuits.prompts.canary.canary_tokens`).
+
+    It is measured for what it says of other findings, so it never fails by itself.
+
+    Args:
+        model: a hooked model, or its runs.
+
+    Returns:
+        the canary; None if the model is too small for any tokens, if the loss is not finite, or
+        if a hook that a test has on the model can't take these tokens.
+    """
+    runs = as_runs(model)
+    config = runs.bridge.cfg
+    tokens = canary_tokens(
+        runs.tokenizer, context=int(config.n_ctx), vocabulary=int(config.d_vocab)
+    )
+    if tokens is None:
+        return None
+    try:
+        loss = float(run_canary(runs, tokens).mean())
+    except Exception:
+        # A hook may be made for its own test's prompts: so many of them, so long.
+        if runs.hooked:
+            return None
+        raise
+    return Canary(loss, tokens.kind, tokens.hash) if np.isfinite(loss) else None

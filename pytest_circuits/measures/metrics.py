@@ -1,4 +1,4 @@
-"""What is read off the logits at the last position: one number for each prompt."""
+"""What is read off the logits at the last position: metrics, and how often the answer is right."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import torch
 
-from pytest_circuits.findings import ChoiceError, Direction
+from pytest_circuits.findings import Behaviour, ChoiceError, Direction
+from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import Reading
-from pytest_circuits.measures.common import check_finite
+from pytest_circuits.measures.common import behaviour, check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -209,3 +210,43 @@ def answer_tokens(
     right = torch.tensor([tokenized.answers[row] for row in rows], device=logits.device)
     wrong = torch.tensor([tokenized.wrong_answers[row] for row in rows], device=logits.device)
     return right, wrong
+
+
+def answer_differences(run: PromptRun, tokenized: TokenizedPairs) -> NDArray[np.float64]:
+    """The logit difference of each prompt of a run, ``[prompt]``."""
+    differences = run.gather(lambda group: read_difference(group.logits, group.rows, tokenized))
+    return differences.numpy()
+
+
+def answer_companion(
+    differences: NDArray[np.float64], clusters: Sequence[object]
+) -> tuple[Behaviour, Behaviour]:
+    """What the answer's mechanisms serve: the logit difference, and how often it is positive."""
+    return (
+        behaviour(
+            "logit_diff", differences, clusters, Direction.HIGHER, "logits", vital=True, keep=True
+        ),
+        accuracy_of(differences, clusters),
+    )
+
+
+def accuracy_of(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Behaviour:
+    """The share of prompts with a positive logit difference, with its Clopper–Pearson interval."""
+    return share("accuracy", logit_diffs > 0, clusters)
+
+
+def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Behaviour:
+    """The share of prompts that are hits, with its exact (Clopper–Pearson) interval."""
+    from transformer_lens.utilities.statistics import success_rate_ci
+
+    exact = success_rate_ci([bool(hit) for hit in hits])
+    mean, error = mean_and_error(hits.astype(np.float64), clusters)
+    return Behaviour(
+        name,
+        float(mean),
+        float(error),
+        len(set(clusters)),
+        Direction.HIGHER,
+        "share of prompts",
+        interval=(exact.ci_low, exact.ci_high),
+    )

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Circuit, Finding, Head
     from pytest_circuits.forward import Runs, Value
     from pytest_circuits.measures.attention import Mask
+    from pytest_circuits.measures.common import PositionsLike
     from pytest_circuits.measures.metrics import MetricLike
-    from pytest_circuits.measures.positions import PositionsLike
     from pytest_circuits.prompts import PromptPairs, RepeatedTokens
     from pytest_circuits.session.cache import Measurement
     from pytest_circuits.session.models import RunModels

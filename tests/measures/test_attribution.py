@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from pytest_circuits import measures
 from pytest_circuits.findings import Head
 from pytest_circuits.forward import Runs
-from pytest_circuits.measures.decomposition import decompose
+from pytest_circuits.measures.attribution import decompose
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptPairs
 from pytest_circuits.testing import COPIED_LOGIT, tiny_checkpoint, word_tokenizer

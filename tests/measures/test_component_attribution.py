@@ -10,7 +10,7 @@ from measures.families import FAMILIES, hooked, random_model
 from pytest_circuits import measures
 from pytest_circuits.findings import Direction
 from pytest_circuits.forward import Runs
-from pytest_circuits.measures.decomposition import decompose
+from pytest_circuits.measures.attribution import decompose
 from pytest_circuits.prompts import PromptPairs
 from pytest_circuits.testing import COPIED_LOGIT
 

@@ -12,7 +12,7 @@ from measures.families import FAMILIES, Family, hooked, random_model
 from measures.families_cases import CHECKS, EXACT, Case
 
 from pytest_circuits.forward import Runs, patching
-from pytest_circuits.measures import decomposition
+from pytest_circuits.measures import attribution
 from pytest_circuits.models import ModelError
 
 BY_NAME = {check.name: check for group in CHECKS.values() for check in group}
@@ -53,7 +53,7 @@ def without(monkeypatch, name):
     def get(of, attribute, default=None):
         return default if attribute == name else builtins.getattr(of, attribute, default)
 
-    monkeypatch.setattr(decomposition, "getattr", get, raising=False)
+    monkeypatch.setattr(attribution, "getattr", get, raising=False)
 
 
 @pytest.mark.parametrize(

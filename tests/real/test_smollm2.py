@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pytest_circuits import measures, prompts
 from pytest_circuits.forward import Runs
-from pytest_circuits.measures.decomposition import decompose
+from pytest_circuits.measures.attribution import decompose
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.models import load, parse_source
 

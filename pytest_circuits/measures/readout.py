@@ -24,8 +24,7 @@ from pytest_circuits.measures.common import (
     pairs_convention,
     tokenize,
 )
-from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
-from pytest_circuits.measures.metrics import answer_tokens
+from pytest_circuits.measures.metrics import answer_companion, answer_differences, answer_tokens
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:

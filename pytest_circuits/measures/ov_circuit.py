@@ -13,13 +13,13 @@ from pytest_circuits.forward import Runs, as_runs, copied_logits, exact, run_pro
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
+    make_positions,
     of_pairs,
     pairs_convention,
     profiles,
     tokenize,
 )
-from pytest_circuits.measures.logit_difference import answer_companion, answer_differences
-from pytest_circuits.measures.positions import make_positions
+from pytest_circuits.measures.metrics import answer_companion, answer_differences
 from pytest_circuits.prompts.pairs import digest
 
 if TYPE_CHECKING:

@@ -24,15 +24,17 @@ from pytest_circuits.forward import (
     to_put_in,
 )
 from pytest_circuits.measures.common import (
+    Positions,
+    PositionsLike,
     behaviour,
     looked_at_once,
+    make_positions,
     of_pairs,
     pairs_convention,
     profiles,
     tokenize,
 )
 from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
-from pytest_circuits.measures.positions import Positions, PositionsLike, make_positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
