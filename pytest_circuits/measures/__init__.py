@@ -5,58 +5,176 @@ The canary is no finding: it is measured beside them.
 Example:
     >>> from pytest_circuits import measures
     >>> finding = measures.induction_scores(bridge)  # doctest: +SKIP
+
+This is the register: a measure is imported, listed and made a method here, and everything else of
+it is in its module. That is loaded when the measure is first used, so that importing this costs
+neither torch nor numpy.
 """
 
-from pytest_circuits.measures.activation_patching import attribution_patching, patch
-from pytest_circuits.measures.attention import attention_between, attention_scores
-from pytest_circuits.measures.attribution import component_attribution, head_attribution
-from pytest_circuits.measures.behaviours import (
-    accuracy,
-    answer_probability,
-    kl_divergence,
-    logit_diff,
-    text_loss,
-    top_k_accuracy,
-)
-from pytest_circuits.measures.circuit_criteria import completeness, faithfulness, minimality
-from pytest_circuits.measures.common import canary
-from pytest_circuits.measures.knockout import ablate, ablated
-from pytest_circuits.measures.ov_circuit import copying_scores
-from pytest_circuits.measures.readout import logit_lens
-from pytest_circuits.measures.repeated_scores import (
-    current_token_scores,
-    duplicate_token_scores,
-    first_token_scores,
-    induction_scores,
-    previous_token_scores,
-    repeat_loss,
-)
+from __future__ import annotations
 
-__all__ = [
-    "ablate",
-    "ablated",
-    "accuracy",
-    "answer_probability",
-    "attention_between",
-    "attention_scores",
-    "attribution_patching",
-    "canary",
-    "completeness",
-    "component_attribution",
-    "copying_scores",
-    "current_token_scores",
-    "duplicate_token_scores",
-    "faithfulness",
-    "first_token_scores",
-    "head_attribution",
-    "induction_scores",
-    "kl_divergence",
-    "logit_diff",
-    "logit_lens",
-    "minimality",
-    "patch",
-    "previous_token_scores",
-    "repeat_loss",
-    "text_loss",
-    "top_k_accuracy",
-]
+import inspect
+from abc import ABC, abstractmethod
+from importlib import import_module
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
+
+# Methods name their measures through it, so that none is loaded before it is used.
+from pytest_circuits import measures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Concatenate, Self
+
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.forward import Runs
+    from pytest_circuits.measures.activation_patching import (
+        attribution_patching as attribution_patching,
+    )
+    from pytest_circuits.measures.activation_patching import patch as patch
+    from pytest_circuits.measures.attention import attention_between as attention_between
+    from pytest_circuits.measures.attention import attention_scores as attention_scores
+    from pytest_circuits.measures.attribution import component_attribution as component_attribution
+    from pytest_circuits.measures.attribution import head_attribution as head_attribution
+    from pytest_circuits.measures.behaviours import accuracy as accuracy
+    from pytest_circuits.measures.behaviours import answer_probability as answer_probability
+    from pytest_circuits.measures.behaviours import kl_divergence as kl_divergence
+    from pytest_circuits.measures.behaviours import logit_diff as logit_diff
+    from pytest_circuits.measures.behaviours import text_loss as text_loss
+    from pytest_circuits.measures.behaviours import top_k_accuracy as top_k_accuracy
+    from pytest_circuits.measures.circuit_criteria import completeness as completeness
+    from pytest_circuits.measures.circuit_criteria import faithfulness as faithfulness
+    from pytest_circuits.measures.circuit_criteria import minimality as minimality
+    from pytest_circuits.measures.common import canary as canary
+    from pytest_circuits.measures.knockout import ablate as ablate
+    from pytest_circuits.measures.knockout import ablated as ablated
+    from pytest_circuits.measures.ov_circuit import copying_scores as copying_scores
+    from pytest_circuits.measures.readout import logit_lens as logit_lens
+    from pytest_circuits.measures.repeated_scores import (
+        current_token_scores as current_token_scores,
+    )
+    from pytest_circuits.measures.repeated_scores import (
+        duplicate_token_scores as duplicate_token_scores,
+    )
+    from pytest_circuits.measures.repeated_scores import first_token_scores as first_token_scores
+    from pytest_circuits.measures.repeated_scores import induction_scores as induction_scores
+    from pytest_circuits.measures.repeated_scores import (
+        previous_token_scores as previous_token_scores,
+    )
+    from pytest_circuits.measures.repeated_scores import repeat_loss as repeat_loss
+
+_HOMES = {
+    "ablate": "knockout",
+    "ablated": "knockout",
+    "accuracy": "behaviours",
+    "answer_probability": "behaviours",
+    "attention_between": "attention",
+    "attention_scores": "attention",
+    "attribution_patching": "activation_patching",
+    "canary": "common",
+    "completeness": "circuit_criteria",
+    "component_attribution": "attribution",
+    "copying_scores": "ov_circuit",
+    "current_token_scores": "repeated_scores",
+    "duplicate_token_scores": "repeated_scores",
+    "faithfulness": "circuit_criteria",
+    "first_token_scores": "repeated_scores",
+    "head_attribution": "attribution",
+    "induction_scores": "repeated_scores",
+    "kl_divergence": "behaviours",
+    "logit_diff": "behaviours",
+    "logit_lens": "readout",
+    "minimality": "circuit_criteria",
+    "patch": "activation_patching",
+    "previous_token_scores": "repeated_scores",
+    "repeat_loss": "repeated_scores",
+    "text_loss": "behaviours",
+    "top_k_accuracy": "behaviours",
+}
+
+__all__ = list(_HOMES)
+
+P = ParamSpec("P")
+
+
+class Method(Generic[P]):
+    """A measure as a method of what has a model: the same signature and words, without the model.
+
+    Args:
+        measure: gives the measure. It is called when somebody looks at the method, not when the
+            method is called: what is remembered takes no measure.
+    """
+
+    def __init__(
+        self, measure: Callable[[], Callable[Concatenate[TransformerBridge | Runs, P], Finding]]
+    ) -> None:
+        self._measure = measure
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.__name__ = name
+        self.__qualname__ = f"{owner.__qualname__}.{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Methods, owner: type) -> Callable[P, Finding]: ...
+    def __get__(self, instance: Methods | None, owner: type) -> Self | Callable[P, Finding]:
+        return self if instance is None else MethodType(self, instance)
+
+    def __call__(self, instance: Methods, /, *arguments: P.args, **options: P.kwargs) -> Finding:
+        return instance._measure(self.__name__, *arguments, **options)  # noqa: SLF001 — its methods are these
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self._measure().__doc__
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        whole = inspect.signature(self._measure())
+        model, *others = whole.parameters.values()
+        own = model.replace(name="self", annotation=inspect.Parameter.empty)
+        return whole.replace(parameters=[own, *others])
+
+
+class Methods(ABC):
+    """The measures as methods of what has a model."""
+
+    @abstractmethod
+    def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
+        """What the measure of that name finds on the model."""
+
+    ablate = Method(lambda: measures.ablate)
+    accuracy = Method(lambda: measures.accuracy)
+    answer_probability = Method(lambda: measures.answer_probability)
+    attention_between = Method(lambda: measures.attention_between)
+    attention_scores = Method(lambda: measures.attention_scores)
+    attribution_patching = Method(lambda: measures.attribution_patching)
+    completeness = Method(lambda: measures.completeness)
+    component_attribution = Method(lambda: measures.component_attribution)
+    copying_scores = Method(lambda: measures.copying_scores)
+    current_token_scores = Method(lambda: measures.current_token_scores)
+    duplicate_token_scores = Method(lambda: measures.duplicate_token_scores)
+    faithfulness = Method(lambda: measures.faithfulness)
+    first_token_scores = Method(lambda: measures.first_token_scores)
+    head_attribution = Method(lambda: measures.head_attribution)
+    induction_scores = Method(lambda: measures.induction_scores)
+    logit_diff = Method(lambda: measures.logit_diff)
+    logit_lens = Method(lambda: measures.logit_lens)
+    minimality = Method(lambda: measures.minimality)
+    patch = Method(lambda: measures.patch)
+    previous_token_scores = Method(lambda: measures.previous_token_scores)
+    repeat_loss = Method(lambda: measures.repeat_loss)
+    text_loss = Method(lambda: measures.text_loss)
+    top_k_accuracy = Method(lambda: measures.top_k_accuracy)
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 — the module's own names
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from pytest_circuits.measures import Methods
 from pytest_circuits.session.failures import failure
 from pytest_circuits.session.state import STATE
 
@@ -16,12 +17,9 @@ if TYPE_CHECKING:
     import pytest
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Circuit, Finding, Head
-    from pytest_circuits.forward import Runs, Value
-    from pytest_circuits.measures.attention import Mask
-    from pytest_circuits.measures.common import PositionsLike
-    from pytest_circuits.measures.metrics import MetricLike
-    from pytest_circuits.prompts import PromptPairs, RepeatedTokens
+    from pytest_circuits.findings import Finding, Head
+    from pytest_circuits.forward import Runs
+    from pytest_circuits.prompts import PromptPairs
     from pytest_circuits.session.cache import Measurement
     from pytest_circuits.session.models import RunModels
     from pytest_circuits.session.session import CircuitsSession
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_circuits.session.state import CircuitSource
 
 
-class Circuits:
+class Circuits(Methods):
     """Measures on one model. The model is loaded when the first measure needs it.
 
     What an earlier run measured on the same model, by the same code, needs none: it is remembered.
@@ -58,116 +56,6 @@ class Circuits:
         """
         return self._models.runs_of(self._request.getfixturevalue("circuit_model"))
 
-    def induction_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
-        """How much each head attends to the token after the earlier occurrence."""
-        return self._measure("induction_scores", prompts)
-
-    def previous_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
-        """How much each head attends to the previous token."""
-        return self._measure("previous_token_scores", prompts)
-
-    def duplicate_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
-        """How much each head attends to the earlier occurrence of the current token."""
-        return self._measure("duplicate_token_scores", prompts)
-
-    def current_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
-        """How much each head attends to the current token itself."""
-        return self._measure("current_token_scores", prompts)
-
-    def first_token_scores(self, prompts: RepeatedTokens | None = None) -> Finding:
-        """How much each head attends to the first token."""
-        return self._measure("first_token_scores", prompts)
-
-    def attention_between(
-        self, pairs: PromptPairs, *, query: str | int = "END", key: str | int
-    ) -> Finding:
-        """How much each head attends from one named token to another."""
-        return self._measure("attention_between", pairs, query=query, key=key)
-
-    def attention_scores(
-        self, prompts: PromptPairs | RepeatedTokens, *, mask: Mask, name: str
-    ) -> Finding:
-        """How much each head attends along a mask of your own."""
-        return self._measure("attention_scores", prompts, mask=mask, name=name)
-
-    def copying_scores(
-        self, pairs: PromptPairs, *, at: Sequence[str | int] = ("IO", "S1"), k: int = 5
-    ) -> Finding:
-        """How often each head's OV circuit puts a token it looks at among the top k."""
-        return self._measure("copying_scores", pairs, at=at, k=k)
-
-    def head_attribution(self, pairs: PromptPairs) -> Finding:
-        """What each head writes into the logit difference by itself, in logits."""
-        return self._measure("head_attribution", pairs)
-
-    def component_attribution(self, pairs: PromptPairs) -> Finding:
-        """What embedding, attentions and MLPs write into the logit difference, in logits."""
-        return self._measure("component_attribution", pairs)
-
-    def logit_lens(
-        self, pairs: PromptPairs, *, read: Literal["logit_diff", "logit", "rank"] = "logit_diff"
-    ) -> Finding:
-        """What the model would answer if it stopped after each layer."""
-        return self._measure("logit_lens", pairs, read=read)
-
-    def patch(
-        self,
-        pairs: PromptPairs,
-        *,
-        site: str = "head_out",
-        positions: PositionsLike | None = None,
-        direction: Literal["denoising", "noising"] = "denoising",
-        metric: MetricLike = "logit_diff",
-    ) -> Finding:
-        """The share of the difference between clean and corrupted that an activation carries."""
-        return self._measure(
-            "patch", pairs, site=site, positions=positions, direction=direction, metric=metric
-        )
-
-    def attribution_patching(
-        self,
-        pairs: PromptPairs,
-        *,
-        site: str = "head_out",
-        positions: PositionsLike | None = None,
-        direction: Literal["denoising", "noising"] = "denoising",
-        metric: MetricLike = "logit_diff",
-    ) -> Finding:
-        """A first-order estimate of ``patch``: a screen, which says where to patch."""
-        return self._measure(
-            "attribution_patching",
-            pairs,
-            site=site,
-            positions=positions,
-            direction=direction,
-            metric=metric,
-        )
-
-    def ablate(
-        self,
-        prompts: PromptPairs | RepeatedTokens,
-        *,
-        heads: Sequence[str | Head] | Literal["each"] = (),
-        mlps: Sequence[int] = (),
-        value: Value = "mean",
-        reference: PromptPairs | None = None,
-        positions: PositionsLike = "all",
-        metric: MetricLike = "logit_diff",
-        seed: int = 0,
-    ) -> Finding:
-        """How much worse the behaviour is without some heads and MLPs."""
-        return self._measure(
-            "ablate",
-            prompts,
-            heads=heads,
-            mlps=mlps,
-            value=value,
-            reference=reference,
-            positions=positions,
-            metric=metric,
-            seed=seed,
-        )
-
     @contextmanager
     def ablated(
         self, *, heads: Sequence[str | Head] = (), mlps: Sequence[int] = ()
@@ -183,113 +71,6 @@ class Circuits:
                 raise failure(f"ablated on {self.alias}: {error}") from None
             yield self
 
-    def faithfulness(
-        self,
-        pairs: PromptPairs,
-        circuit: Circuit,
-        *,
-        value: Value = "mean",
-        reference: PromptPairs | None = None,
-        positions: PositionsLike = "all",
-        direction: Literal["noising", "denoising"] = "noising",
-        ablated: Literal["complement", "circuit"] = "complement",
-        metric: MetricLike = "logit_diff",
-        seed: int = 0,
-        null: int = 0,
-    ) -> Finding:
-        """How much of the behaviour is left when everything but the circuit is ablated."""
-        return self._measure(
-            "faithfulness",
-            pairs,
-            circuit,
-            value=value,
-            reference=reference,
-            positions=positions,
-            direction=direction,
-            ablated=ablated,
-            metric=metric,
-            seed=seed,
-            null=null,
-        )
-
-    def completeness(
-        self,
-        pairs: PromptPairs,
-        circuit: Circuit,
-        *,
-        subsets: int = 20,
-        value: Value = "mean",
-        reference: PromptPairs | None = None,
-        positions: PositionsLike = "all",
-        direction: Literal["noising", "denoising"] = "noising",
-        metric: MetricLike = "logit_diff",
-        seed: int = 0,
-    ) -> Finding:
-        """Whether the circuit without a part of it is like the model without that part."""
-        return self._measure(
-            "completeness",
-            pairs,
-            circuit,
-            subsets=subsets,
-            value=value,
-            reference=reference,
-            positions=positions,
-            direction=direction,
-            metric=metric,
-            seed=seed,
-        )
-
-    def minimality(
-        self,
-        pairs: PromptPairs,
-        circuit: Circuit,
-        *,
-        subsets: int = 20,
-        value: Value = "mean",
-        reference: PromptPairs | None = None,
-        positions: PositionsLike = "all",
-        direction: Literal["noising", "denoising"] = "noising",
-        metric: MetricLike = "logit_diff",
-        seed: int = 0,
-    ) -> Finding:
-        """What each head of the circuit adds to it."""
-        return self._measure(
-            "minimality",
-            pairs,
-            circuit,
-            subsets=subsets,
-            value=value,
-            reference=reference,
-            positions=positions,
-            direction=direction,
-            metric=metric,
-            seed=seed,
-        )
-
-    def logit_diff(self, pairs: PromptPairs) -> Finding:
-        """How much the model prefers the answer to the wrong answer, in logits."""
-        return self._measure("logit_diff", pairs)
-
-    def accuracy(self, pairs: PromptPairs) -> Finding:
-        """How often the model prefers the answer to the wrong answer."""
-        return self._measure("accuracy", pairs)
-
-    def top_k_accuracy(self, pairs: PromptPairs, *, k: int = 5) -> Finding:
-        """How often the answer is among the k most likely tokens."""
-        return self._measure("top_k_accuracy", pairs, k=k)
-
-    def answer_probability(self, pairs: PromptPairs) -> Finding:
-        """How probable the answer is."""
-        return self._measure("answer_probability", pairs)
-
-    def repeat_loss(self, prompts: RepeatedTokens | None = None) -> Finding:
-        """The loss on the second occurrence of a repeated block, in nats."""
-        return self._measure("repeat_loss", prompts)
-
-    def text_loss(self, texts: str | Sequence[str]) -> Finding:
-        """The loss on a text, in nats a token."""
-        return self._measure("text_loss", texts)
-
     def kl_divergence(self, pairs: PromptPairs, *, to: str | TransformerBridge | Runs) -> Finding:
         """How far the model's answers are from another model's, in nats.
 
@@ -302,6 +83,7 @@ class Circuits:
         )
 
     def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
+        """What a measure finds on the model, or found in an earlier run."""
         from pytest_circuits.prompts import PromptWarning
         from pytest_circuits.session.cache import Measurement
 

@@ -1,0 +1,116 @@
+"""The methods of ``circuits`` are the measures: their arguments, defaults and words."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from pytest_circuits import measures
+from pytest_circuits.session.circuits import Circuits
+
+#: What the fixture has in words of its own: a context manager, and one that takes an alias.
+OWN = {"ablated", "kl_divergence"}
+MEASURES = sorted(set(measures.__all__) - {"canary"})
+
+
+def parameters(function):
+    """What it takes after the model, or after itself."""
+    return list(inspect.signature(function).parameters.values())[1:]
+
+
+@pytest.mark.parametrize("name", sorted(set(MEASURES) - OWN))
+def test_a_method_takes_what_its_measure_takes_and_says_what_it_says(name):
+    method, measure = getattr(Circuits, name), getattr(measures, name)
+
+    assert parameters(method) == parameters(measure)
+    assert inspect.signature(method).return_annotation == "Finding"
+    assert inspect.getdoc(method) == inspect.getdoc(measure)
+    assert (method.__name__, method.__qualname__) == (name, f"Methods.{name}")
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_a_method_in_words_of_its_own_has_the_measures_names_and_defaults(name):
+    def told(function):
+        return [(one.name, one.kind, one.default) for one in parameters(function)]
+
+    assert told(getattr(Circuits, name)) == told(getattr(measures, name))
+
+
+def test_what_a_method_is_given_is_what_is_measured():
+    class Recording(measures.Methods):
+        def _measure(self, name, /, *arguments, **options):
+            return name, arguments, options
+
+    circuits = Recording()
+
+    assert circuits.patch("pairs", site="head_q") == ("patch", ("pairs",), {"site": "head_q"})
+    # Less the instance: what an editor shows of a call.
+    assert list(inspect.signature(circuits.repeat_loss).parameters) == ["prompts"]
+    assert inspect.getdoc(circuits.repeat_loss) == inspect.getdoc(measures.repeat_loss)
+
+
+def test_help_shows_the_measure(capsys):
+    help(Circuits.attention_between)
+
+    shown = capsys.readouterr().out
+    assert "attention_between(self, pairs: 'PromptPairs', *, query: 'str | int' = 'END'" in shown
+    assert "score = mean over prompts of A[query, key]" in shown
+
+
+def test_nothing_is_loaded_before_something_is_measured():
+    code = """
+        import sys
+        from pytest_circuits import measures
+        from pytest_circuits.session.circuits import Circuits
+
+        Circuits.patch, measures.Methods, dir(measures)
+        ours = "pytest_circuits.measures."
+        heavy = {"torch", "numpy", "transformer_lens"}
+        print([m for m in sys.modules if m in heavy or m.startswith(ours)])
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+TYPED = """
+from pytest_circuits import PromptPairs
+from pytest_circuits.findings import Finding
+from pytest_circuits.session.circuits import Circuits
+
+
+def check(circuits: Circuits, pairs: PromptPairs) -> None:
+    found: Finding = circuits.patch(pairs, site="head_q", direction="noising")
+    circuits.kl_divergence(pairs, to="recall")
+    circuits.attention_between(pairs, key="IO")
+    with circuits.ablated(heads=["L0H0"]) as silent:
+        silent.induction_scores()
+    circuits.patch(pairs, sites="head_q")  # 13
+    circuits.patch(pairs, direction="sideways")  # 14
+    circuits.attention_between(pairs)  # 15
+    circuits.text_loss(3)  # 16
+    wrong: str = circuits.accuracy(pairs)  # 17
+"""
+
+
+@pytest.mark.nightly
+def test_a_type_checker_refuses_a_wrong_argument(tmp_path):
+    pytest.importorskip("mypy")
+    path = tmp_path / "typed.py"
+    path.write_text(TYPED)
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    refused = [line for line in ran.stdout.splitlines() if ": error: " in line]
+    lines = sorted({int(line.split(":")[1]) for line in refused if "typed.py" in line})
+    assert lines == [13, 14, 15, 16, 17], ran.stdout
