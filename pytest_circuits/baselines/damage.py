@@ -83,6 +83,7 @@ _FINDING = {
     "companion": _OBJECT, "axes": _NAMES, "recorded_with": _OBJECT, "tolerance": _OBJECT,
     "relative_to": _TEXT.optional(), "canary": _OBJECT.optional(), "role": _OBJECT.optional(),
     "profiles": _OBJECT.optional(), "nulls": _OBJECT.optional(), "labels": _OBJECT.optional(),
+    "allowance": _PAIR.optional(),
 }  # fmt: skip
 _BEHAVIOUR = {
     "value": _NUMBER, "error": _NUMBER_OR_NULL, "clusters": _WHOLE, "direction": _DIRECTION,

@@ -3,6 +3,7 @@
 from pytest_circuits.findings.circuit import Circuit, CircuitError
 from pytest_circuits.findings.finding import (
     SIGNIFICANT,
+    Allowance,
     Behaviour,
     Canary,
     ChoiceError,
@@ -19,6 +20,7 @@ from pytest_circuits.findings.power import enough_prompts
 
 __all__ = [
     "SIGNIFICANT",
+    "Allowance",
     "Behaviour",
     "Canary",
     "ChoiceError",

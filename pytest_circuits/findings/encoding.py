@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from pytest_circuits.findings.finding import (
+    Allowance,
     Behaviour,
     Canary,
     Direction,
@@ -58,6 +59,8 @@ def encode(finding: Finding) -> dict[str, Json]:
     }
     if finding.relative_to is not None:
         document["relative_to"] = finding.relative_to
+    if finding.allowance is not None:
+        document["allowance"] = [finding.allowance.floor, finding.allowance.share]
     if finding.canary is not None:
         document["canary"] = {
             "loss": _number(finding.canary.loss),
@@ -116,6 +119,7 @@ def decode(document: Mapping[str, Any]) -> Finding:
             file and says where.
     """
     role, canary = document.get("role"), document.get("canary")
+    allowance = document.get("allowance")
     return Finding(
         measure=document["measure"],
         quantity=document["quantity"],
@@ -143,6 +147,7 @@ def decode(document: Mapping[str, Any]) -> Finding:
         else Canary(float(canary["loss"]), canary["kind"], canary["tokens"]),
         provenance=document["recorded_with"],
         labels={axis: tuple(names) for axis, names in document.get("labels", {}).items()},
+        allowance=None if allowance is None else Allowance(*map(float, allowance)),
     )
 
 

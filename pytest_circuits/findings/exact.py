@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from pytest_circuits.findings.finding import Behaviour, Canary, Direction, Finding, Null, Role
+from pytest_circuits.findings.finding import (
+    Allowance,
+    Behaviour,
+    Canary,
+    Direction,
+    Finding,
+    Null,
+    Role,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +25,9 @@ if TYPE_CHECKING:
 
 #: What a value is that JSON has no word for, and what is in it.
 _KIND, _CONTENT = "is", "of"
-_PARTS: dict[str, Any] = {part.__name__: part for part in (Finding, Behaviour, Canary, Null, Role)}
+_PARTS: dict[str, Any] = {
+    part.__name__: part for part in (Finding, Allowance, Behaviour, Canary, Null, Role)
+}
 
 
 def take_apart(finding: Finding) -> tuple[Json, dict[str, NDArray[Any]]]:

@@ -116,6 +116,28 @@ class Role:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """How far a number may move: a floor, or a share of a strength, whichever is larger."""
+
+    floor: float
+    share: float
+
+    def of(self, strength: float) -> float:
+        """The allowed deviation of something as strong as that."""
+        return max(self.floor, self.share * abs(strength))
+
+    @classmethod
+    def neat(cls, floor: float, share: float) -> Allowance:
+        """With the floor as it is to stand in a file, in three digits."""
+        return cls(float(f"{floor:.3g}"), share)
+
+    @classmethod
+    def of_scale(cls, whole: float) -> Allowance:
+        """Of numbers whose scale is the caller's own: a tenth, or half of that of the whole."""
+        return cls.neat(0.05 * abs(whole), 0.1)
+
+
+@dataclass(frozen=True)
 class Null:
     """What a head's value is where there is nothing for it to find.
 
@@ -191,6 +213,10 @@ class Finding:
         screen: whether the values only say where to look, and nothing can rest on them.
         clustering: the cluster of each sample, in memory alone; empty where every sample is one of
             its own, and in what a file holds.
+        allowance: how far one value may lie from its baseline's by default; None for what values
+            may whose measure says nothing of it.
+        null_takes: what it takes to have nulls, in words and in memory alone; empty where the
+            measure has none.
     """
 
     measure: str
@@ -216,6 +242,8 @@ class Finding:
     per_sample: NDArray[np.float64] | None = None
     screen: bool = False
     clustering: tuple[object, ...] = ()
+    allowance: Allowance | None = None
+    null_takes: str = ""
 
     # Without this numpy on the left of == would broadcast instead of asking us.
     __array_ufunc__ = None

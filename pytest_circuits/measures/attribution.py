@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pytest_circuits.findings import Direction, Finding, Role
+from pytest_circuits.findings import Allowance, Direction, Finding, Role
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import (
     ROUNDING,
@@ -134,6 +134,8 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
         errors=error,
         companion=_companion(runs, tokenized),
         raw={"components": samples},
+        # A layer's attention or MLP adds up what harmless changes do to many heads or neurons.
+        allowance=Allowance(floor=0.1, share=0.1),
         **_common(runs, tokenized),
     )
 

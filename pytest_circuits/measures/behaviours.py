@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_circuits.findings import ChoiceError, Direction, Finding
+from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error
 from pytest_circuits.forward import PromptGroup, Runs, as_runs, run_prompts, run_texts
 from pytest_circuits.measures.common import (
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
 
 
+#: A share of few prompts moves in steps.
+_COUNTED = Allowance(floor=0.1, share=0.0)
+#: As the canary, which is the same loss: how far it may move, of how many predicted tokens.
+_TEXT = Allowance(floor=0.05, share=0.0125)
+_TEXT_TOKENS = 252
+
+
 def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     """How much the model prefers the answer to the wrong answer on the clean prompts.
 
@@ -72,6 +80,7 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         "logit difference",
         "logits",
         samples=differences,
+        allowance=Allowance(floor=0.2, share=0.05),
         companion=(accuracy_of(differences, tokenized.clusters),),
     )
 
@@ -103,6 +112,7 @@ def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         "accuracy",
         "share of prompts",
         samples=(differences > 0).astype(np.float64),
+        allowance=_COUNTED,
         convention={"metric": "logit(answer) > logit(wrong answer), last position"},
         companion=answer_companion(differences, tokenized.clusters),
     )
@@ -150,6 +160,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
         f"top-{k} accuracy",
         "share of prompts",
         samples=hits,
+        allowance=_COUNTED,
         convention={"metric": f"answer in the top {k}, last position"},
         companion=(
             share("in_top_k", hits > 0, tokenized.clusters),
@@ -187,6 +198,8 @@ def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> F
         "answer's probability",
         "probability",
         samples=samples,
+        # A mean of probabilities has no steps to speak of.
+        allowance=Allowance(floor=0.05, share=0.0),
         convention={"metric": "probability of the answer, last position"},
         companion=answer_companion(differences, tokenized.clusters),
     )
@@ -252,6 +265,8 @@ def kl_divergence(
         "nats",
         samples=samples,
         direction=Direction.LOWER,
+        # Harmless changes move a mean over a whole vocabulary by a few hundredths of a nat.
+        allowance=Allowance(floor=0.05, share=0.1),
         convention={
             "metric": "KL(other ‖ this), whole vocabulary, last position",
             "other": live_fingerprint(other.bridge.original_model)[:28],
@@ -320,7 +335,18 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
         profiles={"text_loss": mean + (sums - mean * counts) / counts.mean()},
         provenance=provenance(runs),
         raw={"losses": sums, "tokens": counts},
+        allowance=_text_allowance(int(counts.sum())),
     )
+
+
+def _text_allowance(predicted: int) -> Allowance:
+    """More where fewer tokens are predicted.
+
+    What noise does to single tokens averages out with their number: with 1 % of it, one sentence
+    of about twenty tokens moved by up to 0.12 on SmolLM2.
+    """
+    few = max(1.0, math.sqrt(_TEXT_TOKENS / predicted))
+    return Allowance.neat(_TEXT.floor * few, _TEXT.share)
 
 
 def _run(
@@ -342,6 +368,7 @@ def _number(
     unit: str,
     *,
     samples: NDArray[np.float64],
+    allowance: Allowance,
     companion: tuple[Behaviour, ...],
     convention: Mapping[str, Json] | None = None,
     direction: Direction = Direction.HIGHER,
@@ -359,5 +386,6 @@ def _number(
         convention={**pairs_convention(tokenized), **(convention or {})},
         profiles={measure: samples},
         companion=companion,
+        allowance=allowance,
         **of_pairs(runs, tokenized),
     )

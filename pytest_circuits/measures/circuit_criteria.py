@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, ChoiceError, Circuit, Direction, Finding, Null
+from pytest_circuits.findings import (
+    Allowance,
+    Behaviour,
+    ChoiceError,
+    Circuit,
+    Direction,
+    Finding,
+    Null,
+)
 from pytest_circuits.findings.circuit import UNNAMED
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.forward import Nodes, Runs, Value, as_runs, nodes
@@ -127,6 +135,7 @@ def faithfulness(
         companion=(side("circuit", found, runs.out), *finding.companion),
         profiles={"faithfulness": runs.out.metric.sign * (found - runs.m_empty)},
         raw={**finding.raw, "circuit": found},
+        null_takes="null=200",
     )
     if finding.undefined or not null:
         return finding
@@ -406,6 +415,8 @@ class CircuitRuns:
             convention={**self.out.convention, **convention},
             companion=self.companion,
             relative_to=_GAP,
+            # Fractions of the whole behaviour, over all prompts at once, have no steps to speak of.
+            allowance=Allowance(floor=0.05, share=0.0),
             raw={"whole": self.m_whole, "empty": self.m_empty},
             **self.out.about,
         )

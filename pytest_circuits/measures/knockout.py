@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import torch
 
-from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Finding, Head, Role
+from pytest_circuits.findings import (
+    Allowance,
+    Behaviour,
+    ChoiceError,
+    Direction,
+    Finding,
+    Head,
+    Role,
+)
+from pytest_circuits.findings.encoding import DECIMALS
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import (
     ZERO,
@@ -215,6 +224,7 @@ def _together(out: Knockout, chosen: Nodes) -> Finding:
             ),
         ),
         raw={"intact": out.intact, "ablated": found},
+        allowance=_allowance(out),
         **out.about,
     )
 
@@ -244,8 +254,19 @@ def _each(out: Knockout, others: Nodes) -> Finding:
         per_sample=harm,
         companion=(_intact(out),),
         raw={"intact": out.intact, "ablated": found},
+        allowance=_allowance(out),
         **out.about,
     )
+
+
+def _allowance(out: Knockout) -> Allowance:
+    """Of the difference of two behaviours, each of which moves by itself."""
+    if out.metric.unit in _ABSOLUTE:
+        return Allowance(floor=0.2, share=0.1)
+    if out.metric.own:
+        # As a file has it, so that the allowance is that of what is read back.
+        return Allowance.of_scale(round(float(out.intact.mean()), DECIMALS))
+    return Allowance(floor=0.05, share=0.1)  # between 0 and 1
 
 
 def _harm(out: Knockout, found: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from pytest_circuits.findings import ChoiceError, Direction, Finding
+from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import (
     ROUNDING,
@@ -33,16 +33,27 @@ if TYPE_CHECKING:
 
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
 
-#: What is read, by name: quantity, unit, formula, direction.
+#: As the logit difference, which the last layer's is.
+_LOGITS = Allowance(floor=0.2, share=0.05)
+#: A rank may go one up or down, or a tenth: near the top neighbours swap, far from it many do.
+_RANKS = Allowance(floor=1.0, share=0.1)
+#: What is read, by name: quantity, unit, formula, direction, default tolerance.
 _READINGS = {
     "logit_diff": (
         "logit difference",
         "logits",
         "logit(answer) − logit(wrong answer)",
         Direction.TWO_SIDED,
+        _LOGITS,
     ),
-    "logit": ("answer's logit", "logits", "logit(answer)", Direction.TWO_SIDED),
-    "rank": ("answer's rank", "rank", "1 + number of tokens with more logit", Direction.LOWER),
+    "logit": ("answer's logit", "logits", "logit(answer)", Direction.TWO_SIDED, _LOGITS),
+    "rank": (
+        "answer's rank",
+        "rank",
+        "1 + number of tokens with more logit",
+        Direction.LOWER,
+        _RANKS,
+    ),
 }
 
 
@@ -83,7 +94,7 @@ def logit_lens(
     """
     if read not in _READINGS:
         raise ChoiceError(f"read is {', '.join(_READINGS)}, not {read!r}")
-    quantity, unit, formula, direction = _READINGS[read]
+    quantity, unit, formula, direction, allowance = _READINGS[read]
     runs = as_runs(model)
     tokenized = tokenize(runs, pairs)
     run = run_prompts(runs, tokenized.clean)
@@ -108,6 +119,7 @@ def logit_lens(
         companion=answer_companion(differences, tokenized.clusters),
         **of_pairs(runs, tokenized),
         raw={"layers": samples},
+        allowance=allowance,
     )
 
 

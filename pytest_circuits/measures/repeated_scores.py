@@ -21,6 +21,7 @@ import numpy as np
 
 from pytest_circuits.findings import (
     SIGNIFICANT,
+    Allowance,
     Behaviour,
     Direction,
     Finding,
@@ -172,6 +173,7 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         convention=repeated_convention(drawn, prompts),
         profiles={"repeat_loss": losses},
         companion=_companion(losses, gain, hits)[1:],
+        allowance=Allowance(floor=0.15, share=0.05),
         **of_repeated(runs, drawn),
     )
 
@@ -204,6 +206,7 @@ def _scores(
         profiles=profiles(mean, samples, role.threshold),
         per_sample=samples,
         nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
+        null_takes="five sequences or more" if control else "",
         companion=repeated_companion(run, drawn.block),
         **of_repeated(runs, drawn),
     )

@@ -1,9 +1,10 @@
 """How far a finding may lie from its baseline before it counts as a change.
 
-The one place that holds the defaults. A tolerance is a floor or a share of the strength of what
-is judged (a head's own value, a role's sum), whichever is larger: benign changes move large
-values further than small ones. A head's share is not of the role's sum, which grows with the
-number of heads until whole heads fit into it.
+How far one value may move is said by its measure (``Finding.allowance``); all other defaults are
+here. A tolerance is a floor or a share of the strength of what is judged (a head's own value, a
+role's sum), whichever is larger: benign changes move large values further than small ones. A head's
+share is not of the role's sum, which grows with the number of heads until whole heads fit into
+it.
 
 The evidence is SmolLM2-135M-Instruct, largest change of any head:
 
@@ -22,9 +23,10 @@ The first three are benign and stay inside the defaults; the last two are damage
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from pytest_circuits.findings import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,26 +39,11 @@ DEAD_SHARE = 0.2
 #: findings that the gate failed, of how many.
 BENIGN_ALARMS: tuple[int, int] = (2, 1408)
 
-
-@dataclass(frozen=True)
-class Allowance:
-    """A floor, or a share of a strength, whichever is larger."""
-
-    floor: float
-    share: float
-
-    def of(self, strength: float) -> float:
-        """The allowed deviation of something as strong as that."""
-        return max(self.floor, self.share * abs(strength))
-
-
 #: By the canary's kind. The text on SmolLM2, 252 tokens, loss 3.94: benign changes move it by 0.02
 #: at most, heads of one role that are silenced by 0.03, and 5 % noise, a zeroed first layer or
 #: unembedding by 0.07 and more. Drawn tokens on the bundled model, where one head is a quarter of a
 #: layer: any one head 0.10 at most, the previous-token head that all induction hangs on 0.28.
 _TEXT = Allowance(floor=0.05, share=0.0125)
-#: How many tokens of the text are predicted.
-_TEXT_TOKENS = 252
 _CANARIES = {"text": _TEXT, "drawn tokens": Allowance(floor=0.11, share=0.025)}
 
 
@@ -112,44 +99,20 @@ class Tolerance:
 
 _ROLE = Allowance(floor=0.1, share=0.1)
 _TOP = 0.05
+#: What a value has whose measure says nothing of it: attention (also between named tokens, or over
+#: a mask), attribution to heads, and recovered fractions of any site and position.
 _ANY_VALUE = Allowance(floor=0.05, share=0.1)
+#: A rank may go one up or down, or a tenth: near the top neighbours swap, far from it many do.
+_RANK = Allowance(floor=1.0, share=0.1)
+
 _LOGITS = Allowance(floor=0.2, share=0.05)
 _REPEAT = Allowance(floor=0.15, share=0.05)
 #: A share of few prompts, or of few tokens, moves in steps.
 _COUNTED = Allowance(floor=0.1, share=0.0)
 #: A mean of probabilities, or of many tokens that are right or wrong, has no steps to speak of.
 _SHARE = Allowance(floor=0.05, share=0.0)
-#: Means over many tokens or a whole vocabulary: what harmless changes do to them is a few
-#: hundredths of a nat.
+#: Means over a whole vocabulary: what harmless changes do to them is a few hundredths of a nat.
 _DIVERGENCE = Allowance(floor=0.05, share=0.1)
-
-#: By measure. Attention (also between named tokens, or over a mask) and recovered fractions of any
-#: site and position have what any value has: 0.05 of one, or a tenth of themselves.
-_VALUES = {
-    "logit_diff": _LOGITS,
-    "repeat_loss": _REPEAT,
-    # As the logit difference, which the last layer's is.
-    "logit_lens": _LOGITS,
-    # A layer's attention or MLP adds up what harmless changes do to many heads or neurons.
-    "component_attribution": Allowance(floor=0.1, share=0.1),
-    # A token at the edge of the top five leaves it, or enters.
-    "copying_scores": Allowance(floor=0.1, share=0.1),
-    "accuracy": _COUNTED,
-    "top_k_accuracy": _COUNTED,
-    "answer_probability": _SHARE,
-    # Fractions of the whole behaviour, over all prompts at once.
-    "faithfulness": _SHARE,
-    "completeness": _SHARE,
-    "minimality": _SHARE,
-    "kl_divergence": _DIVERGENCE,
-}
-#: A rank may go one up or down, or a tenth: near the top neighbours swap, far from it many do.
-_RANK = Allowance(floor=1.0, share=0.1)
-
-#: The difference of two logit differences or losses, each of which moves by itself.
-_HARM = Allowance(floor=0.2, share=0.1)
-#: Harm to what is between 0 and 1.
-_HARM_TO_SHARE = Allowance(floor=0.05, share=0.1)
 
 #: Behaviours whose name says more than their unit.
 _BEHAVIOURS = {"repeat_loss": _REPEAT, "repeat_gain": _REPEAT, "repeat_accuracy": _SHARE}
@@ -159,9 +122,9 @@ _BETWEEN_0_AND_1 = ("probability", "share")
 
 
 def default_tolerance(finding: Finding) -> Tolerance:
-    """The default tolerance of a finding, by its measure, unit, companion behaviours and canary."""
+    """The default tolerance of a finding: its measure's own, by the unit of what is beside it."""
     ranks = finding.unit == "rank"
-    value = _of_values(finding)
+    value = finding.allowance or (_RANK if ranks else _ANY_VALUE)
     matrix = finding.axes and finding.role is None
     return Tolerance(
         value=value,
@@ -174,37 +137,6 @@ def default_tolerance(finding: Finding) -> Tolerance:
     )
 
 
-def _of_values(finding: Finding) -> Allowance:
-    """The values' tolerance by their measure, and by the unit where a measure has several."""
-    if finding.unit == "rank":
-        return _RANK
-    if finding.measure == "ablate":
-        return _of_harm(finding)
-    if finding.measure == "text_loss":
-        return _of_text(finding)
-    return _VALUES.get(finding.measure, _ANY_VALUE)
-
-
-def _of_harm(finding: Finding) -> Allowance:
-    if finding.unit in ("logits", "nats"):
-        return _HARM
-    if finding.unit.startswith(_BETWEEN_0_AND_1):
-        return _HARM_TO_SHARE
-    return _on_scale(finding.companion[0].value if finding.companion else 0.0)
-
-
-def _of_text(finding: Finding) -> Allowance:
-    """What the canary has, which is the same loss, and more where fewer tokens are predicted.
-
-    What noise does to single tokens averages out with their number: with 1 % of it, one sentence
-    of about twenty tokens moved by up to 0.12 on SmolLM2.
-    """
-    predicted = finding.prompts.get("predicted")
-    if not isinstance(predicted, int) or not 0 < predicted < _TEXT_TOKENS:
-        return _TEXT
-    return replace(_TEXT, floor=_neat(_TEXT.floor * math.sqrt(_TEXT_TOKENS / predicted)))
-
-
 def _of_behaviour(behaviour: Behaviour, finding: Finding) -> Allowance:
     """A behaviour's tolerance by its name, or else by its unit."""
     known = _BEHAVIOURS.get(behaviour.name) or _UNITS.get(behaviour.unit)
@@ -213,17 +145,7 @@ def _of_behaviour(behaviour: Behaviour, finding: Finding) -> Allowance:
     if behaviour.unit.startswith(_BETWEEN_0_AND_1):
         return _SHARE
     whole = [b.value for b in finding.companion if b.name == finding.relative_to]
-    return _on_scale(whole[0] if whole else 0.0)
-
-
-def _on_scale(whole: float) -> Allowance:
-    """Of numbers whose scale is the caller's own: a tenth, or half of that of the whole."""
-    return Allowance(floor=_neat(0.05 * abs(whole)), share=0.1)
-
-
-def _neat(floor: float) -> float:
-    """A floor as it is to stand in a file, with three digits."""
-    return float(f"{floor:.3g}")
+    return Allowance.of_scale(whole[0] if whole else 0.0)
 
 
 def encode_tolerance(tolerance: Tolerance) -> dict[str, Json]:

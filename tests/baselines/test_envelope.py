@@ -161,6 +161,7 @@ DAMAGES = [
     (("tolerance",), None, "tolerance is null, which is no object"),
     (("tolerance", "value"), [0.1], "tolerance.value is [0.1], which is no pair of numbers"),
     (("tolerance", "role"), 0.1, "tolerance.role is 0.1, which is no pair of numbers"),
+    (("allowance",), 0.1, "allowance is 0.1, which is no pair of numbers"),
     (("tolerance", "canary"), ["a", 1],
      'tolerance.canary is ["a", 1], which is no pair of numbers'),
     (("tolerance", "behaviours", "repeat_loss"), [1, 2, 3],

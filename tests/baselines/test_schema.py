@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from pytest_circuits.baselines import SCHEMA_VERSION, Baseline, baseline_path, write
 from pytest_circuits.baselines.envelope import read_entries
-from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
+from pytest_circuits.findings import Allowance, Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.verdicts import default_tolerance
 
 SCHEMA = json.loads(
@@ -48,6 +48,7 @@ def of_heads() -> Finding:
         canary=Canary(3.1234, "text", "c146e18e1902e4c8"),
         provenance={"source": "bundled:recall", "versions": {"torch": "2.13.0"}},
         labels={"layer": ("the first",)},
+        allowance=Allowance(0.05, 0.1),
     )  # fmt: skip
 
 
@@ -229,6 +230,7 @@ DAMAGES = {
     "a share below nothing": _with(-0.1, "tolerance", "top"),
     "a tolerance of three numbers": _with([0.1, 0.1, 0.1], "tolerance", "value"),
     "a tolerance of one number": _with([0.1], "tolerance", "behaviours", "logit_diff_gap"),
+    "an allowance of one number": _with(0.1, "allowance"),
     "a tolerance below nothing": _with([-0.1, 0.1], "tolerance", "role"),
     "a tolerance from nowhere": _without("tolerance", "origin"),
     "a convention that is no object": _with("block 4", "convention"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measured import allowance_of, allowance_of_harm, finding_of
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Behaviour, Direction, Finding
@@ -43,9 +44,14 @@ def tolerance(measure="mine", unit="logits", axes=("head",), companion="mine", *
     """The default tolerance of a finding of that measure with that companion, which is 1."""
     behaviour = Behaviour(companion, 1.0, 0.1, 5, Direction.HIGHER, unit)
     values = np.ones([1] * len(axes))
+    allowance = allowance_of(measure)
+    if measure == "ablate":
+        allowance = allowance_of_harm(unit, behaviour.value)
+    elif unit == "rank":
+        allowance = finding_of("logit_lens, rank").allowance
     finding = Finding(
         measure, "value", unit, Direction.HIGHER, axes, values, values, 5, 5, {}, {},
-        companion=(behaviour,), **fields,
+        companion=(behaviour,), allowance=allowance, **fields,
     )  # fmt: skip
     return default_tolerance(finding)
 

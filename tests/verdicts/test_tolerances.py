@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from measured import allowance_of, allowance_of_harm
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Behaviour, Canary, Direction, Finding
+from pytest_circuits.measures import behaviours
 from pytest_circuits.testing import perfect_induction_model
 from pytest_circuits.verdicts import (
     Allowance,
@@ -29,6 +31,7 @@ def finding(measure: str, *companion: str) -> Finding:
         companion=tuple(
             Behaviour(name, 1.0, 0.1, 5, Direction.HIGHER, "logits") for name in companion
         ),
+        allowance=allowance_of(measure),
     )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ def test_every_measure_has_a_tolerance_of_its_scale(measure, floor, share):
 
 def test_a_rank_has_the_tolerance_of_ranks_whatever_the_measure():
     ranks = replace(
-        finding("logit_lens"), unit="rank", axes=("layer",), values=np.ones(2), errors=np.ones(2)
+        finding("mine"), unit="rank", axes=("layer",), values=np.ones(2), errors=np.ones(2)
     )
     tolerance = default_tolerance(ranks)
     assert (tolerance.value, tolerance.role.floor, tolerance.top) == (Allowance(1.0, 0.1), 1.0, 0.0)
@@ -228,6 +231,7 @@ def harm(value: float, unit: str, intact: float, name: str = "mine") -> Finding:
         direction=Direction.TWO_SIDED,
         values=np.array(value),
         companion=(Behaviour(name, intact, 0.001, 5, Direction.HIGHER, unit, vital=True),),
+        allowance=allowance_of_harm(unit, intact),
     )
 
 
@@ -255,17 +259,11 @@ def test_harm_that_is_much_less_than_it_was_is_a_change(before, after, unit, int
 
 
 @pytest.mark.parametrize(
-    ("prompts", "floor"),
-    [
-        ({"predicted": 20}, 0.177),
-        ({"predicted": 63}, 0.1),
-        ({"predicted": 252}, 0.05),
-        ({"predicted": 2520}, 0.05),
-        ({}, 0.05),
-    ],
+    ("predicted", "floor"), [(20, 0.177), (63, 0.1), (252, 0.05), (2520, 0.05)]
 )
-def test_the_loss_on_few_tokens_may_move_further(prompts, floor):
-    measured = replace(finding("text_loss"), prompts=prompts)
+def test_the_loss_on_few_tokens_may_move_further(predicted, floor):
+    allowance = behaviours._text_allowance(predicted)
+    measured = replace(finding("text_loss"), allowance=allowance)
     assert default_tolerance(measured).value == Allowance(floor, 0.0125)
     assert default_tolerance(measured).canary.floor == 0.05
 
