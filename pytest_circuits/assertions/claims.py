@@ -22,16 +22,6 @@ Name = TypeVar("Name", "Head", str)
 
 #: Heads whose values differ by less may swap places in a ranking.
 DEFAULT_MARGIN = 0.05
-#: The measures of which a value is attention.
-_ATTENTION = (
-    "attention_between",
-    "attention_scores",
-    "induction_scores",
-    "previous_token_scores",
-    "duplicate_token_scores",
-    "current_token_scores",
-    "first_token_scores",
-)
 
 
 def assert_induction_score(
@@ -59,7 +49,7 @@ def assert_induction_score(
         AssertionError: naming the heads that come closest, worst first.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["induction_scores"], "assert_induction_score")
+    check_usable(finding, "assert_induction_score")
     hold_at_least(finding, at_least, count=heads, sure=sure, of=of)
 
 
@@ -90,7 +80,7 @@ def assert_attends(
         AssertionError: naming the heads that come closest, worst first.
     """
     __tracebackhide__ = True
-    check_usable(finding, _ATTENTION, "assert_attends")
+    check_usable(finding, "assert_attends")
     hold_at_least(finding, at_least, count=heads, sure=sure, of=of)
 
 
@@ -119,7 +109,7 @@ def assert_copies(
         AssertionError: naming the heads that come closest, worst first.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["copying_scores"], "assert_copies")
+    check_usable(finding, "assert_copies")
     hold_at_least(finding, at_least, count=heads, sure=sure, of=of)
 
 
@@ -147,7 +137,7 @@ def assert_logit_diff_recovered(
         AssertionError: naming the heads that come closest, worst first.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["patch"], "assert_logit_diff_recovered")
+    check_usable(finding, "assert_logit_diff_recovered")
     hold_at_least(finding, at_least, count=heads, sure=sure, of=of)
 
 
@@ -175,7 +165,7 @@ def assert_logit_lens(
         ValueError: if neither is given, or there is no such layer.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["logit_lens"], "assert_logit_lens")
+    check_usable(finding, "assert_logit_lens")
     layers = len(finding.values)
     if not -layers <= from_layer < layers:
         raise ValueError(f"there is no layer {from_layer}: the model has {layers}")
@@ -230,7 +220,7 @@ def assert_ablation_hurts(
         AssertionError: saying how much is missing.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["ablate"], "assert_ablation_hurts")
+    check_usable(finding, "assert_ablation_hurts")
     hold_at_least(finding, at_least, count=heads, sure=sure, of=of)
 
 
@@ -259,7 +249,7 @@ def assert_faithful(
         AssertionError: saying how much is missing.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["faithfulness"], "assert_faithful")
+    check_usable(finding, "assert_faithful")
     if finding.convention.get("set") == "circuit is ablated":
         raise TypeError(
             "assert_faithful is about what a circuit does alone, and this is what is left without "
@@ -288,7 +278,7 @@ def assert_complete(
         AssertionError: naming the parts that the model has elsewhere, worst first.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["completeness"], "assert_complete")
+    check_usable(finding, "assert_complete")
     hold_at_most(finding, at_most, sure=sure, of=of)
 
 
@@ -310,7 +300,7 @@ def assert_minimal(
         AssertionError: naming what adds least, worst first.
     """
     __tracebackhide__ = True
-    check_usable(finding, ["minimality"], "assert_minimal")
+    check_usable(finding, "assert_minimal")
     hold_at_least(finding, at_least, count=finding.values.size, sure=sure, of=of)
 
 
@@ -341,7 +331,7 @@ def assert_behaviour(
         ValueError: if neither is given.
     """
     __tracebackhide__ = True
-    check_usable(finding, [], "assert_behaviour")
+    check_usable(finding, "assert_behaviour")
     if finding.axes:
         raise TypeError(
             f"assert_behaviour takes one number, and {finding.measure} has values for "
@@ -378,7 +368,7 @@ def assert_head_ranking(
         ValueError: for a label that is none, or a head that the model doesn't have.
     """
     __tracebackhide__ = True
-    check_usable(finding, [], "assert_head_ranking")
+    check_usable(finding, "assert_head_ranking")
     values = finding.heads()
     wanted = _parse(top, values)
     _hold_ranking(finding, wanted, values, margin, by)
@@ -409,7 +399,7 @@ def assert_component_ranking(
         ValueError: for a name that is none.
     """
     __tracebackhide__ = True
-    check_usable(finding, [], "assert_component_ranking")
+    check_usable(finding, "assert_component_ranking")
     if len(finding.axes) != 1 or not finding.labels:
         raise TypeError(f"{finding.measure} has no values for components")
     values = finding.cells()

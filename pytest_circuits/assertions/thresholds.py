@@ -5,17 +5,50 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_circuits.findings import Finding
 
 #: Short of what is asked for, at most so many are named.
 _SHOWN = 5
-#: The measures that can tell their values from a null.
-_WITH_NULLS = ("induction_scores", "duplicate_token_scores", "faithfulness")
+
+
+class _Taken(NamedTuple):
+    """What a helper takes.
+
+    Attributes:
+        words: as an error says it.
+        fits: whether a finding is that.
+    """
+
+    words: str
+    fits: Callable[[Finding], bool]
+
+
+def _of(measure: str) -> _Taken:
+    return _Taken(f"`{measure}`", lambda finding: finding.measure == measure)
+
+
+#: What a helper takes; those that are not here take every finding of the right shape.
+TAKEN = {
+    "assert_induction_score": _of("induction_scores"),
+    "assert_attends": _Taken(
+        "`attention_between`, `attention_scores`, `induction_scores`, `previous_token_scores`, "
+        "`duplicate_token_scores`, `current_token_scores` or `first_token_scores`",
+        lambda finding: finding.unit == "attention probability",
+    ),
+    "assert_copies": _of("copying_scores"),
+    "assert_logit_diff_recovered": _of("patch"),
+    "assert_logit_lens": _of("logit_lens"),
+    "assert_ablation_hurts": _of("ablate"),
+    "assert_faithful": _of("faithfulness"),
+    "assert_complete": _of("completeness"),
+    "assert_minimal": _of("minimality"),
+}
+_ANY = _Taken("a measure", lambda _: True)
 
 
 @dataclass(frozen=True)
@@ -37,16 +70,15 @@ class Value:
     high: float
 
 
-def check_usable(finding: Finding, measures: Sequence[str], helper: str) -> None:
+def check_usable(finding: Finding, helper: str) -> None:
     """Refuse what a helper can't take.
 
     Args:
         finding: what it was given.
-        measures: the measures whose findings it takes; empty for all.
         helper: its name.
 
     Raises:
-        TypeError: if it is no finding of such a measure, or a screen.
+        TypeError: if it is no such finding, or a screen.
         AssertionError: if its values are fractions of a behaviour that is gone.
     """
     __tracebackhide__ = True
@@ -56,10 +88,9 @@ def check_usable(finding: Finding, measures: Sequence[str], helper: str) -> None
             f"{found} is a screen, which only says where to look.\n"
             f"Measure what it names with `patch`, and assert that."
         )
-    if not hasattr(finding, "measure") or (measures and found not in measures):
-        *others, last = [f"`{name}`" for name in measures] or ["a measure"]
-        names = f"{', '.join(others)} or {last}" if others else last
-        raise TypeError(f"{helper} takes what {names} found, and got {found}")
+    taken = TAKEN.get(helper, _ANY)
+    if not hasattr(finding, "measure") or not taken.fits(finding):
+        raise TypeError(f"{helper} takes what {taken.words} found, and got {found}")
     check_defined(finding)
 
 
@@ -259,19 +290,19 @@ def _check_reference(finding: Finding, given: object) -> None:
 
 def _hold_null(finding: Finding, values: Sequence[Value], count: int) -> None:
     __tracebackhide__ = True
-    # By the measure: whether there are nulls depends on the data too.
-    if finding.measure not in _WITH_NULLS:
+    # Whether there are nulls depends on the data too.
+    if not finding.null_takes:
         raise ValueError(f"{finding.measure} has no null to hold its values against")
     if finding.direction == "lower":
         raise ValueError(f"{finding.quantity}: less is better, and more than a null no claim")
-    if not finding.nulls and finding.measure == "faithfulness":
-        raise ValueError("faithfulness was measured without a null: ask for one (null=200)")
     # No head may be strong enough to have one, which is no reason to refuse.
     if not finding.nulls and (finding.role is None or finding.members()):
-        raise ValueError(
-            f"{finding.measure} has no null to hold its values against: that takes five sequences "
-            f"or more"
+        without = (
+            "has no null to hold its values against"
+            if finding.axes
+            else "was measured without a null"
         )
+        raise ValueError(f"{finding.measure} {without}: {finding.null_takes}")
     named = {one.name or finding.measure: one for one in values}
     above = [name for name, null in finding.nulls.items() if null.rejected]
     if len(above) >= count:

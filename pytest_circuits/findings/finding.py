@@ -215,8 +215,8 @@ class Finding:
             its own, and in what a file holds.
         allowance: how far one value may lie from its baseline's by default; None for what values
             may whose measure says nothing of it.
-        null_takes: what it takes to have nulls, in words and in memory alone; empty where the
-            measure has none.
+        null_takes: what it takes to have nulls, as an error says it, in memory alone; empty where
+            the measure has none.
     """
 
     measure: str

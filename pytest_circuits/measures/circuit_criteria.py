@@ -135,7 +135,7 @@ def faithfulness(
         companion=(side("circuit", found, runs.out), *finding.companion),
         profiles={"faithfulness": runs.out.metric.sign * (found - runs.m_empty)},
         raw={**finding.raw, "circuit": found},
-        null_takes="null=200",
+        null_takes="ask for one (null=200)",
     )
     if finding.undefined or not null:
         return finding

@@ -206,7 +206,7 @@ def _scores(
         profiles=profiles(mean, samples, role.threshold),
         per_sample=samples,
         nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
-        null_takes="five sequences or more" if control else "",
+        null_takes="that takes five sequences or more" if control else "",
         companion=repeated_companion(run, drawn.block),
         **of_repeated(runs, drawn),
     )

@@ -4,6 +4,14 @@ import numpy as np
 
 from pytest_circuits.findings import Behaviour, Direction, Finding, Role
 
+#: Of measures whose helper or null goes by more than their name.
+FACTS = {
+    "attention_between": {"unit": "attention probability"},
+    "first_token_scores": {"unit": "attention probability"},
+    "previous_token_scores": {"unit": "attention probability"},
+    "induction_scores": {"null_takes": "that takes five sequences or more"},
+    "faithfulness": {"null_takes": "ask for one (null=200)"},
+}
 #: Heads L0H0, L0H1, L1H0, L1H1.
 VALUES = [[0.1, -0.9], [0.8, 0.5]]
 
@@ -23,6 +31,7 @@ def finding(measure="induction_scores", values=VALUES, *, errors=0.05, gain=4.0,
         "convention": {},
         "prompts": {},
         "role": Role("good heads", 0.4) if axes == ("layer", "head") else None,
+        **FACTS.get(measure, {}),
         "companion": (
             Behaviour("repeat_loss", 0.25, 0.01, clusters, Direction.LOWER, "nats"),
             Behaviour("repeat_gain", gain, 0.1, clusters, Direction.HIGHER, "nats", vital=True),
