@@ -65,33 +65,34 @@ if TYPE_CHECKING:
     )
     from pytest_circuits.measures.repeated_scores import repeat_loss as repeat_loss
 
+#: The module of each, in the order in which the documentation has them.
 _HOMES = {
-    "ablate": "knockout",
-    "ablated": "knockout",
-    "accuracy": "behaviours",
-    "answer_probability": "behaviours",
+    "induction_scores": "repeated_scores",
+    "previous_token_scores": "repeated_scores",
+    "duplicate_token_scores": "repeated_scores",
+    "current_token_scores": "repeated_scores",
+    "first_token_scores": "repeated_scores",
     "attention_between": "attention",
     "attention_scores": "attention",
-    "attribution_patching": "activation_patching",
-    "canary": "common",
-    "completeness": "circuit_criteria",
-    "component_attribution": "attribution",
     "copying_scores": "ov_circuit",
-    "current_token_scores": "repeated_scores",
-    "duplicate_token_scores": "repeated_scores",
-    "faithfulness": "circuit_criteria",
-    "first_token_scores": "repeated_scores",
     "head_attribution": "attribution",
-    "induction_scores": "repeated_scores",
-    "kl_divergence": "behaviours",
-    "logit_diff": "behaviours",
+    "component_attribution": "attribution",
     "logit_lens": "readout",
-    "minimality": "circuit_criteria",
     "patch": "activation_patching",
-    "previous_token_scores": "repeated_scores",
+    "attribution_patching": "activation_patching",
+    "ablate": "knockout",
+    "ablated": "knockout",
+    "faithfulness": "circuit_criteria",
+    "completeness": "circuit_criteria",
+    "minimality": "circuit_criteria",
+    "logit_diff": "behaviours",
+    "accuracy": "behaviours",
+    "top_k_accuracy": "behaviours",
+    "answer_probability": "behaviours",
+    "kl_divergence": "behaviours",
     "repeat_loss": "repeated_scores",
     "text_loss": "behaviours",
-    "top_k_accuracy": "behaviours",
+    "canary": "common",
 }
 
 __all__ = list(_HOMES)
@@ -145,29 +146,29 @@ class Methods(ABC):
     def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
         """What the measure of that name finds on the model."""
 
-    ablate = Method(lambda: measures.ablate)
-    accuracy = Method(lambda: measures.accuracy)
-    answer_probability = Method(lambda: measures.answer_probability)
+    induction_scores = Method(lambda: measures.induction_scores)
+    previous_token_scores = Method(lambda: measures.previous_token_scores)
+    duplicate_token_scores = Method(lambda: measures.duplicate_token_scores)
+    current_token_scores = Method(lambda: measures.current_token_scores)
+    first_token_scores = Method(lambda: measures.first_token_scores)
     attention_between = Method(lambda: measures.attention_between)
     attention_scores = Method(lambda: measures.attention_scores)
-    attribution_patching = Method(lambda: measures.attribution_patching)
-    completeness = Method(lambda: measures.completeness)
-    component_attribution = Method(lambda: measures.component_attribution)
     copying_scores = Method(lambda: measures.copying_scores)
-    current_token_scores = Method(lambda: measures.current_token_scores)
-    duplicate_token_scores = Method(lambda: measures.duplicate_token_scores)
-    faithfulness = Method(lambda: measures.faithfulness)
-    first_token_scores = Method(lambda: measures.first_token_scores)
     head_attribution = Method(lambda: measures.head_attribution)
-    induction_scores = Method(lambda: measures.induction_scores)
-    logit_diff = Method(lambda: measures.logit_diff)
+    component_attribution = Method(lambda: measures.component_attribution)
     logit_lens = Method(lambda: measures.logit_lens)
-    minimality = Method(lambda: measures.minimality)
     patch = Method(lambda: measures.patch)
-    previous_token_scores = Method(lambda: measures.previous_token_scores)
+    attribution_patching = Method(lambda: measures.attribution_patching)
+    ablate = Method(lambda: measures.ablate)
+    faithfulness = Method(lambda: measures.faithfulness)
+    completeness = Method(lambda: measures.completeness)
+    minimality = Method(lambda: measures.minimality)
+    logit_diff = Method(lambda: measures.logit_diff)
+    accuracy = Method(lambda: measures.accuracy)
+    top_k_accuracy = Method(lambda: measures.top_k_accuracy)
+    answer_probability = Method(lambda: measures.answer_probability)
     repeat_loss = Method(lambda: measures.repeat_loss)
     text_loss = Method(lambda: measures.text_loss)
-    top_k_accuracy = Method(lambda: measures.top_k_accuracy)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 — the module's own names
