@@ -1,5 +1,6 @@
 """Found against approved: tolerances, judgement, gate and words. Needs no model."""
 
+from pytest_circuits.findings import Allowance
 from pytest_circuits.verdicts.alarms import expected_alarms
 from pytest_circuits.verdicts.behaviours import behaviour_reasons, whole_gone
 from pytest_circuits.verdicts.gating import Gate, passes
@@ -15,7 +16,6 @@ from pytest_circuits.verdicts.precision import Imprecision, imprecision
 from pytest_circuits.verdicts.rendering import headline, lines, reason_text, scope_text
 from pytest_circuits.verdicts.roles import MechanismChange
 from pytest_circuits.verdicts.tolerances import (
-    Allowance,
     Tolerance,
     decode_tolerance,
     default_tolerance,
