@@ -9,17 +9,16 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Direction, Finding, Role
-from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import SITES, Runs, as_runs, exact, record, run_prompts
+from pytest_circuits.forward import SITES, Runs, as_runs, exact, record
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
+    of_heads,
     of_pairs,
     pairs_convention,
-    profiles,
     tokenize,
 )
-from pytest_circuits.measures.metrics import answer_companion, answer_differences
+from pytest_circuits.measures.metrics import answer_companion
 from pytest_circuits.measures.repeated_scores import (
     draw_repeated,
     of_repeated,
@@ -164,14 +163,12 @@ class _On:
 
 
 def _on_pairs(runs: Runs, tokenized: TokenizedPairs, measure: str) -> _On:
-    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
-    check_finite(measure, "logit difference", differences)
     return _On(
         runs,
         tokenized.clean,
         tokenized.clusters,
         pairs_convention(tokenized),
-        answer_companion(differences, tokenized.clusters),
+        answer_companion(runs, tokenized, measure),
         of_pairs(runs, tokenized),
     )
 
@@ -233,19 +230,13 @@ def _finding(
                     samples[row, layer] = picked.mean(0).numpy()
             advance(len(rows))
     check_finite(measure, "attention", samples)
-    mean, error = mean_and_error(samples, on.clusters)
     return Finding(
         measure=measure,
         quantity="attention",
         unit="attention probability",
         direction=Direction.HIGHER,
-        axes=("layer", "head"),
-        values=mean,
-        errors=error,
         convention={**convention, **on.convention},
-        role=role,
-        profiles=profiles(mean, samples, role.threshold),
-        per_sample=samples,
+        **of_heads(samples, on.clusters, role),
         companion=on.companion,
         raw={"attention": samples},
         **on.about,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from pytest_circuits.findings import Allowance, Direction, Finding, Role
@@ -22,9 +21,9 @@ from pytest_circuits.forward import (
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
+    of_heads,
     of_pairs,
     pairs_convention,
-    profiles,
     tokenize,
 )
 from pytest_circuits.measures.metrics import answer_companion, answer_differences
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Behaviour
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
 
 #: Heads that write at least this share of the mean logit difference have the role.
@@ -75,18 +73,14 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     runs = as_runs(model)
     tokenized = tokenize(runs, pairs)
     samples = decompose(runs, tokenized, "head_attribution").heads.numpy()
-    mean, error = mean_and_error(samples, tokenized.clusters)
-    companion = _companion(runs, tokenized)
+    companion = answer_companion(runs, tokenized, "head_attribution")
     threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(companion[0].value))
     return Finding(
         measure="head_attribution",
-        axes=("layer", "head"),
-        values=mean,
-        errors=error,
-        role=Role("answer-writing heads", threshold),
-        profiles=profiles(np.abs(mean), samples, threshold),
-        per_sample=samples,
         companion=companion,
+        **of_heads(
+            samples, tokenized.clusters, Role("answer-writing heads", threshold), signed=True
+        ),
         **_common(runs, tokenized),
     )
 
@@ -132,7 +126,7 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
         labels={"component": tuple(columns)},
         values=mean,
         errors=error,
-        companion=_companion(runs, tokenized),
+        companion=answer_companion(runs, tokenized, "component_attribution"),
         raw={"components": samples},
         # A layer's attention or MLP adds up what harmless changes do to many heads or neurons.
         allowance=Allowance(floor=0.1, share=0.1),
@@ -152,11 +146,6 @@ def _common(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:
         },
         **of_pairs(runs, tokenized),
     }
-
-
-def _companion(runs: Runs, tokenized: TokenizedPairs) -> tuple[Behaviour, ...]:
-    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
-    return answer_companion(differences, tokenized.clusters)
 
 
 @dataclass(frozen=True)
@@ -194,8 +183,7 @@ def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution
         ModelError: if the parts don't sum to the whole.
     """
     run = run_prompts(runs, tokenized.clean)
-    differences = answer_differences(run, tokenized)
-    check_finite(measure, "logit difference", differences)
+    differences = answer_differences(runs, tokenized, measure)
     parts = []
     with runs.watched(measure, len(tokenized), "prompts") as advance:
         for group in run.groups:

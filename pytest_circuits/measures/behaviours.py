@@ -20,7 +20,6 @@ from pytest_circuits.measures.common import (
     tokenize,
 )
 from pytest_circuits.measures.metrics import (
-    accuracy_of,
     answer_companion,
     answer_differences,
     answer_tokens,
@@ -72,16 +71,16 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         PromptError: if the pairs don't fit the model's tokenizer.
         InvalidFindingError: if the model's numbers are not finite.
     """
-    runs, tokenized, differences = _run(model, pairs, "logit_diff")
+    runs, tokenized, companion = _run(model, pairs, "logit_diff")
     return _number(
         runs,
         tokenized,
         "logit_diff",
         "logit difference",
         "logits",
-        samples=differences,
+        samples=answer_differences(runs, tokenized, "logit_diff"),
         allowance=Allowance(floor=0.2, share=0.05),
-        companion=(accuracy_of(differences, tokenized.clusters),),
+        companion=companion[1:],
     )
 
 
@@ -104,17 +103,17 @@ def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         PromptError: if the pairs don't fit the model's tokenizer.
         InvalidFindingError: if the model's numbers are not finite.
     """
-    runs, tokenized, differences = _run(model, pairs, "accuracy")
+    runs, tokenized, companion = _run(model, pairs, "accuracy")
     return _number(
         runs,
         tokenized,
         "accuracy",
         "accuracy",
         "share of prompts",
-        samples=(differences > 0).astype(np.float64),
+        samples=(answer_differences(runs, tokenized, "accuracy") > 0).astype(np.float64),
         allowance=_COUNTED,
+        companion=companion,
         convention={"metric": "logit(answer) > logit(wrong answer), last position"},
-        companion=answer_companion(differences, tokenized.clusters),
     )
 
 
@@ -140,7 +139,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
     """
     if k < 1:
         raise ChoiceError(f"k is 1 or more, not {k}")
-    runs, tokenized, differences = _run(model, pairs, "top_k_accuracy")
+    runs, tokenized, companion = _run(model, pairs, "top_k_accuracy")
     if k >= int(runs.bridge.cfg.d_vocab):
         raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
 
@@ -162,10 +161,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
         samples=hits,
         allowance=_COUNTED,
         convention={"metric": f"answer in the top {k}, last position"},
-        companion=(
-            share("in_top_k", hits > 0, tokenized.clusters),
-            *answer_companion(differences, tokenized.clusters),
-        ),
+        companion=(share("in_top_k", hits > 0, tokenized.clusters), *companion),
     )
 
 
@@ -185,7 +181,7 @@ def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> F
     Raises:
         PromptError, InvalidFindingError: as for :func:`accuracy`.
     """
-    runs, tokenized, differences = _run(model, pairs, "answer_probability")
+    runs, tokenized, companion = _run(model, pairs, "answer_probability")
     samples = (
         run_prompts(runs, tokenized.clean)
         .gather(lambda group: read_probability(group.logits, group.rows, tokenized))
@@ -200,8 +196,8 @@ def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> F
         samples=samples,
         # A mean of probabilities has no steps to speak of.
         allowance=Allowance(floor=0.05, share=0.0),
+        companion=companion,
         convention={"metric": "probability of the answer, last position"},
-        companion=answer_companion(differences, tokenized.clusters),
     )
 
 
@@ -234,7 +230,7 @@ def kl_divergence(
             "kl_divergence: the other model has hooks on it, or heads ablated, and is not what it "
             'is called.\nHow far ablation takes a model from itself says ablate(…, metric="kl").'
         )
-    _, tokenized, differences = _run(runs, pairs, "kl_divergence")
+    _, tokenized, companion = _run(runs, pairs, "kl_divergence")
     theirs = tokenize(other, pairs)
     sizes = [
         run_prompts(one, tokens.clean).groups[0].logits.shape[-1]
@@ -267,11 +263,11 @@ def kl_divergence(
         direction=Direction.LOWER,
         # Harmless changes move a mean over a whole vocabulary by a few hundredths of a nat.
         allowance=Allowance(floor=0.05, share=0.1),
+        companion=companion,
         convention={
             "metric": "KL(other ‖ this), whole vocabulary, last position",
             "other": live_fingerprint(other.bridge.original_model)[:28],
         },
-        companion=answer_companion(differences, tokenized.clusters),
     )
 
 
@@ -351,13 +347,11 @@ def _text_allowance(predicted: int) -> Allowance:
 
 def _run(
     model: TransformerBridge | Runs, pairs: PromptPairs, measure: str
-) -> tuple[Runs, TokenizedPairs, NDArray[np.float64]]:
-    """The model's runs, its tokens, and the logit differences on the clean prompts."""
+) -> tuple[Runs, TokenizedPairs, tuple[Behaviour, Behaviour]]:
+    """The model's runs, its tokens, and what it answers to the clean prompts."""
     runs = as_runs(model)
     tokenized = tokenize(runs, pairs)
-    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
-    check_finite(measure, "logit difference", differences)
-    return runs, tokenized, differences
+    return runs, tokenized, answer_companion(runs, tokenized, measure)
 
 
 def _number(

@@ -114,8 +114,7 @@ def faithfulness(
         )
     if ablated not in _SETS:
         raise ChoiceError(f"ablated is {' or '.join(_SETS)}, not {ablated!r}")
-    choices = Choices(value, reference, positions, direction, metric, seed)
-    runs = circuit_runs(model, pairs, circuit, choices)
+    runs = circuit_runs(model, pairs, circuit, value, reference, positions, direction, metric, seed)
     kept = runs.circuit if ablated == "complement" else runs.whole - runs.circuit
     found = runs.metric_of("faithfulness", [kept])[:, 0]
     values, errors = runs.fraction(found - runs.m_empty)
@@ -194,8 +193,7 @@ def completeness(
     Raises:
         PromptError, ChoiceError: as for :func:`faithfulness`.
     """
-    choices = Choices(value, reference, positions, direction, metric, seed)
-    runs = circuit_runs(model, pairs, circuit, choices)
+    runs = circuit_runs(model, pairs, circuit, value, reference, positions, direction, metric, seed)
     parts = runs.parts(circuit, subsets, seed)
     values, errors = runs.differences(
         "completeness",
@@ -240,8 +238,7 @@ def minimality(
         errors at the K that was best, and the companion of :func:`faithfulness`. ``provenance``
         says which K that was.
     """
-    choices = Choices(value, reference, positions, direction, metric, seed)
-    runs = circuit_runs(model, pairs, circuit, choices)
+    runs = circuit_runs(model, pairs, circuit, value, reference, positions, direction, metric, seed)
     parts = {"nothing": runs.nothing} | runs.parts(circuit, subsets, seed)
     ones = runs.ones(circuit)
     values, errors = runs.differences(
@@ -281,18 +278,6 @@ def _like(circuit: Nodes, stream: random.Random) -> Nodes:
 
 def _listed(parts: Mapping[str, Nodes]) -> dict[str, Any]:
     return {name: str(part) or "nothing" for name, part in parts.items()}
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What :func:`faithfulness` lists, but for the set."""
-
-    value: Value
-    reference: PromptPairs | None
-    positions: PositionsLike
-    direction: str
-    metric: MetricLike
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -422,32 +407,42 @@ class CircuitRuns:
         )
 
 
-def circuit_runs(
-    model: TransformerBridge | Runs, pairs: PromptPairs, circuit: Circuit, choices: Choices
+def circuit_runs(  # noqa: PLR0917 — the choices of three measures, handed on
+    model: TransformerBridge | Runs,
+    pairs: PromptPairs,
+    circuit: Circuit,
+    value: Value,
+    reference: PromptPairs | None,
+    positions: PositionsLike,
+    direction: str,
+    metric: MetricLike,
+    seed: int,
 ) -> CircuitRuns:
     """The circuit in its model, with both ends measured: nothing kept, and everything.
+
+    Arguments as for :func:`faithfulness`.
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer, or the reference the pairs.
         ChoiceError: for heads or MLPs that the model doesn't have, or an unknown choice.
     """
-    if choices.direction not in _DIRECTIONS:
-        raise ChoiceError(f"direction is {' or '.join(_DIRECTIONS)}, not {choices.direction!r}")
+    if direction not in _DIRECTIONS:
+        raise ChoiceError(f"direction is {' or '.join(_DIRECTIONS)}, not {direction!r}")
     runs = as_runs(model)
     if not isinstance(circuit, Circuit):
         raise ChoiceError(f"circuit is a Circuit, not {type(circuit).__name__}")
     members = nodes(runs, circuit.heads, circuit.mlps)
     if not (members.heads.any() or members.mlps.any()):
         raise ChoiceError(f"{circuit.name} is empty in this model, which has no MLPs")
-    denoising = choices.direction == "denoising"
+    denoising = direction == "denoising"
     out = knockout_on_pairs(
         runs,
         tokenize(runs, pairs),
-        value=choices.value,
-        reference=choices.reference,
-        positions=choices.positions,
-        metric=choices.metric,
-        seed=choices.seed,
+        value=value,
+        reference=reference,
+        positions=positions,
+        metric=metric,
+        seed=seed,
         denoising=denoising,
     )
     nothing = nodes(runs)
@@ -460,7 +455,7 @@ def circuit_runs(
         "circuit": names + (", every mlp" if circuit.mlps == "all" and members.mlps.any() else ""),
         "granularity": "heads and MLPs",
         "component": "nodes",
-        "direction": choices.direction,
+        "direction": direction,
     }
     gap = behaviour(
         _GAP,

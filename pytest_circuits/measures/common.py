@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from pytest_circuits.findings import Behaviour, Canary, ChoiceError, Direction, Head
+from pytest_circuits.findings import Behaviour, Canary, ChoiceError, Head
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import as_runs, run_canary
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Finding, Json
+    from pytest_circuits.findings import Direction, Finding, Json, Role
     from pytest_circuits.forward import Runs
     from pytest_circuits.prompts import TokenizedPairs
 
@@ -135,6 +135,28 @@ def check_finite(measure: str, what: str, samples: NDArray[np.float64]) -> None:
     """
     if not np.isfinite(samples).all():
         raise not_finite(measure, what)
+
+
+def of_heads(
+    samples: NDArray[np.float64], clusters: Sequence[object], role: Role, *, signed: bool = False
+) -> dict[str, Any]:
+    """What a finding says of heads that have a mean each.
+
+    Args:
+        samples: ``[sample, layer, head]``.
+        clusters: one label for each sample.
+        role: of the heads with most; in magnitude, where values are signed.
+        signed: whether they are.
+    """
+    mean, error = mean_and_error(samples, clusters)
+    return {
+        "axes": ("layer", "head"),
+        "values": mean,
+        "errors": error,
+        "role": role,
+        "profiles": profiles(np.abs(mean) if signed else mean, samples, role.threshold),
+        "per_sample": samples,
+    }
 
 
 def profiles(

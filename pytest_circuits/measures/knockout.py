@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
 import torch
 
 from pytest_circuits.findings import (
@@ -43,9 +42,9 @@ from pytest_circuits.measures.common import (
     behaviour,
     looked_at_once,
     make_positions,
+    of_heads,
     of_pairs,
     pairs_convention,
-    profiles,
     tokenize,
 )
 from pytest_circuits.measures.metrics import Metric, make_metric
@@ -62,6 +61,7 @@ from pytest_circuits.prompts.pairs import digest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
@@ -202,31 +202,16 @@ def _together(out: Knockout, chosen: Nodes) -> Finding:
     harm = _harm(out, found)
     mean, error = mean_and_error(harm, out.clusters)
     metric = out.metric
-    return Finding(
-        measure="ablate",
-        quantity=_quantity(out),
-        unit=metric.unit,
-        direction=Direction.TWO_SIDED,
-        axes=(),
-        values=mean,
-        errors=error,
-        convention=out.convention | {"ablated": str(chosen)},
-        profiles={"ablate": harm},
-        companion=(
-            _intact(out),
-            behaviour(
-                f"ablated_{metric.name}",
-                found,
-                out.clusters,
-                Direction.TWO_SIDED,
-                metric.unit,
-                judged=False,
-            ),
-        ),
-        raw={"intact": out.intact, "ablated": found},
-        allowance=_allowance(out),
-        **out.about,
+    left = behaviour(
+        f"ablated_{metric.name}",
+        found,
+        out.clusters,
+        Direction.TWO_SIDED,
+        metric.unit,
+        judged=False,
     )
+    what = {"axes": (), "values": mean, "errors": error, "profiles": {"ablate": harm}}
+    return _finding(out, found, str(chosen), left, **what)
 
 
 def _each(out: Knockout, others: Nodes) -> Finding:
@@ -234,27 +219,33 @@ def _each(out: Knockout, others: Nodes) -> Finding:
     every = [Head(layer, head) for layer in range(runs.layers) for head in range(runs.heads)]
     found = out.of("ablate", [nodes(runs, [head]) | others for head in every])
     found = found.reshape(len(found), runs.layers, runs.heads)
-    harm = _harm(out, found)
-    mean, error = mean_and_error(harm, out.clusters)
     threshold = ROLE_SHARE * abs(float(out.intact.mean())) or LEAST_THRESHOLD
     if out.metric.unit in _ABSOLUTE:
         threshold = max(LEAST_THRESHOLD, threshold)
-    also = str(others)
+    role = Role("needed heads", threshold)
+    ablated = "each head" + (f", with {others}" if str(others) else "")
+    what = of_heads(_harm(out, found), out.clusters, role, signed=True)
+    return _finding(out, found, ablated, **what)
+
+
+def _finding(
+    out: Knockout,
+    found: NDArray[np.float64],
+    ablated: str,
+    *beside: Behaviour,
+    **what: Any,  # noqa: ANN401 — fields of a finding
+) -> Finding:
+    lower = out.metric.direction is Direction.LOWER
     return Finding(
         measure="ablate",
-        quantity=_quantity(out),
+        quantity=f"{'rise' if lower else 'drop'} of the {out.metric.quantity}",
         unit=out.metric.unit,
         direction=Direction.TWO_SIDED,
-        axes=("layer", "head"),
-        values=mean,
-        errors=error,
-        convention=out.convention | {"ablated": "each head" + (f", with {also}" if also else "")},
-        role=Role("needed heads", threshold),
-        profiles=profiles(np.abs(mean), harm, threshold),
-        per_sample=harm,
-        companion=(_intact(out),),
+        convention=out.convention | {"ablated": ablated},
+        companion=(_intact(out), *beside),
         raw={"intact": out.intact, "ablated": found},
         allowance=_allowance(out),
+        **what,
         **out.about,
     )
 
@@ -273,11 +264,6 @@ def _harm(out: Knockout, found: NDArray[np.float64]) -> NDArray[np.float64]:
     intact = out.intact.reshape(-1, *[1] * (found.ndim - 1))
     harm: NDArray[np.float64] = out.metric.sign * (intact - found)
     return harm
-
-
-def _quantity(out: Knockout) -> str:
-    lower = out.metric.direction is Direction.LOWER
-    return f"{'rise' if lower else 'drop'} of the {out.metric.quantity}"
 
 
 def _intact(out: Knockout) -> Behaviour:

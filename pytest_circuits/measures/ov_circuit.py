@@ -8,18 +8,17 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding, Role
-from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import Runs, as_runs, copied_logits, exact, run_prompts
+from pytest_circuits.forward import Runs, as_runs, copied_logits, exact
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
     make_positions,
+    of_heads,
     of_pairs,
     pairs_convention,
-    profiles,
     tokenize,
 )
-from pytest_circuits.measures.metrics import answer_companion, answer_differences
+from pytest_circuits.measures.metrics import answer_companion
 from pytest_circuits.prompts.pairs import digest
 
 if TYPE_CHECKING:
@@ -78,8 +77,7 @@ def copying_scores(
     where = [[index[row] for index in positions.indices] for row in range(len(tokenized))]
     if k >= int(runs.bridge.cfg.d_vocab):
         raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
-    differences = answer_differences(run_prompts(runs, tokenized.clean), tokenized)
-    check_finite("copying_scores", "logit difference", differences)
+    companion = answer_companion(runs, tokenized, "copying_scores")
     samples = np.zeros((len(tokenized), runs.layers, runs.heads))
     with runs.watched("copying_scores", runs.layers, "layers") as advance:
         for layer, rows, logits in copied_logits(runs, tokenized.clean, where):
@@ -92,16 +90,11 @@ def copying_scores(
             hits = (logits >= logits.gather(-1, own)).sum(-1) <= k  # [row, position, head]
             samples[list(rows), layer] = exact(hits).mean(1).numpy()
             advance(len(rows) / len(tokenized))
-    mean, error = mean_and_error(samples, tokenized.clusters)
-    role = Role("copying heads", ROLE_THRESHOLD)
     return Finding(
         measure="copying_scores",
         quantity="copying score",
         unit="share of tokens",
         direction=Direction.HIGHER,
-        axes=("layer", "head"),
-        values=mean,
-        errors=error,
         convention={
             **pairs_convention(tokenized),
             "score": f"own token in the top {k}",
@@ -109,10 +102,8 @@ def copying_scores(
             "indices": digest(where),
             "norms": "layer's own, behind attention where there is one, final; each anew",
         },
-        role=role,
-        profiles=profiles(mean, samples, role.threshold),
-        per_sample=samples,
-        companion=answer_companion(differences, tokenized.clusters),
+        **of_heads(samples, tokenized.clusters, Role("copying heads", ROLE_THRESHOLD)),
+        companion=companion,
         # A token at the edge of the top five leaves it, or enters.
         allowance=Allowance(floor=0.1, share=0.1),
         **of_pairs(runs, tokenized),

@@ -24,7 +24,7 @@ from pytest_circuits.measures.common import (
     pairs_convention,
     tokenize,
 )
-from pytest_circuits.measures.metrics import answer_companion, answer_differences, answer_tokens
+from pytest_circuits.measures.metrics import answer_companion, answer_tokens
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ def logit_lens(
     runs = as_runs(model)
     tokenized = tokenize(runs, pairs)
     run = run_prompts(runs, tokenized.clean)
-    differences = answer_differences(run, tokenized)
-    check_finite("logit_lens", "logit difference", differences)
+    companion = answer_companion(runs, tokenized, "logit_lens")
     _check_identity(runs, run)
     samples = run.gather(lambda group: _read(runs, group, tokenized, read)).numpy()
     check_finite("logit_lens", quantity, samples)
@@ -116,7 +115,7 @@ def logit_lens(
             **pairs_convention(tokenized, f"{formula}, last position"),
             "lens": "final norm anew on resid_post, unembedding, soft cap where there is one",
         },
-        companion=answer_companion(differences, tokenized.clusters),
+        companion=companion,
         **of_pairs(runs, tokenized),
         raw={"layers": samples},
         allowance=allowance,

@@ -32,7 +32,7 @@ from pytest_circuits.findings import (
 )
 from pytest_circuits.findings.statistics import max_t_p, mean_and_error
 from pytest_circuits.forward import RepeatedRun, Runs, as_runs, run_control, run_repeated
-from pytest_circuits.measures.common import ATTENTION, behaviour, profiles, provenance
+from pytest_circuits.measures.common import ATTENTION, behaviour, of_heads, provenance
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
 
 if TYPE_CHECKING:
@@ -189,22 +189,17 @@ def _scores(
 ) -> Finding:
     runs, drawn, run = draw_repeated(model, prompts)
     samples: NDArray[np.float64] = getattr(run, stripe)
-    mean, error = mean_and_error(samples, range(len(samples)))
     name = measure.removesuffix("_scores").replace("_", " ")
-    role = Role(f"{name} heads", ROLE_THRESHOLD)
-    candidates = [str(Head(*cell)) for cell in np.argwhere(mean >= ROLE_THRESHOLD).tolist()]
+    heads = of_heads(samples, range(len(samples)), Role(f"{name} heads", ROLE_THRESHOLD))
+    strong = np.argwhere(heads["values"] >= ROLE_THRESHOLD).tolist()
+    candidates = [str(Head(*cell)) for cell in strong]
     return Finding(
         measure=measure,
         quantity=f"{name} score",
         unit="attention probability",
         direction=Direction.HIGHER,
-        axes=("layer", "head"),
-        values=mean,
-        errors=error,
         convention={"score": formula, **repeated_convention(drawn, prompts)},
-        role=role,
-        profiles=profiles(mean, samples, role.threshold),
-        per_sample=samples,
+        **heads,
         nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
         null_takes="that takes five sequences or more" if control else "",
         companion=repeated_companion(run, drawn.block),

@@ -28,7 +28,7 @@ from pytest_circuits.findings import Allowance, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import Runs, as_runs, run_prompts
 from pytest_circuits.measures.common import of_pairs, pairs_convention, tokenize
-from pytest_circuits.measures.metrics import answer_companion, answer_differences, answer_tokens
+from pytest_circuits.measures.metrics import answer_companion, answer_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,8 +47,7 @@ def answer_place(model: TransformerBridge | Runs, pairs: PromptPairs, *, first: 
         right, _ = answer_tokens(group.logits, group.rows, tokenized)
         return first + (group.logits > group.logits.gather(1, right[:, None])).sum(-1)
 
-    run = run_prompts(runs, tokenized.clean)
-    samples = run.gather(read).numpy().astype(np.float64)
+    samples = run_prompts(runs, tokenized.clean).gather(read).numpy().astype(np.float64)
     mean, error = mean_and_error(samples, tokenized.clusters)
     return Finding(
         measure="answer_place",
@@ -60,7 +59,7 @@ def answer_place(model: TransformerBridge | Runs, pairs: PromptPairs, *, first: 
         errors=error,
         convention={**pairs_convention(tokenized, "place of the answer"), "first": first},
         profiles={"answer_place": samples},
-        companion=answer_companion(answer_differences(run, tokenized), tokenized.clusters),
+        companion=answer_companion(runs, tokenized, "answer_place"),
         allowance=Allowance(floor=0.5, share=0.2),
         **of_pairs(runs, tokenized),
     )
