@@ -75,4 +75,11 @@ def circuit_snapshot(
     from pytest_circuits.session.session import circuits_session
     from pytest_circuits.session.snapshot import make_snapshot
 
-    return make_snapshot(request, circuit_source, circuits_session(request.config))
+    session = circuits_session(request.config)
+    return make_snapshot(
+        request,
+        circuit_source,
+        session.settings,
+        session.reader,
+        lambda finding: session.origin(finding, circuit_source, request),
+    )

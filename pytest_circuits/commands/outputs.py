@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.atomic import write_text
+from pytest_circuits.baselines.files import write_text
 from pytest_circuits.commands.console import say
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines import Baseline, BaselineError, find, loads
+from pytest_circuits.baselines import BaselineError, find
 from pytest_circuits.baselines.pending import MeasuredOn
 from pytest_circuits.baselines.pending_files import outdated
 from pytest_circuits.commands.console import cut, say, width, wrapped
@@ -17,6 +17,7 @@ from pytest_circuits.verdicts import judge, without_baseline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_circuits.baselines import Baseline
     from pytest_circuits.commands.pending_entries import Entry
 
 _INDENT = "  "
@@ -51,10 +52,10 @@ def _approved(entry: Entry) -> tuple[Baseline | None, str]:
     place, pending = entry.place, entry.pending
     try:
         found = find(place.path, (place.alias, *pending.owners), pending.name)
-        problem = outdated(pending, found)
-        return None if problem or found is None else loads(found[1], place.path), problem
     except BaselineError as error:
         return None, str(error)
+    problem = outdated(pending, found)
+    return None if problem or found is None else found.baseline, problem
 
 
 def _row(entry: Entry, approved: Baseline | None) -> Row:

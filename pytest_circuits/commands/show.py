@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines import BaselineError, walk
-from pytest_circuits.baselines.envelope import read
+from pytest_circuits.baselines.codec import read
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads, parse_entries
+from pytest_circuits.baselines.codec import Baseline, BaselineError, dumps, parse
 from pytest_circuits.report.reading import DELETED
 from pytest_circuits.verdicts import headline, judge, summarise, without_baseline
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pytest_circuits.baselines.names import Location
+    from pytest_circuits.baselines.locations import Location
     from pytest_circuits.findings import Json
     from pytest_circuits.history.differing import File, Side
     from pytest_circuits.verdicts import Verdict
@@ -59,11 +57,10 @@ def read_bytes(text: bytes, where: Path | str) -> dict[str, Baseline]:
         BaselineError: as reading the file itself would; ``where`` is what the message names.
     """
     try:
-        entries = parse_entries(text.decode(), where)
+        file = parse(text.decode(), where)
     except UnicodeDecodeError as error:
         raise BaselineError(f"{where}: can't be read ({error})") from error
-    # Nobody reads this text, so that it need not be canonical, which takes longer.
-    return {entry["name"]: loads(json.dumps(entry), where) for entry in entries}
+    return {baseline.name: baseline for baseline in file}
 
 
 class Place(NamedTuple):

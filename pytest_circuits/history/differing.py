@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.baselines.names import ROOT, Location
+from pytest_circuits.baselines.locations import ROOT, Location
 from pytest_circuits.history.git import GitError, git
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from configparser import Error as ConfigError
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.envelope import BaselineError
-from pytest_circuits.baselines.names import ROOT, Location
+from pytest_circuits.baselines.codec import BaselineError
+from pytest_circuits.baselines.locations import ROOT, Location
 from pytest_circuits.history.changes import read_bytes, same_quantity
 from pytest_circuits.history.differing import stored
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.names import Location
+from pytest_circuits.baselines.locations import Location
 from pytest_circuits.history.git import git
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.nodeids import nodeid_of
+from pytest_circuits.baselines.locations import nodeid_of
 from pytest_circuits.history.changes import change, same
 from pytest_circuits.history.terms import own_terms, terms, terms_words
 from pytest_circuits.history.words import drift, others, was_words

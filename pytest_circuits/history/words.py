@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_circuits.baselines.nodeids import nodeid_of
+from pytest_circuits.baselines.locations import nodeid_of
 from pytest_circuits.verdicts import readable
 
 if TYPE_CHECKING:

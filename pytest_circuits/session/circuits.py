@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pytest_circuits.session.failures import failure
@@ -348,9 +347,9 @@ class Circuits:
                 finding = measure(runs, *measurement.arguments, **options)
                 if runs.silenced:
                     without = {"without": ", ".join(runs.silenced)}
-                    finding = replace(finding, convention={**finding.convention, **without})
+                    finding = finding.derived(convention={**finding.convention, **without})
                 # Now, with the weights and hooks that the measure saw.
-                return replace(finding, canary=measures.canary(runs))
+                return finding.derived(canary=measures.canary(runs))
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Measures name themselves where nobody else does.
             problem = str(error).removeprefix(f"{name}: ")

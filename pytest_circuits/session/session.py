@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_circuits.baselines import BaselineReader
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.session.cache import remembering
@@ -40,6 +41,7 @@ class CircuitsSession:
         settings: the run's settings.
         sources: the models under test, by alias.
         models: the models that are loaded.
+        reader: reads baseline files, each once.
         rows: the verdicts so far, by test.
     """
 
@@ -50,6 +52,7 @@ class CircuitsSession:
             for alias, line in settings.measured.items()
         }
         self.models = RunModels(config, settings)
+        self.reader = BaselineReader()
         self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
@@ -172,10 +175,23 @@ class CircuitsSession:
             state.passed = report.passed
             state.failure = why_not_passed(report, self._config)
         if report.when == "teardown":
-            # Too long for a property; as an attribute xdist carries it all the same.
-            whole = [None if row.details is None else row.details.document() for row in state.rows]
-            setattr(report, _DETAILS, json.dumps(whole) if any(whole) else "")
+            # Too long for a property.
+            setattr(report, _DETAILS, [row.details for row in state.rows])
         return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        """Let xdist carry whole findings from a worker, as JSON."""
+        carried = vars(report)
+        details: list[Details | None] = carried.pop(_DETAILS, [])
+        data = yield
+        if details:
+            carried[_DETAILS] = details
+        if data is not None and any(details):
+            data[_DETAILS] = json.dumps([each and each.document() for each in details])
+        return data
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -237,7 +253,7 @@ class CircuitsSession:
             outcome = self._outcomes.get(report.nodeid, "")
             # A test that runs again reports again: its last attempt counts.
             rows = [str(value) for name, value in report.user_properties if name == PROPERTY]
-            whole = json.loads(getattr(report, _DETAILS, "") or "[]") or [None] * len(rows)
+            whole = _details_of(report) or [None] * len(rows)
             failure = self._failures.get(report.nodeid) or failure_of(report, self._config)
             self.rows[report.nodeid] = [
                 Row.from_json(
@@ -245,9 +261,9 @@ class CircuitsSession:
                     outcome,
                     line=failure.line,
                     failure=failure.message,
-                    details=document and Details.from_document(document, report.nodeid),
+                    details=details,
                 )
-                for row, document in zip(rows, whole, strict=True)
+                for row, details in zip(rows, whole, strict=True)
             ]
 
     @pytest.hookimpl(tryfirst=True)
@@ -351,7 +367,7 @@ class CircuitsSession:
             yield FailedTest(file, "", message)
 
 
-#: What a report carries beside its properties: the findings whole, as JSON.
+#: What a report carries beside its properties: the findings whole.
 _DETAILS = "circuits_details"
 SESSION = pytest.StashKey[CircuitsSession]()
 
@@ -359,6 +375,17 @@ SESSION = pytest.StashKey[CircuitsSession]()
 def circuits_session(config: pytest.Config) -> CircuitsSession:
     """The session of a run with ``--circuits``."""
     return config.stash[SESSION]
+
+
+def _details_of(report: pytest.TestReport) -> list[Details | None]:
+    """The findings that a report carries, which are JSON if it came from an xdist worker."""
+    carried: str | list[Details | None] = getattr(report, _DETAILS, [])
+    if not isinstance(carried, str):
+        return carried
+    return [
+        document and Details.from_document(document, report.nodeid)
+        for document in json.loads(carried)
+    ]
 
 
 def _is_circuit_test(item: pytest.Item) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_circuits.baselines import Location, file_name
-from pytest_circuits.baselines.nodeids import file_of, nodeid_of
+from pytest_circuits.baselines.locations import file_of, nodeid_of
 
 TOP = Path("/top")
 

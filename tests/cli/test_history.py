@@ -10,7 +10,7 @@ from circuit_suites import in_fresh_python
 
 from pytest_circuits.baselines import baseline_path
 
-VERSION_1 = Path(__file__).parents[1] / "baselines/version_1/test_induction_heads.json"
+EMPTY = '{"schema": "urn:pytest-circuits:baseline-file:1", "findings": []}'
 
 
 FILE = "__circuits__/recall/test_heads/test_heads.json"
@@ -239,18 +239,21 @@ def test_parallel_branches_are_held_against_what_they_began_from(
 # What can't be read, or not by everyone
 
 
-def test_old_versions_are_read(repository, command):
-    path = baseline_path(repository.path / "test_recall.py", "recall", "test_induction_heads")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(VERSION_1.read_bytes())
-    repository.commit("A baseline of version 1")
-    path.write_text(path.read_text().replace("0.9987", "0.1987"))
-    repository.commit("Another one")
-    status, out, errors = command("history", "test_induction_heads")
-    assert (status, errors) == (0, [])
+def test_files_from_before_the_first_release_are_said(repository, command, store, baseline):
+    path = store("recall", baseline(0.9))
+    now = path.read_text()
+    path.write_text(
+        now.replace('"schema": "urn:pytest-circuits:baseline-file:1"', '"schema_version": 2')
+    )
+    repository.commit("A baseline of long ago")
+    path.write_text(now)
+    repository.commit("Approve it anew")
+    status, out, _ = command("history", "test_heads")
+    assert status == 3
     rows = [line.split()[2] for line in out if line.startswith("2026")]
-    assert rows == ["weakened", "new"]
-    assert out[2].strip().startswith("L1H0 1.00→0.20")
+    assert rows == ["new", "unreadable"]
+    words = " ".join(" ".join(out).split())
+    assert "the file: schema version 2 is of a pytest-circuits before its" in words
 
 
 def test_a_revision_that_cannot_be_read_is_said_and_passed_over(
@@ -258,11 +261,11 @@ def test_a_revision_that_cannot_be_read_is_said_and_passed_over(
 ):
     path = store("recall", baseline(0.9))
     repository.commit("Approve the heads")
-    path.write_text('{\n<<<<<<< HEAD\n"schema_version": 2\n')
+    path.write_text('{\n<<<<<<< HEAD\n"schema": "a"\n')
     conflict = repository.commit("Merge in haste")
     path.write_bytes(b"\xff")
     repository.commit("Try again")
-    path.write_text('{"schema_version": 99, "findings": []}')
+    path.write_text('{"schema": "of tomorrow", "findings": []}')
     repository.commit("From tomorrow")
     path.unlink()
     store("recall", baseline(0.6))
@@ -272,7 +275,7 @@ def test_a_revision_that_cannot_be_read_is_said_and_passed_over(
     rows = [line.split()[2] for line in out if line.startswith("2026")]
     assert rows == ["weakened", "unreadable", "unreadable", "unreadable", "new"]
     assert out[2].strip().startswith("L0H1 0.90→0.60")
-    assert "the file: schema version 99" in out[4]
+    assert "the file: schema 'of tomorrow'" in out[4]
     row = out.index(f"{conflict} unreadable   Merge in haste")
     assert out[row + 1].strip() == "the file:2: has a merge conflict."
 
@@ -307,7 +310,7 @@ def test_a_file_that_was_deleted_because_it_could_not_be_read_is_deleted(
 
 def test_a_file_without_findings_is_said(repository, command, store):
     path = store("recall")
-    path.write_text('{"schema_version": 2, "findings": []}')
+    path.write_text(EMPTY)
     empty = repository.commit("Nothing yet")
     assert command("history", "test_heads") == (0, [FILE, f"{empty} empty        Nothing yet"], [])
 

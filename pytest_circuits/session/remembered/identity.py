@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.atomic import write_text
+from pytest_circuits.baselines.files import write_text
 from pytest_circuits.models.devices import device_type
 from pytest_circuits.models.sources.opening import open_checkpoint
 from pytest_circuits.models.stamps import stamps_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from pytest_circuits.baselines.atomic import write_bytes
+from pytest_circuits.baselines.files import write_bytes
 from pytest_circuits.findings.exact import put_together, take_apart
 
 if TYPE_CHECKING:
