@@ -109,8 +109,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         for line in terminal_lines(compared, width(), notes=list(_notes(found, paths))):
             say(_coloured(line))
-    for each in found.unreadable:
-        complain(str(each.error))
+    for file in found.unreadable:
+        complain(str(file.error))
     if found.unreadable:
         return EXIT_UNREADABLE
     return EXIT_PENDING if compared.rows else EXIT_OK

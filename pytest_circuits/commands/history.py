@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         say(str(shown(repository.top / newest.path)))
         for revision, file in steps:
             _print(revision, list(_became(file, repository.top)))
-            if file.after.error:
+            if file.error:
                 status = EXIT_UNREADABLE
     if repository.shallow:
         say("older commits are not in this clone, which is shallow (git fetch --unshallow)")
@@ -97,12 +97,10 @@ def _became(file: File, top: Path) -> Iterator[tuple[str, str]]:
     from pytest_circuits.history.rows import was_words
     from pytest_circuits.report.reading import DELETED, UNREADABLE
 
-    found = changes([file])
-    for unreadable in found.unreadable:
-        yield UNREADABLE, str(unreadable.error).splitlines()[0]
-    if found.unreadable:
+    if file.error:
+        yield UNREADABLE, str(file.error).splitlines()[0]
         return
-    every = found.findings or findings(file)
+    every = changes([file]).findings or findings(file)
     if file.after.text is None and not every:
         yield DELETED, "what it held can't be read"
     for each in every:

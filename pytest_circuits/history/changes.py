@@ -14,7 +14,7 @@ from pytest_circuits.verdicts import headline, judge, summarise, without_baselin
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pytest_circuits.baselines import Baseline, BaselineError
+    from pytest_circuits.baselines import Baseline
     from pytest_circuits.baselines.names import Location
     from pytest_circuits.findings import Json
     from pytest_circuits.history.files import File
@@ -95,20 +95,6 @@ class FindingChange:
 _Pair = tuple[FindingChange, FindingChange]
 
 
-class Unreadable(NamedTuple):
-    """A file of which one state can't be read.
-
-    Attributes:
-        location: the file.
-        now: whether it is the later state.
-        error: why, naming the file.
-    """
-
-    location: Location
-    now: bool
-    error: BaselineError
-
-
 @dataclass
 class Changes:
     """What became of baseline files.
@@ -121,7 +107,7 @@ class Changes:
     """
 
     findings: list[FindingChange] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[File] = field(default_factory=list)
     recorded: list[Location] = field(default_factory=list)
     rewritten: list[Location] = field(default_factory=list)
 
@@ -134,10 +120,8 @@ def changes(files: Iterable[File]) -> Changes:
     """
     found = Changes()
     for file in files:
-        # What is there now matters more.
-        error = file.after.error or file.before.error
-        if error is not None:
-            found.unreadable.append(Unreadable(file.location, error is file.after.error, error))
+        if file.error:
+            found.unreadable.append(file)
             continue
         every = findings(file)
         changed = [each for each in every if not each.unchanged]

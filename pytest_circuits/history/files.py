@@ -95,6 +95,11 @@ class File(NamedTuple):
     before: FileState
     after: FileState
 
+    @property
+    def error(self) -> BaselineError | None:
+        """Why it can't be read: in the later state, or else in the earlier; None where it can."""
+        return self.after.error or self.before.error
+
 
 class Blobs(NamedTuple):
     """What git tells of a file: its hash before and after, each None where there is none.

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
-    from pytest_circuits.history.changes import Changes, FindingChange, Place, Unreadable
+    from pytest_circuits.history.changes import Changes, FindingChange, Place
+    from pytest_circuits.history.files import File
     from pytest_circuits.verdicts import Verdict
 
 
@@ -52,7 +53,7 @@ def run_of(changes: Changes, top: Path, compared: tuple[str, str]) -> Run:
         compared: what the two states are called.
     """
     rows = [
-        *(_unreadable(each, top, compared) for each in changes.unreadable),
+        *(_unreadable(file, top, compared) for file in changes.unreadable),
         *(_row(each, top) for each in changes.findings),
     ]
     aliases = sorted({row.alias for row in rows})
@@ -138,17 +139,17 @@ def _drifted(old: Baseline, new: Baseline, verdict: Verdict, *, told: bool) -> I
         yield _others(old, new)
 
 
-def _unreadable(each: Unreadable, top: Path, compared: tuple[str, str]) -> Row:
+def _unreadable(file: File, top: Path, compared: tuple[str, str]) -> Row:
     before, after = compared
-    alias = _text(each.location.alias)
-    first = str(each.error).splitlines()[0].removeprefix(str(each.location.path)).rstrip(".")
+    alias = _text(file.location.alias)
+    first = str(file.error).splitlines()[0].removeprefix(str(file.location.path)).rstrip(".")
     problem = first.lstrip(": ") if first.startswith(": ") else f"line {first.lstrip(':')}"
     return Row(
         UNREADABLE,
-        nodeid(_text(nodeid_of(each.location, top)), alias),
+        nodeid(_text(nodeid_of(file.location, top)), alias),
         alias,
         "",
-        f"{after if each.now else before}: {problem}",
+        f"{after if file.after.error else before}: {problem}",
         owner=alias,
         passes=False,
     )
