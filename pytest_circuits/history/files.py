@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -271,10 +271,11 @@ def _steps(
     location: Location, revisions: Sequence[Revision], texts: Mapping[str, bytes]
 ) -> list[tuple[Revision, File]]:
     """Each commit with the file before and after it; before, the last time it could be read."""
-    steps = []
-    readable = _of_blob(None, texts, _THE_FILE)
+    # What one commit left is what the next one found, and is read once.
+    state = cache(lambda name: _of_blob(name, texts, _THE_FILE))
+    steps, readable = [], state(None)
     for revision in reversed(revisions):
-        before, after = (_of_blob(name, texts, _THE_FILE) for name in revision.blobs[:2])
+        before, after = state(revision.blobs.before), state(revision.blobs.after)
         steps.append((revision, File(location, readable if before.error else before, after)))
         readable = readable if after.error else after
     return steps[::-1]
