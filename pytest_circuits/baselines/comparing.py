@@ -88,8 +88,12 @@ def compare(name: str, measured: Finding, found: Finding, served: Served | None)
         found: the same, as :func:`storable` gives it.
         served: the baseline that serves for it, if there is one.
     """
-    if served is None:
-        verdict = without_baseline(found)
-    else:
-        verdict = judge(found, served.baseline.finding, served.baseline.tolerance)
+    verdict = verdict_on(found, None if served is None else served.baseline)
     return Comparison(name, measured, found, served, verdict)
+
+
+def verdict_on(found: Finding, approved: Baseline | None) -> Verdict:
+    """The verdict on a finding, as its file would hold it, against a baseline if there is one."""
+    if approved is None:
+        return without_baseline(found)
+    return judge(found, approved.finding, approved.tolerance)

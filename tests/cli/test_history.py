@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,41 @@ def test_a_finding_that_left_the_file_is_deleted(repository, command, store, bas
     _, out, _ = command("history", "test_heads")
     assert out[1].split()[2] == "deleted"
     assert out[2].strip() == "late: 1 head, L0H1 0.90; repeat loss 1.00"
+
+
+def test_a_finding_that_is_called_otherwise_is_renamed(repository, command, store):
+    path = store("recall")
+    repository.commit("Approve the heads")
+    edit(path, name="late")
+    renamed = repository.commit("A better name")
+    assert command("history", "test_heads")[1][1:3] == [
+        f"{renamed} renamed      A better name",
+        "                    late: 1 head, L0H1 0.90; repeat loss 1.00; was test_heads",
+    ]
+
+
+def test_what_was_only_recorded_anew_is_listed_where_nothing_else_changed(
+    repository, command, store, baseline
+):
+    path = store("recall", baseline(0.9), baseline(0.9, name="late"))
+    repository.commit("Approve two findings")
+    edit(path, recorded_with={"device": "cuda"})
+    repository.commit("Measure on another device")
+    store("recall", baseline(0.9), baseline(0.6, name="late"))
+    repository.commit("Measure both again")
+    out = [line.strip() for line in command("history", "test_heads")[1]]
+    assert " ".join(out[2:4]) == "late: L0H1 0.90→0.60; mechanism weakened while behaviour held"
+    assert out[5:7] == [
+        "preserved: 1 head, L0H1 0.90; repeat loss 1.00",
+        "preserved: late: 1 head, L0H1 0.90; repeat loss 1.00",
+    ]
+
+
+def edit(path, **fields):
+    """Set fields of a file's first finding in place."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["findings"][0].update(fields)
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def test_the_files_of_several_models_come_one_after_the_other(repository, command, store):
@@ -291,6 +327,27 @@ def test_a_revision_that_the_clone_lacks_is_said(repository, command, store, bas
     assert status == 3
     assert [line.split()[2] for line in out[1::2]] == ["weakened", "unreadable", "new"]
     assert out[4].strip() == "the file: is not in this clone"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_in_a_files_place_is_said_and_passed_over(repository, command, store, baseline):
+    path = store("recall", baseline(0.9))
+    repository.commit("Approve the heads")
+    path.rename("elsewhere.json")
+    path.symlink_to(repository.path / "elsewhere.json")
+    repository.commit("Link it")
+    path.unlink()
+    store("recall", baseline(0.6))
+    repository.commit("A file again")
+    status, out, _ = command("history", "test_heads")
+    assert status == 3
+    rows = [line.split()[2] for line in out if line.startswith("2026")]
+    assert rows == ["weakened", "unreadable", "new"]
+    assert out[row_of(out, "Link it") + 1].strip() == "the file: is a symbolic link."
+
+
+def row_of(lines, subject):
+    return next(number for number, line in enumerate(lines) if line.endswith(subject))
 
 
 def test_a_file_that_was_deleted_because_it_could_not_be_read_is_deleted(
