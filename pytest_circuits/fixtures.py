@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_circuits.session.circuits import Circuits
-from pytest_circuits.session.failures import failure
+from pytest_circuits.session.outcomes import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from transformer_lens.model_bridge import TransformerBridge
 
+    from pytest_circuits.session.outcomes import CircuitSource
     from pytest_circuits.session.snapshot import CircuitSnapshot
-    from pytest_circuits.session.state import CircuitSource
 
 #: A test that uses one of these is a circuit test.
 FIXTURES = frozenset({"circuits", "circuit_model", "circuit_snapshot", "circuit_source"})

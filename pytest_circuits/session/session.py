@@ -14,15 +14,20 @@ import pytest
 from pytest_circuits.baselines import BaselineReader
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
-from pytest_circuits.session.cache import remembering
-from pytest_circuits.session.failures import Failure, failure_of, last_words, why_not_passed
+from pytest_circuits.session.cache import caching
+from pytest_circuits.session.checks import Overrides, check_usage, refusals
+from pytest_circuits.session.measuring import ModelMeasurer
 from pytest_circuits.session.models import RunModels
-from pytest_circuits.session.overrides import Overrides
-from pytest_circuits.session.refusals import refusals
-from pytest_circuits.session.reporting import Said, annotation_lines, write_reports, write_summary
+from pytest_circuits.session.outcomes import (
+    STATE,
+    CircuitSource,
+    Failure,
+    ItemState,
+    failure_of,
+    last_words,
+    why_not_passed,
+)
 from pytest_circuits.session.scheduling import model_of
-from pytest_circuits.session.state import STATE, CircuitSource, ItemState
-from pytest_circuits.session.usage import check_usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -30,7 +35,9 @@ if TYPE_CHECKING:
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
-    from pytest_circuits.session.cache import Remembering
+    from pytest_circuits.session.cache import CachingMeasurer
+    from pytest_circuits.session.measuring import Measurer
+    from pytest_circuits.session.reporting import Said
     from pytest_circuits.session.settings import Settings
 
 
@@ -68,9 +75,15 @@ class CircuitsSession:
         self._config = config
 
     @cached_property
-    def remembering(self) -> Remembering | None:
-        """What earlier runs measured; None where nothing can be remembered."""
-        return remembering(self, self._config)
+    def _cache(self) -> CachingMeasurer | None:
+        return caching(
+            ModelMeasurer(self.models), self.models, self.settings, self.reference, self._config
+        )
+
+    @property
+    def measurer(self) -> Measurer:
+        """Answers what tests ask for, from pytest's cache where there is one, or by measuring."""
+        return self._cache or ModelMeasurer(self.models)
 
     @cached_property
     def reference(self) -> Source | None:
@@ -85,10 +98,9 @@ class CircuitsSession:
         self, finding: Finding, source: CircuitSource, request: pytest.FixtureRequest
     ) -> dict[str, str]:
         """Where the weights came from that a test's finding was measured on."""
-        memory = self.remembering
-        identity = None if memory is None else memory.identity(source.source)
-        if identity is not None and request.node.stash[STATE].is_remembered(finding):
-            return {"source": source.source.public_name, "weights": identity.weights}
+        origin = request.node.stash[STATE].origin(finding)
+        if origin is not None:
+            return dict(origin)
         # A finding may come from a measure called directly, on the test's own model.
         return self.models.provenance(source.source, self.models.of_test(source.source, request))
 
@@ -282,8 +294,12 @@ class CircuitsSession:
         """Write the reports, when everybody else has had a say in the exit status."""
         if not self._to_run or hasattr(self._config, "workerinput"):
             return
-        if self.remembering is not None:
-            self.remembering.end()
+        if self._cache is not None:
+            self._cache.end()
+        if not (self.settings.reports or self.settings.on_github):
+            return
+        from pytest_circuits.session.reporting import write_reports, write_summary
+
         run = self._run(int(session.exitstatus))
         self._said = list(write_reports(run, self.settings))
         if self.settings.on_github:
@@ -306,6 +322,8 @@ class CircuitsSession:
         for said in self._said:
             terminalreporter.write_line(said.text, **{"red": True} if said.failed else {})
         if self.settings.on_github:
+            from pytest_circuits.session.reporting import annotation_lines
+
             for command in annotation_lines(self._run(), self._config.rootpath):
                 terminalreporter.write_line(command)
 

@@ -36,9 +36,8 @@ from pytest_circuits.baselines import (
 )
 from pytest_circuits.findings import Finding
 from pytest_circuits.report import Details, Row
-from pytest_circuits.session.failures import failure
-from pytest_circuits.session.markers import waiver_of
-from pytest_circuits.session.state import STATE, CircuitSource, ItemState
+from pytest_circuits.session.checks import waiver_of
+from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, failure
 from pytest_circuits.verdicts import Gate, Kind, lines, passes
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM
 from pytest_circuits.measures import induction_scores
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.models.sources.opening import open_checkpoint
-from pytest_circuits.session.remembered.identity import identify
+from pytest_circuits.session.cache_keys import identify
 from pytest_circuits.testing import WORDS, tiny_checkpoint, word_tokenizer
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from circuit_suites import ONE_TEST, QUIET, RECALL, counts, edit_baseline
-from remembered.suites import remembered
+from session.cache_suites import remembered
 
 WRITES_MODULES = """
 import pathlib
@@ -215,7 +215,7 @@ def test_a_damaged_entry_is_measured_again(one_test):
 
 
 def test_a_run_leaves_no_more_than_its_budget(one_test, monkeypatch):
-    from pytest_circuits.session.remembered import Store
+    from pytest_circuits.session.cache import Store
 
     shrink = Store.shrink
     monkeypatch.setattr(Store, "shrink", lambda store: shrink(store, 10))

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from circuit_suites import copy_of_recall
-from remembered.suites import PAIRS, TEST, ask, remembered
 from safetensors.numpy import load_file, save_file
+from session.cache_suites import PAIRS, TEST, ask, remembered
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ def test_another_dtype_is_measured(asked):
 @pytest.mark.parametrize(
     ("what", "value"),
     [
-        ("pytest_circuits.session.remembered.identity.device_type", lambda asked: "cuda"),
+        ("pytest_circuits.session.cache_keys.device_type", lambda asked: "cuda"),
         ("pytest_circuits.session.cache.own_code", lambda: "another"),
-        ("pytest_circuits.session.remembered.code.platform.python_version", lambda: "3.99.0"),
+        ("pytest_circuits.session.cache_keys.platform.python_version", lambda: "3.99.0"),
     ],
     ids=["device", "our code", "Python"],
 )
@@ -137,7 +137,8 @@ LIBRARIES = [
 
 
 def test_every_librarys_version_counts(monkeypatch):
-    from pytest_circuits.session.remembered import UnknownError, code
+    from pytest_circuits.session import cache_keys as code
+    from pytest_circuits.session.cache_keys import UnknownError
 
     distribution = code.distribution
 
@@ -164,7 +165,7 @@ def test_every_librarys_version_counts(monkeypatch):
      "session/circuits.py"],
 )  # fmt: skip
 def test_every_source_and_data_file_that_computes_counts(tmp_path, monkeypatch, file):
-    from pytest_circuits.session.remembered import code
+    from pytest_circuits.session import cache_keys as code
 
     monkeypatch.setattr(code, "_PACKAGE", tmp_path)
     for name in (
@@ -206,7 +207,7 @@ def test_only_the_references_listing_is_trusted_and_only_locally(
     if where == "a candidate":
         asked.ini("recall = ./other")
     # Whatever changes, folders list the same.
-    for module in ("session.remembered.identity", "models.loading"):
+    for module in ("session.cache_keys", "models.loading"):
         monkeypatch.setattr(
             f"pytest_circuits.{module}.stamps_of",
             lambda files: tuple((str(path), 0, 0, 0, 0) for path in files),
@@ -262,7 +263,7 @@ def test_weights_that_changed_while_they_were_measured_are_not_remembered(asked)
 def test_arguments_are_told_apart_by_content():
     from pytest_circuits import Circuit, PromptPairs, prompts
     from pytest_circuits.findings import Head
-    from pytest_circuits.session.remembered import described
+    from pytest_circuits.session.cache_keys import described
 
     def pairs(**more):
         texts = (["dog star dog"], ["dog cat dog"], ["star"], ["cat"])
@@ -303,7 +304,7 @@ class _Text(str):
     ids=lambda value: type(value).__name__,
 )
 def test_what_may_be_anything_is_not_told(value):
-    from pytest_circuits.session.remembered import UnknownError, described
+    from pytest_circuits.session.cache_keys import UnknownError, described
 
     for argument in (value, [value], {"a": (value,)}):
         with pytest.raises(UnknownError):
@@ -313,7 +314,7 @@ def test_what_may_be_anything_is_not_told(value):
 def test_a_model_is_no_longer_that_of_its_folder_once_its_files_are_others(tmp_path):
     from pytest_circuits.models import load, parse_source
     from pytest_circuits.models.sources.folders import checkpoint_folder
-    from pytest_circuits.session.remembered import identify
+    from pytest_circuits.session.cache_keys import identify
 
     folder = tmp_path / "checkpoint"
     copy_of_recall(folder)

@@ -1,14 +1,70 @@
-"""Why and where a test failed, as pytest's report of it tells."""
+"""What one test did so far, and why it failed, as pytest's report of it says."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_circuits.baselines.pending import Pending
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.models import Source
+    from pytest_circuits.report.rows import Row
+    from pytest_circuits.session.measuring import Measured
+
+
+@dataclass(frozen=True)
+class CircuitSource:
+    """A model under test, by name.
+
+    Attributes:
+        alias: its stable name.
+        source: what is loaded.
+        owners: the aliases whose baselines serve for it, nearest first.
+    """
+
+    alias: str
+    source: Source
+    owners: tuple[str, ...]
+
+
+@dataclass
+class ItemState:
+    """What one test did so far.
+
+    Attributes:
+        judged: findings that were compared with a baseline.
+        measured: what was measured for it, by this run or an earlier one.
+        rows: what there is to report.
+        approve: each writes one finding's baseline, once the test has passed.
+        pending: each gives one finding that is left to be decided on.
+        passed: whether its call phase passed.
+        failure: why its call phase did not pass, in a line; empty where it did.
+    """
+
+    judged: list[Finding] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    approve: list[Callable[[], None]] = field(default_factory=list)
+    pending: list[Callable[[], Pending]] = field(default_factory=list)
+    passed: bool = False
+    failure: str = ""
+
+    def origin(self, finding: Finding) -> Mapping[str, str] | None:
+        """What an earlier run measured this very finding on; None if this run measured it."""
+        return next((each.origin for each in self.measured if each.finding is finding), None)
+
+    def is_remembered(self, finding: Finding) -> bool:
+        """Whether it was an earlier run that measured this very finding."""
+        return self.origin(finding) is not None
+
+
+STATE = pytest.StashKey[ItemState]()
 
 
 def failure(message: str) -> BaseException:

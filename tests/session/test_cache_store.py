@@ -10,7 +10,7 @@ from pytest_circuits import Circuit, measures, prompts
 from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.session.remembered import Entry, Store
+from pytest_circuits.session.cache import Entry, Store
 
 PAIRS = prompts.PromptPairs(
     ["dog star dog", "leaf cat leaf", "cat dog cat"],
