@@ -31,9 +31,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.sources.checkpoint import Checkpoint
-from pytest_circuits.models.sources.given import hooked_given, plain_given, raised
+from pytest_circuits.models.errors import ModelError, raised
+from pytest_circuits.models.sources.given import hooked_given, plain_given
+from pytest_circuits.models.sources.source import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,18 +16,20 @@ that is spread over several devices stays where it is.
 
 from __future__ import annotations
 
-import os
-import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.devices import resolve_dtype
-from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.fit import first_lines
-from pytest_circuits.models.hooking import hooked
-from pytest_circuits.models.placement import place, refuse_spread
-from pytest_circuits.models.tokenizers import read_tokenizer
+from pytest_circuits.models.devices import refuse_spread, resolve_dtype
+from pytest_circuits.models.errors import ModelError, first_lines
+from pytest_circuits.models.hooking import (
+    deviation,
+    hooked,
+    place,
+    read_tokenizer,
+    sample_logits,
+    sample_tokens,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
 
-    from pytest_circuits.models.sources.sources import Source
+    from pytest_circuits.models.sources.source import Source
 
 #: An attribute of hooked models that were given before.
 _MARK = "_pytest_circuits_given"
@@ -99,34 +101,6 @@ def plain_given(
         )
     _place(source, model, "cpu", dtype)
     return model, tokenizer
-
-
-def raised(source: Source, giver: str, error: BaseException, file: str, line: int) -> ModelError:
-    """What to say when the user's own code raised: what, and where in that code.
-
-    Args:
-        source: how the user named the model.
-        giver: whose code it is.
-        error: what it raised.
-        file: the file of that code.
-        line: the line where it begins, for an error that has no place in this file.
-    """
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == file
-    ]
-    at = f"{_shown(file)}:{lines[-1] if lines else line}"
-    return ModelError(
-        f"{source.text}: {giver} raised {type(error).__name__} at {at}:\n{first_lines(error)}"
-    )
-
-
-def _shown(file: str) -> str:
-    """A file's path from the working directory, if it lies there."""
-    path = Path(os.path.realpath(file))
-    here = Path.cwd().resolve()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else file
 
 
 def _parts(
@@ -246,8 +220,6 @@ def _hooked(
     """
     import torch
     from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
-
-    from pytest_circuits.models.sameness import deviation, sample_logits, sample_tokens
 
     if any(isinstance(module, GeneralizedComponent) for module in model.modules()):
         raise _same_model(source, giver, model)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.sources.checkpoint import Checkpoint
 from pytest_circuits.models.sources.given import hooked_given, plain_given
-from pytest_circuits.models.sources.sources import SourceKind
+from pytest_circuits.models.sources.source import Checkpoint, SourceKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
 
-    from pytest_circuits.models.sources.opening import Others
-    from pytest_circuits.models.sources.sources import Source
+    from pytest_circuits.models.sources.source import Opener, Others, Source
 
 HOOK = "pytest_circuits_load_model"
 
@@ -27,9 +25,10 @@ class OtherCheckpoint(Checkpoint):
     So nothing of it can be told before. Who doesn't know a source leaves it to us.
     """
 
-    def __init__(self, source: Source, others: Others | None) -> None:
+    def __init__(self, source: Source, others: Others | None, open_own: Opener) -> None:
         super().__init__(source)
         self._others = others
+        self._open_own = open_own
         self._own: Checkpoint | None = None
 
     def files(self) -> list[Path]:
@@ -68,13 +67,11 @@ class OtherCheckpoint(Checkpoint):
 
     def _opened(self) -> Checkpoint:
         """What the source stands for here."""
-        from pytest_circuits.models.sources.opening import open_own  # which knows this module
-
         if self.source.kind is SourceKind.OTHER:
             raise ModelError(
                 f"{self.source.text}: no plugin here knows such a source.\n"
                 f"A plugin that does implements {HOOK}(source, device, dtype), and so may a\n"
                 f"conftest.py, if it lies in a folder that pytest is called with, or in one above."
             )
-        self._own = open_own(self.source, self._others)
+        self._own = self._open_own(self.source)
         return self._own
