@@ -6,13 +6,13 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.sources.given import raised
+from pytest_circuits.models.errors import raised
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_circuits.models import ModelError, Source
-    from pytest_circuits.models.sources.opening import Others
+    from pytest_circuits.models.sources.source import Others
 
 
 def others(config: pytest.Config) -> Others | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings import Finding, Json
     from pytest_circuits.models import Source
-    from pytest_circuits.models.sources.opening import Others
+    from pytest_circuits.models.sources.source import Others
     from pytest_circuits.session.session import CircuitsSession
     from pytest_circuits.session.state import CircuitSource
 

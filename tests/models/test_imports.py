@@ -10,7 +10,8 @@ from circuit_suites import in_fresh_python
 from transformer_lens.model_bridge import TransformerBridge, sources
 
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.models.libraries import collecting_later, import_libraries
+from pytest_circuits.models.loading import import_libraries
+from pytest_circuits.models.sources.source import collecting_later
 
 NATIVE = "transformer_lens.model_bridge.sources.native"
 #: They are installed with the libraries, and a model needs none of them.

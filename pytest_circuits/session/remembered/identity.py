@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.atomic import write_text
 from pytest_circuits.models.devices import device_type
-from pytest_circuits.models.sources.opening import open_checkpoint
-from pytest_circuits.models.stamps import stamps_of
+from pytest_circuits.models.fingerprint import stamps_of
+from pytest_circuits.models.loading import open_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_circuits.findings import Json
     from pytest_circuits.models import Source
+    from pytest_circuits.models.fingerprint import Stamp
     from pytest_circuits.models.loading import LoadedModel
-    from pytest_circuits.models.sources.checkpoint import Checkpoint
-    from pytest_circuits.models.sources.opening import Others
-    from pytest_circuits.models.stamps import Stamp
+    from pytest_circuits.models.sources.source import Checkpoint, Others
 
 #: Times of change are told apart from one to the next after this many nanoseconds at the latest.
 _TICK = 2 * 10**9
