@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from pytest_circuits.forward.fitting import in_parts
-from pytest_circuits.forward.runs import exact
+from pytest_circuits.forward.fitting import grouped, in_parts
+from pytest_circuits.forward.runs import bytes_of, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,17 +80,11 @@ class PromptRun:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(
-            tensor.nbytes
-            for group in self.groups
-            for tensor in (
-                group.logits,
-                group.attention,
-                group.mlp,
-                *group.z,
-                *group.stream,
-                *(part for both in group.past for part in both),
-            )
+        return bytes_of(
+            [
+                (group.logits, group.attention, group.mlp, group.z, group.stream, group.past)
+                for group in self.groups
+            ]
         )
 
     def gather(self, pick: Callable[[PromptGroup], Tensor]) -> Tensor:
@@ -116,21 +110,6 @@ def _run(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
             found.append(_run_group(runs, rows, tokens))
             advance(len(rows))
     return PromptRun(tuple(found))
-
-
-def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], Tensor]]:
-    """Prompts of one length that fit into one pass: their rows, and tokens ``[row, position]``."""
-    by_length: dict[int, list[int]] = {}
-    for row, tokens in enumerate(prompts):
-        by_length.setdefault(len(tokens), []).append(row)
-    return [
-        (
-            tuple(rows[part]),
-            torch.tensor([list(prompts[row]) for row in rows[part]], device=runs.device),
-        )
-        for length, rows in sorted(by_length.items())
-        for part in runs.batches(len(rows), length)
-    ]
 
 
 def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
