@@ -40,6 +40,22 @@ def test_loading_a_model_imports_what_it_needs_and_leaves_only_that_out_of_colle
     ]
 
 
+POOLED = """
+import sys
+from pytest_circuits.models import ModelPool, parse_source
+
+ModelPool("cpu").get(parse_source("bundled:recall")).fingerprint
+print(*sorted(name for name in sys.modules if name.startswith("pytest_circuits.models")))
+"""
+
+
+def test_a_bundled_model_imports_its_own_kind_of_source_alone():
+    imported = in_fresh_python(POOLED).split()
+    kinds = {name.rpartition(".")[2] for name in imported if ".sources." in name}
+    assert kinds == {"source", "folders", "native"}
+    assert len(imported) <= 11
+
+
 @pytest.fixture
 def frozen(monkeypatch):
     """How often the collector is told to leave alone what there is."""
