@@ -10,7 +10,7 @@ import torch
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -49,20 +49,16 @@ def portions(sizes: NDArray[np.int64], budget: int) -> list[slice]:
 def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], Tensor]]:
     """Prompts of one length that fit into one pass: their rows, and tokens ``[row, position]``."""
     by_length: dict[int, list[int]] = {}
-    for row, tokens in enumerate(prompts):
-        by_length.setdefault(len(tokens), []).append(row)
-    return [
-        (
-            tuple(rows[part]),
-            torch.tensor([list(prompts[row]) for row in rows[part]], device=runs.device),
-        )
-        for length, rows in sorted(by_length.items())
-        for part in _slices(len(rows), runs.rows_at_once(length))
-    ]
-
-
-def _slices(count: int, most: int) -> Iterator[slice]:
-    return (slice(first, first + most) for first in range(0, count, most))
+    for row, prompt in enumerate(prompts):
+        by_length.setdefault(len(prompt), []).append(row)
+    found = []
+    for length, rows in sorted(by_length.items()):
+        most = runs.rows_at_once(length)
+        for first in range(0, len(rows), most):
+            part = tuple(rows[first : first + most])
+            tokens = torch.tensor([list(prompts[row]) for row in part], device=runs.device)
+            found.append((part, tokens))
+    return found
 
 
 def in_parts(

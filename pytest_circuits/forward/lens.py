@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_circuits.forward.sites import SITES, keep, record
+from pytest_circuits.forward.prompted import keep
+from pytest_circuits.forward.sites import SITES, record
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:

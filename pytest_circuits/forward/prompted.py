@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward.runs import Hook, Runs
 
+
+Key = TypeVar("Key", str, int)
 
 #: What Gemma's norm behind the attention divides by.
 _ATTENTION_SCALE = "ln1_post.hook_scale"
@@ -121,22 +123,16 @@ def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
 def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup:
     seen: dict[str, Tensor] = {}
 
-    def read(name: str, *, every_position: bool = False) -> tuple[str, Callable[..., None]]:
-        def hook(value: Tensor, **_: object) -> None:
-            seen[name] = (value if every_position else value[:, -1]).detach().clone()
-
-        return name, hook
-
     layers = range(runs.layers)
     wanted = [
         f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
     ]
     wanted += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
     wanted += ["ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
-    hooks = [read(name) for name in wanted if runs.has_hook(name)]
+    hooks = [(name, keep(seen, name, last=True)) for name in wanted if runs.has_hook(name)]
     z = [f"blocks.{layer}.attn.hook_z" for layer in layers]
     stream = [f"blocks.{layer}.hook_in" for layer in layers] + [f"blocks.{layers[-1]}.hook_out"]
-    hooks += [read(name, every_position=True) for name in (*z, *stream)]
+    hooks += [(name, keep(seen, name)) for name in (*z, *stream)]
     logits, found, past = run_recorded(runs, tokens, hooks, seen)
 
     ones = logits.new_ones((len(rows), 1))
@@ -162,6 +158,15 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
         scale=found.get("ln_final.hook_scale", ones),
         normalised=found["unembed.hook_in"],
     )
+
+
+def keep(seen: dict[Key, Tensor], key: Key, *, last: bool = False) -> Callable[..., None]:
+    """A hook that keeps what it is given, at every position or at the last one."""
+
+    def hook(value: Tensor, **_: object) -> None:
+        seen[key] = (value[:, -1] if last else value).detach().clone()
+
+    return hook
 
 
 class Recorded(NamedTuple):

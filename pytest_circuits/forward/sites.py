@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
 from pytest_circuits.forward.fitting import grouped
-from pytest_circuits.forward.prompted import run_prompts, run_recorded
+from pytest_circuits.forward.prompted import keep, run_prompts, run_recorded
 from pytest_circuits.forward.runs import ROUNDING, bytes_of, exact
 from pytest_circuits.models import ModelError
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward.prompted import PromptGroup
     from pytest_circuits.forward.runs import Runs
-
-
-Key = TypeVar("Key", str, int)
 
 
 @dataclass(frozen=True)
@@ -243,15 +240,6 @@ def mix(pattern: Tensor, values: Tensor) -> Tensor:
 def _near(held: Tensor, made: Tensor) -> bool:
     # What is not finite is near: that is for whoever reads it to tell.
     return not bool((held - made).abs().max() > ROUNDING[held.dtype] * held.abs().max())
-
-
-def keep(seen: dict[Key, Tensor], key: Key) -> Callable[..., None]:
-    """A hook that keeps what it is given."""
-
-    def hook(value: Tensor, **_: object) -> None:
-        seen[key] = value.detach().clone()
-
-    return hook
 
 
 def gradients(

@@ -16,6 +16,7 @@ that is spread over several devices stays where it is.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from pytest_circuits.models.hooking import (
     sample_logits,
     sample_tokens,
 )
+from pytest_circuits.models.sources.source import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,59 +50,75 @@ _MAY_BE = (
 )
 
 
-def hooked_given(
-    source: Source,
-    giver: str,
-    given: object,
-    device: str,
-    dtype: str,
-) -> TransformerBridge:
-    """The hooked model of what was given.
+class GivenCheckpoint(Checkpoint):
+    """A model that somebody else makes: nobody here knows what else it is made from.
 
-    Args:
-        source: how the user named it.
-        giver: who gave it, for messages.
-        given: what was given.
-        device: where it goes.
-        dtype: ``auto`` to leave it as it is, or a float type's name.
-
-    Raises:
-        ModelError: if it is nothing that can be measured.
+    Attributes:
+        giver: who makes it, for messages.
     """
-    from transformer_lens.model_bridge import TransformerBridge
 
-    model, tokenizer = _parts(source, giver, given)
-    if hasattr(model, _MARK):
-        raise _same_model(source, giver, model)
-    _place(source, model, device, dtype)
-    if not isinstance(model, TransformerBridge):
-        return _hooked(source, giver, model, tokenizer)
-    setattr(model, _MARK, source.text)
-    if tokenizer is not model.tokenizer:
-        from transformer_lens.model_bridge.sources._bridge_builder import configure_tokenizer
+    giver: str
 
-        model.tokenizer = configure_tokenizer(tokenizer, model.cfg)
-    return model
+    @property
+    def is_all_in_files(self) -> bool:
+        """No: nobody knows what else it is made from."""
+        return False
 
+    def dtype(self, asked: str) -> str:
+        """What was asked for: which dtype it has by itself only the model tells."""
+        return asked
 
-def plain_given(
-    source: Source, giver: str, given: object, dtype: str
-) -> tuple[PreTrainedModel, Any]:
-    """The Hugging Face model that was given, on the CPU, and its tokenizer.
+    @abstractmethod
+    def given(self, device: str, dtype: str) -> object:
+        """What is given now, which may be anything; another checkpoint to have that loaded."""
 
-    Raises:
-        ModelError: if something else was given.
-    """
-    from transformers import PreTrainedModel
+    def load(self, device: str, dtype: str) -> TransformerBridge:
+        """The model that is given now, hooked.
 
-    model, tokenizer = _parts(source, giver, given)
-    if not isinstance(model, PreTrainedModel):
-        raise ModelError(
-            f"{source.text}: {giver} gave a model that is hooked already, so no adapter can be "
-            f"put on it.\nGive the Hugging Face model and its tokenizer as a pair."
-        )
-    _place(source, model, "cpu", dtype)
-    return model, tokenizer
+        It stays in the dtype that it is in if ``auto`` is asked for.
+
+        Raises:
+            ModelError: if it is nothing that can be measured.
+        """
+        from transformer_lens.model_bridge import TransformerBridge
+
+        source, giver = self.source, self.giver
+        given = self.given(device, dtype)
+        if isinstance(given, Checkpoint):
+            return given.load(device, dtype)
+        model, tokenizer = _parts(source, giver, given)
+        if hasattr(model, _MARK):
+            raise _same_model(source, giver, model)
+        _place(source, model, device, dtype)
+        if not isinstance(model, TransformerBridge):
+            return _hooked(source, giver, model, tokenizer)
+        setattr(model, _MARK, source.text)
+        if tokenizer is not model.tokenizer:
+            from transformer_lens.model_bridge.sources._bridge_builder import configure_tokenizer
+
+            model.tokenizer = configure_tokenizer(tokenizer, model.cfg)
+        return model
+
+    def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
+        """The Hugging Face model that is given now, on the CPU, and its tokenizer.
+
+        Raises:
+            ModelError: if something else is given.
+        """
+        from transformers import PreTrainedModel
+
+        given = self.given("cpu", dtype)
+        if isinstance(given, Checkpoint):
+            return given.plain(dtype)
+        model, tokenizer = _parts(self.source, self.giver, given)
+        if not isinstance(model, PreTrainedModel):
+            raise ModelError(
+                f"{self.source.text}: {self.giver} gave a model that is hooked already, so no "
+                f"adapter can be put on it.\n"
+                f"Give the Hugging Face model and its tokenizer as a pair."
+            )
+        _place(self.source, model, "cpu", dtype)
+        return model, tokenizer
 
 
 def _parts(
