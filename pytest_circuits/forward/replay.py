@@ -295,11 +295,11 @@ class _Nothing:
 def check(runs: Runs, group: PromptGroup) -> _Check:
     """What of this model's runs can be replayed, found out once for each length of prompts.
 
-    Of a model that somebody has put hooks on nothing can: nobody knows what those look at.
+    Nothing can of a model that others have put hooks on, which may look at anything, nor of one
+    whose positions look at later ones: what is put in changes what comes before it too.
     """
-    if not runs.bare or not runs.causal:
-        return _Check(blocks=False, past=False)
-    if not group.logits.isfinite().all():  # there is nothing to compare
+    # Without finite logits there is nothing to compare.
+    if not runs.bare or not runs.causal or not group.logits.isfinite().all():
         return _Check(blocks=False, past=False)
     key = ("replay", group.tokens.shape[1])
     return runs.remember(key, lambda: _check(runs, group))

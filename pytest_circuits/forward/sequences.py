@@ -166,7 +166,7 @@ def _run_in_parts(
         runs: the model.
         sequences: token ids of each.
         run: runs a part, by the indices of its sequences and their tokens ``[row, position]``.
-        what: what is done, to be told while it runs.
+        what: what is done, for the progress.
         unit: what a sequence is called then, in the plural.
     """
     with runs.watched(what, len(sequences), unit) as advance:

@@ -28,7 +28,7 @@ _COPY = (
 )
 #: The share of a device's free memory that weights may take: streams and caches need some too.
 _FOR_WEIGHTS = 0.9
-#: How many tokens are looked at.
+#: For how many tokens logits are compared.
 _TOKENS = 8
 
 

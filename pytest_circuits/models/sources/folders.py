@@ -30,9 +30,7 @@ NATIVE = "TransformerLensNative"
 #: The names of floats in safetensors files → in torch.
 FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 #: Endings of what is never loaded, and may be large: weights of other formats, and training's.
-_NEVER_LOADED = frozenset(
-    {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".gguf", ".h5", ".msgpack", ".onnx"}
-)
+_NEVER_LOADED = frozenset({*_PICKLED, ".gguf", ".h5", ".msgpack", ".onnx"})
 #: Masks and rotary tables that older checkpoints carry; models compute them themselves.
 _BUFFER = re.compile(r"\.(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
 #: The ending of files that hold nothing but tensors.
@@ -244,7 +242,7 @@ def check_fit(
 
     Args:
         source: how the user named them.
-        missing: names of tensors that the config asks for and nobody stored.
+        missing: names of tensors that the config asks for and the files don't have.
         unexpected: names of tensors that it doesn't ask for.
         shapes: names of tensors whose shape is not the one that it asks for, with both.
 

@@ -51,10 +51,10 @@ _MAY_BE = (
 
 
 class GivenCheckpoint(Checkpoint):
-    """A model that somebody else makes: nobody here knows what else it is made from.
+    """A model that the user's code or a plugin makes, from whatever that reads.
 
     Attributes:
-        giver: who makes it, for messages.
+        giver: what makes it, for messages.
     """
 
     giver: str
