@@ -58,20 +58,22 @@ def drawn() -> str:
     known, modules = imports()
     below = {room: reachable(room, known) for room in known}
     circles = sorted(room for room in known if room in below[room])
-    lines = ["```mermaid", "flowchart TD"]
-    for room in sorted(known):
-        lines.append(f'    {room.replace(".", "_")}["{room.replace(".", "/")}"]')
-    for room in sorted(known):
-        for other in sorted(known[room]):
-            # What follows from other arrows is not drawn.
-            if not any(other in below[between] for between in known[room] - {other}):
-                lines.append(f"    {room.replace('.', '_')} --> {other.replace('.', '_')}")
-    arrows = sum(map(len, known.values()))
+    names = {room: room.replace(".", "_") for room in sorted(known)}
+    boxes = [f'{name}["{room.replace(".", "/")}"]' for room, name in names.items()]
+    # What follows from other arrows is not drawn.
+    arrows = [
+        f"{names[room]} --> {names[other]}"
+        for room in names
+        for other in sorted(known[room])
+        if not any(other in below[between] for between in known[room] - {other})
+    ]
+    lines = ["```mermaid", "flowchart TD", *(f"    {line}" for line in (*boxes, *arrows)), "```"]
+    pairs = sum(map(len, known.values()))
     numbers = (
-        f"{len(known)} rooms, {modules} modules, {arrows} pairs of rooms of which one imports the "
+        f"{len(known)} rooms, {modules} modules, {pairs} pairs of rooms of which one imports the "
         f"other, {len(circles)} rooms in circles. Arrows that follow from others are left out."
     )
-    return "\n".join([*lines, "```", "", numbers])
+    return "\n".join([*lines, "", numbers])
 
 
 def main() -> int:

@@ -21,8 +21,8 @@ import numpy as np
 from pytest_circuits.baselines.files import write_text
 from pytest_circuits.findings import Circuit, Head
 from pytest_circuits.models.devices import device_type
-from pytest_circuits.models.sources.opening import open_checkpoint
-from pytest_circuits.models.stamps import stamps_of
+from pytest_circuits.models.fingerprint import stamps_of
+from pytest_circuits.models.loading import open_checkpoint
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.prompts.drawn import DrawnPairs
 
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings import Json
     from pytest_circuits.models import Source
+    from pytest_circuits.models.fingerprint import Stamp
     from pytest_circuits.models.loading import LoadedModel
-    from pytest_circuits.models.sources.checkpoint import Checkpoint
-    from pytest_circuits.models.sources.opening import Others
-    from pytest_circuits.models.stamps import Stamp
+    from pytest_circuits.models.sources.source import Checkpoint, Others
 
 _BUILDERS = "pytest_circuits.prompts."
 

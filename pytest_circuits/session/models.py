@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward import Runs
     from pytest_circuits.models import LoadedModel, Source
-    from pytest_circuits.models.sources.opening import Others
+    from pytest_circuits.models.sources.source import Others
     from pytest_circuits.session.outcomes import CircuitSource
     from pytest_circuits.session.progress import ProgressLine
     from pytest_circuits.session.settings import Settings
@@ -243,7 +243,7 @@ def others(config: pytest.Config) -> Others | None:
 
 def _raised(source: Source, error: BaseException, implementations: list[Any]) -> ModelError:
     """What a plugin raised, and which plugin it was."""
-    from pytest_circuits.models.sources.given import raised
+    from pytest_circuits.models.errors import raised
 
     entered = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
     for each in implementations:

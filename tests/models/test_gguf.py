@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pytest_circuits import measures
 from pytest_circuits.models import ModelError, load, parse_source
-from pytest_circuits.models.sources.opening import open_checkpoint
+from pytest_circuits.models.loading import open_checkpoint
 from pytest_circuits.session.cache_keys import identify
 from pytest_circuits.testing import tiny_checkpoint
 
@@ -266,7 +266,7 @@ print(sorted({{"torch", "transformers"}} & set(sys.modules)))
 
 @pytest.fixture
 def no_gguf(monkeypatch):
-    monkeypatch.setattr("pytest_circuits.models.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("pytest_circuits.models.errors.find_spec", lambda name: None)
 
 
 def test_without_the_library_the_extra_is_named(no_gguf, file):

@@ -225,7 +225,7 @@ def test_a_listing_that_changed_is_not_trusted(asked):
 
 
 def test_weights_that_are_not_read_again_are_those_of_the_note(asked, monkeypatch):
-    from pytest_circuits.models.sources import huggingface
+    from pytest_circuits.models.sources import folders
 
     _old(asked)
     assert remembered(asked) == [False]
@@ -233,7 +233,7 @@ def test_weights_that_are_not_read_again_are_those_of_the_note(asked, monkeypatc
     def read(folder):
         raise AssertionError(folder)
 
-    monkeypatch.setattr(huggingface, "fingerprint", read)
+    monkeypatch.setattr(folders, "fingerprint", read)
     assert remembered(asked) == [True]
 
 

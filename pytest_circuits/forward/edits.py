@@ -1,16 +1,48 @@
-"""What is read off the runs of a sweep."""
+"""What a sweep puts into its runs, and what it reads off them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from pytest_circuits.forward.runs import Hook
+
+
+class Edits(Protocol):
+    """Runs of a group's prompts, and what is put into each."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The prompt that each runs, by its row in the group, ``[run]``."""
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """The first layer in which something is put in, ``[run]``.
+
+        The number of layers for what is put in behind the last one.
+        """
+
+    @property
+    def start(self) -> NDArray[np.int64]:
+        """The first position that can differ for it, ``[run]``."""
+
+    def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
+        """What puts things into a layer, or behind the last one.
+
+        Args:
+            layer: which; the number of layers for the stream behind the last one.
+            chosen: the runs that go through it together.
+            start: the position that their tensors begin at.
+        """
 
 
 @dataclass(frozen=True)
