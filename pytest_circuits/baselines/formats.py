@@ -1,8 +1,8 @@
 """A format as its JSON Schema describes it: what is read is checked against what is published.
 
-The schemas use a part of JSON Schema (draft 2020-12), and what they use is checked: any other keyword
-is an error. In two things reading is stricter: a whole number is written without a point, and a
-number is finite.
+The schemas use a part of JSON Schema (draft 2020-12), and all that they use is checked: any other
+keyword is an error. In two things reading is stricter: a whole number is written without a point,
+and a number has a finite float.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Bound(NamedTuple):
 
 _ANY = tuple(kind for kinds in _TYPES.values() for kind in kinds)
 _BOUNDS = {
-    "const": _Bound(_ANY, operator.eq),
+    "const": _Bound(_ANY, lambda value, one: type(value) is type(one) and value == one),
     "enum": _Bound(_ANY, lambda value, choices: value in choices),
     "minimum": _Bound(_TYPES["number"], operator.ge),
     "maximum": _Bound(_TYPES["number"], operator.le),
@@ -131,10 +131,9 @@ def _noun(schema: Schema, nouns: Mapping[str, str], texts: str) -> str:
     """What a schema describes: ``a text``, ``one of higher, lower``, ``a number or null``."""
     if "oneOf" in schema:
         return " or ".join(_noun(each, nouns, texts) for each in reversed(schema["oneOf"]))
-    if "const" in schema:
-        return json.dumps(schema["const"])
-    if "enum" in schema:
-        return "one of " + ", ".join("null" if each is None else each for each in schema["enum"])
+    choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    if choices:
+        return "one of " + ", ".join("null" if each is None else str(each) for each in choices)
     items = schema.get("items", {}).get("type", ())
     if items == "string":
         return texts
@@ -223,7 +222,7 @@ class Format:
 
     def _type(self, asked: _Asked, schema: Schema, value: Json) -> Problem | None:
         kind = type(value)
-        if kind in _types(asked) and (kind is not float or _finite([value])):
+        if kind in _types(asked) and (kind not in _TYPES["number"] or _finite([value])):
             return None
         return Problem((), value, "type", schema)
 
@@ -234,7 +233,7 @@ class Format:
         types = _types(item.get("type", []))
         if types and list not in types and dict not in types:
             kinds = set(map(type, value))
-            if not kinds.issubset(types) or (float in kinds and not _finite(value)):
+            if not kinds.issubset(types) or (float in types and not _finite(value)):
                 return Problem((), value, "items", {**schema, "items": item})
             if item.keys() - _NOTES == {"type"}:
                 return None
@@ -288,4 +287,8 @@ def _types(names: str | list[str]) -> tuple[type, ...]:
 
 
 def _finite(values: list[Json]) -> bool:
-    return all(map(math.isfinite, [value for value in values if isinstance(value, float)]))
+    """Whether all numbers among values are finite as Python's are, which an int need not be."""
+    try:
+        return all(map(math.isfinite, [v for v in values if isinstance(v, (int, float))]))
+    except OverflowError:
+        return False

@@ -205,7 +205,7 @@ def read_pending(path: Path) -> PendingTest | None:
             f"{path}: is no pending file of this pytest-circuits, or was left by another version "
             f"of it.\n{_AGAIN}"
         )
-    problem = _format().problem(document)
+    problem = pending_format().problem(document)
     if problem is not None:
         raise PendingError(f"{path}: is damaged ({_said(problem)}).\n{_AGAIN}")
     try:
@@ -234,7 +234,8 @@ def _pending(entry: Mapping[str, Any], where: Path) -> Pending:
 
 
 @cache
-def _format() -> Format:
+def pending_format() -> Format:
+    """The format of pending files."""
     return Format.read(Path(__file__).with_name("pending_schema.json"))
 
 

@@ -55,7 +55,7 @@ def read_report(path: Path) -> Run:
             f"{path}: schema version {version!r}, and this pytest-circuits reads reports of "
             f"version {SCHEMA_VERSION}.\n{_AGAIN}"
         )
-    problem = _format().problem(document)
+    problem = report_format().problem(document)
     if problem is not None:
         raise ReportError(f"{path}: is damaged ({_said(problem, document)}).\n{_AGAIN}")
     try:
@@ -73,7 +73,8 @@ def _refuse(constant: str) -> NoReturn:
 
 
 @cache
-def _format() -> Format:
+def report_format() -> Format:
+    """The format of reports."""
     # Findings are left to the reader of baselines, which takes it for granted that they have names.
     finding = f"{baseline_format().identifier}{FINDING}"
     return Format.read(Path(__file__).with_name("schema.json"), {finding: _NAMED})
@@ -88,13 +89,13 @@ def _said(problem: Problem, document: Mapping[str, Any]) -> str:
     if name == "compared" and isinstance(problem.value, list):
         words = "compared names two states"
     match way:
-        case ["tests", int(number), "verdicts", str(alias), *within]:
-            place = f"{document['tests'][number]['test']} on {alias}"
-            # Of what is no list the field's own name tells enough.
-            within = within if "reasons" in within else []
-            return ", ".join([place, *([dotted(within)] if within else [])]) + f": {words}"
         case []:
             return words
+        case ["tests", int(number), "verdicts", str(alias), *within]:
+            test = document["tests"][number]["test"]
+            # Of a finding's details the field's own name tells enough.
+            reason = f", {dotted(within)}" if "reasons" in within else ""
+            return f"{test} on {alias}{reason}: {words}"
     return f"{dotted(way)}: {words}"
 
 
