@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _SHOWN = 40
 #: Types of what a row of numbers holds.
 _NUMBERS = {int, float, NoneType}
-
-
 #: The part of the schema that describes one finding.
 FINDING = "#/$defs/finding"
 

@@ -64,7 +64,6 @@ _BOUNDS = {
 }
 #: Keywords that check nothing themselves.
 _NOTES = {"$schema", "$id", "$defs", "title", "description", "then", "else"}
-_NULL = {"type": "null"}
 
 #: What values of a type are called.
 NOUNS = {
@@ -149,7 +148,8 @@ def _noun(schema: Schema, nouns: Mapping[str, str], texts: str) -> str:
 class Format:
     """A format, by its JSON Schema.
 
-    A value may be one of two things only where the first of them is null.
+    Of the things that a value may be one of, no two fit at once; one that is none of them is
+    described as what the last should have been.
 
     Attributes:
         identifier: the schema's ``$id``.
@@ -240,11 +240,8 @@ class Format:
         return self._first((index, item, one) for index, one in enumerate(value))
 
     def _required(self, asked: list[str], schema: Schema, value: Json) -> Problem | None:
-        if isinstance(value, dict):
-            for name in asked:
-                if name not in value:
-                    return Problem((name,), value, "required", schema)
-        return None
+        missing = [name for name in asked if isinstance(value, dict) and name not in value]
+        return Problem((missing[0],), value, "required", schema) if missing else None
 
     def _properties(self, asked: Schema, _: Schema, value: Json) -> Problem | None:
         fields = value if isinstance(value, dict) else {}
