@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_circuits.baselines.approving import approval, too_few_prompts
 from pytest_circuits.baselines.codec import SCHEMA, Baseline, BaselineError, dumps
+from pytest_circuits.baselines.formats import Format
 from pytest_circuits.verdicts import Kind, headline, lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pytest_circuits.baselines.comparing import Comparison
     from pytest_circuits.baselines.files import Served
+    from pytest_circuits.baselines.formats import Problem
     from pytest_circuits.findings import Finding, Json
 
 PENDING_VERSION = 1
 #: The command that leaves pending files.
 MEASURE = "pytest --circuits --circuits-pending"
+#: What a pending file's values are called.
+_NOUNS = {"array": "list", "object": "dict", "string": "str"}
 _AGAIN = f"Delete the file, or measure again with `{MEASURE}`."
 
 
@@ -189,44 +194,50 @@ def read_pending(path: Path) -> PendingTest | None:
             f"{path}: is no pending file of this pytest-circuits, or was left by another version "
             f"of it.\n{_AGAIN}"
         )
+    problem = pending_format().problem(document)
+    if problem is not None:
+        raise PendingError(f"{path}: is damaged ({_said(problem)}).\n{_AGAIN}")
     try:
         return PendingTest(
-            _typed(document, "test", str),
-            tuple(_pending(entry, path) for entry in _typed(document, "findings", list)),
-            _texts(document, "order"),
+            document["test"],
+            tuple(_pending(entry, path) for entry in document["findings"]),
+            tuple(document["order"]),
         )
-    except (KeyError, TypeError, ValueError, BaselineError) as error:
-        words = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        problem = words.splitlines()[0].removeprefix(f"{path}: ")
-        raise PendingError(f"{path}: is damaged ({problem}).\n{_AGAIN}") from error
+    except (ValueError, BaselineError) as error:
+        words = str(error).splitlines()[0].removeprefix(f"{path}: ")
+        raise PendingError(f"{path}: is damaged ({words}).\n{_AGAIN}") from error
 
 
 def _pending(entry: Mapping[str, Any], where: Path) -> Pending:
     held = entry["held_against"]
-    document = _typed(entry, "baseline", dict)
-    _typed(document, "name", str)
     return Pending(
-        baseline=Baseline.from_document(document, where),
+        baseline=Baseline.from_document(entry["baseline"], where),
         verdict=Kind(entry["verdict"]),
-        headline=_typed(entry, "headline", str),
-        lines=_texts(entry, "lines"),
-        owners=_texts(entry, "owners"),
-        held_against=None
-        if held is None
-        else HeldAgainst(_typed(held, "owner", str), _typed(held, "digest", str)),
-        failure=_typed(entry, "failure", str),
-        warning=_typed(entry, "warning", str),
+        headline=entry["headline"],
+        lines=tuple(entry["lines"]),
+        owners=tuple(entry["owners"]),
+        held_against=None if held is None else HeldAgainst(held["owner"], held["digest"]),
+        failure=entry["failure"],
+        warning=entry["warning"],
     )
 
 
-def _typed(document: Mapping[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 — of that type
-    if not isinstance(document, dict) or not isinstance(document[name], kind):
-        raise TypeError(f"{name} is no {kind.__name__}")
-    return document[name]
+@cache
+def pending_format() -> Format:
+    """The format of pending files."""
+    return Format.read(Path(__file__).with_name("pending_schema.json"))
 
 
-def _texts(document: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    texts = _typed(document, name, list)
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError(f"{name} are no texts")
-    return tuple(texts)
+def _said(problem: Problem) -> str:
+    """What is wrong with a pending file, in Python's words: a file that only programs write."""
+    *_, name = problem.path
+    if problem.keyword == "required":
+        return f"{name!r} is missing"
+    if problem.keyword == "enum":
+        return f"{problem.value!r} is not a valid {Kind.__name__}"
+    if problem.keyword == "items":
+        return f"{name} are no texts"
+    if name == "held_against":
+        return "owner is no str"  # what is no object has none
+    where = name if isinstance(name, str) else problem.where
+    return f"{where} {problem.said(_NOUNS)}".replace(" is not ", " is no ")

@@ -178,6 +178,16 @@ DAMAGES = [
     (("errors",), [[0.1]], "induction_scores: values (1, 2) and errors (1, 1) do not fit the axes"),
     (("values",), [[0.1, None]], "values is null in some places and not in all"),
     (("axes",), "head", 'axes is "head", which is no list'),
+    (("axes",), ["head", "head"], 'axes is ["head", "head"], which has one of them twice'),
+    (("rolle",), {}, "rolle is there, and there is no such field"),
+    (("measure",), "", 'measure is "", which is empty'),
+    (("samples",), 0, "samples is 0, which is less than 1"),
+    (("tolerance", "role"), [-0.1, 0.1], "tolerance.role[0] is -0.1, which is less than 0"),
+    (("canary", "kind"), "song", 'canary.kind is "song", which is none of text, drawn tokens'),
+    (("role", "members"), ..., "role.members is missing"),
+    (("role", "members", "head one"), 0.9,
+     "role.members names head one, and there is no such head"),
+    (("nulls", "L0H01"), {"mean": 0.1, "p": 0.1}, "nulls names L0H01, and there is no such head"),
 ]  # fmt: skip
 
 
