@@ -34,7 +34,7 @@ from transformers import (
 )
 
 from pytest_circuits.models import load, parse_source, save_native
-from pytest_circuits.models.libraries import import_libraries
+from pytest_circuits.models.loading import import_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -27,7 +27,7 @@ STEPS = {
         "from transformer_lens.model_bridge import TransformerBridge"
     ),
     "all three as a run imports them": (
-        "from pytest_circuits.models.libraries import import_libraries; import_libraries()"
+        "from pytest_circuits.models.loading import import_libraries; import_libraries()"
     ),
     "and the bundled model, loaded": LOAD.format("bundled:recall"),
 }

@@ -8,15 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_circuits.commands.arguments import (
-    add_diff,
-    add_history,
-    add_prune,
-    add_report,
-    add_show,
-    paths_apart,
-)
-from pytest_circuits.commands.review_arguments import add_accept, add_reject, add_review
+from pytest_circuits.commands import accept, diff, history, prune, report, review, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A terminal, or a pipe on Windows, may have no arrow.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    typed, paths = paths_apart(sys.argv[1:] if arguments is None else arguments)
+    typed, paths = diff.paths_apart(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(typed, argparse.Namespace(after_dashes=paths))
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -59,17 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`pytest-circuits COMMAND --help` has an example and the exit statuses.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (
-        add_show,
-        add_diff,
-        add_review,
-        add_accept,
-        add_reject,
-        add_history,
-        add_prune,
-        add_report,
-    ):
-        add(commands)
+    for command in (show, diff, review, accept, history, prune, report):
+        command.add(commands)
     return parser
 
 

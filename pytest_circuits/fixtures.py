@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_circuits.session.circuits import Circuits
-from pytest_circuits.session.failures import failure
+from pytest_circuits.session.outcomes import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from transformer_lens.model_bridge import TransformerBridge
 
+    from pytest_circuits.session.outcomes import CircuitSource
     from pytest_circuits.session.snapshot import CircuitSnapshot
-    from pytest_circuits.session.state import CircuitSource
 
 #: A test that uses one of these is a circuit test.
 FIXTURES = frozenset({"circuits", "circuit_model", "circuit_snapshot", "circuit_source"})
@@ -75,4 +75,11 @@ def circuit_snapshot(
     from pytest_circuits.session.session import circuits_session
     from pytest_circuits.session.snapshot import make_snapshot
 
-    return make_snapshot(request, circuit_source, circuits_session(request.config))
+    session = circuits_session(request.config)
+    return make_snapshot(
+        request,
+        circuit_source,
+        session.settings,
+        session.reader,
+        lambda finding: session.origin(finding, circuit_source, request),
+    )

@@ -47,7 +47,7 @@ from transformer_lens.model_bridge.sources.native import NativeModel, initialize
 from pytest_circuits import measures, prompts
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.models.sources.saving import write_native
+from pytest_circuits.models.sources.native import write_native
 from pytest_circuits.testing import word_tokenizer
 
 if TYPE_CHECKING:

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from pytest_circuits.baselines import Location, baseline_path, file_name, find
-from pytest_circuits.baselines.envelope import read
+from pytest_circuits.baselines import Location, baseline_path, compare, file_name, find
 from pytest_circuits.baselines.pending import Pending, PendingTest, read_pending
 from pytest_circuits.baselines.pending_files import leave, pending_path
-from pytest_circuits.verdicts import judge, without_baseline
 
 
 def place_of(alias="recall", *, test="test_heads", parameters="", module="test_heads", folder=None):
@@ -28,14 +26,10 @@ def left(
     nodeid = nodeid or f"{place.module}.py::{test}[{alias}]"
     findings = []
     for baseline in found:
-        owner, text = find(place.path, owners, baseline.name) or (None, None)
-        verdict = without_baseline(baseline.finding)
-        if text is not None:
-            approved = next(b for b in read(place.of_alias(owner).path) if b.name == baseline.name)
-            verdict = judge(baseline.finding, approved.finding, approved.tolerance)
-        pending = Pending.of(
-            baseline.name, baseline.finding, verdict, text, owner=owner, owners=owners
-        )
+        served = find(place.path, owners, baseline.name)
+        finding = baseline.finding
+        comparison = compare(baseline.name, finding, finding, served)
+        pending = Pending.of(comparison, finding, owners)
         fields = {**vars(pending), "failure": failure, "warning": warning}
         findings.append(Pending(**fields))
     leave(place, PendingTest(nodeid, tuple(findings)), compared=compared)

@@ -1,35 +1,35 @@
 """Approved findings and their files. Reading and writing them needs no model."""
 
-from pytest_circuits.baselines.approving import (
-    approval,
-    nothing_to_approve,
-    says_the_same,
-    too_few_prompts,
-    verdict_on,
+from pytest_circuits.baselines.codec import SCHEMA, Baseline, BaselineError, BaselineFile, read
+from pytest_circuits.baselines.comparing import Comparison, compare, storable, verdict_on
+from pytest_circuits.baselines.files import (
+    BaselineReader,
+    Served,
+    check_first,
+    delete,
+    find,
+    write,
 )
-from pytest_circuits.baselines.digits import keep_digits
-from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads
-from pytest_circuits.baselines.files import check_first, delete, find, write
-from pytest_circuits.baselines.migrations import SCHEMA_VERSION
-from pytest_circuits.baselines.names import ROOT, Location, baseline_path, file_name, walk
+from pytest_circuits.baselines.locations import ROOT, Location, baseline_path, file_name, walk
 
 __all__ = [
     "ROOT",
-    "SCHEMA_VERSION",
+    "SCHEMA",
     "Baseline",
     "BaselineError",
+    "BaselineFile",
+    "BaselineReader",
+    "Comparison",
     "Location",
-    "approval",
+    "Served",
     "baseline_path",
     "check_first",
+    "compare",
     "delete",
     "file_name",
     "find",
-    "keep_digits",
-    "loads",
-    "nothing_to_approve",
-    "says_the_same",
-    "too_few_prompts",
+    "read",
+    "storable",
     "verdict_on",
     "walk",
     "write",

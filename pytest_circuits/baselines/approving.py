@@ -1,36 +1,37 @@
-"""What becomes of a finding that is approved, and how two baselines compare."""
+"""What becomes of a finding that is approved: what can be, and which digits change.
+
+Approving what hardly moved changes no digits, so that a diff shows changes and nothing else.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.digits import keep_digits
-from pytest_circuits.baselines.envelope import Baseline, loads
-from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.verdicts import default_tolerance, imprecision, judge, readable
+from pytest_circuits.baselines.codec import Baseline
+from pytest_circuits.findings.encoding import DECIMALS, decode, encode, rounded
+from pytest_circuits.verdicts import default_tolerance, imprecision, readable
 
 if TYPE_CHECKING:
-    from pytest_circuits.findings import Behaviour, Finding
-    from pytest_circuits.verdicts import Tolerance, Verdict
+    from collections.abc import Mapping
+
+    from pytest_circuits.findings import Behaviour, Finding, Json
+    from pytest_circuits.verdicts import Tolerance
+
+#: The fields that were measured. All others were chosen, and one that changed is a change. (A
+#: role's threshold may be a share of a behaviour; its members follow from the values.)
+_MEASURED = ("companion", "canary", "role", "profiles", "nulls", "values", "errors")
 
 
-def verdict_on(found: str, approved: str) -> Verdict:
-    """The verdict on two baselines as text."""
-    baseline = loads(approved, "the baseline")
-    return judge(loads(found, "the finding").finding, baseline.finding, baseline.tolerance)
-
-
-def says_the_same(own: str, inherited: str) -> bool:
+def says_the_same(own: Baseline, inherited: Baseline) -> bool:
     """Whether a baseline equals its parent's, so that it could be pruned.
 
     It does where every measured number is within one unit of its last stored place, and all else
     is the same, but for what it was measured with. *Preserved* would be too little: a finding that
     is within tolerance of the one may not be within tolerance of the other.
     """
-    new, old = (loads(text, "the baseline").document() for text in (own, inherited))
-    kept = keep_digits(new, old)
+    old = inherited.document()
+    kept = keep_digits(own.document(), old)
     return {**kept, "recorded_with": None} == {**old, "recorded_with": None}
 
 
@@ -81,10 +82,11 @@ def _of_reference(whole: Behaviour, finding: Finding) -> str:
     return ""
 
 
-def approval(finding: Finding, approved: str | None) -> str:
-    """The baseline that approving a finding makes, as text.
+def approval(name: str, finding: Finding, approved: Baseline | None) -> Baseline:
+    """The baseline that approving a finding makes.
 
     Args:
+        name: the finding's name within its test.
         finding: what was measured.
         approved: the baseline it was held against, if any. A tolerance that somebody set outlives
             the approval, and so do the digits of numbers that moved by one unit of their last
@@ -92,10 +94,10 @@ def approval(finding: Finding, approved: str | None) -> str:
     """
     finding = rounded(finding)
     if approved is None:
-        return Baseline("", finding, default_tolerance(finding)).dumps()
-    old = loads(approved, "the baseline")
-    new = Baseline("", finding, _tolerance(finding, old))
-    return dumps(keep_digits(new.document(), old.document()))
+        return Baseline(name, finding, default_tolerance(finding))
+    made = Baseline(name, finding, _tolerance(finding, approved))
+    kept = keep_digits(made.document(), approved.document())
+    return Baseline.from_document(kept, "the finding")
 
 
 def _tolerance(finding: Finding, old: Baseline) -> Tolerance:
@@ -108,14 +110,14 @@ def _tolerance(finding: Finding, old: Baseline) -> Tolerance:
     return replace(old.tolerance, behaviours=behaviours)
 
 
-def too_few_prompts(finding: Finding, approved: str) -> str | None:
+def too_few_prompts(finding: Finding, old: Baseline) -> str | None:
     """What to be warned of when a finding is approved, or None: a tolerance that chance exceeds.
 
     Args:
         finding: what was measured.
-        approved: the baseline whose place it takes: another model's on the same prompts.
+        old: the baseline whose place it takes: another model's on the same prompts.
     """
-    finding, old = rounded(finding), loads(approved, "the baseline")
+    finding = rounded(finding)
     unsure = imprecision(finding, old.finding, _tolerance(finding, old))
     if unsure is None:
         return None
@@ -127,3 +129,42 @@ def too_few_prompts(finding: Finding, approved: str) -> str | None:
         f"{finding.samples} {what}. A change of that size may be chance: {unsure.prompts} {what} "
         f"would do."
     )
+
+
+def keep_digits(new: Mapping[str, Json], old: Mapping[str, Json]) -> dict[str, Json]:
+    """A baseline's document with the stored digits of every number that hardly moved.
+
+    A measured number keeps them where it lies no further from them than one unit of the last
+    place that is stored. They are held against what is stored, never against an earlier
+    measurement: however often a finding is approved, its file is at most one unit off.
+
+    Where the stored digits would say something else of who is in the role, a unit is a change:
+    then all numbers are the new ones.
+
+    Args:
+        new: the document to store.
+        old: the document that is stored, of any finding.
+    """
+    kept = {
+        name: _kept(new[name], old.get(name)) if name in _MEASURED else new[name] for name in new
+    }
+    finding = decode(kept)
+    if finding.members().keys() != decode(new).members().keys():
+        return dict(new)
+    # The members' values and their order follow from the heads' values, which kept their digits.
+    return {**kept, **encode(finding)}
+
+
+def _kept(new: Json, old: Json) -> Any:  # noqa: ANN401
+    if isinstance(new, float) and isinstance(old, float):
+        return old if abs(_units(new) - _units(old)) <= 1 else new
+    if isinstance(new, dict) and isinstance(old, dict):
+        return {name: _kept(value, old.get(name)) for name, value in new.items()}
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        return [_kept(*pair) for pair in zip(new, old, strict=True)]
+    return new
+
+
+def _units(number: float) -> int:
+    """The number in units of the last stored place: decimals differ exactly, fractions don't."""
+    return round(number * 10.0**DECIMALS)

@@ -1,145 +1,94 @@
 """What is wrong with a finding's document, in words that name the field.
 
-``schema.json`` says more of the format; this is what reading it needs, and what a slip of the hand
-would otherwise leave unnoticed.
+``schema.json`` describes the format, and documents are checked against it. What a schema can't say
+of one part by another is added here: which heads, cells and behaviours there are.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.findings import Direction, Head
+from pytest_circuits.baselines.formats import Format
+from pytest_circuits.findings import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_circuits.baselines.formats import Problem
 
 #: Characters of a wrong value that a message shows.
 _SHOWN = 40
+#: Types of what a row of numbers holds.
+_NUMBERS = {int, float, NoneType}
+#: The part of the schema that describes one finding.
+FINDING = "#/$defs/finding"
 
 
-class _Kind(NamedTuple):
-    """What a field may hold.
-
-    Attributes:
-        fits: whether it may hold a value.
-        otherwise: what is said of one that it may not.
-        required: whether the field must be there.
-    """
-
-    fits: Callable[[Any], bool]
-    otherwise: str
-    required: bool = True
-
-    def optional(self) -> _Kind:
-        return self._replace(required=False)
+@cache
+def baseline_format() -> Format:
+    """The format of baseline files."""
+    return Format.read(Path(__file__).with_name("schema.json"))
 
 
-def _is_number(value: object) -> bool:
-    # A bool is an int in Python, and no number in JSON.
-    return type(value) in (int, float)
+def damage(document: Mapping[str, Any]) -> str | None:
+    """What is wrong with a finding's document, or None."""
+    problem = baseline_format().problem(document, FINDING)
+    if problem is not None:
+        return _said(problem, document)
+    return next(_between_parts(document), None)
 
 
-def _is_table(value: object, dimensions: int) -> bool:
-    """Whether it is rows of rows … of numbers, or one number, with null for any of them."""
-    return _shape(value, dimensions) is not None
+def _said(problem: Problem, document: Mapping[str, Any]) -> str:
+    if problem.path[:1] in (("values",), ("errors",)) and problem.keyword != "required":
+        return _no_fit(str(problem.path[0]), document)
+    if problem.path == ("role",) and problem.keyword == "false":
+        return "it has a role, and its values are of no heads"
+    if problem.keyword == "propertyNames":
+        return f"{problem.where} names {problem.value}, and there is no such head"
+    words = problem.said(texts="a list of names")
+    if problem.keyword in ("required", "false", "maxProperties"):
+        return f"{problem.where} {words}"
+    for those, no in (("is not one", "is none"), ("is not a ", "is no "), ("is not an ", "is no ")):
+        words = words.replace(those, no)
+    return f"{problem.where} is {_shown(problem.value)}, which {words}"
+
+
+def _no_fit(part: str, document: Mapping[str, Any]) -> str:
+    axes = json.dumps(document["axes"])
+    return f"{part} is {_shown(document[part])}, which does not fit the axes {axes}"
+
+
+def _between_parts(document: Mapping[str, Any]) -> Iterator[str]:
+    """What of one part does not go with another; each takes it that nothing before it was wrong."""
+    for name in document["companion"]:
+        if name not in document["tolerance"]["behaviours"]:
+            yield f"tolerance.behaviours.{name} is missing"
+    for part in ("values", "errors"):
+        if _shape(document[part], len(document["axes"])) is None:
+            yield _no_fit(part, document)
+    yield from _of_labels(document)
+    yield from _of_heads(document)
 
 
 def _shape(value: object, dimensions: int) -> tuple[int, ...] | None:
     """How many rows of rows … of numbers there are; None where they are none, or unlike."""
     if not dimensions:
-        return () if value is None or _is_number(value) else None
+        return ()
     if not isinstance(value, list):
         return None
-    if not value and dimensions == 1:
-        return (0,)
+    if dimensions == 1:
+        return (len(value),) if _NUMBERS.issuperset(map(type, value)) else None
     first, *others = {_shape(row, dimensions - 1) for row in value} or {None}
     return None if first is None or others else (len(value), *first)
-
-
-_TEXT = _Kind(lambda value: isinstance(value, str), "which is no text")
-_OBJECT = _Kind(lambda value: isinstance(value, dict), "which is no object")
-_WHOLE = _Kind(lambda value: type(value) is int, "which is no whole number")
-_YES_NO = _Kind(lambda value: type(value) is bool, "which is not true or false")
-_NUMBER = _Kind(_is_number, "which is no number")
-_NUMBER_OR_NULL = _Kind(lambda value: _is_table(value, 0), "which is no number")
-_ROW = _Kind(lambda value: _is_table(value, 1), "which is no row of numbers")
-_PAIR = _Kind(
-    lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)),  # noqa: PLR2004
-    "which is no pair of numbers",
-)
-_PROBABILITY = _Kind(lambda value: _is_number(value) and 0 <= value <= 1, "which is no probability")
-_DIRECTION = _Kind(
-    lambda value: value in list(Direction), f"which is none of {', '.join(Direction)}"
-)
-_NAMES = _Kind(
-    lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-    "which is no list of names",
-)
-
-_FINDING = {
-    "measure": _TEXT, "quantity": _TEXT, "unit": _TEXT, "direction": _DIRECTION,
-    "convention": _OBJECT, "prompts": _OBJECT, "samples": _WHOLE, "clusters": _WHOLE,
-    "companion": _OBJECT, "axes": _NAMES, "recorded_with": _OBJECT, "tolerance": _OBJECT,
-    "relative_to": _TEXT.optional(), "canary": _OBJECT.optional(), "role": _OBJECT.optional(),
-    "profiles": _OBJECT.optional(), "nulls": _OBJECT.optional(), "labels": _OBJECT.optional(),
-    "allowance": _PAIR.optional(),
-}  # fmt: skip
-_BEHAVIOUR = {
-    "value": _NUMBER, "error": _NUMBER_OR_NULL, "clusters": _WHOLE, "direction": _DIRECTION,
-    "unit": _TEXT, "vital": _YES_NO, "judged": _YES_NO,
-    "interval": _PAIR.optional(), "profile": _ROW.optional(),
-}  # fmt: skip
-_CANARY = {"loss": _NUMBER, "kind": _TEXT, "tokens": _TEXT}
-_ROLE = {"name": _TEXT, "threshold": _NUMBER}
-_NULL = {"mean": _NUMBER, "p": _PROBABILITY}
-_TOLERANCE = {
-    "origin": _TEXT, "value": _PAIR, "role": _PAIR, "behaviours": _OBJECT, "canary": _PAIR,
-    "top": _NUMBER,
-}  # fmt: skip
-
-
-def damage(document: Mapping[str, Any]) -> str | None:
-    """What is wrong with a finding's document, or None."""
-    return next(_damages(document), None)
-
-
-def _damages(document: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong, one after the other; each takes it that nothing before it was."""
-    yield from _fields(document, _FINDING)
-    yield from _of_parts(document)
-    axes = document["axes"]
-    table = _Kind(
-        lambda value: _is_table(value, len(axes)), f"which does not fit the axes {json.dumps(axes)}"
-    )
-    yield from _fields(document, {"values": table, "errors": table})
-    yield from _of_labels(document)
-    yield from _of_heads(document)
-
-
-def _of_parts(document: Mapping[str, Any]) -> Iterator[str]:
-    companion, tolerance = document["companion"], document["tolerance"]
-    yield from _fields(companion, dict.fromkeys(companion, _OBJECT), "companion.")
-    for name, behaviour in companion.items():
-        yield from _fields(behaviour, _BEHAVIOUR, f"companion.{name}.")
-    for name, kinds in (("role", _ROLE), ("canary", _CANARY)):
-        if name in document:
-            yield from _fields(document[name], kinds, f"{name}.")
-    yield from _fields(tolerance, _TOLERANCE, "tolerance.")
-    behaviours = tolerance["behaviours"]
-    allowances = dict.fromkeys([*companion, *behaviours], _PAIR)
-    yield from _fields(behaviours, allowances, "tolerance.behaviours.")
-    profiles, nulls = document.get("profiles", {}), document.get("nulls", {})
-    yield from _fields(profiles, dict.fromkeys(profiles, _ROW), "profiles.")
-    yield from _fields(nulls, dict.fromkeys(nulls, _OBJECT), "nulls.")
-    for head, null in nulls.items():
-        yield from _fields(null, _NULL, f"nulls.{head}.")
 
 
 def _of_labels(document: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the names of an axis's cells."""
     labels, axes = document.get("labels", {}), document["axes"]
-    yield from _fields(labels, dict.fromkeys(labels, _NAMES), "labels.")
     unknown = [axis for axis in labels if axis not in axes]
     if unknown:
         yield f"labels names {unknown[0]}, and there is no such axis"
@@ -153,43 +102,40 @@ def _of_labels(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_heads(document: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with values, and with parts that are by head: that there is no such head."""
-    undefined = [value is None for value in _flat(document["values"])]
-    if any(undefined) and not all(undefined):
+    axes, values = document["axes"], document["values"]
+    undefined = {value is None for value in _flat(values)}
+    if len(undefined) > 1:
         yield "values is null in some places and not in all"
-    heads: set[str] = set()
-    if document["axes"] == ["layer", "head"]:
-        heads = {
-            str(Head(layer, index))
-            for layer, row in enumerate(document["values"])
-            for index in range(len(row))
-        }
-    elif "role" in document:
-        yield "it has a role, and its values are of no heads"
-    elif not document["axes"]:
-        heads = {document["measure"]}  # what one number's null goes by
     # Without a role a profile is of the one number, and has its name.
     for part in ("nulls", "profiles") if "role" in document else ("nulls",):
-        unknown = [label for label in document.get(part, {}) if label not in heads]
-        if unknown:
-            what = "head" if document["axes"] else "number"
-            yield f"{part} names {unknown[0]}, and there is no such {what}"
+        for name in document.get(part, {}):
+            if axes == ["layer", "head"]:
+                known = _is_head(name, values)
+            else:
+                # One number's null goes by its measure.
+                known = not axes and name == document["measure"]
+            if not known:
+                yield f"{part} names {name}, and there is no such {'head' if axes else 'number'}"
+
+
+def _is_head(label: str, values: Sequence[Sequence[object]]) -> bool:
+    """Whether it is the label of a head that has a value."""
+    try:
+        head = Head.parse(label)
+    except ValueError:
+        return False
+    there = head.layer < len(values) and head.head_index < len(values[head.layer])
+    return there and str(head) == label
 
 
 def _flat(values: object) -> Iterator[object]:
-    if isinstance(values, list):
+    if not isinstance(values, list):
+        yield values
+    elif values and isinstance(values[0], list):
         for row in values:
             yield from _flat(row)
     else:
-        yield values
-
-
-def _fields(part: Mapping[str, Any], kinds: Mapping[str, _Kind], where: str = "") -> Iterator[str]:
-    for name, kind in kinds.items():
-        if name not in part:
-            if kind.required:
-                yield f"{where}{name} is missing"
-        elif not kind.fits(part[name]):
-            yield f"{where}{name} is {_shown(part[name])}, {kind.otherwise}"
+        yield from values
 
 
 def _shown(value: object) -> str:

@@ -1,32 +1,68 @@
-"""Baseline files: who owns them, and how they are written and deleted."""
+"""Baseline files: who owns them, and how they are read, written and deleted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
-from pytest_circuits.baselines.atomic import write_text
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.envelope import Baseline, loads, read_entries
-from pytest_circuits.baselines.migrations import SCHEMA_VERSION
-from pytest_circuits.baselines.names import Location
+from pytest_circuits.baselines.codec import Baseline, BaselineFile, read, text_of
+from pytest_circuits.baselines.locations import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
-
-    from pytest_circuits.findings import Json
+    from collections.abc import Callable, Collection, Sequence
 
 
-def find(path: Path, owners: Sequence[str], name: str) -> tuple[str, str] | None:
+class Served(NamedTuple):
+    """A baseline, and the alias of the model that owns it."""
+
+    owner: str
+    baseline: Baseline
+
+
+class BaselineReader:
+    """Reads each file once, and again only where it has changed since."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, tuple[tuple[int, ...] | None, BaselineFile]] = {}
+
+    def __call__(self, path: Path) -> BaselineFile:
+        """What a file holds.
+
+        Raises:
+            BaselineError: as :func:`pytest_circuits.baselines.codec.read`.
+        """
+        stamp = _stamp(path)
+        known = self._files.get(path)
+        if known is None or known[0] != stamp:
+            known = self._files[path] = (stamp, read(path))
+        return known[1]
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What the folder lists of a file; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+
+
+def find(
+    path: Path,
+    owners: Sequence[str],
+    name: str,
+    reader: Callable[[Path], BaselineFile] = read,
+) -> Served | None:
     """The first owner's baseline of that name.
 
     Args:
         path: the path of the test's baselines for any one alias.
         owners: aliases to look for, nearest first.
         name: the finding's name in the file.
-
-    Returns:
-        the owner's alias and the baseline as canonical JSON, or None.
+        reader: reads a file.
 
     Raises:
         BaselineError: if a file on the way can't be read.
@@ -34,25 +70,19 @@ def find(path: Path, owners: Sequence[str], name: str) -> tuple[str, str] | None
     location = Location.of(path)
     assert location is not None
     for owner in owners:
-        own = location.of_alias(owner).path
-        for entry in read_entries(own):
-            if entry["name"] == name:
-                text = dumps(entry)
-                # Decoded once here, so that damage is reported with the file's own name.
-                loads(text, own)
-                return owner, text
+        file = reader(location.of_alias(owner).path)
+        if name in file:
+            return Served(owner, file[name])
     return None
 
 
-def check_first(path: Path, owners: Sequence[str]) -> None:
+def check_first(
+    path: Path, owners: Sequence[str], reader: Callable[[Path], BaselineFile] = read
+) -> None:
     """Make sure that the file can be read that holds the baselines of the nearest owner with any.
 
     And in it the baseline without a name, which is the test's first, if it is there. What else
-    :func:`find` may come across depends on the name that it looks for.
-
-    Args:
-        path: the path of the test's baselines for any one alias.
-        owners: aliases to look for, nearest first.
+    :func:`find` may come across depends on the name that it looks for. Arguments as for it.
 
     Raises:
         BaselineError: as :func:`find`.
@@ -61,11 +91,17 @@ def check_first(path: Path, owners: Sequence[str]) -> None:
     assert location is not None
     for owner in owners:
         if location.of_alias(owner).path.exists():
-            find(path, [owner], "")
+            find(path, [owner], "", reader)
             return
 
 
-def write(path: Path, baselines: Sequence[Baseline], *, before: Collection[str] = ()) -> None:
+def write(
+    path: Path,
+    baselines: Sequence[Baseline],
+    reader: Callable[[Path], BaselineFile] = read,
+    *,
+    before: Collection[str] = (),
+) -> None:
     """Put baselines into a file, leaving its others as they are and in their order.
 
     The file appears whole or not at all; a file that would not change is not touched.
@@ -73,17 +109,18 @@ def write(path: Path, baselines: Sequence[Baseline], *, before: Collection[str] 
     Args:
         path: the file.
         baselines: what to put into it.
+        reader: reads a file.
         before: names that those which the file does not hold yet come before; else they are last.
 
     Raises:
         BaselineError: if there is a file that can't be read: nothing is repaired silently.
     """
-    entries: dict[str, Json] = {entry["name"]: entry for entry in read_entries(path)}
-    names = list(entries)
+    documents = dict(reader(path).documents)
+    names = list(documents)
     at = next((place for place, name in enumerate(names) if name in before), len(names))
-    names[at:at] = [baseline.name for baseline in baselines if baseline.name not in entries]
-    entries |= {baseline.name: baseline.document() for baseline in baselines}
-    text = dumps({"schema_version": SCHEMA_VERSION, "findings": [entries[name] for name in names]})
+    names[at:at] = [baseline.name for baseline in baselines if baseline.name not in documents]
+    documents |= {baseline.name: baseline.document() for baseline in baselines}
+    text = text_of([documents[name] for name in names])
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     write_text(path, text)
@@ -97,3 +134,31 @@ def delete(location: Location) -> None:
         if any(folder.iterdir()):
             return
         folder.rmdir()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put text into a file as UTF-8, whole or not at all; otherwise as :func:`write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put bytes into a file, whole or not at all; its folder is made where there is none.
+
+    A file that is there keeps its permissions, a new one gets those that the umask allows. Where
+    the path is a symbolic link, what it points to is written.
+
+    Raises:
+        OSError: if it can't be written; what was there before is still there.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem[:40]}-{uuid4().hex[:12]}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

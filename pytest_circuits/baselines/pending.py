@@ -7,26 +7,30 @@ those that write the same, and measured anew where it can't be read.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_circuits.baselines.approving import approval, too_few_prompts
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads
-from pytest_circuits.baselines.migrations import SCHEMA_VERSION
+from pytest_circuits.baselines.codec import SCHEMA, Baseline, BaselineError, dumps
+from pytest_circuits.baselines.formats import Format
 from pytest_circuits.verdicts import Kind, headline, lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from pytest_circuits.baselines.comparing import Comparison
+    from pytest_circuits.baselines.files import Served
+    from pytest_circuits.baselines.formats import Problem
     from pytest_circuits.findings import Finding, Json
-    from pytest_circuits.verdicts import Verdict
 
 PENDING_VERSION = 1
 #: The command that leaves pending files.
 MEASURE = "pytest --circuits --circuits-pending"
+#: What a pending file's values are called.
+_NOUNS = {"array": "list", "object": "dict", "string": "str"}
 _AGAIN = f"Delete the file, or measure again with `{MEASURE}`."
 
 
@@ -46,9 +50,10 @@ class HeldAgainst(NamedTuple):
     digest: str
 
     @classmethod
-    def of(cls, owner: str, text: str) -> HeldAgainst:
-        """That baseline, as canonical JSON."""
-        return cls(owner, f"sha256:{sha256(text.encode()).hexdigest()}")
+    def of(cls, served: Served) -> HeldAgainst:
+        """That baseline."""
+        text = served.baseline.dumps()
+        return cls(served.owner, f"sha256:{sha256(text.encode()).hexdigest()}")
 
 
 class MeasuredOn(NamedTuple):
@@ -73,7 +78,7 @@ class Pending:
     """A finding that differs from its baseline.
 
     Attributes:
-        baseline: the baseline that accepting it makes, with its name within its test.
+        baseline: the baseline that accepting it makes.
         verdict: the kind of its verdict.
         headline: the verdict in a line.
         lines: the verdict's reasons in words, worst first.
@@ -93,36 +98,25 @@ class Pending:
     warning: str = ""
 
     @classmethod
-    def of(
-        cls,
-        name: str,
-        finding: Finding,
-        verdict: Verdict,
-        approved: str | None,
-        *,
-        owner: str | None,
-        owners: tuple[str, ...],
-    ) -> Pending:
-        """A finding that was measured.
+    def of(cls, comparison: Comparison, finding: Finding, owners: tuple[str, ...]) -> Pending:
+        """A finding that was compared.
 
         Args:
-            name: its name within its test.
+            comparison: the comparison.
             finding: what was measured, with its origin.
-            verdict: the verdict on it.
-            approved: the baseline it was held against, if any.
-            owner: whose that is.
             owners: the aliases whose baselines serve, nearest first.
         """
-        made = loads(approval(finding, approved), "the finding")
+        served, verdict = comparison.served, comparison.verdict
+        baseline = comparison.baseline
         return cls(
-            replace(made, name=name),
+            approval(comparison.name, finding, baseline),
             verdict.kind,
             headline(verdict),
             # A new finding has no reasons, and its lines say how else it could be approved.
             tuple(line.strip() for line in lines(verdict)[1:]) if verdict.reasons else (),
             owners,
-            None if approved is None or owner is None else HeldAgainst.of(owner, approved),
-            warning=(approved and too_few_prompts(finding, approved)) or "",
+            None if served is None else HeldAgainst.of(served),
+            warning=(baseline and too_few_prompts(finding, baseline)) or "",
         )
 
     @property
@@ -169,7 +163,7 @@ class PendingTest:
         """The file's text."""
         document: dict[str, Json] = {
             "pending_version": PENDING_VERSION,
-            "baseline_version": SCHEMA_VERSION,
+            "baseline_schema": SCHEMA,
             "test": self.test,
             "order": list(self.order),
             "findings": [pending.document() for pending in self.findings],
@@ -193,51 +187,57 @@ def read_pending(path: Path) -> PendingTest | None:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PendingError(f"{path}: is not JSON ({error}).\n{_AGAIN}") from error
-    versions = ("pending_version", "baseline_version")
+    versions = ("pending_version", "baseline_schema")
     there = tuple(document.get(name) if isinstance(document, dict) else None for name in versions)
-    if there != (PENDING_VERSION, SCHEMA_VERSION):
+    if there != (PENDING_VERSION, SCHEMA):
         raise PendingError(
             f"{path}: is no pending file of this pytest-circuits, or was left by another version "
             f"of it.\n{_AGAIN}"
         )
+    problem = pending_format().problem(document)
+    if problem is not None:
+        raise PendingError(f"{path}: is damaged ({_said(problem)}).\n{_AGAIN}")
     try:
         return PendingTest(
-            _typed(document, "test", str),
-            tuple(_pending(entry, path) for entry in _typed(document, "findings", list)),
-            _texts(document, "order"),
+            document["test"],
+            tuple(_pending(entry, path) for entry in document["findings"]),
+            tuple(document["order"]),
         )
-    except (KeyError, TypeError, ValueError, BaselineError) as error:
-        words = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        problem = words.splitlines()[0].removeprefix(f"{path}: ")
-        raise PendingError(f"{path}: is damaged ({problem}).\n{_AGAIN}") from error
+    except (ValueError, BaselineError) as error:
+        words = str(error).splitlines()[0].removeprefix(f"{path}: ")
+        raise PendingError(f"{path}: is damaged ({words}).\n{_AGAIN}") from error
 
 
 def _pending(entry: Mapping[str, Any], where: Path) -> Pending:
     held = entry["held_against"]
-    document = _typed(entry, "baseline", dict)
-    _typed(document, "name", str)
     return Pending(
-        baseline=loads(dumps(document), where),
+        baseline=Baseline.from_document(entry["baseline"], where),
         verdict=Kind(entry["verdict"]),
-        headline=_typed(entry, "headline", str),
-        lines=_texts(entry, "lines"),
-        owners=_texts(entry, "owners"),
-        held_against=None
-        if held is None
-        else HeldAgainst(_typed(held, "owner", str), _typed(held, "digest", str)),
-        failure=_typed(entry, "failure", str),
-        warning=_typed(entry, "warning", str),
+        headline=entry["headline"],
+        lines=tuple(entry["lines"]),
+        owners=tuple(entry["owners"]),
+        held_against=None if held is None else HeldAgainst(held["owner"], held["digest"]),
+        failure=entry["failure"],
+        warning=entry["warning"],
     )
 
 
-def _typed(document: Mapping[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 — of that type
-    if not isinstance(document, dict) or not isinstance(document[name], kind):
-        raise TypeError(f"{name} is no {kind.__name__}")
-    return document[name]
+@cache
+def pending_format() -> Format:
+    """The format of pending files."""
+    return Format.read(Path(__file__).with_name("pending_schema.json"))
 
 
-def _texts(document: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    texts = _typed(document, name, list)
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError(f"{name} are no texts")
-    return tuple(texts)
+def _said(problem: Problem) -> str:
+    """What is wrong with a pending file, in Python's words: a file that only programs write."""
+    *_, name = problem.path
+    if problem.keyword == "required":
+        return f"{name!r} is missing"
+    if problem.keyword == "enum":
+        return f"{problem.value!r} is not a valid {Kind.__name__}"
+    if problem.keyword == "items":
+        return f"{name} are no texts"
+    if name == "held_against":
+        return "owner is no str"  # what is no object has none
+    where = name if isinstance(name, str) else problem.where
+    return f"{where} {problem.said(_NOUNS)}".replace(" is not ", " is no ")

@@ -14,9 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.atomic import write_text
-from pytest_circuits.baselines.files import find, write
-from pytest_circuits.baselines.names import ROOT, Location
+from pytest_circuits.baselines.files import find, write, write_text
+from pytest_circuits.baselines.locations import ROOT, Location
 from pytest_circuits.baselines.pending import (
     MEASURE,
     HeldAgainst,
@@ -28,6 +27,8 @@ from pytest_circuits.baselines.pending import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+
+    from pytest_circuits.baselines.files import Served
 
 #: Stands where an alias stands in a baseline's path, and is none.
 PENDING = ".pending"
@@ -168,13 +169,18 @@ def accept(place: Location, pending: Pending) -> None:
     """
     owners = dict.fromkeys((place.alias, *pending.owners))
     found = find(place.path, tuple(owners), pending.name)
-    # So it is where an earlier attempt was stopped between its two steps.
-    if found != (place.alias, pending.baseline.dumps()):
+    # The two are equal where an earlier attempt was stopped between its two steps.
+    if found is None or not _is_accepted(place, pending, found):
         problem = outdated(pending, found)
         if problem:
             raise OutdatedError(problem)
         write(place.path, [pending.baseline], before=_later(place, pending))
     drop(place, pending)
+
+
+def _is_accepted(place: Location, pending: Pending, found: Served) -> bool:
+    own = found.owner == place.alias
+    return own and found.baseline.document() == pending.baseline.document()
 
 
 def _later(place: Location, pending: Pending) -> tuple[str, ...]:
@@ -184,15 +190,15 @@ def _later(place: Location, pending: Pending) -> tuple[str, ...]:
     return order[order.index(pending.name) + 1 :] if pending.name in order else ()
 
 
-def outdated(pending: Pending, found: tuple[str, str] | None) -> str:
+def outdated(pending: Pending, found: Served | None) -> str:
     """What is another now about the baseline that a finding was held against; empty if nothing is.
 
     Args:
         pending: the finding.
-        found: whose baseline would serve for it now, and its text, as :func:`find` gives them.
+        found: the baseline that would serve for it now, as :func:`find` gives it.
     """
     before = pending.held_against
-    now = None if found is None else HeldAgainst.of(*found)
+    now = None if found is None else HeldAgainst.of(found)
     if now == before:
         return ""
     if now is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.approving import says_the_same
-from pytest_circuits.baselines.envelope import BaselineError, ForeignFileError, read
+from pytest_circuits.baselines.codec import BaselineError, ForeignFileError, read
 from pytest_circuits.baselines.files import find
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from pytest_circuits.baselines.names import Location
+    from pytest_circuits.baselines.locations import Location
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _equal(location: Location, parents: Sequence[str]) -> str | None:
     served: dict[str, None] = {}
     for baseline in read(location.path) if parents else ():
         found = find(location.path, parents, baseline.name)
-        if found is None or not says_the_same(baseline.dumps(), found[1]):
+        if found is None or not says_the_same(baseline, found.baseline):
             return None
-        served[found[0]] = None
+        served[found.owner] = None
     return f"equals {' and '.join(served)}'s" if served else None

@@ -14,6 +14,7 @@ import pytest
 from pytest_circuits.baselines import Location, walk
 from pytest_circuits.baselines.pending_files import walk_pending
 from pytest_circuits.baselines.pruning import Collected
+from pytest_circuits.history.parents import INIS, SETTING
 from pytest_circuits.session.settings import read_settings
 from pytest_circuits.session.snapshot import baseline_file
 
@@ -33,15 +34,6 @@ _NEUTRAL = {
 #: They narrow what is collected to what failed, and write when a run ends. (Blocked on the command
 #: line they would take their options with them, and a suite's ``addopts`` may hold those.)
 _MEMORIES = ("cacheprovider", "stepwise")
-_INIS = (
-    "pytest.toml",
-    ".pytest.toml",
-    "pytest.ini",
-    ".pytest.ini",
-    "pyproject.toml",
-    "tox.ini",
-    "setup.cfg",
-)
 #: Lines of pytest's own words that are shown where it failed.
 _LINES_SHOWN = 8
 
@@ -215,7 +207,5 @@ def _has_no_parameters(item: pytest.Item) -> bool:
 
 def _has_models(folder: Path) -> bool:
     """Whether a folder's own ini declares models."""
-    inis = [folder / name for name in _INIS]
-    return any(
-        "circuits_models" in ini.read_text("utf-8", "replace") for ini in inis if ini.is_file()
-    )
+    inis = [folder / name for name in INIS]
+    return any(SETTING in ini.read_text("utf-8", "replace") for ini in inis if ini.is_file())

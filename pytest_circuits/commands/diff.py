@@ -11,40 +11,82 @@ from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_PENDING,
     EXIT_UNREADABLE,
+    add_command,
+    add_outputs,
     complain,
+    outputs,
     refuse,
     say,
+    too_many,
     width,
+    write_outputs,
 )
-from pytest_circuits.commands.outputs import too_many, write_outputs
-from pytest_circuits.history.changes import changes
-from pytest_circuits.history.differing import differing
-from pytest_circuits.history.git import GitError, Repository
-from pytest_circuits.history.parents import with_parents
-from pytest_circuits.history.rows import run_of
-from pytest_circuits.history.states import states
-from pytest_circuits.report import render, terminal_lines
-from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import argparse
+    from collections.abc import Iterator, Sequence
 
+    from pytest_circuits.commands.console import Commands
     from pytest_circuits.history.changes import Changes
-    from pytest_circuits.report import Run
     from pytest_circuits.report.text import Line
 
 _COLOURS = {"red": "31", "yellow": "33"}
 
 
-def diff(revisions: Sequence[str], paths: Sequence[str], reports: Mapping[str, str]) -> int:
-    """Print or write what changed between two states of the baselines.
+def add(commands: Commands) -> None:
+    """Add the command, its arguments and its help."""
+    diff = add_command(
+        commands,
+        "diff",
+        "say what changed between the baselines of two revisions",
+        """
+        Revisions and paths are as in git diff: none is HEAD against the working tree,
+        one is that against the working tree; A..B, and A...B for what B did since it
+        left A. Without a path all of the repository is looked at, from any folder.
+        What is there now is held against what was, with the tolerance it had then:
+        a wider one excuses nothing, and is told of. A model's first baseline of its
+        own is held against its parent's, which served before.
 
-    Args:
-        revisions: the states, as ``git diff`` takes them.
-        paths: where to look; everywhere by default.
-        reports: where reports go, by their kind; ``-`` is the standard output. Without any, the
-            terminal tells.
-    """
+        example:
+          pytest-circuits diff main
+          pytest-circuits diff main...HEAD --markdown changes.md --html changes.html
+          pytest-circuits diff v1.0 v1.1 -- tests/circuits
+
+        exit status:
+          0  no changes
+          1  findings changed
+          2  usage error: no git, no repository, no such revision or path
+          3  a baseline can't be read, or is a symbolic link; the others are told of
+        """,
+        run,
+    )
+    diff.usage = (
+        "%(prog)s [-h] [--markdown FILE] [--html FILE] [--json FILE]\n"
+        "                            [REV [REV]] [-- PATH ...]"
+    )
+    diff.add_argument("revisions", nargs="*", metavar="REV", help="a revision (default: HEAD)")
+    add_outputs(diff, ("markdown", "html", "json"), "write the changes as {}; - prints them")
+
+
+def paths_apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments, and the paths of ``diff`` after ``--``, to argparse further revisions."""
+    before = list(arguments)
+    if before[:1] != ["diff"] or "--" not in before:
+        return before, []
+    place = before.index("--")
+    return before[:place], before[place + 1 :]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print or write what changed between two states of the baselines."""
+    from pytest_circuits.history.changes import changes
+    from pytest_circuits.history.files import differing
+    from pytest_circuits.history.git import GitError, Repository, states
+    from pytest_circuits.history.parents import with_parents
+    from pytest_circuits.history.rows import run_of
+    from pytest_circuits.report import render, terminal_lines
+
+    reports, paths = outputs(options), options.after_dashes
     problem = too_many(reports)
     if problem:
         return refuse(problem)
@@ -54,32 +96,29 @@ def diff(revisions: Sequence[str], paths: Sequence[str], reports: Mapping[str, s
         return refuse("the working directory is not there any more.\nGo to one that is: cd …")
     try:
         repository = Repository(folder)
-        before, after = states(repository, revisions)
+        before, after = states(repository, options.revisions)
         found = changes(differing(repository, before, after, paths))
         found.findings = with_parents(repository, before, after, found.findings)
     except GitError as error:
         return refuse(str(error))
-    run = run_of(found, repository.top, (before.name, after.name))
+    compared = run_of(found, repository.top, (before.name, after.name))
     if reports:
-        problem = write_outputs(reports, lambda kind: render(kind, run))
+        problem = write_outputs(reports, lambda kind: render(kind, compared))
         if problem:
             return refuse(problem)
     else:
-        _print(run, list(_notes(found, paths)))
-    for each in found.unreadable:
-        complain("\n".join(map(plain, str(each.error).splitlines())))
+        for line in terminal_lines(compared, width(), notes=list(_notes(found, paths))):
+            say(_coloured(line))
+    for file in found.unreadable:
+        complain(str(file.error))
     if found.unreadable:
         return EXIT_UNREADABLE
-    return EXIT_PENDING if run.rows else EXIT_OK
-
-
-def _print(run: Run, notes: Sequence[str]) -> None:
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for line in terminal_lines(run, width(), notes=notes):
-        say(_coloured(line) if coloured else line.text)
+    return EXIT_PENDING if compared.rows else EXIT_OK
 
 
 def _coloured(line: Line) -> str:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return line.text
     return "".join(
         f"\x1b[{_COLOURS[part.colour]}m{part.text}\x1b[0m" if part.colour in _COLOURS else part.text
         for part in line.parts

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines import BaselineError
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
-    cut,
+    add_command,
+    add_folder,
     no_folder,
     refuse,
     say,
@@ -17,124 +16,108 @@ from pytest_circuits.commands.console import (
     width,
     wrapped,
 )
-from pytest_circuits.history.changes import Change, change, read_bytes
-from pytest_circuits.history.git import GitError, Repository
-from pytest_circuits.history.revisions import recorded_files, revisions
-from pytest_circuits.report.reading import DELETED, UNREADABLE
-from pytest_circuits.verdicts import SEVERITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import argparse
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_circuits.baselines import Baseline
-    from pytest_circuits.history.revisions import Revision
+    from pytest_circuits.commands.console import Commands
+    from pytest_circuits.history.files import File, Revision
 
-#: Worst first.
-_ORDER = (UNREADABLE, DELETED, *SEVERITY)
 #: What stands before the verdict: a date and a commit.
 _INDENT = " " * 20
 _COMMIT = 8
-#: What a message calls a revision; the row above it says which one it is.
-_WHERE = "the file"
 
 
-def history(test: str, folder: Path, alias: str | None) -> int:
+def add(commands: Commands) -> None:
+    """Add the command, its arguments and its help."""
+    history = add_command(
+        commands,
+        "history",
+        "list what commits did to the baselines of a test, newest first",
+        """
+        Each commit's verdict is on what the file held before it, with the tolerance
+        that it held then. Renamed files are followed.
+
+        example:
+          pytest-circuits history test_induction_heads tests/circuits
+
+        exit status:
+          0  done
+          2  usage error: no such test, no git, no repository
+          3  a revision can't be read; the others are shown
+        """,
+        run,
+    )
+    history.add_argument(
+        "test",
+        metavar="TEST",
+        help="a test's name, with its class and parameters where that matters, or its node id",
+    )
+    add_folder(history)
+    history.add_argument("--alias", help="only the baselines of this model")
+
+
+def run(options: argparse.Namespace) -> int:
     """Print what commits did to a test's baselines, newest first."""
+    from pytest_circuits.history.files import histories
+    from pytest_circuits.history.git import GitError, Repository
+
+    test, folder, alias = options.test, options.path, options.alias
     problem = no_folder(folder)
     if problem:
         return refuse(problem)
     try:
         repository = Repository(folder)
-        traces = _traces(repository, test, alias)
-        texts = repository.texts(
-            name for trace in traces for r in trace for name in (r.before, r.after) if name
-        )
+        found = histories(repository, test, alias)
     except GitError as error:
         return refuse(str(error))
-    if not traces:
+    if not found:
         of = f" of {alias}" if alias else ""
         return refuse(f"no commit has baselines{of} of a test {test!r} below {folder.resolve()}")
     status = EXIT_OK
-    for number, trace in enumerate(traces):
+    for number, steps in enumerate(found):
         if number:
             say("")
-        say(str(shown(repository.top / trace[0].path)))
-        for place, revision in enumerate(trace):
-            changes = list(_changes(trace[place:], texts))
-            _print(revision, changes)
-            if any(each.kind == UNREADABLE for each in changes):
+        newest, _ = steps[0]
+        say(str(shown(repository.top / newest.path)))
+        for revision, file in steps:
+            _print(revision, list(_became(file, repository.top)))
+            if file.error:
                 status = EXIT_UNREADABLE
     if repository.shallow:
         say("older commits are not in this clone, which is shallow (git fetch --unshallow)")
     return status
 
 
-def _traces(repository: Repository, test: str, alias: str | None) -> list[list[Revision]]:
-    """The revisions of every file of the test; those that are still there first."""
-    files = recorded_files(repository)
-    traces: list[list[Revision]] = []
-    told: set[str] = set()
-    for location in sorted(files, key=lambda location: (not files[location], location)):
-        path = location.path.relative_to(repository.top).as_posix()
-        # A file that was renamed is told of under its last name.
-        renamed = path in told and not files[location]
-        if renamed or alias not in (None, location.alias) or not location.is_of(test):
-            continue
-        traces.append(revisions(repository, location))
-        told |= {revision.renamed_from or "" for revision in traces[-1]}
-    return traces
+def _became(file: File, top: Path) -> Iterator[tuple[str, str]]:
+    """What a commit did to a file: a word for each of its findings, and the same in a few."""
+    from pytest_circuits.history.changes import changes, findings
+    from pytest_circuits.history.rows import was_words
+    from pytest_circuits.report.reading import DELETED, UNREADABLE
 
-
-def _changes(trace: Sequence[Revision], texts: Mapping[str, bytes]) -> Iterator[Change]:
-    """What the first of these revisions did to each finding that it changed."""
-    revision = trace[0]
-    before = _before(trace, texts)
-    try:
-        after = _read(revision.after, texts)
-    except BaselineError as error:
-        yield Change(UNREADABLE, str(error).splitlines()[0])
+    if file.error:
+        yield UNREADABLE, str(file.error).splitlines()[0]
         return
-    if revision.after is None and not before:
-        yield Change(DELETED, "what it held can't be read")
-    names = list(before | after)
-    moved = [name for name in names if _text(before, name) != _text(after, name)]
-    for name in moved or names:
-        became = change(before.get(name), after.get(name))
-        yield became._replace(words=f"{name}: {became.words}") if name else became
+    every = changes([file]).findings or findings(file)
+    if file.after.text is None and not every:
+        yield DELETED, "what it held can't be read"
+    for each in every:
+        name = f"{each.place.name}: " if each.place.name else ""
+        was = f"; {was_words(each.place, each.was, top)}" if each.was else ""
+        yield each.kind, f"{name}{each.words}{was}"
 
 
-def _text(baselines: Mapping[str, Baseline], name: str) -> str | None:
-    return baselines[name].dumps() if name in baselines else None
+def _print(revision: Revision, became: list[tuple[str, str]]) -> None:
+    from pytest_circuits.report.reading import VERDICTS
+    from pytest_circuits.report.text import cut
 
-
-def _before(trace: Sequence[Revision], texts: Mapping[str, bytes]) -> dict[str, Baseline]:
-    """What the file held before the first of these revisions, the last time it could be read."""
-    first, *older = trace
-    if first.before is None:
-        return {}
-    for name in (first.before, *(revision.after for revision in older)):
-        with contextlib.suppress(BaselineError):
-            return _read(name, texts)
-    return {}
-
-
-def _read(name: str | None, texts: Mapping[str, bytes]) -> dict[str, Baseline]:
-    """The baselines in a file of that hash, by name; none where there was no file."""
-    if name is None:
-        return {}
-    if name not in texts:
-        raise BaselineError(f"{_WHERE}: is not in this clone")
-    return read_bytes(texts[name], _WHERE)
-
-
-def _print(revision: Revision, changes: Sequence[Change]) -> None:
-    kinds = [each.kind for each in changes]
-    kind = min(kinds, key=_ORDER.index, default="empty")
+    kind = min((kind for kind, _ in became), key=VERDICTS.index, default="empty")
     line = f"{revision.date} {revision.commit[:_COMMIT]} {kind:<12} {revision.subject}"
     say(cut(line, width()))
-    for each in changes:
-        several = f"{each.kind}: " if len(changes) > 1 else ""
-        say(wrapped(f"{several}{each.words}", _INDENT))
+    for each, words in became:
+        several = f"{each}: " if len(became) > 1 else ""
+        say(wrapped(f"{several}{words}", _INDENT))
     if revision.renamed_from:
         say(wrapped(f"was {revision.renamed_from}", _INDENT))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines import delete
-from pytest_circuits.baselines.pending import PendingError, read_pending
-from pytest_circuits.baselines.pending_files import forget, pending_path
-from pytest_circuits.baselines.pruning import needless, vanished
-from pytest_circuits.commands.collection import CollectionError, collect
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_PENDING,
     EXIT_UNREADABLE,
+    add_command,
     complain,
     no_folder,
     refuse,
@@ -23,15 +20,59 @@ from pytest_circuits.commands.console import (
 )
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from pytest_circuits.baselines import Location
     from pytest_circuits.commands.collection import Suite
+    from pytest_circuits.commands.console import Commands
 
 
-def prune(path: Path | None, *, yes: bool) -> int:
-    """List the baseline files that nobody needs; with ``yes`` delete them."""
+def add(commands: Commands) -> None:
+    """Add the command, its arguments and its help."""
+    prune = add_command(
+        commands,
+        "prune",
+        "list baseline files that nobody needs, or delete them",
+        """
+        Nobody needs a file that no test on a declared model owns, nor one that equals
+        the baselines of the model's parent: the same numbers (to one unit of the last
+        stored place), conventions, prompts and tolerance. pytest collects the tests
+        as `pytest --circuits` would, all of them, whatever the suite's addopts select.
+        Left alone are the files of a module in which it finds no test, or one with an
+        empty set of parameters, and files that are no baselines. What is pending of a
+        test that no declared model has any more is listed, and deleted, too.
+
+        example:
+          pytest-circuits prune tests/circuits
+          pytest-circuits prune tests/circuits --yes
+
+        exit status:
+          0  nothing to delete, or deleted
+          1  files were listed, and nothing was deleted
+          2  usage error, or the tests can't all be collected: nothing was deleted
+          3  a baseline or pending file can't be read, and stays, or can't be deleted
+        """,
+        run,
+    )
+    prune.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="the suite's folder (default: what pytest runs here)",
+    )
+    prune.add_argument("--yes", action="store_true", help="delete what is listed")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the baseline files that nobody needs; with ``--yes`` delete them."""
+    from pytest_circuits.baselines import delete
+    from pytest_circuits.baselines.pending_files import forget, pending_path
+    from pytest_circuits.baselines.pruning import needless
+    from pytest_circuits.commands.collection import CollectionError, collect
+
+    path, yes = options.path, options.yes
     problem = no_folder(path) if path else None
     if problem:
         return refuse(problem)
@@ -72,6 +113,10 @@ def prune(path: Path | None, *, yes: bool) -> int:
 
 def _pending_of_nobody(suite: Suite) -> tuple[dict[Location, str], list[str]]:
     """The tests with pending files that are gone, and why; and what is wrong with other files."""
+    from pytest_circuits.baselines.pending import PendingError, read_pending
+    from pytest_circuits.baselines.pending_files import pending_path
+    from pytest_circuits.baselines.pruning import vanished
+
     found: dict[Location, str] = {}
     problems: list[str] = []
     for location, reason in vanished(suite.pending, suite.collected):

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
+    add_command,
+    add_outputs,
     complain,
+    outputs,
     refuse,
     say,
+    too_many,
     width,
+    write_outputs,
 )
-from pytest_circuits.commands.outputs import too_many, write_outputs
-from pytest_circuits.report import ReportError, read_report, render, terminal_lines
-from pytest_circuits.report.merging import MergeError, merge, renamed
-from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import argparse
 
+    from pytest_circuits.commands.console import Commands
     from pytest_circuits.report import Run
 
 #: What each kind is called in a folder; as a run with ``--circuits-report`` calls it.
@@ -31,48 +33,77 @@ LEAST_BUDGET = 200
 _RENAMED = re.compile(r"([A-Za-z0-9._-]+)=(.+)", re.DOTALL)
 
 
-def report(
-    names: Sequence[str],
-    outputs: Mapping[str, str],
-    folder: Path | None,
-    budget: int | None,
-) -> int:
-    """Render reports as one.
+def add(commands: Commands) -> None:
+    """Add the command, its arguments and its help."""
+    report = add_command(
+        commands,
+        "report",
+        "render reports that were written as JSON, several as one",
+        """
+        Reports of one model on other tests are put together, those of several models
+        stand side by side. ALIAS=FILE gives a report's only model another name, which
+        reports need that call theirs alike. Without an option the terminal gets what
+        the end of a run shows.
 
-    Args:
-        names: their files, or ``ALIAS=FILE``.
-        outputs: where each kind goes; ``-`` is standard output.
-        folder: where all kinds go, but those that have a place of their own.
-        budget: bytes that markdown has at most; None for those of a comment.
-    """
+        example:
+          pytest-circuits report out/report.json
+          pytest-circuits report out/report.json --html report.html --markdown -
+          pytest-circuits report 500=a/report.json 1000=b/report.json --dir together
+
+        exit status:
+          0  rendered
+          2  usage error: two reports contradict each other, or a file can't be written
+          3  a report can't be read
+        """,
+        run,
+    )
+    report.add_argument(
+        "files", nargs="+", metavar="[ALIAS=]FILE", help="a report.json, its model renamed"
+    )
+    add_outputs(report, tuple(FILES), "write the report as {}; - prints it")
+    report.add_argument(
+        "--dir", type=Path, metavar="DIR", help="write report.html, report.md and report.json here"
+    )
+    report.add_argument(
+        "--budget",
+        type=int,
+        metavar="BYTES",
+        help="what markdown has at most (default: 65536, as a comment on GitHub)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Render reports as one."""
+    from pytest_circuits.report import ReportError, terminal_lines
+    from pytest_circuits.report.merging import MergeError, merge
+
+    budget, folder = options.budget, options.dir
     if budget is not None and budget < LEAST_BUDGET:
         return refuse(f"--budget {budget} has no room for a verdict: {LEAST_BUDGET} at least")
     places = {kind: str(folder / name) for kind, name in FILES.items()} if folder else {}
-    places |= outputs
+    places |= outputs(options)
     several = too_many(places)
     if several:
         return refuse(several)
     try:
-        run = merge([_named(name) for name in names])
+        merged = merge([_named(name) for name in options.files])
     except ReportError as error:
-        complain(_plain(error))
+        complain(str(error))
         return EXIT_UNREADABLE
     except MergeError as error:
-        return refuse(_plain(error))
+        return refuse(str(error))
     if not places:
-        for line in terminal_lines(run, width()):
+        for line in terminal_lines(merged, width()):
             say(line.text)
-    problem = write_outputs(places, lambda kind: _rendered(kind, run, budget))
+    problem = write_outputs(places, lambda kind: _rendered(kind, merged, budget))
     return refuse(problem) if problem else EXIT_OK
-
-
-def _plain(error: Exception) -> str:
-    """A message with nothing in it that a terminal obeys: names in it are a file's."""
-    return "\n".join(map(plain, str(error).splitlines()))
 
 
 def _named(name: str) -> tuple[str, Run]:
     """A report by its name, its model renamed where the name says so."""
+    from pytest_circuits.report import read_report
+    from pytest_circuits.report.merging import MergeError, renamed
+
     match = None if Path(name).exists() else _RENAMED.fullmatch(name)
     if match is None:
         return name, read_report(Path(name))
@@ -88,4 +119,6 @@ def _rendered(kind: str, run: Run, budget: int | None) -> str:
         from pytest_circuits.report.markdown import markdown_report
 
         return markdown_report(run, budget)
+    from pytest_circuits.report import render
+
     return render(kind, run)

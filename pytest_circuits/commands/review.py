@@ -5,22 +5,20 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.commands.console import no_folder, refuse, say, wrapped
-from pytest_circuits.commands.pending_entries import (
-    children_first,
-    complain_plainly,
-    decide,
-    ended,
-    listed,
-    pending_below,
+from pytest_circuits.commands.console import (
+    add_command,
+    add_folder,
+    no_folder,
+    refuse,
+    say,
+    wrapped,
 )
-from pytest_circuits.commands.pending_view import show_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    import argparse
 
-    from pytest_circuits.commands.pending_entries import Entry
+    from pytest_circuits.commands.console import Commands
+    from pytest_circuits.commands.pending import PendingEntries
 
 _PROMPT = "(a)ccept (r)eject (s)kip (A)ccept all (R)eject all (q)uit (?) > "
 _HELP = """\
@@ -59,73 +57,88 @@ _ANSWERS = {
 }
 
 
-def review(folder: Path, *, only_list: bool) -> int:
+def add(commands: Commands) -> None:
+    """Add the command, its arguments and its help."""
+    review = add_command(
+        commands,
+        "review",
+        "walk through what `pytest --circuits --circuits-pending` left, and decide",
+        """
+        Shows each pending finding, worst first: the verdict in words, the numbers of
+        the baseline and those measured now. Accepting one makes the baseline that
+        --snapshot-update would have written in that run; where it would have written
+        none, as the test did not pass for another reason than this finding, that is
+        said. Answers can be piped, a line each.
+
+        example:
+          pytest-circuits review
+          pytest-circuits review tests/circuits --list
+
+        exit status:
+          0  nothing is pending any more
+          1  something is still pending
+          2  usage error
+          3  a baseline or pending file can't be read or written
+        """,
+        run,
+    )
+    add_folder(review)
+    review.add_argument("--list", action="store_true", help="list the keys, and ask nothing")
+
+
+def run(options: argparse.Namespace) -> int:
     """Walk through what is pending below a folder, or list it."""
-    problem = no_folder(folder)
+    from pytest_circuits.commands.pending import PendingEntries
+
+    problem = no_folder(options.path)
     if problem:
         return refuse(problem)
-    found = pending_below(folder)
-    if only_list or not found.entries:
-        listed(found.entries)
-        return ended(len(found.entries), found.problems, of_file=False)
-    walk = _Walk(found.entries)
-    if not walk.has_answers:
-        listed(found.entries)
-        status = ended(len(found.entries), found.problems, of_file=False)
-        say(wrapped(_OTHERWISE, ""))
+    found = PendingEntries(options.path)
+    answers = _Answers() if found.entries and not options.list else None
+    if answers is None or not answers.are_there:
+        found.listed()
+        status = found.ended()
+        if answers is not None:
+            say(wrapped(_OTHERWISE, ""))
         return status
     try:
-        walk.walk()
+        _walk(found, answers)
     except KeyboardInterrupt:
         # Each decision is whole or not there at all, so there is nothing to undo.
         say("")
-    return ended(walk.left, found.problems, of_file=walk.of_file)
+    return found.ended()
 
 
-class _Walk:
-    """One walk through pending findings.
+def _walk(found: PendingEntries, answers: _Answers) -> None:
+    """Show every finding and do what is answered."""
+    for number, entry in enumerate(found.entries, start=1):
+        entry.show(number, len(found.entries))
+        answer = answers.next()
+        if answer.quits:
+            return
+        chosen = found.entries[number - 1 :] if answer.all_that_follow else [entry]
+        if answer.accepts is not None:
+            found.decide(chosen, accepts=answer.accepts)
+        if answer.all_that_follow:
+            return
+        say("")
+
+
+class _Answers:
+    """What is answered, typed or piped.
 
     Attributes:
-        left: how many are still pending.
-        of_file: whether a file made trouble.
-        has_answers: whether there is anybody, or anything, that answers.
+        are_there: whether anything answers.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self.left = len(entries)
-        self.of_file = False
-        self._entries = entries
+    def __init__(self) -> None:
         self._terminal = sys.stdin is not None and sys.stdin.isatty()
         # Answers may be piped; where nothing is, a prompt would wait for nobody.
         self._first = "" if self._terminal else _line()
-        self.has_answers = self._terminal or bool(self._first)
+        self.are_there = self._terminal or bool(self._first)
 
-    def walk(self) -> None:
-        """Show every finding and do what is answered."""
-        for number, entry in enumerate(self._entries, start=1):
-            show_entry(entry, number, len(self._entries))
-            answer = self._answer()
-            if answer.quits:
-                return
-            rest = self._entries[number - 1 :]
-            if answer.accepts is not None:
-                for each in children_first(rest) if answer.all_that_follow else [entry]:
-                    self._decide(each, accepts=answer.accepts)
-            if answer.all_that_follow:
-                return
-            say("")
-
-    def _decide(self, entry: Entry, *, accepts: bool) -> None:
-        problem = decide(entry, accepts=accepts)
-        if problem is None:
-            self.left -= 1
-            say(f"{'accepted' if accepts else 'rejected'} {entry.key}")
-            return
-        self.of_file |= problem.of_file
-        sys.stdout.flush()
-        complain_plainly(problem.text)
-
-    def _answer(self) -> _Answer:
+    def next(self) -> _Answer:
+        """Ask, and explain the keys, until one is named."""
         while True:
             sys.stdout.write(_PROMPT)
             sys.stdout.flush()

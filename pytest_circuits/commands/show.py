@@ -3,37 +3,67 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines import BaselineError, walk
-from pytest_circuits.baselines.envelope import read
 from pytest_circuits.commands.console import (
     EXIT_OK,
     EXIT_UNREADABLE,
     NO_BREAK,
+    add_command,
     complain,
     refuse,
     say,
     wrapped,
 )
-from pytest_circuits.findings import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    import argparse
+    from collections.abc import Iterator
 
     from pytest_circuits.baselines import Baseline
+    from pytest_circuits.commands.console import Commands
 
 _INDENT = "  "
 
 
-def show(paths: Sequence[Path]) -> int:
+def add(commands: Commands) -> None:
+    """Add the command, its arguments and its help."""
+    show = add_command(
+        commands,
+        "show",
+        "print baselines in words",
+        """
+        example:
+          pytest-circuits show example_suites/quickstart
+
+        exit status:
+          0  done
+          2  usage error
+          3  a baseline can't be read; the others are shown
+        """,
+        run,
+    )
+    show.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        default=[Path()],
+        metavar="PATH",
+        help="baseline files, or folders to look for them in (default: here)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
     """Print the baselines in files and folders."""
-    missing = [path for path in paths if not path.exists()]
+    from pytest_circuits.baselines import BaselineError
+    from pytest_circuits.baselines.codec import read
+
+    missing = [path for path in options.paths if not path.exists()]
     if missing:
         return refuse(f"there is no {missing[0]}")
     status = EXIT_OK
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in options.paths for file in _files(path)]
     if not files:
         say("no baselines")
     for file in files:
@@ -48,6 +78,8 @@ def show(paths: Sequence[Path]) -> int:
 
 
 def _files(path: Path) -> Iterator[Path]:
+    from pytest_circuits.baselines import walk
+
     if path.is_file():
         yield path
         return
@@ -65,6 +97,8 @@ def _print(baseline: Baseline) -> None:
 
 def _details(baseline: Baseline) -> Iterator[str]:
     """What the finding's own table doesn't say."""
+    from pytest_circuits.findings import Direction
+
     finding = baseline.finding
     nulls = {
         head: f"{head} (null {null.mean:.3f}, p {null.p:.3f})".replace(" ", NO_BREAK)

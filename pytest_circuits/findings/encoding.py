@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -173,15 +173,42 @@ def rounded(finding: Finding) -> Finding:
 
     It keeps all of its profiles, where the file has the members' alone, and knows the values and
     the clusters of its samples, which no file does.
+
+    Raises:
+        TypeError, ValueError: if its convention, prompts or provenance hold what JSON doesn't have.
     """
-    profiles = {head: _array(_numbers(profile)) for head, profile in finding.profiles.items()}
-    stored = decode(cast("dict[str, Any]", encode(finding)))
-    return replace(
-        stored,
-        profiles=profiles,
-        clustering=finding.clustering,
-        per_sample=finding.per_sample,
+    chosen = {
+        "convention": dict(finding.convention),
+        "prompts": dict(finding.prompts),
+        "provenance": dict(finding.provenance),
+    }
+    role, canary = finding.role, finding.canary
+    return finding.derived(
+        **json.loads(json.dumps(chosen, allow_nan=False)),
+        values=_rounded(finding.values),
+        errors=_rounded(finding.errors),
+        role=role and Role(role.name, _rounded_number(role.threshold)),
+        profiles={head: _rounded(profile) for head, profile in finding.profiles.items()},
+        nulls={
+            name: Null(_rounded_number(null.mean), _rounded_number(null.p))
+            for name, null in finding.nulls.items()
+        },
+        companion=tuple(
+            _decode_behaviour(b.name, cast("dict[str, Any]", _encode_behaviour(b)))
+            for b in finding.companion
+        ),
+        canary=canary and Canary(_rounded_number(canary.loss), canary.kind, canary.tokens),
+        raw={},
+        screen=False,
     )
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _array(_numbers(values))
+
+
+def _rounded_number(value: float) -> float:
+    return float(_array(_number(value)))
 
 
 __all__ = ["DECIMALS", "decode", "encode", "rounded"]

@@ -274,6 +274,16 @@ class Finding:
             [] if not self.axes else list(zip(*np.nonzero(~np.isfinite(self.values)), strict=True))
         )
 
+    def derived(self, **fields: Any) -> Finding:  # noqa: ANN401 — any fields
+        """The same finding with other values in some fields.
+
+        Unlike ``dataclasses.replace`` it checks nothing again: for fields that can't make a finding
+        that is one into none.
+        """
+        twin = object.__new__(type(self))
+        vars(twin).update({**vars(self), **fields})
+        return twin
+
     @property
     def gone(self) -> tuple[Behaviour, ...]:
         """Vital behaviours that can't be told from nothing, the finding's own number among them."""

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import ChoiceError, Head
-from pytest_circuits.forward.prompted import first_difference, grouped, run_prompts
+from pytest_circuits.forward.fitting import grouped
+from pytest_circuits.forward.prompted import first_difference, run_prompts
 from pytest_circuits.forward.sites import SITES, record
 from pytest_circuits.forward.sweeps import sweep
 from pytest_circuits.prompts import PromptError
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pytest_circuits.forward.edits import Reading
     from pytest_circuits.forward.prompted import PromptGroup
-    from pytest_circuits.forward.reading import Reading
     from pytest_circuits.forward.runs import Hook, Runs
     from pytest_circuits.forward.sites import Site
 
@@ -71,7 +72,7 @@ def nodes(
     Raises:
         ChoiceError: for one that the model doesn't have.
     """
-    layers = runs.layers if runs.has_hook(SITES["mlp_out"].at(0)) else 0
+    layers = runs.layers if _has_mlps(runs) else 0
     made = Nodes(np.zeros((runs.layers, runs.heads), bool), np.zeros(layers, bool))
     for head in heads:
         if head.layer >= runs.layers or head.head_index >= runs.heads:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
+from pytest_circuits.forward.runs import bytes_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -189,24 +191,7 @@ def _record(runs: Runs, tokens: Tensor, start: int, *, in_tuples: bool | None) -
             bridge(tokens[:, start:], return_type="logits", **options)
         except _Enough:
             pass
-    return Blocks(runs, past, tuple(given), tuples[0], _bytes_of(given))
-
-
-def _bytes_of(arguments: object) -> int:
-    """Bytes of the tensors in nested arguments; those that layers share count once."""
-    found: dict[int, int] = {}
-
-    def look(value: object) -> None:
-        if isinstance(value, torch.Tensor):
-            found[value.data_ptr()] = value.nbytes
-        elif isinstance(value, tuple | list):
-            for part in value:
-                look(part)
-        elif isinstance(value, dict):
-            look(list(value.values()))
-
-    look(arguments)
-    return sum(found.values())
+    return Blocks(runs, past, tuple(given), tuples[0], bytes_of(given))
 
 
 @contextmanager

@@ -10,10 +10,11 @@ import torch
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from pytest_circuits.forward.runs import Runs
 
@@ -32,6 +33,32 @@ def budget(*devices: torch.device) -> int:
     except (AttributeError, ValueError, OSError):  # not on every system
         return _ON_CPU
     return min(_ON_CPU, int(free * _SHARE))
+
+
+def portions(sizes: NDArray[np.int64], budget: int) -> list[slice]:
+    """Consecutive parts whose sizes sum to no more than a budget, or that are one alone."""
+    parts, first, held = [], 0, 0
+    for number, size in enumerate(sizes.tolist()):
+        if number > first and held + size > budget:
+            parts.append(slice(first, number))
+            first, held = number, 0
+        held += size
+    return [*parts, slice(first, len(sizes))]
+
+
+def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], Tensor]]:
+    """Prompts of one length that fit into one pass: their rows, and tokens ``[row, position]``."""
+    by_length: dict[int, list[int]] = {}
+    for row, prompt in enumerate(prompts):
+        by_length.setdefault(len(prompt), []).append(row)
+    found = []
+    for length, rows in sorted(by_length.items()):
+        most = runs.rows_at_once(length)
+        for first in range(0, len(rows), most):
+            part = tuple(rows[first : first + most])
+            tokens = torch.tensor([list(prompts[row]) for row in part], device=runs.device)
+            found.append((part, tokens))
+    return found
 
 
 def in_parts(

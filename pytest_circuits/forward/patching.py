@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pytest_circuits.forward.edits import Reading
     from pytest_circuits.forward.prompted import PromptGroup
-    from pytest_circuits.forward.reading import Reading
     from pytest_circuits.forward.runs import Hook, Runs
     from pytest_circuits.forward.sites import Site
 

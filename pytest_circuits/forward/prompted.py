@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from transformers import DynamicCache
 
-from pytest_circuits.forward.fitting import in_parts
-from pytest_circuits.forward.runs import exact
+from pytest_circuits.forward.fitting import grouped, in_parts
+from pytest_circuits.forward.runs import bytes_of, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward.runs import Hook, Runs
 
+
+Key = TypeVar("Key", str, int)
 
 #: What Gemma's norm behind the attention divides by.
 _ATTENTION_SCALE = "ln1_post.hook_scale"
@@ -80,17 +82,11 @@ class PromptRun:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(
-            tensor.nbytes
-            for group in self.groups
-            for tensor in (
-                group.logits,
-                group.attention,
-                group.mlp,
-                *group.z,
-                *group.stream,
-                *(part for both in group.past for part in both),
-            )
+        return bytes_of(
+            [
+                (group.logits, group.attention, group.mlp, group.z, group.stream, group.past)
+                for group in self.groups
+            ]
         )
 
     def gather(self, pick: Callable[[PromptGroup], Tensor]) -> Tensor:
@@ -118,21 +114,6 @@ def _run(runs: Runs, prompts: Sequence[Sequence[int]]) -> PromptRun:
     return PromptRun(tuple(found))
 
 
-def grouped(runs: Runs, prompts: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], Tensor]]:
-    """Prompts of one length that fit into one pass: their rows, and tokens ``[row, position]``."""
-    by_length: dict[int, list[int]] = {}
-    for row, tokens in enumerate(prompts):
-        by_length.setdefault(len(tokens), []).append(row)
-    return [
-        (
-            tuple(rows[part]),
-            torch.tensor([list(prompts[row]) for row in rows[part]], device=runs.device),
-        )
-        for length, rows in sorted(by_length.items())
-        for part in runs.batches(len(rows), length)
-    ]
-
-
 def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
     """The first position where two prompts of one length differ; the length where none does."""
     both = enumerate(zip(one, other, strict=True))
@@ -142,22 +123,16 @@ def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
 def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup:
     seen: dict[str, Tensor] = {}
 
-    def read(name: str, *, every_position: bool = False) -> tuple[str, Callable[..., None]]:
-        def hook(value: Tensor, **_: object) -> None:
-            seen[name] = (value if every_position else value[:, -1]).detach().clone()
-
-        return name, hook
-
     layers = range(runs.layers)
     wanted = [
         f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
     ]
     wanted += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
     wanted += ["ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
-    hooks = [read(name) for name in wanted if runs.has_hook(name)]
+    hooks = [(name, keep(seen, name, last=True)) for name in wanted if runs.has_hook(name)]
     z = [f"blocks.{layer}.attn.hook_z" for layer in layers]
     stream = [f"blocks.{layer}.hook_in" for layer in layers] + [f"blocks.{layers[-1]}.hook_out"]
-    hooks += [read(name, every_position=True) for name in (*z, *stream)]
+    hooks += [(name, keep(seen, name)) for name in (*z, *stream)]
     logits, found, past = run_recorded(runs, tokens, hooks, seen)
 
     ones = logits.new_ones((len(rows), 1))
@@ -183,6 +158,15 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
         scale=found.get("ln_final.hook_scale", ones),
         normalised=found["unembed.hook_in"],
     )
+
+
+def keep(seen: dict[Key, Tensor], key: Key, *, last: bool = False) -> Callable[..., None]:
+    """A hook that keeps what it is given, at every position or at the last one."""
+
+    def hook(value: Tensor, **_: object) -> None:
+        seen[key] = (value[:, -1] if last else value).detach().clone()
+
+    return hook
 
 
 class Recorded(NamedTuple):

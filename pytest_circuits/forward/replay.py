@@ -16,24 +16,28 @@ import numpy as np
 import torch
 
 from pytest_circuits.forward.blocks import blocks_from, joined
-from pytest_circuits.forward.fitting import budget, in_parts
+from pytest_circuits.forward.edits import Reading
+from pytest_circuits.forward.fitting import budget, in_parts, portions
 from pytest_circuits.forward.lens import end_logits
-from pytest_circuits.forward.plan import portions, shared_starts
-from pytest_circuits.forward.reading import Reading
 from pytest_circuits.forward.runs import exact
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from pytest_circuits.forward.blocks import KeysValues
+    from pytest_circuits.forward.edits import Edits
     from pytest_circuits.forward.prompted import PromptGroup
     from pytest_circuits.forward.runs import Hook, Runs
-    from pytest_circuits.forward.sweeps import Edits
 
+#: What a call of a block costs however little it computes, in tokens: its weights have to come
+#: from memory, and Python has to get to the arithmetic. Measured on SmolLM2, one thread.
+_CALL = 30
+#: How many times the stream's own size a block takes while it runs: its MLP, and attention.
+_WORKING = 32
 #: Tokens that go through a block at once on a CPU: more are no faster, and leave its caches.
 _TOKENS_ON_CPU = 1024
 
@@ -75,6 +79,47 @@ def replay(
         for track in tracks:
             found[track.order] = track.numbers(advance)
     return found
+
+
+def shared_starts(starts: Sequence[int], layers: Sequence[int], length: int) -> list[int]:
+    """From where on each run is computed, so that runs of about the same start share their passes.
+
+    A run whose positions can differ from some start on may be computed from any earlier one. Alone
+    it computes the fewest positions; together with others it shares calls of blocks. Of all ways to
+    draw the lines the cheapest is taken.
+
+    Args:
+        starts: the first position of each run that can differ.
+        layers: how many layers each has to run.
+        length: positions of the prompts.
+
+    Returns:
+        a start for each run, no later than its own.
+    """
+    own = sorted(set(starts))
+    work = dict.fromkeys(own, 0)
+    deepest = dict.fromkeys(own, 0)
+    for start, count in zip(starts, layers, strict=True):
+        work[start] += count
+        deepest[start] = max(deepest[start], count)
+    # best[i]: the cheapest for the starts from the i-th on, and where its first part ends.
+    best: list[tuple[float, int]] = [(0.0, len(own))] * (len(own) + 1)
+    for first in reversed(range(len(own))):
+        tokens = calls = 0
+        best[first] = (float("inf"), first)
+        for last in range(first, len(own)):
+            tokens += work[own[last]] * (length - own[first])
+            calls = max(calls, deepest[own[last]])
+            cost = tokens + _CALL * calls + best[last + 1][0]
+            if cost < best[first][0]:
+                best[first] = (cost, last + 1)
+    shared = {}
+    first = 0
+    while first < len(own):
+        end = best[first][1]
+        shared.update(dict.fromkeys(own[first:end], own[first]))
+        first = end
+    return [shared[start] for start in starts]
 
 
 @dataclass
@@ -207,10 +252,6 @@ class _Track:
         return numbers
 
 
-#: How many times the stream's own size a block takes while it runs: its MLP, and attention.
-_WORKING = 32
-
-
 def _bytes(group: PromptGroup) -> int:
     """Bytes of the stream at one position."""
     stream = group.stream[0]
@@ -254,11 +295,11 @@ class _Nothing:
 def check(runs: Runs, group: PromptGroup) -> _Check:
     """What of this model's runs can be replayed, found out once for each length of prompts.
 
-    Of a model that somebody has put hooks on nothing can: nobody knows what those look at.
+    Nothing can of a model that others have put hooks on, which may look at anything, nor of one
+    whose positions look at later ones: what is put in changes what comes before it too.
     """
-    if not runs.bare or not runs.causal:
-        return _Check(blocks=False, past=False)
-    if not group.logits.isfinite().all():  # there is nothing to compare
+    # Without finite logits there is nothing to compare.
+    if not runs.bare or not runs.causal or not group.logits.isfinite().all():
         return _Check(blocks=False, past=False)
     key = ("replay", group.tokens.shape[1])
     return runs.remember(key, lambda: _check(runs, group))
@@ -277,10 +318,9 @@ def _check(runs: Runs, group: PromptGroup) -> _Check:
 
 def _tell(runs: Runs, why: str) -> _Check:
     """Say that it can't be done; prompts of other lengths need no word of their own."""
-    family = type(runs.bridge.original_model).__name__
     warnings.warn(
         SlowSweepWarning(
-            f"the blocks of a {family} can't be run by themselves ({why}), so that patching "
+            f"the blocks of a {runs.family} can't be run by themselves ({why}), so that patching "
             f"and ablation take whole passes: the numbers are the same, and come later"
         ),
         stacklevel=2,

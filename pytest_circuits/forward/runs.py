@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from pytest_circuits.forward.memory import Memory, R
-from pytest_circuits.forward.progress import Nobody, Progress
 from pytest_circuits.forward.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
 
@@ -31,6 +31,75 @@ ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch
 _LOGITS_BUDGET = 1 << 28
 #: Bytes of results that are remembered for each model.
 _MEMORY_BUDGET = 1 << 29
+
+
+class Progress(Protocol):
+    """Who is told how far a long loop is.
+
+    Loops lie in each other: what began last ends first, and is what advances.
+    """
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """A loop begins.
+
+        Args:
+            what: what it does, for example ``patch head_out``.
+            total: how many steps it has.
+            unit: what a step is, in the plural, for example ``cells``.
+        """
+
+    def advance(self, steps: float) -> None:
+        """So many more steps are done; of a step for all prompts, the share done for some."""
+
+    def end(self) -> None:
+        """The loop is over, or was left by an error."""
+
+
+class Nobody:
+    """Nobody listens: what runs have unless somebody else is put there."""
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """Nothing."""
+
+    def advance(self, steps: float) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Sized(Protocol):
+    """A result that knows how much memory it holds."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+
+
+R = TypeVar("R", bound=Sized)
+
+
+class Memory:
+    """Keeps results by key; the least recently used leave when the budget is exceeded.
+
+    Such as hold no memory stay.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._held: OrderedDict[Hashable, Sized] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], R]) -> R:
+        """The result for a key, made now if it isn't held."""
+        if key in self._held:
+            self._held.move_to_end(key)
+            return cast("R", self._held[key])
+        made = make()
+        self._held[key] = made
+        others = [other for other, result in self._held.items() if result.nbytes and other != key]
+        while others and sum(r.nbytes for r in self._held.values()) > self._budget:
+            del self._held[others.pop(0)]
+        return made
 
 
 @dataclass(frozen=True)
@@ -104,6 +173,11 @@ class Runs:
     def key_value_heads(self) -> int:
         """Number of key-value heads in a layer: fewer than heads where queries are grouped."""
         return int(getattr(self.bridge.cfg, "n_key_value_heads", None) or self.heads)
+
+    @property
+    def family(self) -> str:
+        """The class of the model that is hooked, which messages call it by."""
+        return type(self.bridge.original_model).__name__
 
     @property
     def causal(self) -> bool:
@@ -269,11 +343,6 @@ class Runs:
             return hooks
         return [(name, _brought(hook, self.device)) for name, hook in hooks]
 
-    def batches(self, rows: int, positions: int) -> Iterator[slice]:
-        """Slices of ``rows`` that fit into one pass each."""
-        step = self.rows_at_once(positions)
-        return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
-
     def rows_at_once(self, positions: int) -> int:
         """How many rows should fit into one pass, whose logits take most of its memory."""
         if self._mixes_rows:
@@ -314,3 +383,22 @@ def exact(tensor: Tensor) -> Tensor:
 def as_runs(model: TransformerBridge | Runs) -> Runs:
     """The runs of a model; a bare hooked model gets fresh ones."""
     return model if isinstance(model, Runs) else Runs(model)
+
+
+def bytes_of(nested: object) -> int:
+    """Bytes of the tensors and arrays in nested tuples, lists and dicts; each counts once."""
+    found: dict[int, int] = {}
+
+    def look(value: object) -> None:
+        if isinstance(value, torch.Tensor):
+            found[value.data_ptr()] = value.nbytes
+        elif isinstance(value, np.ndarray):
+            found[id(value)] = value.nbytes
+        elif isinstance(value, tuple | list):
+            for part in value:
+                look(part)
+        elif isinstance(value, dict):
+            look(list(value.values()))
+
+    look(nested)
+    return sum(found.values())

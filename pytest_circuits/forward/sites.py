@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_circuits.forward.prompted import grouped, run_prompts, run_recorded
-from pytest_circuits.forward.runs import ROUNDING
+from pytest_circuits.forward.fitting import grouped
+from pytest_circuits.forward.prompted import keep, run_prompts, run_recorded
+from pytest_circuits.forward.runs import ROUNDING, bytes_of, exact
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward.prompted import PromptGroup
     from pytest_circuits.forward.runs import Runs
-
-
-Key = TypeVar("Key", str, int)
 
 
 @dataclass(frozen=True)
@@ -96,11 +94,6 @@ class Activations:
     rows: tuple[tuple[int, ...], ...]
     layers: tuple[tuple[Tensor, ...], ...]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return sum(tensor.nbytes for group in self.layers for tensor in group)
-
 
 def record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activations:
     """What a site holds in every layer on these prompts, made once for all who need it.
@@ -136,17 +129,16 @@ def check_site(runs: Runs, site: Site) -> None:
     Raises:
         ModelError: saying why.
     """
-    family = type(runs.bridge.original_model).__name__
     layers = range(runs.layers)
     if not all(runs.has_hook(site.at(layer)) for layer in layers):
         why = "it has no MLPs" if site.name == "mlp_out" else f"it has no {site.hook}"
-        raise ModelError(f"{family} has no {site.name}: {why}.")
+        raise ModelError(f"{runs.family} has no {site.name}: {why}.")
     if site.name == "resid_mid" and not all(
         runs.has_hook(f"blocks.{layer}.{_RESID_MID}") for layer in layers
     ):
         alone = not runs.has_hook("blocks.0.hook_mlp_out")
         raise ModelError(
-            f"{family} has no resid_mid: "
+            f"{runs.family} has no resid_mid: "
             + (
                 "without MLPs it is resid_post."
                 if alone
@@ -169,9 +161,7 @@ class _Seen:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(
-            tensor.nbytes for group in self.groups for held in group.values() for tensor in held
-        )
+        return bytes_of(self.groups)
 
 
 def _seen(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> _Seen:
@@ -218,7 +208,7 @@ def _mid(runs: Runs, before: Tensor, added: Tensor, between: Tensor) -> Tensor:
     """The stream between attention and MLP, if it is what putting it in takes it to be."""
     if not _near(between, before + added):
         raise ModelError(
-            f"{type(runs.bridge.original_model).__name__} has no resid_mid: there the "
+            f"{runs.family} has no resid_mid: there the "
             f"stream is not what came before plus what the attention adds.\n"
             f"Use resid_pre, attn_out or mlp_out."
         )
@@ -230,7 +220,7 @@ def _mixed(runs: Runs, z: Tensor, shown: Tensor, values: Tensor) -> Tensor:
     pattern = shown.transpose(1, 2)
     if not _near(z, mix(pattern, values)):
         raise ModelError(
-            f"{type(runs.bridge.original_model).__name__} has no head_pattern: its heads do "
+            f"{runs.family} has no head_pattern: its heads do "
             f"not mix their values by what is seen of it.\nUse head_out, head_q or head_k."
         )
     return pattern
@@ -252,10 +242,54 @@ def _near(held: Tensor, made: Tensor) -> bool:
     return not bool((held - made).abs().max() > ROUNDING[held.dtype] * held.abs().max())
 
 
-def keep(seen: dict[Key, Tensor], key: Key) -> Callable[..., None]:
-    """A hook that keeps what it is given."""
+def gradients(
+    runs: Runs,
+    site: Site,
+    prompts: Sequence[Sequence[int]],
+    read: Callable[[Tensor, tuple[int, ...]], Tensor],
+) -> list[tuple[Tensor, ...]]:
+    """How a number of each prompt changes with what the site holds there.
 
-    def hook(value: Tensor, **_: object) -> None:
-        seen[key] = value.detach().clone()
+    Args:
+        runs: the model.
+        site: where.
+        prompts: what is run.
+        read: from logits at the last position ``[row, vocabulary]`` and the rows' prompt indices
+            to one number each; differentiable.
+
+    Returns:
+        the gradients, ``[group][layer]``, tensors ``[row, position, …]`` with heads third where
+        the site has any; exact, on the CPU.
+
+    Raises:
+        ModelError: if the model has no such site.
+        ValueError: if the number has no gradient.
+    """
+    check_site(runs, site)
+    found = []
+    with runs.watched(f"gradients at {site.name}", len(prompts), "prompts") as advance:
+        for rows, tokens in grouped(runs, prompts):
+            # A gradient with respect to nothing added is one with respect to what it is added to,
+            # whatever the model does with the tensor that the hook was given.
+            added: list[Tensor] = []
+            hooks = [(site.at(layer), _add_nothing(added)) for layer in range(runs.layers)]
+            logits = runs.forward(tokens, hooks, differentiable=True)[:, -1]
+            numbers = read(logits, rows)
+            if not numbers.requires_grad:
+                raise ValueError(
+                    "this metric has no gradient (it counts, ranks or detaches), so that nothing "
+                    "can be estimated from one; patch instead"
+                )
+            # Prompts don't touch each other, so the gradient of their sum holds each one's own.
+            back = torch.autograd.grad(numbers.sum(), added)
+            found.append(tuple(exact(gradient) for gradient in back))
+            advance(len(rows))
+    return found
+
+
+def _add_nothing(added: list[Tensor]) -> Callable[..., Tensor]:
+    def hook(value: Tensor, **_: object) -> Tensor:
+        added.append(torch.zeros_like(value, requires_grad=True))
+        return value + added[-1]
 
     return hook

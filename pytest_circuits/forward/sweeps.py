@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,37 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_circuits.forward.edits import Edits, Reading
     from pytest_circuits.forward.prompted import PromptGroup
-    from pytest_circuits.forward.reading import Reading
-    from pytest_circuits.forward.runs import Hook, Runs
-
-
-class Edits(Protocol):
-    """Runs of a group's prompts, and what is put into each."""
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """The prompt that each runs, by its row in the group, ``[run]``."""
-
-    @property
-    def first(self) -> NDArray[np.int64]:
-        """The first layer in which something is put in, ``[run]``.
-
-        The number of layers for what is put in behind the last one.
-        """
-
-    @property
-    def start(self) -> NDArray[np.int64]:
-        """The first position that can differ for it, ``[run]``."""
-
-    def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
-        """What puts things into a layer, or behind the last one.
-
-        Args:
-            layer: which; the number of layers for the stream behind the last one.
-            chosen: the runs that go through it together.
-            start: the position that their tensors begin at.
-        """
+    from pytest_circuits.forward.runs import Runs
 
 
 def sweep(

@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads, parse_entries
-from pytest_circuits.report.reading import DELETED
-from pytest_circuits.verdicts import headline, judge, summarise, without_baseline
+from pytest_circuits.baselines import verdict_on
+from pytest_circuits.baselines.codec import dumps
+from pytest_circuits.report.reading import DELETED, RENAMED
+from pytest_circuits.verdicts import headline, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
-    from pytest_circuits.baselines.names import Location
+    from pytest_circuits.baselines import Baseline
+    from pytest_circuits.baselines.locations import Location
     from pytest_circuits.findings import Json
-    from pytest_circuits.history.differing import File, Side
+    from pytest_circuits.history.files import File
     from pytest_circuits.verdicts import Verdict
-
-
-class Change(NamedTuple):
-    """What became of one finding.
-
-    Attributes:
-        kind: the verdict, ``deleted`` or ``unreadable``.
-        words: the same in a few words.
-        verdict: the verdict on what there is now; None where there is nothing to judge.
-    """
-
-    kind: str
-    words: str
-    verdict: Verdict | None = None
-
-
-def change(old: Baseline | None, new: Baseline | None) -> Change:
-    """What became of a finding of which at least one baseline is known.
-
-    What is there now is held against what was, with the tolerance that it had then: a wider one
-    that comes with it excuses nothing.
-    """
-    if new is None:
-        assert old is not None
-        return Change(DELETED, summarise(old.finding))
-    if old is None:
-        verdict = without_baseline(new.finding)
-    else:
-        verdict = judge(new.finding, old.finding, old.tolerance)
-    return Change(verdict.kind, headline(verdict), verdict)
-
-
-def read_bytes(text: bytes, where: Path | str) -> dict[str, Baseline]:
-    """The baselines that a file of these bytes holds, by name and in order.
-
-    Raises:
-        BaselineError: as reading the file itself would; ``where`` is what the message names.
-    """
-    try:
-        entries = parse_entries(text.decode(), where)
-    except UnicodeDecodeError as error:
-        raise BaselineError(f"{where}: can't be read ({error})") from error
-    # Nobody reads this text, so that it need not be canonical, which takes longer.
-    return {entry["name"]: loads(json.dumps(entry), where) for entry in entries}
 
 
 class Place(NamedTuple):
@@ -74,8 +30,8 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A finding that differs, or is in another place.
+class FindingChange:
+    """What became of a finding of which at least one baseline is known.
 
     Attributes:
         place: where it is now; where it was, if it is gone.
@@ -92,25 +48,48 @@ class Changed:
     beside: str = ""
 
     @property
+    def shown(self) -> Baseline:
+        """What there is now; what there was, if it is gone."""
+        baseline = self.new or self.old
+        assert baseline is not None
+        return baseline
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether it says what it said before, in whatever place."""
+        return self.old is not None and self.new is not None and same(self.old, self.new)
+
+    @property
     def moved(self) -> bool:
         """Whether another place is all that is new."""
-        if self.was is None or self.old is None or self.new is None:
-            return False
-        return same(self.old, self.new)
+        return self.was is not None and self.unchanged
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """The verdict on what there is now; None where there is nothing to judge.
+
+        It is held against what was, with the tolerance that it had then: a wider one that comes
+        with it excuses nothing.
+        """
+        return None if self.new is None else verdict_on(self.new.finding, self.old)
+
+    @property
+    def kind(self) -> str:
+        """What became of it: the verdict, ``deleted`` or ``renamed``."""
+        if self.verdict is None:
+            return DELETED
+        return RENAMED if self.moved else self.verdict.kind
+
+    @property
+    def words(self) -> str:
+        """The same in a few words."""
+        if self.verdict is None:
+            return summarise(self.shown.finding)
+        return headline(self.verdict)
 
 
-class Unreadable(NamedTuple):
-    """A file of which one state can't be read.
-
-    Attributes:
-        location: the file.
-        now: whether it is the later state.
-        error: why, naming the file.
-    """
-
-    location: Location
-    now: bool
-    error: BaselineError
+#: One that is gone, and one that is new.
+_Pair = tuple[FindingChange, FindingChange]
 
 
 @dataclass
@@ -124,8 +103,8 @@ class Changes:
         rewritten: files whose findings do not differ at all, but how they are written does.
     """
 
-    findings: list[Changed] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    findings: list[FindingChange] = field(default_factory=list)
+    unreadable: list[File] = field(default_factory=list)
     recorded: list[Location] = field(default_factory=list)
     rewritten: list[Location] = field(default_factory=list)
 
@@ -138,37 +117,33 @@ def changes(files: Iterable[File]) -> Changes:
     """
     found = Changes()
     for file in files:
-        try:
-            # What is there now matters more.
-            now = True
-            new = _read(file.after, file.location)
-            now = False
-            old = _read(file.before, file.location)
-        except BaselineError as error:
-            found.unreadable.append(Unreadable(file.location, now, error))
+        if file.error:
+            found.unreadable.append(file)
             continue
-        differing = list(_differing(file.location, old, new))
-        found.findings += differing
-        if not differing:
-            anew = any(new[name].dumps() != old[name].dumps() for name in new)
-            (found.recorded if anew else found.rewritten).append(file.location)
+        every = findings(file)
+        changed = [each for each in every if not each.unchanged]
+        found.findings += changed
+        if not changed:
+            old, new = (
+                {name: each.document() for name, each in state.baselines.items()}
+                for state in (file.before, file.after)
+            )
+            (found.rewritten if old == new else found.recorded).append(file.location)
     found.findings = _with_moves(found.findings)
     return found
 
 
-def _read(side: Side, location: Location) -> dict[str, Baseline]:
-    if side.problem:
-        raise BaselineError(f"{location.path}: {side.problem}.")
-    return {} if side.text is None else read_bytes(side.text, location.path)
+def findings(file: File) -> list[FindingChange]:
+    """Every finding that a file holds or held, also those that did not change.
 
-
-def _differing(
-    location: Location, old: dict[str, Baseline], new: dict[str, Baseline]
-) -> Iterator[Changed]:
-    for name in old | new:
-        before, after = old.get(name), new.get(name)
-        if before is None or after is None or not same(before, after):
-            yield Changed(Place(location, name), before, after)
+    Raises:
+        BaselineError: if the file can't be read in one of its states.
+    """
+    old, new = file.before.baselines, file.after.baselines
+    return [
+        FindingChange(Place(file.location, name), old.get(name), new.get(name))
+        for name in old | new
+    ]
 
 
 def same(one: Baseline, other: Baseline) -> bool:
@@ -193,13 +168,13 @@ def _quantity(name: str, baseline: Baseline) -> str:
     return dumps([name, finding.measure, dict(finding.convention), prompts])
 
 
-def _with_moves(findings: Sequence[Changed]) -> list[Changed]:
+def _with_moves(changed: Sequence[FindingChange]) -> list[FindingChange]:
     """The findings; where one is gone and another new that are one and the same, one for both."""
-    came_from: dict[Place, Changed] = {}
+    came_from: dict[Place, FindingChange] = {}
     left: set[Place] = set()
     for pairs in (_equal, _alike):
-        gone = [each for each in findings if each.new is None and each.place not in left]
-        fresh = [each for each in findings if each.old is None and each.place not in came_from]
+        gone = [each for each in changed if each.new is None and each.place not in left]
+        fresh = [each for each in changed if each.old is None and each.place not in came_from]
         for old, new in pairs(gone, fresh):
             if old.place not in left and new.place not in came_from:
                 came_from[new.place] = old
@@ -208,18 +183,18 @@ def _with_moves(findings: Sequence[Changed]) -> list[Changed]:
         replace(each, old=came_from[each.place].old, was=came_from[each.place].place)
         if each.place in came_from
         else each
-        for each in findings
+        for each in changed
         if each.new is not None or each.place not in left
     ]
 
 
-def _equal(gone: Sequence[Changed], fresh: Sequence[Changed]) -> list[tuple[Changed, Changed]]:
+def _equal(gone: Sequence[FindingChange], fresh: Sequence[FindingChange]) -> list[_Pair]:
     """Pairs of equal content, those first whose places have most in common."""
     pairs = _pairs(gone, fresh, lambda _, baseline: dumps(_content(baseline)))
     return sorted(pairs, key=lambda pair: _distance(*pair))
 
 
-def _alike(gone: Sequence[Changed], fresh: Sequence[Changed]) -> list[tuple[Changed, Changed]]:
+def _alike(gone: Sequence[FindingChange], fresh: Sequence[FindingChange]) -> list[_Pair]:
     """Pairs of the same quantity in places that differ in one thing, where no other pair does."""
     pairs = [pair for pair in _pairs(gone, fresh, _quantity) if _distance(*pair) == 1]
     olds, news = Counter(old.place for old, _ in pairs), Counter(new.place for _, new in pairs)
@@ -227,8 +202,10 @@ def _alike(gone: Sequence[Changed], fresh: Sequence[Changed]) -> list[tuple[Chan
 
 
 def _pairs(
-    gone: Sequence[Changed], fresh: Sequence[Changed], key: Callable[[str, Baseline], str]
-) -> Iterator[tuple[Changed, Changed]]:
+    gone: Sequence[FindingChange],
+    fresh: Sequence[FindingChange],
+    key: Callable[[str, Baseline], str],
+) -> Iterator[_Pair]:
     """What is gone and what is new, wherever a key of the two is equal."""
     by_key = defaultdict(list)
     for old in gone if fresh else ():
@@ -240,7 +217,7 @@ def _pairs(
             yield old, new
 
 
-def _distance(old: Changed, new: Changed) -> int:
+def _distance(old: FindingChange, new: FindingChange) -> int:
     """In how many things two places differ: the test's file, the model, the test, the name."""
     (one, one_name), (other, other_name) = old.place, new.place
     pairs = [

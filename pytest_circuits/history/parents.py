@@ -10,22 +10,19 @@ from configparser import Error as ConfigError
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.envelope import BaselineError
-from pytest_circuits.baselines.names import ROOT, Location
-from pytest_circuits.history.changes import read_bytes, same_quantity
-from pytest_circuits.history.differing import stored
+from pytest_circuits.baselines.locations import ROOT, Location
+from pytest_circuits.history.changes import same_quantity
+from pytest_circuits.history.files import FileState, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_circuits.baselines import Baseline
-    from pytest_circuits.history.changes import Changed
-    from pytest_circuits.history.git import Repository
-    from pytest_circuits.history.states import State
+    from pytest_circuits.history.changes import FindingChange
+    from pytest_circuits.history.git import Repository, State
 
 #: Where pytest's settings may stand, and in which section; what comes first counts.
-_INIS = {
+INIS = {
     "pytest.toml": "pytest",
     ".pytest.toml": "pytest",
     "pytest.ini": "pytest",
@@ -34,12 +31,13 @@ _INIS = {
     "tox.ini": "pytest",
     "setup.cfg": "tool:pytest",
 }
-_SETTING = "circuits_models"
+#: The setting that declares models.
+SETTING = "circuits_models"
 
 
 def with_parents(
-    repository: Repository, before: State, after: State, findings: Sequence[Changed]
-) -> list[Changed]:
+    repository: Repository, before: State, after: State, findings: Sequence[FindingChange]
+) -> list[FindingChange]:
     """The findings; each new one beside the baseline of another model that served before.
 
     That is the nearest parent's that has one, as ``circuits_models`` tells in the ini above the
@@ -59,15 +57,15 @@ def with_parents(
         for folder in folders
         for parent in (folder, *folder.parents)
         if parent.is_relative_to(repository.top)
-        for name in _INIS
+        for name in INIS
     }
     roots = sorted(folder / ROOT for folder in folders)
     texts = stored(repository, before, [*roots, *sorted(inis)])
-    files: dict[Location, dict[Location, bytes]] = defaultdict(dict)
+    files: dict[Location, dict[str, FileState]] = defaultdict(dict)
     for path, text in texts.items():
         location = Location.of(path)
         if location is not None:
-            files[location.of_alias("")][location] = text
+            files[location.of_alias("")][location.alias] = FileState(path, text)
     # What was declared before served then; a model may be declared in the same change.
     declared = [texts, _now(repository, after, inis)]
     return [
@@ -89,39 +87,31 @@ def _now(repository: Repository, after: State, inis: Iterable[Path]) -> dict[Pat
 
 
 def _beside(
-    each: Changed, files: Mapping[Location, bytes], declared: Sequence[Mapping[Path, bytes]]
-) -> Changed:
+    each: FindingChange, files: Mapping[str, FileState], declared: Sequence[Mapping[Path, bytes]]
+) -> FindingChange:
     """A new finding beside the one that served for it; as it is where there was none."""
     location = each.place.location
     others = {
-        place.alias: baseline
-        for place, text in files.items()
-        if place.alias != location.alias
-        and (baseline := _read(text, place).get(each.place.name)) is not None
+        alias: file.baselines[each.place.name]
+        for alias, file in files.items()
+        # What can't be read did not serve, and is listed where it changed.
+        if alias != location.alias and not file.error and each.place.name in file.baselines
     }
     if not others:
         return each
     chains = [_chain(location, texts) for texts in declared]
-    told = [chain for chain in chains if chain is not None]
-    named = [alias for chain in told for alias in chain if alias in others]
-    if not told:
-        assert each.new is not None
-        named = [alias for alias, other in others.items() if same_quantity(other, each.new)]
+    known = [chain for chain in chains if chain is not None]
+    named = [alias for chain in known for alias in chain if alias in others]
+    if not known:
+        named = [alias for alias, other in others.items() if same_quantity(other, each.shown)]
         named = named if len(named) == 1 else []
     return replace(each, old=others[named[0]], beside=named[0]) if named else each
-
-
-def _read(text: bytes, place: Location) -> dict[str, Baseline]:
-    try:
-        return read_bytes(text, place.path)
-    except BaselineError:
-        return {}  # nothing is told of it that did not change
 
 
 def _chain(location: Location, texts: Mapping[Path, bytes]) -> list[str] | None:
     """The parents of a test's model, nearest first; None where no ini tells of the model."""
     for folder in (location.folder, *location.folder.parents):
-        for name, section in _INIS.items():
+        for name, section in INIS.items():
             text = texts.get(folder / name)
             parents = None if text is None else dict(_declared(name, section, text))
             if parents:
@@ -153,11 +143,11 @@ def _lines(name: str, section: str, text: bytes) -> list[str]:
             value = tomllib.loads(text.decode())
             for key in section.split("."):
                 value = value.get(key, {})
-            found = value.get(_SETTING, "")
+            found = value.get(SETTING, "")
         else:
             parser = ConfigParser(interpolation=None)
             parser.read_string(text.decode())
-            found = parser.get(section, _SETTING, fallback="")
+            found = parser.get(section, SETTING, fallback="")
     except (ValueError, AttributeError, ConfigError):
         return []
     lines = found.splitlines() if isinstance(found, str) else found

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import ast
+import ctypes
+import importlib.util
 import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.drivers import first_device
 from pytest_circuits.models.errors import ModelError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
+
+    from pytest_circuits.models.sources.source import Source
 
 #: What may be asked for; ``auto`` takes the first of cuda, mps, cpu that is there, ``balanced``
 #: all CUDA devices.
 DEVICE_PATTERN = re.compile(r"auto|balanced|cpu|mps|cuda(:\d+(,cuda:\d+)*)?", re.ASCII)
 #: What may be asked for; ``auto`` is the checkpoint's own.
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+#: The CUDA driver's library, by platform.
+_DRIVERS = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
+_SUCCESS, _NO_DEVICE = 0, 100
 
 
 def resolve_device(asked: str) -> str:
@@ -72,15 +77,23 @@ def device_type(asked: str) -> str:
     return known or resolve_device(asked).partition(":")[0]
 
 
-def dtype_name(asked: str, folder: Path) -> str:
-    """The name of the dtype to use: the one asked for, else the checkpoint's own.
+def is_spread(device: str) -> bool:
+    """Whether this names several devices."""
+    return "," in device
 
-    The checkpoint's own is what its config says, or else what most of its tensors have.
+
+def refuse_spread(source: Source, device: str) -> None:
+    """Refuse several devices for a model that is not plainly a Hugging Face one.
+
+    Raises:
+        ModelError: if there are several.
     """
-    if asked == "auto":
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        asked = config.get("dtype") or config.get("torch_dtype") or _stored_dtype(folder)
-    return str(asked).removeprefix("torch.")
+    if is_spread(device):
+        raise ModelError(
+            f"{source.text}: only Hugging Face models can be spread over several devices "
+            f"({device}).\n"
+            f"Choose one device with --circuits-device."
+        )
 
 
 def resolve_dtype(name: str, where: str) -> torch.dtype:
@@ -104,15 +117,53 @@ def resolve_dtype(name: str, where: str) -> torch.dtype:
     return dtype
 
 
-def _stored_dtype(folder: Path) -> str:
-    from safetensors import safe_open
+def first_device() -> str | None:
+    """The type of torch's first device, cuda or cpu; None where only torch itself can tell.
 
-    names = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-    counts: dict[str, int] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="numpy") as file:
-            for key in file.keys():  # noqa: SIM118 — safe_open is no mapping
-                dtype = file.get_slice(key).get_dtype()
-                counts[dtype] = counts.get(dtype, 0) + 1
-    most = max(counts, key=lambda name: counts[name], default="F32")
-    return names.get(most, most)
+    A torch that was built for CPUs has no other. One for CUDA has the devices of the driver, if
+    that is new enough for it. Of all other builds and platforms nothing is said.
+    """
+    built = _build()
+    if built is None or sys.platform not in _DRIVERS or any(built.get(k) for k in ("hip", "xpu")):
+        return None
+    needed = built["cuda"]
+    return "cpu" if needed is None else _of_driver(needed)
+
+
+def _build() -> dict[str, str | None] | None:
+    """What torch's ``version.py`` says it was built for; None if there is no such file."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        module = ast.parse(Path(spec.origin).with_name("version.py").read_text(encoding="utf-8"))
+        built = {
+            target.id: ast.literal_eval(value)
+            for node in module.body
+            if isinstance(node, ast.Assign | ast.AnnAssign) and (value := node.value) is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and not target.id.startswith("__")
+        }
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return built if "cuda" in built else None
+
+
+def _of_driver(needed: str) -> str | None:
+    """As :func:`first_device`, of a torch that was built for that version of CUDA."""
+    try:
+        driver: Any = ctypes.CDLL(_DRIVERS[sys.platform])
+    except OSError:
+        return "cpu"  # no driver, no device
+    count, version = ctypes.c_int(), ctypes.c_int()
+    began = driver.cuInit(0)
+    if began == _NO_DEVICE:
+        return "cpu"
+    if began != _SUCCESS or driver.cuDeviceGetCount(ctypes.byref(count)) != _SUCCESS:
+        return None
+    if count.value == 0:
+        return "cpu"
+    major, minor = (int(part) for part in needed.split(".")[:2])
+    if driver.cuDriverGetVersion(ctypes.byref(version)) != _SUCCESS:
+        return None
+    return "cuda" if version.value >= 1000 * major + 10 * minor else None

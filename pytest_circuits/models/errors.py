@@ -1,8 +1,30 @@
-"""What can be wrong with a model's source, in words for the person who named it."""
+"""What is wrong with a model's source, in words that hold no tokens and passwords."""
 
 from __future__ import annotations
 
-from pytest_circuits.models.secrets import redacted
+import os
+import re
+import sys
+import traceback
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_circuits.models.sources.source import Source
+
+#: What stands in a secret's place.
+HIDDEN = "***"
+_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+#: ``user:password@`` of an address, a hub's token, and what a request's header has.
+_SECRETS = re.compile(
+    r"(?<=://)[^/?#\s'\"]+(?=@)|\bhf_[A-Za-z0-9]{20,}|(?<=Bearer )[^\s'\"]+", re.IGNORECASE
+)
+#: A shorter value is a word that any text may have.
+_SHORTEST = 6
 
 
 class ModelError(Exception):
@@ -13,3 +35,92 @@ class ModelError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(redacted(message))
+
+
+def redacted(text: str) -> str:
+    """A text without the secrets in it.
+
+    These are the hub's token, from the environment or from ``hf auth login``, whatever looks like
+    one or stands in an authorization header, and an address's user and password.
+    """
+    for secret in _known():
+        # Libraries show what they can't send as Python writes it.
+        for written in {secret, repr(secret)[1:-1]}:
+            text = text.replace(written, HIDDEN)
+    return _SECRETS.sub(HIDDEN, text)
+
+
+def _known() -> list[str]:
+    """The values that must not be shown, longest first."""
+    values = [os.environ.get(name, "") for name in _VARIABLES]
+    # Only the hub's own library reads the stored token; without it nobody can have said it.
+    hub = sys.modules.get("huggingface_hub.constants")
+    if hub is not None:
+        with suppress(OSError, ValueError):
+            values.append(Path(hub.HF_TOKEN_PATH).read_text(encoding="utf-8"))
+    found = {value.strip() for value in values}
+    return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+
+
+def raised(source: Source, giver: str, error: BaseException, file: str, line: int) -> ModelError:
+    """What to say when the user's own code raised: what, and where in that code.
+
+    Args:
+        source: how the user named the model.
+        giver: whose code it is.
+        error: what it raised.
+        file: the file of that code.
+        line: the line where it begins, for an error that has no place in this file.
+    """
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == file
+    ]
+    at = f"{_shown(file)}:{lines[-1] if lines else line}"
+    return ModelError(
+        f"{source.text}: {giver} raised {type(error).__name__} at {at}:\n{first_lines(error)}"
+    )
+
+
+def _shown(file: str) -> str:
+    """A file's path from the working directory, if it lies there."""
+    path = Path(os.path.realpath(file))
+    here = Path.cwd().resolve()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else file
+
+
+def require(source: Source, what: str, module: str, extra: str) -> None:
+    """Make sure that a library is there.
+
+    Args:
+        source: the source that needs it.
+        what: what the source is, for the message.
+        module: the library, as it is imported.
+        extra: the extra of this package that brings it.
+
+    Raises:
+        ModelError: if it isn't there, with what to install.
+    """
+    if find_spec(module) is None:
+        raise ModelError(
+            f"{source.text}: {what} needs {module}, which is not installed.\n"
+            f'pip install "pytest-circuits[{extra}]"'
+        )
+
+
+def problem_lines(problems: Mapping[str, Iterable[str]]) -> list[str]:
+    """A line for each kind of problem that has names: the first of them, and how many more."""
+    found = {kind: sorted(names) for kind, names in problems.items()}
+    return [f"{kind}: {first_of(names)}" for kind, names in found.items() if names]
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def first_lines(error: BaseException) -> str:
+    """The beginning of what a library said."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "\n".join(line[:200] for line in lines[:3]) or type(error).__name__

@@ -1,4 +1,4 @@
-"""A checkpoint's fingerprint: the same for the same tensors, however they are cut into files."""
+"""Whether weights are the same: by their tensors, or by what a folder lists of its files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
+
+    #: A file as its folder lists it: path, size, times of change, number.
+    Stamp = tuple[str, int, int, int, int]
 
 
 def fingerprint(files: Iterable[Path]) -> str:
@@ -82,3 +85,12 @@ def live_fingerprint(model: nn.Module) -> str:
         for part in plain_parts(parameter.detach()):
             total.update(part.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return f"live-sha256:{total.hexdigest()}"
+
+
+def stamps_of(files: Iterable[Path]) -> tuple[Stamp, ...]:
+    """What the files' folder lists now: by it a change shows without reading a file."""
+    listed = ((str(path), path.stat()) for path in files)
+    return tuple(
+        (name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        for name, stat in listed
+    )

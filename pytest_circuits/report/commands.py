@@ -5,8 +5,8 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines import nothing_to_approve
-from pytest_circuits.baselines.nodeids import file_of
+from pytest_circuits.baselines.approving import nothing_to_approve
+from pytest_circuits.baselines.locations import file_of
 from pytest_circuits.report.reading import test_of
 from pytest_circuits.verdicts import Kind
 

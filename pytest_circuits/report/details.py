@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.baselines import Baseline, BaselineError, loads
-from pytest_circuits.baselines.canonical import dumps
-from pytest_circuits.findings.encoding import encode
+from pytest_circuits.baselines import Baseline, BaselineError
+from pytest_circuits.baselines.codec import check
+from pytest_circuits.findings.encoding import encode, rounded
 from pytest_circuits.verdicts import default_tolerance
 
 if TYPE_CHECKING:
@@ -51,23 +51,26 @@ class Details:
             # A baseline may be older than a behaviour that is measured now.
             behaviours = {**tolerance.behaviours, **approved.tolerance.behaviours}
             tolerance = replace(approved.tolerance, behaviours=behaviours)
-        shown = replace(finding, profiles=_profiles(finding, approved))
-        whole = cls(Baseline(name, shown, tolerance), approved)
         try:
-            return cls.from_document(whole.document(), name)
+            profiles = _profiles(finding, approved)
+            shown = rounded(finding.derived(profiles=profiles, per_sample=None, clustering=()))
+            whole = cls(Baseline(name, shown, tolerance), approved)
+            check(whole._found_document(), name)
         except (BaselineError, TypeError, ValueError):
             return None
+        return whole
 
     def document(self) -> dict[str, Json]:
         """Both as JSON documents, as baseline files hold them."""
-        found = self.found.finding
-        document = self.found.document() | {
-            "profiles": encode(replace(found, role=None)).get("profiles", {})
-        }
         return {
-            "found": document,
+            "found": self._found_document(),
             "approved": None if self.approved is None else self.approved.document(),
         }
+
+    def _found_document(self) -> dict[str, Json]:
+        """The finding with all of its profiles, where a baseline file has the members' alone."""
+        profiles = encode(self.found.finding.derived(role=None)).get("profiles", {})
+        return {**self.found.document(), "profiles": profiles}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], where: Path | str) -> Details:
@@ -78,8 +81,8 @@ class Details:
         """
         approved = document["approved"]
         return cls(
-            loads(dumps(document["found"]), where),
-            None if approved is None else loads(dumps(approved), where),
+            Baseline.from_document(document["found"], where),
+            None if approved is None else Baseline.from_document(approved, where),
         )
 
 

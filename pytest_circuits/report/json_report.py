@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.codec import dumps
 from pytest_circuits.findings.encoding import DECIMALS
 from pytest_circuits.report.failures import failed_claims
 from pytest_circuits.report.models import canary_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.codec import dumps
 from pytest_circuits.report.json_report import document, json_report
 from pytest_circuits.report.reading import nodeid, test_of
 

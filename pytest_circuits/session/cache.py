@@ -1,24 +1,32 @@
-"""Which measurements of a run an earlier run has made, and which a later one may do without."""
+"""The cache behind measuring: findings of earlier runs, by everything that they depend on.
+
+It needs no torch. :class:`CachingMeasurer` stands around the measurer that measures, and nothing
+else in a run knows where a finding comes from.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import json
+import os
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
+from pytest_circuits.baselines.files import write_bytes
+from pytest_circuits.findings.exact import put_together, take_apart
 from pytest_circuits.models import ModelError
-from pytest_circuits.session.asking import others
-from pytest_circuits.session.overrides import is_ours
-from pytest_circuits.session.remembered import (
-    Entry,
+from pytest_circuits.prompts import PromptWarning
+from pytest_circuits.session.cache_keys import (
     Identity,
-    Store,
     UnknownError,
     described,
     hash_of_files,
@@ -26,38 +34,38 @@ from pytest_circuits.session.remembered import (
     own_code,
     versions,
 )
+from pytest_circuits.session.measuring import Measured, OtherModel
+from pytest_circuits.session.models import has_own_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from pytest_circuits.findings import Finding, Json
     from pytest_circuits.models import Source
-    from pytest_circuits.models.sources.opening import Others
-    from pytest_circuits.session.session import CircuitsSession
-    from pytest_circuits.session.state import CircuitSource
+    from pytest_circuits.session.measuring import Measurement, Measurer
+    from pytest_circuits.session.models import RunModels
+    from pytest_circuits.session.outcomes import CircuitSource
+    from pytest_circuits.session.settings import Settings
 
 #: The folder in pytest's cache.
 _FOLDER = "circuits"
+#: Bytes that all entries together may have at the end of a run.
+BUDGET = 1 << 28
 
 
-class OtherModel(NamedTuple):
-    """A model that a measure holds the one under test against: an alias of the run, or a source."""
-
-    name: str
-
-
-class Measurement(NamedTuple):
-    """What a test asks its ``circuits`` for.
+@dataclass(frozen=True)
+class Entry:
+    """What is remembered of a measurement.
 
     Attributes:
-        measure: the measure's name.
-        arguments: its arguments by position, without the model.
-        options: its arguments by name.
+        finding: what it found.
+        warnings: what it warned of.
     """
 
-    measure: str
-    arguments: Sequence[object]
-    options: Mapping[str, object]
+    finding: Finding
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,32 +81,64 @@ class Question:
     models: Mapping[Source, Identity]
 
 
-class Remembering:
-    """Finds what earlier runs measured, and keeps what this one measures."""
+class CachingMeasurer:
+    """Gives what an earlier run measured; has the rest measured, and keeps it for later runs.
+
+    Args:
+        measurer: measures what isn't known.
+        models: the run's models.
+        settings: the run's settings.
+        reference: the source of the model that owns the approved baselines, if it is there.
+        folder: where findings are kept.
+    """
 
     def __init__(
-        self, session: CircuitsSession, folder: Path, others: Others | None = None
+        self,
+        measurer: Measurer,
+        models: RunModels,
+        settings: Settings,
+        reference: Source | None,
+        folder: Path,
     ) -> None:
-        self._session = session
-        self._others = others
+        self._measurer, self._models, self._settings = measurer, models, settings
+        self._reference = reference
         self._store = Store(folder / "findings")
         self._notes = folder / "weights"
         self._identities: dict[Source, Identity | None] = {}
         self._tests: dict[tuple[Path, ...], str] = {}
         self._kept: set[str] = set()
 
-    def question(
-        self, request: pytest.FixtureRequest, source: CircuitSource, measurement: Measurement
+    def measure(
+        self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
+    ) -> Measured:
+        """The finding, as an earlier run measured it or as it is measured now."""
+        question = self._question(measurement, source, request)
+        if question is None:
+            return self._measurer.measure(measurement, source, request)
+        entry = self._answer(question)
+        if entry is not None:
+            for text in entry.warnings:
+                warnings.warn(text, PromptWarning, stacklevel=2)
+            weights = question.models[source.source].weights
+            origin = {"source": source.source.public_name, "weights": weights}
+            return Measured(entry.finding, origin)
+        with _noted_warnings() as noted:
+            measured = self._measurer.measure(measurement, source, request)
+        self._keep(question, measured.finding, noted)
+        return measured
+
+    def _question(
+        self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
     ) -> Question | None:
-        """The question that a measurement answers; None if nobody can say what it depends on."""
+        """The question that a measurement answers; None if it can't be known what it depends on."""
         if not has_own_model(request):
             return None
-        models = {source.source: self.identity(source.source)}
+        models = {source.source: self._identity(source.source)}
         try:
             for other in measurement.options.values():
                 if isinstance(other, OtherModel):
-                    named = self._session.models.source_named(other.name)
-                    models[named] = self.identity(named)
+                    named = self._models.source_named(other.name)
+                    models[named] = self._identity(named)
             known = {each: identity for each, identity in models.items() if identity is not None}
             if len(known) < len(models):
                 return None
@@ -107,7 +147,7 @@ class Remembering:
                 "measure": measurement.measure,
                 "arguments": [described(argument) for argument in measurement.arguments],
                 "options": {
-                    name: known[self._session.models.source_named(value.name)].document()
+                    name: known[self._models.source_named(value.name)].document()
                     if isinstance(value, OtherModel)
                     else described(value)
                     for name, value in measurement.options.items()
@@ -121,35 +161,35 @@ class Remembering:
         text = json.dumps(document, sort_keys=True)
         return Question(hashlib.sha256(text.encode()).hexdigest(), known)
 
-    def answer(self, question: Question) -> Entry | None:
+    def _answer(self, question: Question) -> Entry | None:
         """What an earlier run answered; None if none did, or if its model is not what it was.
 
         What this run measured itself is no memory of an earlier one.
         """
-        if self._session.settings.is_fresh or question.key in self._kept:
+        if self._settings.is_fresh or question.key in self._kept:
             return None
         entry = self._store.get(question.key)
         return entry if self._are_intact(question) else None
 
-    def keep(self, question: Question, finding: Finding, warnings: Sequence[str]) -> None:
+    def _keep(self, question: Question, finding: Finding, warnings: Sequence[str]) -> None:
         """Keep an answer, if the models that it was measured on were those of the question."""
-        held = self._session.models.handed_out.intersection(question.models)
+        held = self._models.handed_out.intersection(question.models)
         if not held and self._are_intact(question) and self._are_loaded(question):
             self._store.put(question.key, Entry(finding, tuple(warnings)))
             self._kept.add(question.key)
 
-    def identity(self, source: Source) -> Identity | None:
+    def _identity(self, source: Source) -> Identity | None:
         """Which model a source is, told once for a run; None if it can't be told."""
         if source not in self._identities:
-            settings = self._session.settings
+            settings = self._settings
             # Anybody may have touched a candidate, and anything what a cache in CI was made from.
-            trusted = source == self._session.reference and not settings.in_ci
+            trusted = source == self._reference and not settings.in_ci
             self._identities[source] = identify(
                 source,
                 settings.device.value,
                 settings.dtype.value,
                 notes=self._notes if trusted else None,
-                others=self._others,
+                others=self._models.others,
             )
         return self._identities[source]
 
@@ -158,11 +198,11 @@ class Remembering:
         self._store.shrink()
 
     def _are_intact(self, question: Question) -> bool:
-        return all(self._session.models.is_intact(source) for source in question.models)
+        return all(self._models.is_intact(source) for source in question.models)
 
     def _are_loaded(self, question: Question) -> bool:
         """Whether the files that were loaded are those that were identified."""
-        loaded = {source: self._session.models.loaded(source) for source in question.models}
+        loaded = {source: self._models.loaded(source) for source in question.models}
         return all(
             model is not None and question.models[source].is_of(model)
             for source, model in loaded.items()
@@ -187,26 +227,22 @@ class Remembering:
         return self._tests[files]
 
 
-def has_own_model(request: pytest.FixtureRequest) -> bool:
-    """Whether a test is measured on the model of its source, which it does not hold itself.
-
-    An override of ``circuit_model`` gives another one, and who has asked for it may have changed
-    it in ways that nobody can see.
-    """
-    if "circuit_model" in request.fixturenames:
-        return False
-    manager = request.session._fixturemanager  # noqa: SLF001 — the one way to know an override
-    definitions = manager.getfixturedefs("circuit_model", request.node)
-    return bool(definitions and is_ours(definitions[-1]))
-
-
-def remembering(session: CircuitsSession, config: pytest.Config) -> Remembering | None:
-    """The memory of a run; None where pytest has no cache to keep it in."""
+def caching(
+    measurer: Measurer,
+    models: RunModels,
+    settings: Settings,
+    reference: Source | None,
+    config: pytest.Config,
+) -> CachingMeasurer | None:
+    """The cache of a run around its measurer; None where pytest has no cache to keep it in."""
     cache = getattr(config, "cache", None)
+    if cache is None:
+        return None
     try:
-        return None if cache is None else Remembering(session, cache.mkdir(_FOLDER), others(config))
+        folder = cache.mkdir(_FOLDER)
     except OSError:
         return None
+    return CachingMeasurer(measurer, models, settings, reference, folder)
 
 
 def _conftests(test: Path) -> Iterator[Path]:
@@ -215,3 +251,103 @@ def _conftests(test: Path) -> Iterator[Path]:
         path = folder / "conftest.py"
         if path.is_file():
             yield path
+
+
+@contextmanager
+def _noted_warnings() -> Iterator[list[str]]:
+    """What prompts warn of meanwhile, in words; all warnings are shown as ever."""
+    noted: list[str] = []
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            # Also those that are filtered out now: a later run may show them.
+            warnings.simplefilter("always", PromptWarning)
+            yield noted
+    finally:
+        for each in caught:
+            if issubclass(each.category, PromptWarning):
+                noted.append(str(each.message))
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+            else:
+                # It has passed the filters already.
+                warnings.showwarning(each.message, each.category, each.filename, each.lineno)
+
+
+class Store:
+    """A folder of entries, a safetensors file each.
+
+    A file that is damaged is no entry, and neither is one that can't be written: the measurement
+    is made again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.safetensors"
+
+    def get(self, key: str) -> Entry | None:
+        """The entry of a key, which is the last that has to leave now; None if there is none."""
+        path = self._path(key)
+        try:
+            entry = _read(path)
+            os.utime(path)
+        except Exception:  # noqa: BLE001 — whatever it is: no file, no safetensors, not ours
+            return None
+        return entry
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Store an entry in place of any other of its key."""
+        try:
+            write_bytes(self._path(key), _dumps(entry))
+        except (OSError, TypeError):  # no room; or a finding of parts that can't be stored
+            return
+
+    def shrink(self, budget: int = BUDGET) -> None:
+        """Delete the entries that were not used for longest, until the rest fits the budget."""
+        files = sorted(self._files(), reverse=True)
+        total = 0
+        for _, size, path in files:
+            total += size
+            if total > budget:
+                path.unlink(missing_ok=True)
+
+    def _files(self) -> Iterator[tuple[int, int, Path]]:
+        """Time of last use, size and path of every file, unfinished ones among them."""
+        for path in self._folder.glob("*"):
+            try:
+                stat = path.stat()
+            except OSError:  # another run deleted it
+                continue
+            yield stat.st_mtime_ns, stat.st_size, path
+
+
+def _dumps(entry: Entry) -> bytes:
+    document, arrays = take_apart(entry.finding)
+    text = json.dumps({"finding": document, "warnings": entry.warnings})
+    # One field: safetensors keeps several in no order, and an entry has the same bytes every time.
+    return save(arrays, {"entry": json.dumps([text, _digest(text, arrays)])})
+
+
+def _read(path: Path) -> Entry:
+    """The entry in a file.
+
+    Raises:
+        Exception: of any kind, if it is none.
+    """
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 — no mapping
+    text, digest = json.loads(metadata["entry"])
+    if digest != _digest(text, arrays):
+        raise ValueError(f"{path} is damaged")
+    document: dict[str, Any] = json.loads(text)
+    return Entry(put_together(document["finding"], arrays), tuple(document["warnings"]))
+
+
+def _digest(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    total = hashlib.sha256(text.encode())
+    for name, array in sorted(arrays.items()):
+        total.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        total.update(array.tobytes())
+    return total.hexdigest()

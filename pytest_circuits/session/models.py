@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models import ModelError, ModelPool, SourceKind, parse_source
-from pytest_circuits.session.asking import others
-from pytest_circuits.session.cache import has_own_model
-from pytest_circuits.session.failures import failure
-from pytest_circuits.session.progress import progress_line
+from pytest_circuits.session.outcomes import failure
 from pytest_circuits.session.scheduling import cap_threads, workers
 
 if TYPE_CHECKING:
@@ -19,8 +18,15 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward import Runs
     from pytest_circuits.models import LoadedModel, Source
+    from pytest_circuits.models.sources.source import Others
+    from pytest_circuits.session.outcomes import CircuitSource
     from pytest_circuits.session.progress import ProgressLine
     from pytest_circuits.session.settings import Settings
+
+
+_OUR_FIXTURES = "pytest_circuits.fixtures"
+#: The fixture that gives a test its model, and the one that names it.
+MODEL, SOURCE = "circuit_model", "circuit_source"
 
 
 class RunModels:
@@ -33,13 +39,15 @@ class RunModels:
         pool: the loaded models.
         handed_out: loaded models that a test has held, and may have changed in ways that nobody
             sees.
+        others: asks the plugins of the run for a model; None if none of them implements the hook.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.others = others(config)
         self.pool = ModelPool(
             settings.device.value,
             settings.dtype.value,
-            others(config),
+            self.others,
             memory=settings.memory.value,
             processes=workers(config),
             on_leave=self._forget,
@@ -81,8 +89,15 @@ class RunModels:
         """
         if has_own_model(request):
             return self.load(source)
-        model: TransformerBridge = request.getfixturevalue("circuit_model")
+        model: TransformerBridge = request.getfixturevalue(MODEL)
         return model
+
+    def runs_of_test(self, source: CircuitSource, request: pytest.FixtureRequest) -> Runs:
+        """The forward passes of the model that a test is measured on; else the test fails."""
+        try:
+            return self.runs_of(self.of_test(source.source, request))
+        except ModelError as error:
+            raise failure(str(error)) from None
 
     def loaded(self, source: Source) -> LoadedModel | None:
         """A source's model if it is loaded."""
@@ -184,4 +199,58 @@ class RunModels:
 
     @cached_property
     def _progress(self) -> ProgressLine | None:
+        # Only a terminal shows it.
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or not reporter.isatty():
+            return None
+        from pytest_circuits.session.progress import progress_line
+
         return progress_line(self._config)
+
+
+def has_own_model(request: pytest.FixtureRequest) -> bool:
+    """Whether a test is measured on the model of its source, which it does not hold itself.
+
+    An override of ``circuit_model`` gives another one, and who has asked for it may have changed
+    it in ways that nobody can see.
+    """
+    if MODEL in request.fixturenames:
+        return False
+    manager = request.session._fixturemanager  # noqa: SLF001 — the one way to know an override
+    definitions = manager.getfixturedefs(MODEL, request.node)
+    return bool(definitions and is_ours(definitions[-1]))
+
+
+def is_ours(fixture: pytest.FixtureDef[Any]) -> bool:
+    """Whether a fixture is this plugin's own, not an override."""
+    return fixture.func.__module__ == _OUR_FIXTURES
+
+
+def others(config: pytest.Config) -> Others | None:
+    """Who asks the plugins of a run for a model; None if none of them implements the hook."""
+    hook: Any = config.hook.pytest_circuits_load_model
+    if not hook.get_hookimpls():
+        return None
+
+    def ask(source: Source, device: str, dtype: str) -> object:
+        try:
+            return hook(source=source.text, device=device, dtype=dtype)
+        except (Exception, SystemExit) as error:
+            raise _raised(source, error, hook.get_hookimpls()) from error
+
+    return ask
+
+
+def _raised(source: Source, error: BaseException, implementations: list[Any]) -> ModelError:
+    """What a plugin raised, and which plugin it was."""
+    from pytest_circuits.models.errors import raised
+
+    entered = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
+    for each in implementations:
+        code = getattr(each.function, "__code__", None)
+        if code in entered:
+            name = Path(each.plugin_name).name  # a conftest's is its whole path
+            return raised(
+                source, f"the plugin {name}", error, code.co_filename, code.co_firstlineno
+            )
+    raise error

@@ -16,7 +16,7 @@ from pytest_circuits.verdicts import Kind
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_circuits.session.state import ItemState
+    from pytest_circuits.session.outcomes import ItemState
 
 #: Characters of a failure's message that are kept.
 _FAILURE_SHOWN = 200

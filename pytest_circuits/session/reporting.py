@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.baselines.atomic import write_text
+from pytest_circuits.baselines.files import write_text
 from pytest_circuits.report import render
 from pytest_circuits.report.github import SUMMARY_LIMIT, annotate
 from pytest_circuits.report.markdown import markdown_report

@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_circuits.baselines import BaselineReader
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
-from pytest_circuits.session.cache import remembering
-from pytest_circuits.session.failures import Failure, failure_of, last_words, why_not_passed
+from pytest_circuits.session.cache import caching
+from pytest_circuits.session.checks import Overrides, check_usage, refusals
+from pytest_circuits.session.measuring import ModelMeasurer
 from pytest_circuits.session.models import RunModels
-from pytest_circuits.session.overrides import Overrides
-from pytest_circuits.session.refusals import refusals
-from pytest_circuits.session.reporting import Said, annotation_lines, write_reports, write_summary
+from pytest_circuits.session.outcomes import (
+    STATE,
+    CircuitSource,
+    Failure,
+    ItemState,
+    failure_of,
+    last_words,
+    why_not_passed,
+)
 from pytest_circuits.session.scheduling import model_of
-from pytest_circuits.session.state import STATE, CircuitSource, ItemState
-from pytest_circuits.session.usage import check_usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -29,7 +35,9 @@ if TYPE_CHECKING:
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
-    from pytest_circuits.session.cache import Remembering
+    from pytest_circuits.session.cache import CachingMeasurer
+    from pytest_circuits.session.measuring import Measurer
+    from pytest_circuits.session.reporting import Said
     from pytest_circuits.session.settings import Settings
 
 
@@ -40,6 +48,7 @@ class CircuitsSession:
         settings: the run's settings.
         sources: the models under test, by alias.
         models: the models that are loaded.
+        reader: reads baseline files, each once.
         rows: the verdicts so far, by test.
     """
 
@@ -50,6 +59,7 @@ class CircuitsSession:
             for alias, line in settings.measured.items()
         }
         self.models = RunModels(config, settings)
+        self.reader = BaselineReader()
         self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
@@ -65,9 +75,15 @@ class CircuitsSession:
         self._config = config
 
     @cached_property
-    def remembering(self) -> Remembering | None:
-        """What earlier runs measured; None where nothing can be remembered."""
-        return remembering(self, self._config)
+    def _cache(self) -> CachingMeasurer | None:
+        return caching(
+            ModelMeasurer(self.models), self.models, self.settings, self.reference, self._config
+        )
+
+    @property
+    def measurer(self) -> Measurer:
+        """Answers what tests ask for, from pytest's cache where there is one, or by measuring."""
+        return self._cache or ModelMeasurer(self.models)
 
     @cached_property
     def reference(self) -> Source | None:
@@ -82,10 +98,9 @@ class CircuitsSession:
         self, finding: Finding, source: CircuitSource, request: pytest.FixtureRequest
     ) -> dict[str, str]:
         """Where the weights came from that a test's finding was measured on."""
-        memory = self.remembering
-        identity = None if memory is None else memory.identity(source.source)
-        if identity is not None and request.node.stash[STATE].is_remembered(finding):
-            return {"source": source.source.public_name, "weights": identity.weights}
+        origin = request.node.stash[STATE].origin(finding)
+        if origin is not None:
+            return dict(origin)
         # A finding may come from a measure called directly, on the test's own model.
         return self.models.provenance(source.source, self.models.of_test(source.source, request))
 
@@ -172,10 +187,23 @@ class CircuitsSession:
             state.passed = report.passed
             state.failure = why_not_passed(report, self._config)
         if report.when == "teardown":
-            # Too long for a property; as an attribute xdist carries it all the same.
-            whole = [None if row.details is None else row.details.document() for row in state.rows]
-            setattr(report, _DETAILS, json.dumps(whole) if any(whole) else "")
+            # Too long for a property.
+            setattr(report, _DETAILS, [row.details for row in state.rows])
         return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        """Let xdist carry whole findings from a worker, as JSON."""
+        carried = vars(report)
+        details: list[Details | None] = carried.pop(_DETAILS, [])
+        data = yield
+        if details:
+            carried[_DETAILS] = details
+        if data is not None and any(details):
+            data[_DETAILS] = json.dumps([each and each.document() for each in details])
+        return data
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -237,7 +265,7 @@ class CircuitsSession:
             outcome = self._outcomes.get(report.nodeid, "")
             # A test that runs again reports again: its last attempt counts.
             rows = [str(value) for name, value in report.user_properties if name == PROPERTY]
-            whole = json.loads(getattr(report, _DETAILS, "") or "[]") or [None] * len(rows)
+            whole = _details_of(report) or [None] * len(rows)
             failure = self._failures.get(report.nodeid) or failure_of(report, self._config)
             self.rows[report.nodeid] = [
                 Row.from_json(
@@ -245,9 +273,9 @@ class CircuitsSession:
                     outcome,
                     line=failure.line,
                     failure=failure.message,
-                    details=document and Details.from_document(document, report.nodeid),
+                    details=details,
                 )
-                for row, document in zip(rows, whole, strict=True)
+                for row, details in zip(rows, whole, strict=True)
             ]
 
     @pytest.hookimpl(tryfirst=True)
@@ -266,8 +294,12 @@ class CircuitsSession:
         """Write the reports, when everybody else has had a say in the exit status."""
         if not self._to_run or hasattr(self._config, "workerinput"):
             return
-        if self.remembering is not None:
-            self.remembering.end()
+        if self._cache is not None:
+            self._cache.end()
+        if not (self.settings.reports or self.settings.on_github):
+            return
+        from pytest_circuits.session.reporting import write_reports, write_summary
+
         run = self._run(int(session.exitstatus))
         self._said = list(write_reports(run, self.settings))
         if self.settings.on_github:
@@ -290,6 +322,8 @@ class CircuitsSession:
         for said in self._said:
             terminalreporter.write_line(said.text, **{"red": True} if said.failed else {})
         if self.settings.on_github:
+            from pytest_circuits.session.reporting import annotation_lines
+
             for command in annotation_lines(self._run(), self._config.rootpath):
                 terminalreporter.write_line(command)
 
@@ -351,7 +385,7 @@ class CircuitsSession:
             yield FailedTest(file, "", message)
 
 
-#: What a report carries beside its properties: the findings whole, as JSON.
+#: What a report carries beside its properties: the findings whole.
 _DETAILS = "circuits_details"
 SESSION = pytest.StashKey[CircuitsSession]()
 
@@ -359,6 +393,17 @@ SESSION = pytest.StashKey[CircuitsSession]()
 def circuits_session(config: pytest.Config) -> CircuitsSession:
     """The session of a run with ``--circuits``."""
     return config.stash[SESSION]
+
+
+def _details_of(report: pytest.TestReport) -> list[Details | None]:
+    """The findings that a report carries, which are JSON if it came from an xdist worker."""
+    carried: str | list[Details | None] = getattr(report, _DETAILS, [])
+    if not isinstance(carried, str):
+        return carried
+    return [
+        document and Details.from_document(document, report.nodeid)
+        for document in json.loads(carried)
+    ]
 
 
 def _is_circuit_test(item: pytest.Item) -> bool:

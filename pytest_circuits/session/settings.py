@@ -87,7 +87,7 @@ class ModelLine(NamedTuple):
     @property
     def public(self) -> str:
         """The source as it is printed and written: without secrets."""
-        from pytest_circuits.models.secrets import redacted
+        from pytest_circuits.models.errors import redacted
 
         return redacted(self.source)
 

@@ -3,6 +3,9 @@
 syrupy finds, reads, counts and reports; what a comparison means, and when a file is written, is
 ours: a comparison gives a verdict, the gate decides whether it passes, and a file is written
 after its test has passed. Nothing here ever deletes a file.
+
+syrupy calls what it hands from one method of an extension to the next serialized data. Here these
+are a finding and a baseline, which nothing in syrupy looks into.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import os
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from syrupy.assertion import AssertionResult, DiffMode, SnapshotAssertion
 from syrupy.data import SnapshotCollections
@@ -20,45 +23,31 @@ from syrupy.location import PyTestLocation
 
 from pytest_circuits.baselines import (
     ROOT,
-    Baseline,
     BaselineError,
-    approval,
+    BaselineReader,
+    Comparison,
     baseline_path,
     check_first,
+    compare,
     file_name,
     find,
-    loads,
-    nothing_to_approve,
-    says_the_same,
-    too_few_prompts,
-    verdict_on,
+    storable,
     write,
 )
-from pytest_circuits.baselines.pending import Pending
 from pytest_circuits.findings import Finding
-from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.report import Details, Row
-from pytest_circuits.session.failures import failure
-from pytest_circuits.session.markers import waiver_of
-from pytest_circuits.session.state import STATE, CircuitSource, ItemState
-from pytest_circuits.verdicts import (
-    Gate,
-    Kind,
-    Verdict,
-    default_tolerance,
-    lines,
-    passes,
-    without_baseline,
-)
+from pytest_circuits.session.checks import waiver_of
+from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, failure
+from pytest_circuits.verdicts import Gate, Kind, lines, passes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import pytest
-    from syrupy.data import SnapshotCollection
     from syrupy.types import SerializableData, SerializedData, SnapshotIndex
 
-    from pytest_circuits.session.session import CircuitsSession
+    from pytest_circuits.baselines.pending import Pending
+    from pytest_circuits.session.settings import Settings
     from pytest_circuits.verdicts import Waiver
 
 #: Stands between a test's name and a finding's name in syrupy's name of a snapshot.
@@ -77,10 +66,14 @@ class CircuitExtension(SingleFileSnapshotExtension):
     _write_mode = WriteMode.TEXT
     file_extension = "json"
 
-    #: Aliases whose baselines serve, nearest first; set by :class:`CircuitSnapshot`.
+    #: Aliases whose baselines serve, nearest first, and what reads them; set by
+    #: :class:`CircuitSnapshot`.
     owners: tuple[str, ...] = ()
-    #: The alias whose baseline was read last; None if there was none.
-    owner: str | None = None
+    reader: BaselineReader
+    #: The comparison that was made last; None where there was no baseline.
+    comparison: Comparison | None = None
+    _name: str = ""
+    _measured: Finding
 
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:
@@ -103,48 +96,25 @@ class CircuitExtension(SingleFileSnapshotExtension):
         name = index if isinstance(index, str) else ""
         return f"{test_location.snapshot_name}{_SEPARATOR}{name}"
 
-    def serialize(self, data: SerializableData, **_: object) -> SerializedData:
-        """A finding as canonical JSON; matchers and filters have no meaning here."""
-        finding = rounded(data)
-        return Baseline("", finding, default_tolerance(finding)).dumps()
-
-    def matches(self, *, serialized_data: SerializedData, snapshot_data: SerializedData) -> bool:
-        """Whether the verdict is *preserved*: syrupy leaves exactly those files alone."""
-        return verdict_on(str(serialized_data), str(snapshot_data)).kind is Kind.PRESERVED
-
-    def diff_lines(
-        self, serialized_data: SerializedData, snapshot_data: SerializedData
-    ) -> Iterator[str]:
-        """The verdict in words."""
-        yield from lines(verdict_on(str(serialized_data), str(snapshot_data)))
-
     def read_snapshot_data_from_location(
         self, *, snapshot_location: str, snapshot_name: str, session_id: str
     ) -> SerializableData | None:
         """The baseline of the test's own alias, or else of the nearest one that has any."""
         del session_id
-        name = snapshot_name.rpartition(_SEPARATOR)[2]
-        found = find(Path(snapshot_location), self.owners, name)
-        self.owner, text = found or (None, None)
-        return text
+        self.comparison = None
+        self._name = snapshot_name.rpartition(_SEPARATOR)[2]
+        return find(Path(snapshot_location), self.owners, self._name, self.reader)
 
-    @classmethod
-    def write_snapshot_collection(
-        cls,
-        *,
-        snapshot_collection: SnapshotCollection,
-        name_order: dict[str, int] | None = None,
-    ) -> None:
-        """Put findings into their test's file: whole or not at all."""
-        del name_order
-        location = Path(snapshot_collection.location)
-        baselines = [
-            replace(
-                loads(str(snapshot.data), location), name=snapshot.name.rpartition(_SEPARATOR)[2]
-            )
-            for snapshot in snapshot_collection
-        ]
-        write(location, baselines)
+    def serialize(self, data: SerializableData, **_: object) -> SerializedData:
+        """A finding as its file would hold it; matchers and filters have no meaning here."""
+        self._measured = data
+        return cast("SerializedData", storable(data))
+
+    def matches(self, *, serialized_data: SerializedData, snapshot_data: SerializedData) -> bool:
+        """Whether the verdict is *preserved*: syrupy leaves exactly those files alone."""
+        found, served = cast("Any", serialized_data), cast("Any", snapshot_data)
+        self.comparison = compare(self._name, self._measured, found, served)
+        return not self.comparison.differs
 
     def discover_snapshots(
         self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
@@ -152,14 +122,6 @@ class CircuitExtension(SingleFileSnapshotExtension):
         """None: a file that this run did not ask for is not unused, and not syrupy's to delete."""
         del test_location, ignore_extensions
         return SnapshotCollections()
-
-    @classmethod
-    def matches_test_location(
-        cls, *, test_location: PyTestLocation, snapshot_location: str
-    ) -> bool:
-        """Always: the location was made from the test."""
-        del test_location, snapshot_location
-        return True
 
 
 def _is_circuit_test(test_location: PyTestLocation) -> bool:
@@ -193,6 +155,7 @@ class CircuitSnapshot(SnapshotAssertion):
     """
 
     source: CircuitSource | None = None
+    reader: BaselineReader = field(default_factory=BaselineReader)
     lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
     origin: Callable[[Finding], dict[str, str]] = field(default=lambda _: {})
     waiver: Waiver | None = None
@@ -206,11 +169,11 @@ class CircuitSnapshot(SnapshotAssertion):
 
     @property
     def extension(self) -> CircuitExtension:
-        """The extension, told whose baselines serve."""
+        """The extension, which knows whose baselines serve."""
         extension = super().extension
         assert isinstance(extension, CircuitExtension)
         assert self.source is not None
-        extension.owners = self.source.owners
+        extension.owners, extension.reader = self.source.owners, self.reader
         return extension
 
     def __repr__(self) -> str:
@@ -268,88 +231,70 @@ class CircuitSnapshot(SnapshotAssertion):
         result = self.executions[self.num_executions - 1]
         if result.exception is not None:
             return self._refuse(data, result, result.exception)
-        recalled = result.recalled_data
-        self._approved = data if recalled is None else loads(str(recalled), "the baseline").finding
-        verdict = (
-            without_baseline(rounded(data))
-            if recalled is None
-            else verdict_on(str(result.asserted_data), str(recalled))
-        )
-        approve = verdict.kind is not Kind.PRESERVED and (
-            self.update or (self.update_new and verdict.kind is Kind.NEW)
+        comparison = self.extension.comparison
+        if comparison is None:
+            comparison = compare(name, data, cast("Any", result.asserted_data), None)
+        return self._decide(comparison, result)
+
+    def _decide(self, comparison: Comparison, result: AssertionResult) -> bool:
+        """Whether the gate or a waiver lets a finding pass; what is approved is written later."""
+        baseline, kind = comparison.baseline, comparison.kind
+        approve = comparison.differs and (
+            self.update or (self.update_new and comparison.served is None)
         )
         # What is approved now is what claims hold from now on.
-        self._approved = (
-            data if recalled is None or approve else loads(str(recalled), "the baseline").finding
-        )
-        offer = self.pending and verdict.kind is not Kind.PRESERVED
-        nothing = nothing_to_approve(data) if approve or offer else None
+        held = comparison.measured if baseline is None or approve else baseline.finding
+        self._approved = held
+        offer = self.pending and comparison.differs
+        nothing = _nothing_to_approve(comparison.measured) if approve or offer else None
         if nothing and approve:
-            return self._refuse(data, result, BaselineError(nothing))
+            return self._refuse(comparison.measured, result, BaselineError(nothing))
         offer = offer and not nothing
-        waived = self._waives(verdict.kind)
-        gated = approve or self.lets_pass(verdict.kind)
-        self._explained = lines(verdict, limit=_REASONS_SHOWN)
-        if self.waiver is not None and not gated and not waived:
-            self._explained.insert(1, f"  waiver {self.waiver.text(date.today())}")
+        waiver = "" if self.waiver is None else self.waiver.text(date.today())
+        waived = self.waiver is not None and self.waiver.covers(kind, date.today())
+        gated = approve or self.lets_pass(kind)
+        self._explained = lines(comparison.verdict, limit=_REASONS_SHOWN)
+        if waiver and not gated and not waived:
+            self._explained.insert(1, f"  waiver {waiver}")
         result.success = passing = gated or waived
         self._note(
-            data,
-            verdict,
-            name=name,
+            comparison,
             passes=passing,
             written=approve,
             pending=offer,
-            waiver="" if self.waiver is None else self.waiver.text(date.today()),
+            waiver=waiver,
             waived=waived and not gated,
-            details=self._whole(data, None if recalled is None else str(recalled), name),
-            **self._about_baseline(None if recalled is None else str(recalled), name),
         )
         if approve:
-            self._warn(data, None if recalled is None else str(recalled))
-            self._approve_later(result, data, None if recalled is None else str(recalled))
+            self._warn(comparison)
+            self._approve_later(result, comparison)
         if offer:
-            self._offer_later(data, verdict, None if recalled is None else str(recalled), name)
+            self._offer_later(comparison)
         return passing
 
-    def _whole(self, finding: Finding, approved: str | None, name: str) -> Details | None:
-        """The finding with its baseline, for reports that show more than a line."""
-        if not self.whole_findings:
-            return None
-        baseline = None if approved is None else loads(approved, "the baseline")
-        return Details.of(name, self._with_origin(finding), baseline)
-
     def _with_origin(self, finding: Finding) -> Finding:
-        return replace(finding, provenance={**self.origin(finding), **finding.provenance})
+        return finding.derived(provenance={**self.origin(finding), **finding.provenance})
 
-    def _warn(self, finding: Finding, approved: str | None) -> None:
-        """Warn of a tolerance that has too few prompts behind it; a new baseline tells of none."""
-        warning = None if approved is None else too_few_prompts(finding, approved)
+    def _warn(self, comparison: Comparison) -> None:
+        """Warn of a tolerance that rests on too few prompts, which a new baseline can't show."""
+        from pytest_circuits.baselines.approving import too_few_prompts
+
+        if comparison.baseline is None:
+            return
+        warning = too_few_prompts(comparison.measured, comparison.baseline)
         if warning is not None:
             self.test_location.item.warn(TooFewPromptsWarning(warning))
 
-    def _waives(self, kind: Kind) -> bool:
-        return self.waiver is not None and self.waiver.covers(kind, date.today())
-
-    def _about_baseline(self, approved: str | None, name: str) -> dict[str, bool]:
-        """What a report says of the baseline itself."""
-        if approved is None:
-            return {}
-        baseline = loads(approved, "the baseline")
-        return {
-            "no_canary": baseline.finding.canary is None,
-            "own_tolerance": baseline.tolerance != default_tolerance(baseline.finding),
-            "redundant": self._is_redundant(approved, name),
-        }
-
-    def _is_redundant(self, approved: str, name: str) -> bool:
+    def _is_redundant(self, comparison: Comparison) -> bool:
         """Whether the alias's own baseline equals the nearest parent's."""
         assert self.source is not None
         own, *parents = self.source.owners
-        if self.extension.owner != own:
+        if comparison.baseline is None or comparison.owner != own or not parents:
             return False
-        inherited = find(_path(self.test_location), parents, name)
-        return inherited is not None and says_the_same(approved, inherited[1])
+        from pytest_circuits.baselines.approving import says_the_same
+
+        inherited = find(_path(self.test_location), parents, comparison.name, self.reader)
+        return inherited is not None and says_the_same(comparison.baseline, inherited.baseline)
 
     @property
     def _config(self) -> pytest.Config:
@@ -400,7 +345,7 @@ class CircuitSnapshot(SnapshotAssertion):
         assert self.source is not None
         self._is_checked = True
         try:
-            check_first(_path(self.test_location), self.source.owners)
+            check_first(_path(self.test_location), self.source.owners, self.reader)
         except BaselineError as error:
             self._explained = self._words(error)
             self._state.rows.append(self._refused(measure, ""))
@@ -414,66 +359,83 @@ class CircuitSnapshot(SnapshotAssertion):
         self._state.judged.append(finding)
         self._state.rows.append(row)
 
-    def _note(self, finding: Finding, verdict: Verdict, **facts: Any) -> None:  # noqa: ANN401 — fields of a row
-        item = self.test_location.item
+    def _note(self, comparison: Comparison, **decided: Any) -> None:  # noqa: ANN401 — fields of a row
+        item, baseline = self.test_location.item, comparison.baseline
         assert self.source is not None
-        owner = self.extension.owner or ""
+        details = None
+        if self.whole_findings:
+            shown = self._with_origin(comparison.measured)
+            details = Details.of(comparison.name, shown, baseline)
         row = Row.judged(
             item.nodeid,
             self.source.alias,
-            finding,
-            verdict,
-            owner=owner,
-            remembered=self._state.is_remembered(finding),
-            **facts,
+            comparison.found,
+            comparison.verdict,
+            name=comparison.name,
+            owner=comparison.owner,
+            remembered=self._state.is_remembered(comparison.measured),
+            no_canary=baseline is not None and baseline.finding.canary is None,
+            own_tolerance=comparison.own_tolerance,
+            redundant=self._is_redundant(comparison),
+            details=details,
+            **decided,
         )
-        self._record(finding, row)
-        item.ihook.pytest_circuits_verdict(item=item, verdict=verdict)
+        self._record(comparison.measured, row)
+        item.ihook.pytest_circuits_verdict(item=item, verdict=comparison.verdict)
 
-    def _approve_later(
-        self, result: AssertionResult, finding: Finding, approved: str | None
-    ) -> None:
+    def _approve_later(self, result: AssertionResult, comparison: Comparison) -> None:
         """Have the finding written once its test has passed."""
-        index: SnapshotIndex = self._index_of(result)
 
         def write_now() -> None:
-            text = approval(self._with_origin(finding), approved)
-            self.extension.write_snapshot(
-                snapshot_location=result.snapshot_location,
-                snapshots=[(text, self.test_location, index)],
-            )
+            from pytest_circuits.baselines.approving import approval
+
+            finding = self._with_origin(comparison.measured)
+            made = approval(comparison.name, finding, comparison.baseline)
+            write(Path(result.snapshot_location), [made], self.reader)
             # syrupy counts what was written, when the run is over.
-            result.created = approved is None
+            result.created = comparison.baseline is None
             result.updated = not result.created
 
         self._state.approve.append(write_now)
 
-    def _offer_later(
-        self, finding: Finding, verdict: Verdict, approved: str | None, name: str
-    ) -> None:
+    def _offer_later(self, comparison: Comparison) -> None:
         """Have the finding left to be decided on, as it would be written, when its test is over."""
         assert self.source is not None
-        owner, owners = self.extension.owner, self.source.owners
+        owners = self.source.owners
 
         def offer() -> Pending:
-            return Pending.of(
-                name, self._with_origin(finding), verdict, approved, owner=owner, owners=owners
-            )
+            from pytest_circuits.baselines.pending import Pending
+
+            return Pending.of(comparison, self._with_origin(comparison.measured), owners)
 
         self._state.pending.append(offer)
 
-    @staticmethod
-    def _index_of(result: AssertionResult) -> SnapshotIndex:
-        return result.snapshot_name.rpartition(_SEPARATOR)[2] or 0
+
+def _nothing_to_approve(finding: Finding) -> str | None:
+    from pytest_circuits.baselines.approving import nothing_to_approve
+
+    return nothing_to_approve(finding)
 
 
 def make_snapshot(
-    request: pytest.FixtureRequest, source: CircuitSource, session: CircuitsSession
+    request: pytest.FixtureRequest,
+    source: CircuitSource,
+    settings: Settings,
+    reader: BaselineReader,
+    origin: Callable[[Finding], dict[str, str]],
 ) -> CircuitSnapshot:
-    """The snapshot of the test that asks for it."""
+    """The snapshot of the test that asks for it.
+
+    Args:
+        request: the fixture's.
+        source: the model under test.
+        settings: the run's settings.
+        reader: reads the run's baseline files.
+        origin: where the weights came from that a finding was measured on.
+    """
     option: Any = request.config.option
     config: Any = request.config
-    gate, in_ci = Gate(session.settings.gate.value), session.settings.in_ci
+    gate, in_ci = Gate(settings.gate.value), settings.in_ci
     return CircuitSnapshot(
         session=config._syrupy,  # noqa: SLF001 — syrupy's own fixture has no other way
         extension_class=CircuitExtension,
@@ -482,11 +444,12 @@ def make_snapshot(
         update_snapshots=False,
         update_new_snapshots_only=False,
         source=source,
+        reader=reader,
         lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
-        origin=lambda finding: session.origin(finding, source, request),
+        origin=origin,
         waiver=waiver_of(request.node),
-        whole_findings=session.settings.whole_findings,
+        whole_findings=settings.whole_findings,
         update=option.update_snapshots,
         update_new=option.update_new_snapshots_only,
-        pending=session.settings.pending,
+        pending=settings.pending,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +47,7 @@ def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
     """
     if not approved.nulls:
         # A baseline without nulls says nothing about them: the threshold alone decides.
-        found = replace(found, nulls={})
+        found = found.derived(nulls={})
     role = _Role(found, approved, tolerance)
     reasons = list(role.heads())
     weaker = [r for r in reasons if r.change in (Change.LEFT, Change.WORSE)]

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from pytest_circuits.baselines.canonical import dumps
+from pytest_circuits.baselines.codec import dumps
 
 
 def test_a_document_has_one_exact_text():

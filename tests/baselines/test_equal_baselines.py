@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_circuits.baselines import Baseline, says_the_same
+from pytest_circuits.baselines import Baseline
+from pytest_circuits.baselines.approving import says_the_same
 from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.verdicts import Allowance, default_tolerance
 
@@ -29,7 +30,7 @@ UNIT = 0.0001
 
 
 def stored(finding=FINDING, **tolerance):
-    return Baseline("", finding, replace(default_tolerance(finding), **tolerance)).dumps()
+    return Baseline("", finding, replace(default_tolerance(finding), **tolerance))
 
 
 def moved(units):
@@ -61,10 +62,11 @@ def test_what_it_was_measured_with_makes_no_difference():
 
 
 def test_digits_that_somebody_typed_are_no_difference():
-    document = json.loads(stored())
+    document = json.loads(stored().dumps())
     document["values"][0][0] = 0.100049
-    assert says_the_same(json.dumps(document), stored())
-    assert says_the_same(stored(), json.dumps(document))
+    typed = Baseline.from_document(document, "here")
+    assert says_the_same(typed, stored())
+    assert says_the_same(stored(), typed)
 
 
 TWO_UNITS = 2 * UNIT

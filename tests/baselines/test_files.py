@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_circuits.baselines import Baseline, BaselineError, baseline_path, find, loads, write
+from pytest_circuits.baselines import Baseline, BaselineError, baseline_path, find, write
 from pytest_circuits.findings import Direction, Finding
 from pytest_circuits.verdicts import default_tolerance
 
@@ -33,16 +33,16 @@ def names(path):
 
 def value(path, owners, name=""):
     found = find(path, owners, name)
-    return found and (found[0], float(loads(found[1], "here").finding))
+    return found and (found.owner, float(found.baseline.finding))
 
 
 def test_what_is_written_is_found(path):
     write(path, [baseline(value=1.5)])
 
-    owner, text = find(path, ["gpt2"], "")
+    owner, found = find(path, ["gpt2"], "")
 
     assert owner == "gpt2"
-    assert text == baseline(value=1.5).dumps()
+    assert found.dumps() == baseline(value=1.5).dumps()
 
 
 def test_a_file_is_canonical_json_with_its_schema(path):
@@ -52,7 +52,7 @@ def test_a_file_is_canonical_json_with_its_schema(path):
 
     assert lines[:5] == [
         "{",
-        '  "schema_version": 3,',
+        '  "schema": "urn:pytest-circuits:baseline-file:1",',
         '  "findings": [',
         "    {",
         '      "name": "",',
@@ -208,7 +208,7 @@ def test_a_damaged_file_of_an_owner_on_the_way_is_no_missing_one(path):
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "<<<<<<< HEAD\n{}\n=======\n", '{"schema_version": 99, "findings": []}', "[]"],
+    ["{", "<<<<<<< HEAD\n{}\n=======\n", '{"schema": "of tomorrow", "findings": []}', "[]"],
     ids=["cut short", "conflict", "schema of tomorrow", "no baseline file"],
 )
 def test_nothing_is_written_over_a_file_that_cannot_be_read(path, text):

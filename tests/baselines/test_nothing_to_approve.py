@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from verdicts.handmade import fractions, number, role
 
-from pytest_circuits.baselines import Baseline, approval, loads, nothing_to_approve
+from pytest_circuits.baselines import Baseline
+from pytest_circuits.baselines.approving import approval, nothing_to_approve
 from pytest_circuits.findings import Null
 from pytest_circuits.verdicts import Allowance, default_tolerance
 
@@ -79,7 +80,7 @@ def test_a_tolerance_that_somebody_set_gets_those_of_behaviours_that_are_new():
     )
     set_by_hand = replace(default_tolerance(before), value=Allowance(0.07, 0.0), origin="by hand")
 
-    again = loads(approval(now, Baseline("", before, set_by_hand).dumps()), "the file").tolerance
+    again = approval("", now, Baseline("", before, set_by_hand)).tolerance
 
     assert again.value == Allowance(0.07, 0.0)
     assert again.behaviours["accuracy"] == default_tolerance(now).behaviours["accuracy"]

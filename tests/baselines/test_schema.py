@@ -9,8 +9,8 @@ import pytest
 from circuit_suites import EXAMPLES
 from jsonschema import Draft202012Validator
 
-from pytest_circuits.baselines import SCHEMA_VERSION, Baseline, baseline_path, write
-from pytest_circuits.baselines.envelope import read_entries
+from pytest_circuits.baselines import SCHEMA as IDENTIFIER
+from pytest_circuits.baselines import Baseline, baseline_path, write
 from pytest_circuits.findings import Allowance, Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.verdicts import default_tolerance
 
@@ -90,13 +90,13 @@ def errors(document):
 
 def test_it_is_a_schema_of_the_present_version():
     Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["$id"] == f"urn:pytest-circuits:baseline:{SCHEMA_VERSION}"
-    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+    assert SCHEMA["$id"] == IDENTIFIER
+    assert SCHEMA["properties"]["schema"]["const"] == IDENTIFIER
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
 def test_every_committed_baseline_is_valid(path):
-    document = {"schema_version": SCHEMA_VERSION, "findings": read_entries(path)}
+    document = json.loads(path.read_text(encoding="utf-8"))
     assert document["findings"] != []
     assert errors(document) == []
 
@@ -131,7 +131,7 @@ def test_what_a_run_approves_is_valid(one_test):
     one_test.baseline.unlink()
     one_test.approve()
     document = json.loads(one_test.baseline.read_text(encoding="utf-8"))
-    assert document["schema_version"] == SCHEMA_VERSION
+    assert document["schema"] == IDENTIFIER
     assert errors(document) == []
 
 
@@ -248,7 +248,7 @@ def test_a_damaged_finding_is_not_valid(tmp_path, damage):
 
 @pytest.mark.parametrize(
     "damage",
-    [_without("schema_version"), _with(1, "schema_version"), _without("findings"),
+    [_without("schema"), _with("another", "schema"), _without("findings"),
      _with("now", "written"), _with({}, "findings")],
     ids=["no version", "another version", "no findings", "a field too many", "no list"],
 )  # fmt: skip

@@ -28,7 +28,7 @@ def three(store, baseline):
 
 
 def values(place):
-    from pytest_circuits.baselines.envelope import read
+    from pytest_circuits.baselines.codec import read
 
     return {b.name: float(b.finding.values[0, 1]) for b in read(place.path)}
 

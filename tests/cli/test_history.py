@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from circuit_suites import in_fresh_python
 
 from pytest_circuits.baselines import baseline_path
 
-VERSION_1 = Path(__file__).parents[1] / "baselines/version_1/test_induction_heads.json"
+EMPTY = '{"schema": "urn:pytest-circuits:baseline-file:1", "findings": []}'
 
 
 FILE = "__circuits__/recall/test_heads/test_heads.json"
@@ -96,6 +97,41 @@ def test_a_finding_that_left_the_file_is_deleted(repository, command, store, bas
     _, out, _ = command("history", "test_heads")
     assert out[1].split()[2] == "deleted"
     assert out[2].strip() == "late: 1 head, L0H1 0.90; repeat loss 1.00"
+
+
+def test_a_finding_that_is_called_otherwise_is_renamed(repository, command, store):
+    path = store("recall")
+    repository.commit("Approve the heads")
+    edit(path, name="late")
+    renamed = repository.commit("A better name")
+    assert command("history", "test_heads")[1][1:3] == [
+        f"{renamed} renamed      A better name",
+        "                    late: 1 head, L0H1 0.90; repeat loss 1.00; was test_heads",
+    ]
+
+
+def test_what_was_only_recorded_anew_is_listed_where_nothing_else_changed(
+    repository, command, store, baseline
+):
+    path = store("recall", baseline(0.9), baseline(0.9, name="late"))
+    repository.commit("Approve two findings")
+    edit(path, recorded_with={"device": "cuda"})
+    repository.commit("Measure on another device")
+    store("recall", baseline(0.9), baseline(0.6, name="late"))
+    repository.commit("Measure both again")
+    out = [line.strip() for line in command("history", "test_heads")[1]]
+    assert " ".join(out[2:4]) == "late: L0H1 0.90→0.60; mechanism weakened while behaviour held"
+    assert out[5:7] == [
+        "preserved: 1 head, L0H1 0.90; repeat loss 1.00",
+        "preserved: late: 1 head, L0H1 0.90; repeat loss 1.00",
+    ]
+
+
+def edit(path, **fields):
+    """Set fields of a file's first finding in place."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["findings"][0].update(fields)
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def test_the_files_of_several_models_come_one_after_the_other(repository, command, store):
@@ -239,18 +275,21 @@ def test_parallel_branches_are_held_against_what_they_began_from(
 # What can't be read, or not by everyone
 
 
-def test_old_versions_are_read(repository, command):
-    path = baseline_path(repository.path / "test_recall.py", "recall", "test_induction_heads")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(VERSION_1.read_bytes())
-    repository.commit("A baseline of version 1")
-    path.write_text(path.read_text().replace("0.9987", "0.1987"))
-    repository.commit("Another one")
-    status, out, errors = command("history", "test_induction_heads")
-    assert (status, errors) == (0, [])
+def test_files_from_before_the_first_release_are_said(repository, command, store, baseline):
+    path = store("recall", baseline(0.9))
+    now = path.read_text()
+    path.write_text(
+        now.replace('"schema": "urn:pytest-circuits:baseline-file:1"', '"schema_version": 2')
+    )
+    repository.commit("A baseline of long ago")
+    path.write_text(now)
+    repository.commit("Approve it anew")
+    status, out, _ = command("history", "test_heads")
+    assert status == 3
     rows = [line.split()[2] for line in out if line.startswith("2026")]
-    assert rows == ["weakened", "new"]
-    assert out[2].strip().startswith("L1H0 1.00→0.20")
+    assert rows == ["new", "unreadable"]
+    words = " ".join(" ".join(out).split())
+    assert "the file: schema version 2 is of a pytest-circuits before its" in words
 
 
 def test_a_revision_that_cannot_be_read_is_said_and_passed_over(
@@ -258,11 +297,11 @@ def test_a_revision_that_cannot_be_read_is_said_and_passed_over(
 ):
     path = store("recall", baseline(0.9))
     repository.commit("Approve the heads")
-    path.write_text('{\n<<<<<<< HEAD\n"schema_version": 2\n')
+    path.write_text('{\n<<<<<<< HEAD\n"schema": "a"\n')
     conflict = repository.commit("Merge in haste")
     path.write_bytes(b"\xff")
     repository.commit("Try again")
-    path.write_text('{"schema_version": 99, "findings": []}')
+    path.write_text('{"schema": "of tomorrow", "findings": []}')
     repository.commit("From tomorrow")
     path.unlink()
     store("recall", baseline(0.6))
@@ -272,7 +311,7 @@ def test_a_revision_that_cannot_be_read_is_said_and_passed_over(
     rows = [line.split()[2] for line in out if line.startswith("2026")]
     assert rows == ["weakened", "unreadable", "unreadable", "unreadable", "new"]
     assert out[2].strip().startswith("L0H1 0.90→0.60")
-    assert "the file: schema version 99" in out[4]
+    assert "the file: schema 'of tomorrow'" in out[4]
     row = out.index(f"{conflict} unreadable   Merge in haste")
     assert out[row + 1].strip() == "the file:2: has a merge conflict."
 
@@ -288,6 +327,27 @@ def test_a_revision_that_the_clone_lacks_is_said(repository, command, store, bas
     assert status == 3
     assert [line.split()[2] for line in out[1::2]] == ["weakened", "unreadable", "new"]
     assert out[4].strip() == "the file: is not in this clone"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_in_a_files_place_is_said_and_passed_over(repository, command, store, baseline):
+    path = store("recall", baseline(0.9))
+    repository.commit("Approve the heads")
+    path.rename("elsewhere.json")
+    path.symlink_to(repository.path / "elsewhere.json")
+    repository.commit("Link it")
+    path.unlink()
+    store("recall", baseline(0.6))
+    repository.commit("A file again")
+    status, out, _ = command("history", "test_heads")
+    assert status == 3
+    rows = [line.split()[2] for line in out if line.startswith("2026")]
+    assert rows == ["weakened", "unreadable", "new"]
+    assert out[row_of(out, "Link it") + 1].strip() == "the file: is a symbolic link."
+
+
+def row_of(lines, subject):
+    return next(number for number, line in enumerate(lines) if line.endswith(subject))
 
 
 def test_a_file_that_was_deleted_because_it_could_not_be_read_is_deleted(
@@ -307,7 +367,7 @@ def test_a_file_that_was_deleted_because_it_could_not_be_read_is_deleted(
 
 def test_a_file_without_findings_is_said(repository, command, store):
     path = store("recall")
-    path.write_text('{"schema_version": 2, "findings": []}')
+    path.write_text(EMPTY)
     empty = repository.commit("Nothing yet")
     assert command("history", "test_heads") == (0, [FILE, f"{empty} empty        Nothing yet"], [])
 

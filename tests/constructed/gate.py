@@ -10,7 +10,7 @@ import torch
 from circuit_suites import QUIET, Suite
 from constructed.subjects import Subject, Wording, as_json
 
-from pytest_circuits.baselines import baseline_path, find, loads
+from pytest_circuits.baselines import baseline_path, find
 from pytest_circuits.report.rows import PROPERTY, REFUSED, Row
 from pytest_circuits.verdicts import SEVERITY
 
@@ -141,7 +141,7 @@ class GateSuite:
         path = baseline_path(self._suite.path / _MODULE, REFERENCE, test)
         found = find(path, (REFERENCE,), "")
         assert found is not None
-        return tuple(loads(found[1], path).finding.members())
+        return tuple(found.baseline.finding.members())
 
     def approve(self) -> Outcome:
         """Approve what is measured on the reference."""

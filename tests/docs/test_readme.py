@@ -131,7 +131,7 @@ def test_the_ini_with_a_parent_is_understood(pytester, quiet):
 def test_the_two_set_up_commands_are_the_ones_that_ci_runs():
     commands = [text.strip() for text in blocks("sh")]
     assert len(commands) == 2
-    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    script = (ROOT / "check").read_text(encoding="utf-8")
     assert [command for command in commands if command not in script] == []
 
 

@@ -23,8 +23,8 @@ def test_nothing_shown_is_wider_than_a_terminal():
 
 
 def test_it_names_what_there_is():
-    from pytest_circuits.session.remembered.code import _LIBRARIES
-    from pytest_circuits.session.remembered.store import BUDGET
+    from pytest_circuits.session.cache import BUDGET
+    from pytest_circuits.session.cache_keys import _LIBRARIES
 
     assert [name for name in _LIBRARIES if name not in PAGE] == []
     assert f"at most {BUDGET >> 20} MiB" in PAGE

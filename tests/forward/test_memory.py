@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_circuits.forward.memory import Memory
+from pytest_circuits.forward.runs import Memory
 
 
 @dataclass

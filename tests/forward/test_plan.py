@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from forward.sweeping import EXACT, changed, drawn, each, off, patched
 
-from pytest_circuits.forward import plan
-from pytest_circuits.forward.plan import portions, shared_starts
+from pytest_circuits.forward import replay as plan
+from pytest_circuits.forward.fitting import portions
+from pytest_circuits.forward.replay import shared_starts
 
 
 def cost(begins, starts, layers, length):

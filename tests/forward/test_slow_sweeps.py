@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -19,10 +20,10 @@ from forward.sweeping import (
     patched,
 )
 from measures.families import FAMILIES, Family, hooked, random_model
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaModel
 
 from pytest_circuits import measures
-from pytest_circuits.forward import ZERO, Runs, SlowSweepWarning, nodes, run_ablated
+from pytest_circuits.forward import ZERO, Runs, SlowSweepWarning, nodes, run_ablated, run_prompts
 from pytest_circuits.prompts import RepeatedTokens
 
 CLEAN = drawn(8, 8)
@@ -153,4 +154,42 @@ def test_without_a_past_runs_are_replayed_from_the_first_position(llama, kind):
     assert runs.passes == 2
     assert runs.replayed > 0
     expected = patched(llama.whole, "head_out", CLEAN, CORRUPTED, positions=each(CLEAN))
+    assert off(found, expected) < EXACT / 10
+
+
+# Blocks that are given almost what they should be.
+
+
+class TellsOfTokens(LlamaModel):
+    """A model that gives its layers something of the tokens, very little of it."""
+
+    def forward(self, input_ids=None, **options):
+        little = input_ids[..., None] * 1e-4
+        return super().forward(input_ids=input_ids, little=little, **options)
+
+
+class AddsIt(LlamaDecoderLayer):
+    """A layer that adds what it is given."""
+
+    def forward(self, hidden_states, *arguments, little, **options):
+        return super().forward(hidden_states, *arguments, **options) + little
+
+
+def test_a_replay_that_is_a_little_off_is_not_taken():
+    model = random_model(FAMILIES["llama"], 0)
+    model.model.__class__ = TellsOfTokens
+    for layer in model.model.layers:
+        layer.__class__ = AddsIt
+    both = Both.of(model)
+
+    with pytest.warns(SlowSweepWarning, match="logits off by") as told:
+        found = patched(both.runs, "resid_pre", CLEAN, CORRUPTED, positions=each(CLEAN))
+
+    # More than rounding, and far too little to be seen in a plot.
+    (group,) = run_prompts(both.runs, CORRUPTED).groups
+    missed = float(re.search(r"logits off by ([\d.e-]+)", str(told[0].message)).group(1))
+    assert 1e-4 < missed / float(group.logits.max() - group.logits.min()) < 0.05
+    can = checked(both.runs, CLEAN)
+    assert (can.blocks, can.past) == (False, False)
+    expected = patched(both.whole, "resid_pre", CLEAN, CORRUPTED, positions=each(CLEAN))
     assert off(found, expected) < EXACT / 10

@@ -17,8 +17,8 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits.measures import induction_scores
 from pytest_circuits.models import ModelError, load, parse_source
-from pytest_circuits.models.sources.opening import open_checkpoint
-from pytest_circuits.session.remembered.identity import identify
+from pytest_circuits.models.loading import open_checkpoint
+from pytest_circuits.session.cache_keys import identify
 from pytest_circuits.testing import WORDS, tiny_checkpoint, word_tokenizer
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)
@@ -454,7 +454,7 @@ def test_a_config_that_says_nothing_is_refused(made, adapter, content, said):
 
 
 def test_a_missing_peft_is_told(adapter, monkeypatch):
-    monkeypatch.setattr("pytest_circuits.models.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("pytest_circuits.models.errors.find_spec", lambda name: None)
 
     assert refusal(adapter) == (
         f"{adapter}: an adapter needs peft, which is not installed.\n"

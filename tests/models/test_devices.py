@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_circuits.models import DEVICE_PATTERN, ModelError
-from pytest_circuits.models.devices import device_type, dtype_name, resolve_device, resolve_dtype
+from pytest_circuits.models.devices import device_type, resolve_device, resolve_dtype
+from pytest_circuits.models.sources.folders import dtype_name
 
 
 @pytest.mark.parametrize(

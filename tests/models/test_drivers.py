@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from circuit_suites import in_fresh_python
 
-from pytest_circuits.models import drivers
+from pytest_circuits.models import devices as drivers
 
 
 def test_it_is_torchs_own_choice_and_torch_is_not_imported():

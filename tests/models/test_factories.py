@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, ModelPool, load, parse_source
-from pytest_circuits.models.sources.opening import open_checkpoint
+from pytest_circuits.models.loading import open_checkpoint
 from pytest_circuits.testing import tiny_checkpoint
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)

@@ -17,8 +17,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pytest_circuits import measures
 from pytest_circuits.models import ModelError, load, parse_source
-from pytest_circuits.models.sources.opening import open_checkpoint
-from pytest_circuits.session.remembered.identity import identify
+from pytest_circuits.models.loading import open_checkpoint
+from pytest_circuits.session.cache_keys import identify
 from pytest_circuits.testing import tiny_checkpoint
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)
@@ -251,7 +251,7 @@ def test_what_the_model_is_can_be_told_without_torch(file):
     code = f"""
 import sys
 from pytest_circuits.models import parse_source
-from pytest_circuits.session.remembered.identity import identify
+from pytest_circuits.session.cache_keys import identify
 known = identify(parse_source({str(file)!r}), "cpu", "auto")
 print(known.weights, known.rest, known.dtype, known.device)
 print(sorted({{"torch", "transformers"}} & set(sys.modules)))
@@ -266,7 +266,7 @@ print(sorted({{"torch", "transformers"}} & set(sys.modules)))
 
 @pytest.fixture
 def no_gguf(monkeypatch):
-    monkeypatch.setattr("pytest_circuits.models.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("pytest_circuits.models.errors.find_spec", lambda name: None)
 
 
 def test_without_the_library_the_extra_is_named(no_gguf, file):

@@ -10,7 +10,8 @@ from circuit_suites import in_fresh_python
 from transformer_lens.model_bridge import TransformerBridge, sources
 
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.models.libraries import collecting_later, import_libraries
+from pytest_circuits.models.loading import import_libraries
+from pytest_circuits.models.sources.source import collecting_later
 
 NATIVE = "transformer_lens.model_bridge.sources.native"
 #: They are installed with the libraries, and a model needs none of them.
@@ -37,6 +38,22 @@ def test_loading_a_model_imports_what_it_needs_and_leaves_only_that_out_of_colle
         "True True",
         "False True",
     ]
+
+
+POOLED = """
+import sys
+from pytest_circuits.models import ModelPool, parse_source
+
+ModelPool("cpu").get(parse_source("bundled:recall")).fingerprint
+print(*sorted(name for name in sys.modules if name.startswith("pytest_circuits.models")))
+"""
+
+
+def test_a_bundled_model_imports_its_own_kind_of_source_alone():
+    imported = in_fresh_python(POOLED).split()
+    kinds = {name.rpartition(".")[2] for name in imported if ".sources." in name}
+    assert kinds == {"source", "folders", "native"}
+    assert len(imported) <= 11
 
 
 @pytest.fixture

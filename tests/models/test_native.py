@@ -15,7 +15,7 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
 from pytest_circuits.models import ModelError
-from pytest_circuits.models.sources.saving import save_native
+from pytest_circuits.models.sources.native import save_native
 from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint, word_tokenizer
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pytest_circuits.models import ModelError, load, parse_source
-from pytest_circuits.models.sources.opening import open_checkpoint
+from pytest_circuits.models.loading import open_checkpoint
 from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint
 
 REGISTRY = parse_source("registry:tiny")

@@ -9,8 +9,9 @@ from measures.families import FAMILIES, random_model
 
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, load, parse_source
-from pytest_circuits.models.placement import place, refuse_spread
-from pytest_circuits.models.sources.opening import open_checkpoint
+from pytest_circuits.models.devices import refuse_spread
+from pytest_circuits.models.hooking import place
+from pytest_circuits.models.loading import open_checkpoint
 from pytest_circuits.prompts import PromptPairs
 from pytest_circuits.testing import tiny_checkpoint, word_tokenizer
 

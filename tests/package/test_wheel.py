@@ -37,6 +37,7 @@ def test_the_wheel_has_its_entry_points(wheel):
     lines = wheel.read(name).decode().split("\n")
     assert "circuits = pytest_circuits.plugin" in lines[lines.index("[pytest11]") :]
     assert "pytest-circuits = pytest_circuits.cli:main" in lines
+    assert "figures = pytest_circuits.report.figures:plot" in lines
 
 
 def test_bundled_models_are_small_and_safe():

@@ -5,7 +5,7 @@ import json
 import pytest
 from circuit_suites import ONE_TEST, counts
 from models.small_adapters import edit_adapter_config, small_adapter
-from remembered.suites import remembered
+from session.cache_suites import remembered
 
 from pytest_circuits.testing import tiny_checkpoint
 

@@ -124,7 +124,7 @@ def test_every_override_is_warned_of(suite):
 def test_where_it_is_an_error_every_test_fails(suite):
     suite.write("conftest.py", IGNORES)
     suite.write("test_loss.py", LOSS + LOSS.replace("loss(c", "more(c"))
-    name = "error::pytest_circuits.session.overrides.IgnoredSourceWarning"
+    name = "error::pytest_circuits.session.checks.IgnoredSourceWarning"
     result = warned(suite, "-W", name)[1]
     assert (result.ret, counts(result)) == (1, {"failed": 2})
     assert warned(suite, "-W", name.replace("error", "ignore"))[0] == 0

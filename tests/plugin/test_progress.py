@@ -10,7 +10,7 @@ from circuit_suites import EXAMPLES, QUIET
 
 from pytest_circuits import Circuit, PromptPairs, measures
 from pytest_circuits.forward import Runs
-from pytest_circuits.forward.progress import Nobody
+from pytest_circuits.forward.runs import Nobody
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.session.progress import ProgressLine, progress_text
 

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts import pairs as pairs_module
-from pytest_circuits.session.remembered.arguments import described
+from pytest_circuits.session.cache_keys import described
 
 if TYPE_CHECKING:
     from pathlib import Path

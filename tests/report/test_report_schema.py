@@ -5,14 +5,17 @@ import json
 from importlib.resources import files
 
 import pytest
+from changed_documents import changed_documents
 from handmade_rows import row, run
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from report.whole_findings import every_row, full_run
 
+from pytest_circuits.baselines.formats import dotted
 from pytest_circuits.report import document
 from pytest_circuits.report.json_report import SCHEMA_VERSION
 from pytest_circuits.report.reading import VERDICTS
+from pytest_circuits.report.stored import report_format
 from pytest_circuits.verdicts import About, Change, Gate
 
 
@@ -115,3 +118,20 @@ def test_a_field_that_is_missing_or_strange_is_found():
     assert tried | {"found", "approved"} == required
     for path in [(), ("summary",), ("models", 0), ("tests", 0), ("failed", 0)]:
         assert errors(changed(report, (*path, "extra"), lambda part, n: part.update({n: 1}))), path
+
+
+def test_what_is_read_is_checked_as_another_validator_checks_it():
+    report = json.loads(json.dumps(document(full_run())))
+    report["tests"] = [
+        test for test in report["tests"] if test["verdicts"]["recall"]["reasons"]
+    ][:1]  # fmt: skip
+    reasons = report["tests"][0]["verdicts"]["recall"]["reasons"]
+    del reasons[1:]
+    differ = [
+        (dotted(path), value)
+        for path, value, damaged in changed_documents(report, whole=("found", "approved"))
+        if VALIDATOR.is_valid(damaged) != (report_format().problem(damaged) is None)
+    ]
+    # Findings are left to their own reader, and 10**400 is a number that Python can't compute with.
+    differ = [(path, value) for path, value in differ if value != 10**400]
+    assert {path.rpartition(".")[2] for path, _ in differ} <= {"found", "approved"}

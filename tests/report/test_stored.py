@@ -201,6 +201,11 @@ def test_whatever_is_missing_or_strange_gives_no_traceback(tmp_path):
         (lambda r: verdict(r)["details"].pop("found"), "on recall: found is missing"),
         (lambda r: verdict(r)["details"]["found"].pop("name"), "on recall: name is missing"),
         (lambda r: verdict(r)["details"]["found"].pop("axes"), "axes is missing"),
+        (lambda r: verdict(r)["details"].update(found=None), "on recall: found is not an object"),
+        (lambda r: verdict(r)["reasons"][0].pop("text"), "on recall, reasons[0]: text is missing"),
+        (lambda r: verdict(r).update(verdit="lost"), "on recall: verdit is there, and there is no"),
+        (lambda r: r["failed"].append(1), "]: it is not an object"),
+        (lambda r: r["summary"].update(failing=-1), "summary: failing is less than 0"),
     ],
 )
 def test_the_first_thing_that_is_wrong_is_named(change, words, tmp_path):

@@ -368,6 +368,7 @@ REINSTALL = (
     "Install the pytest-circuits that wrote it, or delete the file and approve it anew with "
     "`pytest --circuits --snapshot-update`."
 )
+SCHEMA = "urn:pytest-circuits:baseline-file:"
 RESTORE = "Restore the file from version control, or delete it and approve it anew."
 
 
@@ -375,7 +376,7 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
     ("damage", "lines"),
     [
         pytest.param(
-            lambda text: text[:300],
+            lambda text: text[:328],
             [":13: is not JSON (Expecting property name enclosed in double quotes).", RESTORE],
             id="cut off",
         ),
@@ -399,9 +400,9 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
             id="merge conflict",
         ),
         pytest.param(
-            lambda text: text.replace('"schema_version": 3', '"schema_version": 99'),
+            lambda text: text.replace("baseline-file:1", "baseline-file:99"),
             [
-                ": schema version 99, and this pytest-circuits reads 1 to 3.",
+                f": schema '{SCHEMA}99', and this pytest-circuits reads {SCHEMA}1.",
                 REINSTALL,
             ],
             id="schema of the future",
@@ -409,8 +410,11 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
         pytest.param(
             lambda text: "[]",
             [
-                ": schema version None, and this pytest-circuits reads 1 to 3.",
-                REINSTALL,
+                f": names no schema, so this is no baseline file; one names {SCHEMA}1.",
+                (
+                    "Put the baseline file back from version control, or delete the file and "
+                    "approve it anew with `pytest --circuits --snapshot-update`."
+                ),
             ],
             id="another document",
         ),
@@ -499,13 +503,12 @@ def test_every_method_that_we_override_is_one_of_syrupys():
 
     from pytest_circuits.session.snapshot import CircuitExtension, CircuitSnapshot
 
-    own_extension = {"owner", "owners"}
+    own_extension = {"_name", "comparison", "owners", "reader"}
     own_snapshot = {"explanation", "lets_pass", "origin", "source", "update", "update_new"}
-    own_snapshot |= {"_about_baseline", "_approve_later", "_check_name", "_config", "_explained"}
-    own_snapshot |= {"_index_of", "_is_redundant", "_note", "_record", "_refuse", "_waives"}
-    own_snapshot |= {"_approved", "_warn", "approved", "waiver"}
-    own_snapshot |= {"_offer_later", "_whole", "_with_origin", "pending", "whole_findings"}
-    own_snapshot |= {"_is_checked", "_refused", "_state", "_words", "check"}
+    own_snapshot |= {"_approve_later", "_check_name", "_config", "_decide", "_explained", "reader"}
+    own_snapshot |= {"_is_redundant", "_note", "_record", "_refuse", "_approved", "_warn"}
+    own_snapshot |= {"approved", "waiver", "_offer_later", "_with_origin", "pending"}
+    own_snapshot |= {"whole_findings", "_is_checked", "_refused", "_state", "_words", "check"}
     for ours, theirs, added in (
         (CircuitExtension, SingleFileSnapshotExtension, own_extension),
         (CircuitSnapshot, SnapshotAssertion, own_snapshot),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from verdicts.handmade import cells
 
-from pytest_circuits.baselines import Baseline, approval, find, loads, verdict_on, write
+from pytest_circuits.baselines import Baseline, find, storable, write
 from pytest_circuits.findings import Direction
 from pytest_circuits.verdicts import Kind, default_tolerance, judge, lines
 
@@ -104,23 +104,23 @@ every_kind = pytest.mark.parametrize(("approved", "now", "text"), CASES.values()
 def through_a_file(finding, tmp_path):
     path = tmp_path / "__circuits__/recall/test_heads/test_heads.json"
     write(path, [Baseline("", finding, default_tolerance(finding))])
-    _, text = find(path, ["recall"], "")
-    return text
+    _, baseline = find(path, ["recall"], "")
+    return baseline
 
 
 @every_kind
 def test_what_a_cell_did_is_told_by_its_name(approved, now, text, tmp_path):
     stored = through_a_file(approved, tmp_path)
-    found = approval(replace(approved, values=now), None)
+    found = storable(replace(approved, values=now))
 
-    assert verdict_on(stored, stored).kind is Kind.PRESERVED
-    assert lines(verdict_on(found, stored)) == text
+    assert judge(stored.finding, stored.finding, stored.tolerance).kind is Kind.PRESERVED
+    assert lines(judge(found, stored.finding, stored.tolerance)) == text
     assert all(len(line) <= 80 for line in text[1:])
 
 
 @every_kind
 def test_a_finding_comes_back_from_its_file(approved, now, text, tmp_path):
-    back = loads(through_a_file(approved, tmp_path), "f.json")
+    back = through_a_file(approved, tmp_path)
 
     np.testing.assert_allclose(back.finding.values, approved.values, atol=5e-5)
     assert back.finding.labels == approved.labels

@@ -1,1 +1,1 @@
-"""The kinds of source a model can come from, a module each, and how a source is opened."""
+"""The kinds of source a model can come from, a module each, and what they share."""

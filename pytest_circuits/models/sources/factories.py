@@ -31,17 +31,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.sources.checkpoint import Checkpoint
-from pytest_circuits.models.sources.given import hooked_given, plain_given, raised
+from pytest_circuits.models.errors import ModelError, raised
+from pytest_circuits.models.sources.given import GivenCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from transformer_lens.model_bridge import TransformerBridge
-    from transformers import PreTrainedModel
-
-_GIVER = "the factory"
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -50,19 +45,16 @@ def _place_of(error: SyntaxError) -> tuple[str, int]:
     return error.filename or "", error.lineno or 1
 
 
-class FactoryCheckpoint(Checkpoint):
+class FactoryCheckpoint(GivenCheckpoint):
     """A model that a function makes."""
+
+    giver = "the factory"
 
     def files(self) -> list[Path]:
         """The files of the module that was named, and of the one that has the function's code."""
         files = (getattr(self._module, "__file__", None), self._place[0])
         paths = (Path(file) for file in dict.fromkeys(files) if file)
         return [path for path in paths if path.is_file()]
-
-    @property
-    def is_all_in_files(self) -> bool:
-        """No: nobody knows what else it is made from."""
-        return False
 
     def fingerprint(self) -> str | None:
         """What the factory says its model's fingerprint is; None if it says nothing."""
@@ -71,27 +63,17 @@ class FactoryCheckpoint(Checkpoint):
             try:
                 own = own()
             except Exception as error:
-                raise raised(self.source, f"{_GIVER}'s fingerprint", error, *self._place) from error
+                raise raised(
+                    self.source, f"{self.giver}'s fingerprint", error, *self._place
+                ) from error
         elif own is None:
             return None
         if not isinstance(own, str) or not own:
             raise ModelError(
-                f"{self.source.text}: {_GIVER}'s fingerprint is {own!r}, and should be a text, "
+                f"{self.source.text}: {self.giver}'s fingerprint is {own!r}, and should be a text, "
                 f"or a function that returns one."
             )
         return f"factory-sha256:{hashlib.sha256(own.encode()).hexdigest()}"
-
-    def dtype(self, asked: str) -> str:
-        """What was asked for: which dtype a factory's own is, only its model tells."""
-        return asked
-
-    def load(self, device: str, dtype: str) -> TransformerBridge:
-        """The model that the factory makes now, hooked."""
-        return hooked_given(self.source, _GIVER, self._made(device, dtype), device, dtype)
-
-    def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
-        """The Hugging Face model that the factory makes now, and its tokenizer."""
-        return plain_given(self.source, _GIVER, self._made("cpu", dtype), dtype)
 
     def rest(self) -> str:
         """A hash of the factory's module, and of which function in it is called."""
@@ -154,13 +136,13 @@ class FactoryCheckpoint(Checkpoint):
             return str(getattr(self._module, "__file__", "")), 1
         return code.co_filename, code.co_firstlineno
 
-    def _made(self, device: str, dtype: str) -> object:
+    def given(self, device: str, dtype: str) -> object:
         """What the factory returns."""
         arguments = self._arguments({"device": device, "dtype": dtype})
         try:
             return self._factory(**arguments)
         except (Exception, SystemExit) as error:
-            raise raised(self.source, _GIVER, error, *self._place) from error
+            raise raised(self.source, self.giver, error, *self._place) from error
 
     def _arguments(self, known: dict[str, str]) -> dict[str, str]:
         """Those that the factory takes."""
@@ -180,7 +162,8 @@ class FactoryCheckpoint(Checkpoint):
         ]
         if missing:
             raise ModelError(
-                f"{self.source.text}: {_GIVER} needs {', '.join(missing)}, which nobody gives.\n"
+                f"{self.source.text}: {self.giver} needs {', '.join(missing)}, "
+                f"which nobody gives.\n"
                 f"It is called without arguments, or with device= and dtype= where it takes them."
             )
         return taken

@@ -1,15 +1,22 @@
-"""The folder of files that a source stands for, fetched from the hub if need be."""
+"""Folders of files: fetched from the hub if need be, listed, and checked against their config."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.fit import first_lines
-from pytest_circuits.models.sources.sources import BUNDLED, Source, SourceKind
+from pytest_circuits.models.errors import ModelError, first_lines, problem_lines
+from pytest_circuits.models.fingerprint import fingerprint
+from pytest_circuits.models.sources.source import BUNDLED, Checkpoint, SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_circuits.models.sources.source import Source
 
 #: What a checkpoint needs from a hub; weights as safetensors only.
 _HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
@@ -18,6 +25,18 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 #: What an adapter's folder has in place of config.json, and its weights.
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+#: What the config.json of a native transformer-lens model names as its architecture.
+NATIVE = "TransformerLensNative"
+#: The names of floats in safetensors files → in torch.
+FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+#: Endings of what is never loaded, and may be large: weights of other formats, and training's.
+_NEVER_LOADED = frozenset({*_PICKLED, ".gguf", ".h5", ".msgpack", ".onnx"})
+#: Masks and rotary tables that older checkpoints carry; models compute them themselves.
+_BUFFER = re.compile(r"\.(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
+#: The ending of files that hold nothing but tensors.
+WEIGHTS = ".safetensors"
+#: How many missing shards a message names.
+_NAMED = 3
 
 
 def checkpoint_folder(source: Source) -> Path:
@@ -107,16 +126,147 @@ def _check_files(source: Source, folder: Path) -> None:
     )
 
 
-def read_config(source: Source, folder: Path) -> dict[str, Any]:
-    """A folder's config.json.
+def read_config(source: Source, folder: Path, name: str = "config.json") -> dict[str, Any]:
+    """A folder's config, a JSON file of that name.
 
     Raises:
         ModelError: if it holds no JSON object.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / name).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelError(f"{source.text}: config.json is not JSON ({error}).") from error
+        raise ModelError(f"{source.text}: {name} is not JSON ({error}).") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{source.text}: config.json holds no JSON object.")
+        raise ModelError(f"{source.text}: {name} holds no JSON object.")
     return config
+
+
+def loaded_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint that a model may be made from."""
+    return sorted(
+        path for path in folder.iterdir() if path.is_file() and path.suffix not in _NEVER_LOADED
+    )
+
+
+class FolderCheckpoint(Checkpoint):
+    """A folder whose files are all of the model.
+
+    Attributes:
+        folder: where they are.
+    """
+
+    def __init__(self, source: Source, folder: Path) -> None:
+        super().__init__(source)
+        self.folder = folder
+
+    def files(self) -> list[Path]:
+        """Every file in the folder that isn't of another format, and shards elsewhere."""
+        listed = loaded_files(self.folder)
+        return [*listed, *(path for path in self._shards(listed) if path not in listed)]
+
+    def weights(self) -> list[Path]:
+        """The safetensors files."""
+        return [path for path in self.files() if path.suffix == WEIGHTS]
+
+    def fingerprint(self) -> str:
+        """The fingerprint of all tensors in the safetensors files."""
+        return fingerprint(self.weights())
+
+    def dtype(self, asked: str) -> str:
+        """What was asked for, else what the config says, else what most tensors have."""
+        return dtype_name(asked, self.folder)
+
+    def _shards(self, files: list[Path]) -> list[Path]:
+        """The files that an index names."""
+        indexes = [path for path in files if path.name.endswith(f"{WEIGHTS}.index.json")]
+        named = {self.folder / shard for path in indexes for shard in self._named_in(path)}
+        absent = sorted(path.name for path in named if not path.exists())
+        if absent:
+            raise ModelError(
+                f"{self.source.text}: {len(absent)} of {len(named)} shards that "
+                f"{indexes[0].name} names are not there: {', '.join(absent[:_NAMED])}"
+                f"{' …' if len(absent) > _NAMED else ''}.\n"
+                f"Fetch or copy the whole checkpoint."
+            )
+        return sorted(named)
+
+    def _named_in(self, index: Path) -> Iterable[str]:
+        try:
+            shards: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            return set(shards.values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{self.source.text}: {index.name} is damaged ({type(error).__name__}: {error}).\n"
+                f"Fetch or copy the whole checkpoint."
+            ) from error
+
+
+def dtype_name(asked: str, folder: Path) -> str:
+    """The name of the dtype to use: the one asked for, else the checkpoint's own.
+
+    The checkpoint's own is what its config says, or else what most of its tensors have.
+    """
+    if asked == "auto":
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        asked = config.get("dtype") or config.get("torch_dtype") or _stored_dtype(folder)
+    return str(asked).removeprefix("torch.")
+
+
+def _stored_dtype(folder: Path) -> str:
+    files = sorted(folder.glob(f"*{WEIGHTS}"))
+    counts = Counter(dtype for path in files for dtype, _ in stored_tensors(path).values())
+    most = max(counts, key=lambda name: counts[name], default="F32")
+    return FLOATS.get(most, most)
+
+
+def stored_tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Every tensor of a safetensors file by name: its dtype as it is called there, and its shape.
+
+    Raises:
+        Exception: the library's own, for a file that can't be read.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 — no mapping
+        return {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
+
+
+def check_fit(
+    source: Source,
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    shapes: Iterable[tuple[str, Iterable[int], Iterable[int]]],
+) -> None:
+    """Refuse weights that aren't those of the config: the rest would be random or left out.
+
+    Args:
+        source: how the user named them.
+        missing: names of tensors that the config asks for and the files don't have.
+        unexpected: names of tensors that it doesn't ask for.
+        shapes: names of tensors whose shape is not the one that it asks for, with both.
+
+    Raises:
+        ModelError: naming what doesn't fit.
+    """
+    problems = problem_lines(
+        {
+            "wrong shape": [
+                f"{name} is {_shape_text(stored)}, should be {_shape_text(asked)}"
+                for name, stored, asked in shapes
+            ],
+            "missing": missing,
+            "not in the config's model": (n for n in unexpected if not _BUFFER.search(n)),
+        }
+    )
+    if problems:
+        raise ModelError(
+            f"{source.text}: the tensors don't fit config.json.\n"
+            + "\n".join(problems)
+            + "\nUse the config.json that was saved with these weights."
+        )
+
+
+def _shape_text(shape: Iterable[int]) -> str:
+    """A shape as people write it."""
+    return " × ".join(map(str, shape))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -11,25 +13,25 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_circuits.models.devices import resolve_dtype
-from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.extras import require
+from pytest_circuits.models.errors import ModelError, first_lines, first_of, require
 from pytest_circuits.models.fingerprint import combined
-from pytest_circuits.models.fit import first_lines, first_of
-from pytest_circuits.models.hooking import hooked
-from pytest_circuits.models.libraries import collecting_later
-from pytest_circuits.models.sources.checkpoint import Checkpoint
-from pytest_circuits.models.sources.gguf_metadata import metadata_hash
-from pytest_circuits.models.sources.pretrained import read_model, unreadable
+from pytest_circuits.models.hooking import read_model, unreadable
+from pytest_circuits.models.sources.source import Checkpoint, collecting_later
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
     from gguf.gguf_reader import ReaderTensor
-    from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
 
 _MAGIC = b"GGUF"
 #: How the names of tensors begin that scale rotary positions.
 _ROPE_SCALES = ("rope_freqs", "rope_factors")
+#: Types of values in the metadata.
+_STRING, _ARRAY = 8, 9
+#: Bytes of a value by its type: integers, floats and booleans.
+_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+#: Magic and version; how many tensors there are, how many pairs of key and value.
+_START = struct.Struct("<4sIQQ")
 
 
 class _Contents(NamedTuple):
@@ -66,18 +68,13 @@ class GgufCheckpoint(Checkpoint):
         """A hash of the file's metadata: config, tokenizer."""
         self._check_magic()
         try:
-            return metadata_hash(Path(self.source.location))
+            return _metadata_hash(Path(self.source.location))
         except Exception as error:
             raise self._damaged(error) from error
 
     def dtype(self, asked: str) -> str:
         """What was asked for, else float32."""
         return "float32" if asked == "auto" else asked.removeprefix("torch.")
-
-    def load(self, device: str, dtype: str) -> TransformerBridge:
-        """The model, hooked."""
-        model, tokenizer = self.plain(dtype)
-        return hooked(self.source, self.source.location, model, tokenizer, device)
 
     def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
         """The model and its tokenizer, as transformers loads them."""
@@ -200,3 +197,54 @@ def _scales_rope(reader: GGUFReader) -> bool:
     return bool(kinds - {"none"}) or any(
         tensor.name.startswith(_ROPE_SCALES) for tensor in reader.tensors
     )
+
+
+def _metadata_hash(path: Path) -> str:
+    """SHA-256 over the metadata of a GGUF file, which hold its config and its tokenizer.
+
+    They are counted pairs of a key (a string) and a value, whose type comes first; a string is its
+    length and its bytes, an array its elements' type, their count, and they. The library ``gguf``
+    reads them too, but takes seconds for a large vocabulary, and this is asked for in every run.
+
+    Raises:
+        ValueError: if they don't end within the file.
+        KeyError: for a value of unknown type.
+        struct.error: if the file ends in the middle of a number.
+    """
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        memoryview(data) as view,
+    ):
+        end = _end(view)
+        if end > len(view):
+            raise ValueError(f"its metadata end at byte {end}, the file at byte {len(view)}")
+        with view[:end] as metadata:
+            return hashlib.sha256(metadata).hexdigest()
+
+
+def _end(data: memoryview) -> int:
+    """Where the metadata end."""
+    *_, pairs = _START.unpack_from(data)
+    position = _START.size
+    for _ in range(pairs):
+        position = _after(data, position, _STRING)
+        (kind,) = struct.unpack_from("<I", data, position)
+        position = _after(data, position + 4, kind)
+    return position
+
+
+def _after(data: memoryview, position: int, kind: int) -> int:
+    """Where a value of some type ends that begins at a position."""
+    if kind == _STRING:
+        (length,) = struct.unpack_from("<Q", data, position)
+        return position + 8 + int(length)
+    if kind != _ARRAY:
+        return position + _SIZES[kind]
+    inner, count = struct.unpack_from("<IQ", data, position)
+    position += 12
+    if inner in _SIZES:
+        return position + int(count) * _SIZES[inner]
+    for _ in range(count):
+        position = _after(data, position, inner)
+    return position

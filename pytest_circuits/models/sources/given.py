@@ -16,18 +16,22 @@ that is spread over several devices stays where it is.
 
 from __future__ import annotations
 
-import os
-import traceback
+from abc import abstractmethod
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.devices import resolve_dtype
-from pytest_circuits.models.errors import ModelError
-from pytest_circuits.models.fit import first_lines
-from pytest_circuits.models.hooking import hooked
-from pytest_circuits.models.placement import place, refuse_spread
-from pytest_circuits.models.tokenizers import read_tokenizer
+from pytest_circuits.models.devices import refuse_spread, resolve_dtype
+from pytest_circuits.models.errors import ModelError, first_lines
+from pytest_circuits.models.hooking import (
+    deviation,
+    hooked,
+    place,
+    read_tokenizer,
+    sample_logits,
+    sample_tokens,
+)
+from pytest_circuits.models.sources.source import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
 
-    from pytest_circuits.models.sources.sources import Source
+    from pytest_circuits.models.sources.source import Source
 
 #: An attribute of hooked models that were given before.
 _MARK = "_pytest_circuits_given"
@@ -46,87 +50,75 @@ _MAY_BE = (
 )
 
 
-def hooked_given(
-    source: Source,
-    giver: str,
-    given: object,
-    device: str,
-    dtype: str,
-) -> TransformerBridge:
-    """The hooked model of what was given.
+class GivenCheckpoint(Checkpoint):
+    """A model that the user's code or a plugin makes, from whatever that reads.
 
-    Args:
-        source: how the user named it.
-        giver: who gave it, for messages.
-        given: what was given.
-        device: where it goes.
-        dtype: ``auto`` to leave it as it is, or a float type's name.
-
-    Raises:
-        ModelError: if it is nothing that can be measured.
+    Attributes:
+        giver: what makes it, for messages.
     """
-    from transformer_lens.model_bridge import TransformerBridge
 
-    model, tokenizer = _parts(source, giver, given)
-    if hasattr(model, _MARK):
-        raise _same_model(source, giver, model)
-    _place(source, model, device, dtype)
-    if not isinstance(model, TransformerBridge):
-        return _hooked(source, giver, model, tokenizer)
-    setattr(model, _MARK, source.text)
-    if tokenizer is not model.tokenizer:
-        from transformer_lens.model_bridge.sources._bridge_builder import configure_tokenizer
+    giver: str
 
-        model.tokenizer = configure_tokenizer(tokenizer, model.cfg)
-    return model
+    @property
+    def is_all_in_files(self) -> bool:
+        """No: nobody knows what else it is made from."""
+        return False
 
+    def dtype(self, asked: str) -> str:
+        """What was asked for: which dtype it has by itself only the model tells."""
+        return asked
 
-def plain_given(
-    source: Source, giver: str, given: object, dtype: str
-) -> tuple[PreTrainedModel, Any]:
-    """The Hugging Face model that was given, on the CPU, and its tokenizer.
+    @abstractmethod
+    def given(self, device: str, dtype: str) -> object:
+        """What is given now, which may be anything; another checkpoint to have that loaded."""
 
-    Raises:
-        ModelError: if something else was given.
-    """
-    from transformers import PreTrainedModel
+    def load(self, device: str, dtype: str) -> TransformerBridge:
+        """The model that is given now, hooked.
 
-    model, tokenizer = _parts(source, giver, given)
-    if not isinstance(model, PreTrainedModel):
-        raise ModelError(
-            f"{source.text}: {giver} gave a model that is hooked already, so no adapter can be "
-            f"put on it.\nGive the Hugging Face model and its tokenizer as a pair."
-        )
-    _place(source, model, "cpu", dtype)
-    return model, tokenizer
+        It stays in the dtype that it is in if ``auto`` is asked for.
 
+        Raises:
+            ModelError: if it is nothing that can be measured.
+        """
+        from transformer_lens.model_bridge import TransformerBridge
 
-def raised(source: Source, giver: str, error: BaseException, file: str, line: int) -> ModelError:
-    """What to say when the user's own code raised: what, and where in that code.
+        source, giver = self.source, self.giver
+        given = self.given(device, dtype)
+        if isinstance(given, Checkpoint):
+            return given.load(device, dtype)
+        model, tokenizer = _parts(source, giver, given)
+        if hasattr(model, _MARK):
+            raise _same_model(source, giver, model)
+        _place(source, model, device, dtype)
+        if not isinstance(model, TransformerBridge):
+            return _hooked(source, giver, model, tokenizer)
+        setattr(model, _MARK, source.text)
+        if tokenizer is not model.tokenizer:
+            from transformer_lens.model_bridge.sources._bridge_builder import configure_tokenizer
 
-    Args:
-        source: how the user named the model.
-        giver: whose code it is.
-        error: what it raised.
-        file: the file of that code.
-        line: the line where it begins, for an error that has no place in this file.
-    """
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == file
-    ]
-    at = f"{_shown(file)}:{lines[-1] if lines else line}"
-    return ModelError(
-        f"{source.text}: {giver} raised {type(error).__name__} at {at}:\n{first_lines(error)}"
-    )
+            model.tokenizer = configure_tokenizer(tokenizer, model.cfg)
+        return model
 
+    def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
+        """The Hugging Face model that is given now, on the CPU, and its tokenizer.
 
-def _shown(file: str) -> str:
-    """A file's path from the working directory, if it lies there."""
-    path = Path(os.path.realpath(file))
-    here = Path.cwd().resolve()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else file
+        Raises:
+            ModelError: if something else is given.
+        """
+        from transformers import PreTrainedModel
+
+        given = self.given("cpu", dtype)
+        if isinstance(given, Checkpoint):
+            return given.plain(dtype)
+        model, tokenizer = _parts(self.source, self.giver, given)
+        if not isinstance(model, PreTrainedModel):
+            raise ModelError(
+                f"{self.source.text}: {self.giver} gave a model that is hooked already, so no "
+                f"adapter can be put on it.\n"
+                f"Give the Hugging Face model and its tokenizer as a pair."
+            )
+        _place(self.source, model, "cpu", dtype)
+        return model, tokenizer
 
 
 def _parts(
@@ -246,8 +238,6 @@ def _hooked(
     """
     import torch
     from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
-
-    from pytest_circuits.models.sameness import deviation, sample_logits, sample_tokens
 
     if any(isinstance(module, GeneralizedComponent) for module in model.modules()):
         raise _same_model(source, giver, model)

@@ -1,0 +1,240 @@
+"""A baseline file's text and what it holds: a schema and the findings of one test, in order.
+
+The format is published as ``schema.json`` beside this module (JSON Schema, draft 2020-12).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_circuits.baselines.damage import damage
+from pytest_circuits.findings import InvalidFindingError
+from pytest_circuits.findings.encoding import decode, encode
+from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_circuits.findings import Finding, Json
+
+#: What a file says that it holds. Another format gets another identifier.
+SCHEMA = "urn:pytest-circuits:baseline-file:1"
+#: What files said in its place before the first release.
+_OLD_SCHEMA = "schema_version"
+
+_RESTORE = "Restore the file from version control, or delete it and approve it anew."
+_APPROVE = "delete the file and approve it anew with `pytest --circuits --snapshot-update`."
+_CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
+
+
+class BaselineError(Exception):
+    """A baseline can't be read or written; the message says which, where and what to do."""
+
+
+class ForeignFileError(BaselineError):
+    """The file is JSON, and was never a baseline file: it names no schema."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One approved finding.
+
+    Attributes:
+        name: the name that the test gave it; empty for the test's first.
+        finding: what was approved.
+        tolerance: how far later findings may lie from it.
+    """
+
+    name: str
+    finding: Finding
+    tolerance: Tolerance
+
+    def document(self) -> dict[str, Json]:
+        """The baseline as a JSON document."""
+        return {
+            "name": self.name,
+            **encode(self.finding),
+            "tolerance": encode_tolerance(self.tolerance),
+        }
+
+    def dumps(self) -> str:
+        """The baseline as canonical JSON."""
+        return dumps(self.document())
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], where: Path | str) -> Baseline:
+        """The baseline in a document that :meth:`document` made.
+
+        Raises:
+            BaselineError: if it is none; ``where`` is the file the message names.
+        """
+        check(document, where)
+        try:
+            tolerance = decode_tolerance(document["tolerance"])
+            return cls(document["name"], decode(document), tolerance)
+        except (InvalidFindingError, OverflowError) as error:
+            raise _damaged(document, where, str(error)) from error
+
+
+def check(document: Mapping[str, Any], where: Path | str) -> None:
+    """Refuse a baseline's document that can't be read, or that a slip of the hand has changed.
+
+    Raises:
+        BaselineError: naming the field; ``where`` is the file the message names.
+    """
+    problem = damage(document)
+    if problem is not None:
+        raise _damaged(document, where, problem)
+
+
+def _damaged(document: Mapping[str, Any], where: Path | str, problem: str) -> BaselineError:
+    name = document["name"] or "of this test"
+    return BaselineError(f"{where}: the baseline {name!r} is damaged ({problem}).\n{_RESTORE}")
+
+
+class BaselineFile:
+    """What one file holds: parsed once, and each baseline in it decoded once, when it is needed.
+
+    Args:
+        documents: the baselines' documents, in order.
+        where: the file, for messages.
+    """
+
+    def __init__(self, documents: Sequence[dict[str, Any]], where: Path | str) -> None:
+        self.documents = {str(document["name"]): document for document in documents}
+        self._where = where
+        self._decoded: dict[str, Baseline] = {}
+
+    def __iter__(self) -> Iterator[Baseline]:
+        """The baselines in order.
+
+        Raises:
+            BaselineError: at the first that is damaged.
+        """
+        return (self[name] for name in self.documents)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.documents
+
+    def __getitem__(self, name: str) -> Baseline:
+        """The baseline of that name.
+
+        Raises:
+            KeyError: if there is none.
+            BaselineError: if it is damaged.
+        """
+        if name not in self._decoded:
+            self._decoded[name] = Baseline.from_document(self.documents[name], self._where)
+        return self._decoded[name]
+
+
+def read(path: Path) -> BaselineFile:
+    """What a baseline file holds; nothing if there is no file.
+
+    Raises:
+        BaselineError: as :func:`parse` does, and for a file that can't be read at all.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return BaselineFile([], path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BaselineError(f"{path}: can't be read ({error}).") from error
+    return parse(text, path)
+
+
+def parse(text: str, where: Path | str) -> BaselineFile:
+    """What a baseline file's text holds.
+
+    Raises:
+        BaselineError: for a damaged file, conflict markers, or a schema we don't know; ``where``
+            is the file the message names. A :class:`ForeignFileError` for one without a schema.
+    """
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise BaselineError(_not_json(where, text, error)) from error
+    except ValueError as error:
+        raise BaselineError(f"{where}: {error}.\n{_RESTORE}") from error
+    _check_schema(document, where)
+    findings = document.get("findings")
+    if not isinstance(findings, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in findings
+    ):
+        raise BaselineError(f"{where}: has no list of named findings.\n{_RESTORE}")
+    names = [entry["name"] for entry in findings]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BaselineError(
+            f"{where}: holds {twice or 'the finding without a name'!r} twice, as a merge that kept "
+            f"both sides would leave it.\n{_RESTORE}"
+        )
+    return BaselineFile(findings, where)
+
+
+def text_of(documents: Sequence[Mapping[str, Json]]) -> str:
+    """The text of a baseline file that holds these documents."""
+    return dumps({"schema": SCHEMA, "findings": [dict(document) for document in documents]})
+
+
+def _check_schema(document: object, where: Path | str) -> None:
+    if isinstance(document, dict) and document.get("schema") == SCHEMA:
+        return
+    if isinstance(document, dict) and "schema" not in document and _OLD_SCHEMA in document:
+        raise BaselineError(
+            f"{where}: schema version {document[_OLD_SCHEMA]!r} is of a pytest-circuits before its "
+            f"first release, which no other reads.\n{_APPROVE.capitalize()}"
+        )
+    if isinstance(document, dict) and "schema" in document:
+        raise BaselineError(
+            f"{where}: schema {document['schema']!r}, and this pytest-circuits reads {SCHEMA}.\n"
+            f"Install the pytest-circuits that wrote it, or {_APPROVE}"
+        )
+    raise ForeignFileError(
+        f"{where}: names no schema, so this is no baseline file; one names {SCHEMA}.\n"
+        f"Put the baseline file back from version control, or {_APPROVE}"
+    )
+
+
+def _no_constant(name: str) -> None:
+    """Refuse what Python reads and JSON doesn't have."""
+    raise ValueError(f"holds {name}, which is no JSON")
+
+
+def _not_json(where: Path | str, text: str, error: json.JSONDecodeError) -> str:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(_CONFLICT_MARKERS):
+            return (
+                f"{where}:{number}: has a merge conflict.\nTake one side of it "
+                f"(`git checkout --ours` or `--theirs` with the file's name), then run the test."
+            )
+    return f"{where}:{error.lineno}: is not JSON ({error.msg}).\n{_RESTORE}"
+
+
+def dumps(document: Json) -> str:
+    """A document as canonical JSON: the same document always gives the same bytes.
+
+    Two spaces of indent, a row of numbers on one line, a final newline: diffs stay readable.
+
+    Raises:
+        ValueError: for NaN or infinity, which are no JSON.
+    """
+    return _dumps(document, "") + "\n"
+
+
+def _dumps(value: Json, indent: str) -> str:
+    deeper = indent + "  "
+    if isinstance(value, dict) and value:
+        inner = [f"{deeper}{_scalar(key)}: {_dumps(item, deeper)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(item, (list, dict)) for item in value):
+        inner = [f"{deeper}{_dumps(item, deeper)}" for item in value]
+        return "[\n" + ",\n".join(inner) + f"\n{indent}]"
+    return _scalar(value)
+
+
+def _scalar(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,99 @@
+"""A finding held against its baseline: read once, judged once, handed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_circuits.baselines.codec import Baseline, check
+from pytest_circuits.findings.encoding import rounded
+from pytest_circuits.verdicts import Kind, default_tolerance, judge, without_baseline
+
+if TYPE_CHECKING:
+    from pytest_circuits.baselines.files import Served
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finding, its baseline, and the verdict on the two.
+
+    Approvals, pending files, rows and reports are made of it.
+
+    Attributes:
+        name: the finding's name within its test; empty for the test's first.
+        measured: the finding as the test has it.
+        found: the same with its numbers as a file would hold them, which is what is judged.
+        served: the baseline, and whose it is; None for a new finding.
+        verdict: the verdict.
+    """
+
+    name: str
+    measured: Finding
+    found: Finding
+    served: Served | None
+    verdict: Verdict
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline; None for a new finding."""
+        return None if self.served is None else self.served.baseline
+
+    @property
+    def owner(self) -> str:
+        """The alias whose baseline it is; empty for a new finding."""
+        return "" if self.served is None else self.served.owner
+
+    @property
+    def kind(self) -> Kind:
+        """The verdict's kind."""
+        return self.verdict.kind
+
+    @property
+    def differs(self) -> bool:
+        """Whether the finding is another than its baseline, or has none."""
+        return self.kind is not Kind.PRESERVED
+
+    @property
+    def own_tolerance(self) -> bool:
+        """Whether the baseline's tolerance is another than the default."""
+        if self.baseline is None:
+            return False
+        return self.baseline.tolerance != default_tolerance(self.baseline.finding)
+
+
+def storable(measured: Finding) -> Finding:
+    """A finding as its file would hold it.
+
+    Raises:
+        BaselineError: if no file can hold it, as can be of a measure of the user's own.
+        TypeError, ValueError: if it has parts that JSON doesn't have.
+    """
+    found = rounded(measured)
+    if found.role is not None:
+        # Of a role a file keeps the profiles of its members.
+        kept = [str(head) for head in found.members() if str(head) in found.profiles]
+        found = found.derived(profiles={head: found.profiles[head] for head in kept})
+    check(Baseline("", found, default_tolerance(found)).document(), "the finding")
+    return found
+
+
+def compare(name: str, measured: Finding, found: Finding, served: Served | None) -> Comparison:
+    """Hold a finding against its baseline.
+
+    Args:
+        name: its name within its test.
+        measured: the finding.
+        found: the same, as :func:`storable` gives it.
+        served: the baseline that serves for it, if there is one.
+    """
+    verdict = verdict_on(found, None if served is None else served.baseline)
+    return Comparison(name, measured, found, served, verdict)
+
+
+def verdict_on(found: Finding, approved: Baseline | None) -> Verdict:
+    """The verdict on a finding, as its file would hold it, against a baseline if there is one."""
+    if approved is None:
+        return without_baseline(found)
+    return judge(found, approved.finding, approved.tolerance)

@@ -1,0 +1,194 @@
+"""Passes over token sequences: the loss of every next token, and attention along diagonals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_circuits.forward.fitting import grouped, in_parts
+from pytest_circuits.forward.runs import bytes_of, exact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from pytest_circuits.forward.runs import Runs
+    from pytest_circuits.prompts import DrawnTokens
+    from pytest_circuits.prompts.canary import CanaryTokens
+
+
+@dataclass(frozen=True)
+class RepeatedRun:
+    """What a pass over ``[first token, block, the same block]`` gave.
+
+    Attributes:
+        previous: mean attention from each query to the token before it, over queries 1 … 2T,
+            ``[sequence, layer, head]``.
+        induction: the same to the token after the query's earlier occurrence, A[q, q − (T − 1)],
+            over queries T+1 … 2T.
+        duplicate: the same to the earlier occurrence itself, A[q, q − T], same queries.
+        current: the same to the query itself, A[i, i], over queries 1 … 2T.
+        first: the same to the first token, A[i, 0], same queries.
+        losses: negative log-likelihood (nats) of the next token at positions 0 … 2T−1,
+            ``[sequence, position]``.
+        hits: whether the next token had the largest logit, same shape.
+    """
+
+    previous: NDArray[np.float64]
+    induction: NDArray[np.float64]
+    duplicate: NDArray[np.float64]
+    current: NDArray[np.float64]
+    first: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    hits: NDArray[np.float64]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return bytes_of([getattr(self, part.name) for part in fields(self)])
+
+
+def run_repeated(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
+    """The pass over these sequences, made once for all measures that need it."""
+    return runs.remember(
+        ("repeated", drawn), lambda: _run_repeated(runs, drawn.sequences, drawn.block)
+    )
+
+
+def run_control(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
+    """The same of the control sequences, whose second block repeats nothing."""
+    return runs.remember(
+        ("control", drawn), lambda: _run_repeated(runs, drawn.control, drawn.block)
+    )
+
+
+def _run_repeated(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> RepeatedRun:
+    # offset of the diagonal, and the first query that counts
+    stripes = {
+        "previous": (1, 1),
+        "induction": (block - 1, block + 1),
+        "duplicate": (block, block + 1),
+        "current": (0, 1),
+    }
+    of_heads = (len(sequences), runs.layers, runs.heads)
+    means = {name: np.zeros(of_heads) for name in [*stripes, "first"]}
+    of_tokens = (len(sequences), 2 * block)
+    losses, hits = np.zeros(of_tokens), np.zeros(of_tokens)
+
+    def read(rows: NDArray[np.int64], layer: int) -> Callable[..., None]:
+        def hook(pattern: Tensor, **_: object) -> None:
+            for name, (offset, first) in stripes.items():
+                # diagonal[…, i] is A[i + offset, i]
+                diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)[..., first - offset :]
+                means[name][rows, layer] = exact(diagonal).mean(-1).numpy()
+            means["first"][rows, layer] = exact(pattern[..., 1:, 0]).mean(-1).numpy()
+
+        return hook
+
+    def run(rows: NDArray[np.int64], tokens: Tensor) -> None:
+        hooks = [
+            (f"blocks.{layer}.attn.hook_pattern", read(rows, layer)) for layer in range(runs.layers)
+        ]
+        logits = runs.forward(tokens, hooks)
+        losses[rows] = next_token_losses(logits, tokens).numpy()
+        hits[rows] = exact(logits[:, :-1].argmax(-1) == tokens[:, 1:]).numpy()
+
+    _run_in_parts(runs, sequences, run, what="repeated tokens", unit="sequences")
+    return RepeatedRun(**means, losses=losses, hits=hits)
+
+
+@dataclass(frozen=True)
+class TextRun:
+    """Passes over token sequences.
+
+    Attributes:
+        losses: negative log-likelihood (nats) of each next token of each sequence, ``[position]``.
+    """
+
+    losses: tuple[NDArray[np.float64], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return bytes_of(self.losses)
+
+
+def run_texts(runs: Runs, sequences: Sequence[Sequence[int]]) -> TextRun:
+    """The passes over these sequences, made once; each length is a pass of its own."""
+    key = ("texts", tuple(map(tuple, sequences)))
+    return runs.remember(
+        key, lambda: TextRun(tuple(_losses(runs, sequences, what="losses", unit="texts")))
+    )
+
+
+def run_canary(runs: Runs, canary: CanaryTokens) -> NDArray[np.float64]:
+    """The pass over these tokens, made once for a model.
+
+    Returns:
+        negative log-likelihood (nats) of the next token, ``[sequence, position]``.
+    """
+    return runs.remember(
+        canary,
+        lambda: np.stack(_losses(runs, canary.sequences, what="canary", unit="sequences")),
+    )
+
+
+def _losses(
+    runs: Runs, sequences: Sequence[Sequence[int]], *, what: str, unit: str
+) -> list[NDArray[np.float64]]:
+    """The loss of each next token of each sequence, ``[position]``."""
+    losses: list[NDArray[np.float64]] = [np.zeros(0)] * len(sequences)
+
+    def run(rows: NDArray[np.int64], tokens: Tensor) -> None:
+        found = next_token_losses(runs.forward(tokens), tokens).numpy()
+        for row, of_row in zip(rows, found, strict=True):
+            losses[row] = of_row
+
+    _run_in_parts(runs, sequences, run, what=what, unit=unit)
+    return losses
+
+
+def _run_in_parts(
+    runs: Runs,
+    sequences: Sequence[Sequence[int]],
+    run: Callable[[NDArray[np.int64], Tensor], None],
+    *,
+    what: str,
+    unit: str,
+) -> None:
+    """Run sequences in as many parts as fit into memory.
+
+    Args:
+        runs: the model.
+        sequences: token ids of each.
+        run: runs a part, by the indices of its sequences and their tokens ``[row, position]``.
+        what: what is done, for the progress.
+        unit: what a sequence is called then, in the plural.
+    """
+    with runs.watched(what, len(sequences), unit) as advance:
+        for rows, tokens in grouped(runs, sequences):
+
+            def of_group(
+                part: NDArray[np.int64],
+                rows: NDArray[np.int64] = np.array(rows),  # noqa: B008 — of this group
+                tokens: Tensor = tokens,
+            ) -> None:
+                run(rows[part], tokens[part])
+                advance(len(part))
+
+            in_parts(runs, np.arange(len(rows)), runs.rows_at_once(tokens.shape[1]), of_group)
+
+
+def next_token_losses(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Negative log-likelihood (nats) of each next token, ``[row, position − 1]``, exact.
+
+    Args:
+        logits: ``[row, position, vocabulary]``.
+        tokens: ``[row, position]``.
+    """
+    logprobs = logits[:, :-1].float().log_softmax(-1)
+    return exact(-logprobs.gather(-1, tokens[:, 1:, None])[..., 0])

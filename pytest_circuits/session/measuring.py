@@ -1,0 +1,104 @@
+"""What a test asks its ``circuits`` for, and what answers: a measurer that measures on a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from pytest_circuits.session.outcomes import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pytest
+
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.session.models import RunModels
+    from pytest_circuits.session.outcomes import CircuitSource
+
+
+class OtherModel(NamedTuple):
+    """A model that a measure holds the one under test against: an alias of the run, or a source."""
+
+    name: str
+
+
+class Measurement(NamedTuple):
+    """What a test asks its ``circuits`` for.
+
+    Attributes:
+        measure: the measure's name.
+        arguments: its arguments by position, without the model.
+        options: its arguments by name.
+    """
+
+    measure: str
+    arguments: Sequence[object]
+    options: Mapping[str, object]
+
+
+class Measured(NamedTuple):
+    """A finding, and how it came about.
+
+    Attributes:
+        finding: what was found.
+        origin: the source and the weights that an earlier run measured it on; None if this run
+            measured it.
+    """
+
+    finding: Finding
+    origin: Mapping[str, str] | None = None
+
+
+class Measurer(Protocol):
+    """Answers what tests ask for."""
+
+    def measure(
+        self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
+    ) -> Measured:
+        """The finding that a measurement gives on the model of a test.
+
+        Args:
+            measurement: what the test asks for.
+            source: the model under test.
+            request: the fixture's request, which knows the test.
+        """
+
+
+class ModelMeasurer:
+    """Measures, on the models of a run."""
+
+    def __init__(self, models: RunModels) -> None:
+        self._models = models
+
+    def measure(
+        self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
+    ) -> Measured:
+        """The finding, measured now; fails the test where that can't be done."""
+        # First: loading a model is quickest before anything else has imported its libraries.
+        runs = self._models.runs_of_test(source, request)
+
+        from pytest_circuits import measures
+        from pytest_circuits.findings import ChoiceError, InvalidFindingError
+        from pytest_circuits.models import ModelError
+        from pytest_circuits.prompts import PromptError
+
+        name = measurement.measure
+        measure: Callable[..., Finding] = getattr(measures, name)
+        try:
+            options = {
+                option: self._models.runs_of_other(value.name)
+                if isinstance(value, OtherModel)
+                else value
+                for option, value in measurement.options.items()
+            }
+            with runs.untouched():
+                finding = measure(runs, *measurement.arguments, **options)
+                if runs.silenced:
+                    without = {"without": ", ".join(runs.silenced)}
+                    finding = finding.derived(convention={**finding.convention, **without})
+                # Now, with the weights and hooks that the measure saw.
+                return Measured(finding.derived(canary=measures.canary(runs)))
+        except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
+            # Some of these errors name the measure already.
+            problem = str(error).removeprefix(f"{name}: ")
+            raise failure(f"{name} on {source.alias}: {problem}") from None

@@ -1,0 +1,131 @@
+"""What one test did so far, and why it failed, as pytest's report of it says."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_circuits.baselines.pending import Pending
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.models import Source
+    from pytest_circuits.report.rows import Row
+    from pytest_circuits.session.measuring import Measured
+
+
+@dataclass(frozen=True)
+class CircuitSource:
+    """A model under test, by name.
+
+    Attributes:
+        alias: its stable name.
+        source: what is loaded.
+        owners: the aliases whose baselines serve for it, nearest first.
+    """
+
+    alias: str
+    source: Source
+    owners: tuple[str, ...]
+
+
+@dataclass
+class ItemState:
+    """What one test did so far.
+
+    Attributes:
+        judged: findings that were compared with a baseline.
+        measured: what was measured for it, by this run or an earlier one.
+        rows: what there is to report.
+        approve: each writes one finding's baseline, once the test has passed.
+        pending: each gives one finding that is left to be decided on.
+        passed: whether its call phase passed.
+        failure: why its call phase did not pass, in a line; empty where it did.
+    """
+
+    judged: list[Finding] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    approve: list[Callable[[], None]] = field(default_factory=list)
+    pending: list[Callable[[], Pending]] = field(default_factory=list)
+    passed: bool = False
+    failure: str = ""
+
+    def origin(self, finding: Finding) -> Mapping[str, str] | None:
+        """What an earlier run measured this very finding on; None if this run measured it."""
+        return next((each.origin for each in self.measured if each.finding is finding), None)
+
+    def is_remembered(self, finding: Finding) -> bool:
+        """Whether it was an earlier run that measured this very finding."""
+        return self.origin(finding) is not None
+
+
+STATE = pytest.StashKey[ItemState]()
+
+
+def failure(message: str) -> BaseException:
+    """The message alone: where in our code it arose is of no use to who reads it."""
+    return pytest.fail.Exception(message, pytrace=False)
+
+
+class Failure(NamedTuple):
+    """Why a test failed, in a line, and where in its file; or where it begins."""
+
+    message: str = ""
+    line: int | None = None
+
+
+def failure_of(report: pytest.TestReport, config: pytest.Config) -> Failure:
+    """Why a test failed, and the line in its file that the failure's traceback goes through last.
+
+    A test that fails elsewhere, in a fixture or before it begins, has the line where it begins.
+    """
+    test = os.path.realpath(config.rootpath / report.nodeid.partition("::")[0])
+    file, begins, _ = report.location
+    # A test that a class inherits begins in another file.
+    here = begins is not None and os.path.realpath(config.rootpath / file) == test
+    line = begins + 1 if here and begins is not None else None
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        # Of a test that passed, xdist's reports tell on which worker.
+        return Failure(last_words(report.longreprtext) if report.failed else "", line)
+    places = [(crash.path, crash.lineno), *_places(report.longrepr)]
+    own = [
+        at for path, at in places if os.path.realpath(config.invocation_params.dir / path) == test
+    ]
+    return Failure(crash.message.partition("\n")[0], int(own[-1]) if own else line)
+
+
+def why_not_passed(report: pytest.TestReport, config: pytest.Config) -> str:
+    """Why a test did not pass, in a line; empty where it did."""
+    if not report.skipped:
+        return failure_of(report, config).message
+    if hasattr(report, "wasxfail"):
+        # What `pytest.xfail` is given stands behind a word.
+        reason = report.wasxfail.removeprefix("reason: ")
+        return f"xfailed: {reason or failure_of(report, config).message}"
+    words = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longreprtext
+    return f"skipped: {words.removeprefix('Skipped: ')}"
+
+
+def _places(longrepr: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 — pytest's
+    """Files and lines that a failure's traceback goes through, the innermost last.
+
+    Files are named from the folder that pytest was called in, or in full. Traceback styles that
+    show no code have none of them.
+    """
+    for entry in getattr(getattr(longrepr, "reprtraceback", None), "reprentries", []):
+        place = getattr(entry, "reprfileloc", None)
+        if place is not None:
+            yield place.path, place.lineno
+
+
+def last_words(text: str) -> str:
+    """The line of a failure without traceback that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]
+    return next(iter(marked or lines[-1:]), "")
