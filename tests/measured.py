@@ -79,7 +79,7 @@ def _perfect():
 
 @cache
 def finding_of(case):
-    """What a measure finds, in the way that is named behind its comma."""
+    """The finding of that case."""
     with warnings.catch_warnings():
         # Few prompts, each alone with its length.
         warnings.simplefilter("ignore", PromptWarning)
@@ -87,11 +87,11 @@ def finding_of(case):
 
 
 def allowance_of(measure):
-    """How far one of its values may lie; None for a measure that there is not."""
+    """The allowance that a measure declares; None if it declares none, or if there is no such."""
     return finding_of(measure).allowance if measure in CASES else None
 
 
 def allowance_of_harm(unit, intact):
-    """The same of an ablation, by the unit of the behaviour and what that is without it."""
+    """The allowance of an ablation, by the behaviour's unit and its intact value."""
     metric = SimpleNamespace(unit=unit, own=unit == "units")
     return knockout._allowance(SimpleNamespace(metric=metric, intact=np.array([intact])))

@@ -32,7 +32,7 @@ def _of(measure: str) -> _Taken:
     return _Taken(f"`{measure}`", lambda finding: finding.measure == measure)
 
 
-#: What a helper takes; those that are not here take every finding of the right shape.
+#: The findings that each helper takes; other helpers take every finding of the right shape.
 TAKEN = {
     "assert_induction_score": _of("induction_scores"),
     "assert_attends": _Taken(

@@ -213,10 +213,10 @@ class Finding:
         screen: whether the values only say where to look, and nothing can rest on them.
         clustering: the cluster of each sample, in memory alone; empty where every sample is one of
             its own, and in what a file holds.
-        allowance: how far one value may lie from its baseline's by default; None for what values
-            may whose measure says nothing of it.
-        null_takes: what it takes to have nulls, as an error says it, in memory alone; empty where
-            the measure has none.
+        allowance: how far one value may lie from its baseline's by default; None if the measure
+            declares nothing.
+        null_takes: how to get nulls where there are none, in the words of an error message; empty
+            if the measure has no control. In memory alone.
     """
 
     measure: str

@@ -6,9 +6,9 @@ Example:
     >>> from pytest_circuits import measures
     >>> finding = measures.induction_scores(bridge)  # doctest: +SKIP
 
-This is the register: a measure is imported, listed and made a method here, and everything else of
-it is in its module. That is loaded when the measure is first used, so that importing this costs
-neither torch nor numpy.
+This is the register of measures. Each has three lines here: its import for type checkers, its
+module, and its method. Everything else about it is in its module, which is loaded when the measure
+is first used, so that importing this imports neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from importlib import import_module
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
 
-# Methods name their measures through it, so that none is loaded before it is used.
+# This module itself: methods name their measures as its attributes, which loads none of them.
 from pytest_circuits import measures
 
 if TYPE_CHECKING:
@@ -101,11 +101,13 @@ P = ParamSpec("P")
 
 
 class Method(Generic[P]):
-    """A measure as a method of what has a model: the same signature and words, without the model.
+    """A measure as a method of an object that has the model.
+
+    Signature and docstring are those of the measure, without its first parameter, the model.
 
     Args:
-        measure: gives the measure. It is called when somebody looks at the method, not when the
-            method is called: what is remembered takes no measure.
+        measure: returns the measure. It is called only for signature and docstring: a call of the
+            method may be answered from memory, without the measure's module.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class Method(Generic[P]):
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, instance: Methods, /, *arguments: P.args, **options: P.kwargs) -> Finding:
-        return instance._measure(self.__name__, *arguments, **options)  # noqa: SLF001 — its methods are these
+        return instance._measure(self.__name__, *arguments, **options)  # noqa: SLF001
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
@@ -140,11 +142,11 @@ class Method(Generic[P]):
 
 
 class Methods(ABC):
-    """The measures as methods of what has a model."""
+    """The measures as methods of an object that has the model."""
 
     @abstractmethod
     def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
-        """What the measure of that name finds on the model."""
+        """The finding of the measure of that name on the model."""
 
     induction_scores = Method(lambda: measures.induction_scores)
     previous_token_scores = Method(lambda: measures.previous_token_scores)

@@ -336,7 +336,7 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
 
 
 def _text_allowance(predicted: int) -> Allowance:
-    """More where fewer tokens are predicted.
+    """A larger floor for fewer predicted tokens.
 
     What noise does to single tokens averages out with their number: with 1 % of it, one sentence
     of about twenty tokens moved by up to 0.12 on SmolLM2.

@@ -140,13 +140,13 @@ def check_finite(measure: str, what: str, samples: NDArray[np.float64]) -> None:
 def of_heads(
     samples: NDArray[np.float64], clusters: Sequence[object], role: Role, *, signed: bool = False
 ) -> dict[str, Any]:
-    """What a finding says of heads that have a mean each.
+    """The fields of a finding whose values are means over samples, one for each head.
 
     Args:
         samples: ``[sample, layer, head]``.
         clusters: one label for each sample.
-        role: of the heads with most; in magnitude, where values are signed.
-        signed: whether they are.
+        role: the role of the heads whose value reaches its threshold.
+        signed: whether magnitudes are held against the threshold.
     """
     mean, error = mean_and_error(samples, clusters)
     return {

@@ -251,11 +251,11 @@ def _finding(
 
 
 def _allowance(out: Knockout) -> Allowance:
-    """Of the difference of two behaviours, each of which moves by itself."""
+    """The allowance of a difference of two behaviours, each of which moves by itself."""
     if out.metric.unit in _ABSOLUTE:
         return Allowance(floor=0.2, share=0.1)
     if out.metric.own:
-        # As a file has it, so that the allowance is that of what is read back.
+        # Rounded as in a file, so that a finding and its baseline have the same allowance.
         return Allowance.of_scale(round(float(out.intact.mean()), DECIMALS))
     return Allowance(floor=0.05, share=0.1)  # between 0 and 1
 

@@ -1,7 +1,7 @@
 """How far a finding may lie from its baseline before it counts as a change.
 
-How far one value may move is said by its measure (``Finding.allowance``); all other defaults are
-here. A tolerance is a floor or a share of the strength of what is judged (a head's own value, a
+How far one value may move is declared by its measure (``Finding.allowance``); all other defaults
+are here. A tolerance is a floor or a share of the strength of what is judged (a head's own value, a
 role's sum), whichever is larger: benign changes move large values further than small ones. A head's
 share is not of the role's sum, which grows with the number of heads until whole heads fit into
 it.
@@ -99,8 +99,8 @@ class Tolerance:
 
 _ROLE = Allowance(floor=0.1, share=0.1)
 _TOP = 0.05
-#: What a value has whose measure says nothing of it: attention (also between named tokens, or over
-#: a mask), attribution to heads, and recovered fractions of any site and position.
+#: For measures that declare nothing: attention (also between named tokens, or over a mask),
+#: attribution to heads, and recovered fractions of any site and position.
 _ANY_VALUE = Allowance(floor=0.05, share=0.1)
 #: A rank may go one up or down, or a tenth: near the top neighbours swap, far from it many do.
 _RANK = Allowance(floor=1.0, share=0.1)
@@ -122,7 +122,10 @@ _BETWEEN_0_AND_1 = ("probability", "share")
 
 
 def default_tolerance(finding: Finding) -> Tolerance:
-    """The default tolerance of a finding: its measure's own, by the unit of what is beside it."""
+    """The default tolerance of a finding.
+
+    Its values have what the measure declares, companion behaviours what their name or unit has.
+    """
     ranks = finding.unit == "rank"
     value = finding.allowance or (_RANK if ranks else _ANY_VALUE)
     matrix = finding.axes and finding.role is None

@@ -1,4 +1,4 @@
-"""The methods of ``circuits`` are the measures: their arguments, defaults and words."""
+"""The methods of ``circuits`` have the arguments, defaults and docstrings of the measures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from pytest_circuits import measures
 from pytest_circuits.session.circuits import Circuits
 
-#: What the fixture has in words of its own: a context manager, and one that takes an alias.
+#: Methods that are written out: a context manager, and one that takes an alias too.
 OWN = {"ablated", "kl_divergence"}
 MEASURES = sorted(set(measures.__all__) - {"canary"})
 
@@ -23,7 +23,7 @@ def parameters(function):
 
 
 @pytest.mark.parametrize("name", sorted(set(MEASURES) - OWN))
-def test_a_method_takes_what_its_measure_takes_and_says_what_it_says(name):
+def test_a_method_has_the_signature_and_the_docstring_of_its_measure(name):
     method, measure = getattr(Circuits, name), getattr(measures, name)
 
     assert parameters(method) == parameters(measure)
@@ -33,11 +33,11 @@ def test_a_method_takes_what_its_measure_takes_and_says_what_it_says(name):
 
 
 @pytest.mark.parametrize("name", sorted(OWN))
-def test_a_method_in_words_of_its_own_has_the_measures_names_and_defaults(name):
-    def told(function):
+def test_a_method_that_is_written_out_has_the_measures_names_and_defaults(name):
+    def shape(function):
         return [(one.name, one.kind, one.default) for one in parameters(function)]
 
-    assert told(getattr(Circuits, name)) == told(getattr(measures, name))
+    assert shape(getattr(Circuits, name)) == shape(getattr(measures, name))
 
 
 def test_what_a_method_is_given_is_what_is_measured():
@@ -48,7 +48,7 @@ def test_what_a_method_is_given_is_what_is_measured():
     circuits = Recording()
 
     assert circuits.patch("pairs", site="head_q") == ("patch", ("pairs",), {"site": "head_q"})
-    # Less the instance: what an editor shows of a call.
+    # Without self, as an editor shows it.
     assert list(inspect.signature(circuits.repeat_loss).parameters) == ["prompts"]
     assert inspect.getdoc(circuits.repeat_loss) == inspect.getdoc(measures.repeat_loss)
 
