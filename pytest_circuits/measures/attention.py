@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Direction, Finding, Role
-from pytest_circuits.forward import SITES, Runs, as_runs, exact, record
+from pytest_circuits.forward import SITES, Runs, as_runs, exact, record, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
@@ -168,7 +168,7 @@ def _on_pairs(runs: Runs, tokenized: TokenizedPairs, measure: str) -> _On:
         tokenized.clean,
         tokenized.clusters,
         pairs_convention(tokenized),
-        answer_companion(runs, tokenized, measure),
+        answer_companion(run_prompts(runs, tokenized.clean), tokenized, measure),
         of_pairs(runs, tokenized),
     )
 

@@ -73,7 +73,8 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     runs = as_runs(model)
     tokenized = tokenize(runs, pairs)
     samples = decompose(runs, tokenized, "head_attribution").heads.numpy()
-    companion = answer_companion(runs, tokenized, "head_attribution")
+    run = run_prompts(runs, tokenized.clean)
+    companion = answer_companion(run, tokenized, "head_attribution")
     threshold = max(LEAST_THRESHOLD, ROLE_SHARE * abs(companion[0].value))
     return Finding(
         measure="head_attribution",
@@ -120,13 +121,14 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
     columns["bias"] = parts.constant
     samples = torch.stack(list(columns.values()), dim=1).numpy()
     mean, error = mean_and_error(samples, tokenized.clusters)
+    run = run_prompts(runs, tokenized.clean)
     return Finding(
         measure="component_attribution",
         axes=("component",),
         labels={"component": tuple(columns)},
         values=mean,
         errors=error,
-        companion=answer_companion(runs, tokenized, "component_attribution"),
+        companion=answer_companion(run, tokenized, "component_attribution"),
         raw={"components": samples},
         # A layer's attention or MLP adds up what harmless changes do to many heads or neurons.
         allowance=Allowance(floor=0.1, share=0.1),
@@ -183,7 +185,7 @@ def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution
         ModelError: if the parts don't sum to the whole.
     """
     run = run_prompts(runs, tokenized.clean)
-    differences = answer_differences(runs, tokenized, measure)
+    differences = answer_differences(run, tokenized, measure)
     parts = []
     with runs.watched(measure, len(tokenized), "prompts") as advance:
         for group in run.groups:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding
 from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error
-from pytest_circuits.forward import PromptGroup, Runs, as_runs, run_prompts, run_texts
+from pytest_circuits.forward import PromptGroup, PromptRun, Runs, as_runs, run_prompts, run_texts
 from pytest_circuits.measures.common import (
     ATTENTION,
     check_finite,
@@ -71,14 +71,14 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         PromptError: if the pairs don't fit the model's tokenizer.
         InvalidFindingError: if the model's numbers are not finite.
     """
-    runs, tokenized, companion = _run(model, pairs, "logit_diff")
+    runs, tokenized, run, companion = _run(model, pairs, "logit_diff")
     return _number(
         runs,
         tokenized,
         "logit_diff",
         "logit difference",
         "logits",
-        samples=answer_differences(runs, tokenized, "logit_diff"),
+        samples=answer_differences(run, tokenized, "logit_diff"),
         allowance=Allowance(floor=0.2, share=0.05),
         companion=companion[1:],
     )
@@ -103,14 +103,14 @@ def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         PromptError: if the pairs don't fit the model's tokenizer.
         InvalidFindingError: if the model's numbers are not finite.
     """
-    runs, tokenized, companion = _run(model, pairs, "accuracy")
+    runs, tokenized, run, companion = _run(model, pairs, "accuracy")
     return _number(
         runs,
         tokenized,
         "accuracy",
         "accuracy",
         "share of prompts",
-        samples=(answer_differences(runs, tokenized, "accuracy") > 0).astype(np.float64),
+        samples=(answer_differences(run, tokenized, "accuracy") > 0).astype(np.float64),
         allowance=_COUNTED,
         companion=companion,
         convention={"metric": "logit(answer) > logit(wrong answer), last position"},
@@ -139,7 +139,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
     """
     if k < 1:
         raise ChoiceError(f"k is 1 or more, not {k}")
-    runs, tokenized, companion = _run(model, pairs, "top_k_accuracy")
+    runs, tokenized, run, companion = _run(model, pairs, "top_k_accuracy")
     if k >= int(runs.bridge.cfg.d_vocab):
         raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
 
@@ -147,7 +147,6 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
         right, _ = answer_tokens(group.logits, group.rows, tokenized)
         return (group.logits > group.logits.gather(1, right[:, None])).sum(-1) < k
 
-    run = run_prompts(runs, tokenized.clean)
     # No number is above NaN, so that it would lift the answer.
     largest = run.gather(lambda group: group.logits.amax(-1)).numpy()
     check_finite("top_k_accuracy", "logits", largest)
@@ -181,19 +180,15 @@ def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> F
     Raises:
         PromptError, InvalidFindingError: as for :func:`accuracy`.
     """
-    runs, tokenized, companion = _run(model, pairs, "answer_probability")
-    samples = (
-        run_prompts(runs, tokenized.clean)
-        .gather(lambda group: read_probability(group.logits, group.rows, tokenized))
-        .numpy()
-    )
+    runs, tokenized, run, companion = _run(model, pairs, "answer_probability")
+    samples = run.gather(lambda group: read_probability(group.logits, group.rows, tokenized))
     return _number(
         runs,
         tokenized,
         "answer_probability",
         "answer's probability",
         "probability",
-        samples=samples,
+        samples=samples.numpy(),
         # A mean of probabilities has no steps to speak of.
         allowance=Allowance(floor=0.05, share=0.0),
         companion=companion,
@@ -230,7 +225,7 @@ def kl_divergence(
             "kl_divergence: the other model has hooks on it, or heads ablated, and is not what it "
             'is called.\nHow far ablation takes a model from itself says ablate(…, metric="kl").'
         )
-    _, tokenized, companion = _run(runs, pairs, "kl_divergence")
+    _, tokenized, run, companion = _run(runs, pairs, "kl_divergence")
     theirs = tokenize(other, pairs)
     sizes = [
         run_prompts(one, tokens.clean).groups[0].logits.shape[-1]
@@ -248,18 +243,14 @@ def kl_divergence(
         lambda group: group.logits.float().log_softmax(-1)
     )
     check_finite("kl_divergence", "the other model's logits", reference.numpy())
-    samples = (
-        run_prompts(runs, tokenized.clean)
-        .gather(lambda group: read_kl(group.logits, reference[list(group.rows)]))
-        .numpy()
-    )
+    samples = run.gather(lambda group: read_kl(group.logits, reference[list(group.rows)]))
     return _number(
         runs,
         tokenized,
         "kl_divergence",
         "KL divergence",
         "nats",
-        samples=samples,
+        samples=samples.numpy(),
         direction=Direction.LOWER,
         # Harmless changes move a mean over a whole vocabulary by a few hundredths of a nat.
         allowance=Allowance(floor=0.05, share=0.1),
@@ -347,11 +338,12 @@ def _text_allowance(predicted: int) -> Allowance:
 
 def _run(
     model: TransformerBridge | Runs, pairs: PromptPairs, measure: str
-) -> tuple[Runs, TokenizedPairs, tuple[Behaviour, Behaviour]]:
-    """The model's runs, its tokens, and what it answers to the clean prompts."""
+) -> tuple[Runs, TokenizedPairs, PromptRun, tuple[Behaviour, Behaviour]]:
+    """The model's runs, its tokens, the run of the clean prompts, and what it answers to them."""
     runs = as_runs(model)
     tokenized = tokenize(runs, pairs)
-    return runs, tokenized, answer_companion(runs, tokenized, measure)
+    run = run_prompts(runs, tokenized.clean)
+    return runs, tokenized, run, answer_companion(run, tokenized, measure)
 
 
 def _number(

@@ -10,7 +10,7 @@ import torch
 
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import Reading, run_prompts
+from pytest_circuits.forward import Reading
 from pytest_circuits.measures.common import behaviour, check_finite
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from pytest_circuits.forward import PromptRun, Runs
+    from pytest_circuits.forward import PromptRun
     from pytest_circuits.prompts import TokenizedPairs
 
 #: A metric by name, or the caller's own: from logits ``[row, vocabulary]``, answers ``[row]`` and
@@ -212,27 +212,28 @@ def answer_tokens(
     return right, wrong
 
 
-def answer_differences(runs: Runs, tokenized: TokenizedPairs, measure: str) -> NDArray[np.float64]:
-    """The logit difference of each clean prompt, ``[prompt]``.
+def answer_differences(
+    run: PromptRun, tokenized: TokenizedPairs, measure: str
+) -> NDArray[np.float64]:
+    """The logit difference of each prompt of a run, ``[prompt]``.
 
     Raises:
         InvalidFindingError: if one is not finite, in the name of the measure.
     """
-    run = run_prompts(runs, tokenized.clean)
     differences = run.gather(lambda group: read_difference(group.logits, group.rows, tokenized))
     check_finite(measure, "logit difference", differences.numpy())
     return differences.numpy()
 
 
 def answer_companion(
-    runs: Runs, tokenized: TokenizedPairs, measure: str
+    run: PromptRun, tokenized: TokenizedPairs, measure: str
 ) -> tuple[Behaviour, Behaviour]:
     """What the answer's mechanisms serve: the logit difference, and how often it is positive.
 
     Raises:
         InvalidFindingError: as for :func:`answer_differences`.
     """
-    differences, clusters = answer_differences(runs, tokenized, measure), tokenized.clusters
+    differences, clusters = answer_differences(run, tokenized, measure), tokenized.clusters
     return (
         behaviour(
             "logit_diff", differences, clusters, Direction.HIGHER, "logits", vital=True, keep=True

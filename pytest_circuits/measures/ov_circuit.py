@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding, Role
-from pytest_circuits.forward import Runs, as_runs, copied_logits, exact
+from pytest_circuits.forward import Runs, as_runs, copied_logits, exact, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
@@ -77,7 +77,8 @@ def copying_scores(
     where = [[index[row] for index in positions.indices] for row in range(len(tokenized))]
     if k >= int(runs.bridge.cfg.d_vocab):
         raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
-    companion = answer_companion(runs, tokenized, "copying_scores")
+    run = run_prompts(runs, tokenized.clean)
+    companion = answer_companion(run, tokenized, "copying_scores")
     samples = np.zeros((len(tokenized), runs.layers, runs.heads))
     with runs.watched("copying_scores", runs.layers, "layers") as advance:
         for layer, rows, logits in copied_logits(runs, tokenized.clean, where):

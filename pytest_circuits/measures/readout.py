@@ -98,7 +98,7 @@ def logit_lens(
     runs = as_runs(model)
     tokenized = tokenize(runs, pairs)
     run = run_prompts(runs, tokenized.clean)
-    companion = answer_companion(runs, tokenized, "logit_lens")
+    companion = answer_companion(run, tokenized, "logit_lens")
     _check_identity(runs, run)
     samples = run.gather(lambda group: _read(runs, group, tokenized, read)).numpy()
     check_finite("logit_lens", quantity, samples)

@@ -47,7 +47,8 @@ def answer_place(model: TransformerBridge | Runs, pairs: PromptPairs, *, first: 
         right, _ = answer_tokens(group.logits, group.rows, tokenized)
         return first + (group.logits > group.logits.gather(1, right[:, None])).sum(-1)
 
-    samples = run_prompts(runs, tokenized.clean).gather(read).numpy().astype(np.float64)
+    run = run_prompts(runs, tokenized.clean)
+    samples = run.gather(read).numpy().astype(np.float64)
     mean, error = mean_and_error(samples, tokenized.clusters)
     return Finding(
         measure="answer_place",
@@ -59,7 +60,7 @@ def answer_place(model: TransformerBridge | Runs, pairs: PromptPairs, *, first: 
         errors=error,
         convention={**pairs_convention(tokenized, "place of the answer"), "first": first},
         profiles={"answer_place": samples},
-        companion=answer_companion(runs, tokenized, "answer_place"),
+        companion=answer_companion(run, tokenized, "answer_place"),
         allowance=Allowance(floor=0.5, share=0.2),
         **of_pairs(runs, tokenized),
     )
