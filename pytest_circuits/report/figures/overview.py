@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pytest_circuits.report.figures.comparison import Comparison
 from pytest_circuits.report.figures.grids import Grid
 from pytest_circuits.report.figures.heatmaps import heat_maps
-from pytest_circuits.report.figures.lines import one_number, values_along
 from pytest_circuits.report.figures.names import plain
+from pytest_circuits.report.figures.points import one_number, values_along
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
