@@ -16,12 +16,12 @@ from pytest_circuits.report.markdown_tables import (
     news_head,
     news_rows,
 )
-from pytest_circuits.report.markdown_text import code
 from pytest_circuits.report.models import model_line, redundant_line
 from pytest_circuits.report.news import news_of
 from pytest_circuits.report.reading import labels, test_of
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.report.text import code
 from pytest_circuits.report.words import (
     counted,
     ended,

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.report.commands import approve, no_approval, reproduce
 from pytest_circuits.report.heads import story
-from pytest_circuits.report.markdown_text import (
-    NONE,
-    block,
-    cell,
-    code,
-    html_code,
-    table_head,
-    table_row,
-)
+from pytest_circuits.report.markdown_tables import table_head, table_row
 from pytest_circuits.report.news import title
 from pytest_circuits.report.reading import marks
+from pytest_circuits.report.text import NONE, block, cell, code, html_code
 from pytest_circuits.verdicts import About, reason_text
 
 if TYPE_CHECKING:

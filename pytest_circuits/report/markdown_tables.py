@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.failures import other_failures
-from pytest_circuits.report.markdown_text import NONE, cell, table_head, table_row
 from pytest_circuits.report.news import is_news, place, title
 from pytest_circuits.report.reading import fails, marks, test_of
 from pytest_circuits.report.table import table, worst_first
+from pytest_circuits.report.text import NONE, cell
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
@@ -80,3 +80,19 @@ def failed_rows(run: Run, called: Mapping[str, str]) -> Iterator[str]:
         # A module is called as its file.
         test = f"{cell(called[test_of(failed)])}<br>{where}" if failed.of_test else where
         yield table_row([test, cell(failed.alias), cell(failed.message)])
+
+
+def table_head(names: Sequence[str], numbers: int = 0) -> list[str]:
+    """The two lines that a table begins with.
+
+    Args:
+        names: what the columns are called, as markdown.
+        numbers: how many columns at the end hold numbers.
+    """
+    rules = ["---"] * (len(names) - numbers) + ["---:"] * numbers
+    return [table_row(names), table_row(rules)]
+
+
+def table_row(cells: Iterable[str]) -> str:
+    """A line of a table, of cells that are markdown."""
+    return f"| {' | '.join(cells)} |"

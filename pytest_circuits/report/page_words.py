@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.report.commands import compare
 from pytest_circuits.report.failures import failed_claims
-from pytest_circuits.report.figures.names import count
 from pytest_circuits.report.models import canary_of, model_line, redundant_line
 from pytest_circuits.report.reading import fails
 from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.report.text import counted
 from pytest_circuits.report.words import (
     ended,
     gate_lets_pass,
@@ -109,28 +109,28 @@ def _failing(summary: Summary) -> str:
     if not summary.failing:
         if not summary.findings:
             return "No finding came out of this run."
-        return f"No finding fails ({count(summary.findings, 'finding')}), but the run does."
-    return f"{summary.failing} of {count(summary.findings, 'finding')} did not pass the gate."
+        return f"No finding fails ({counted(summary.findings, 'finding')}), but the run does."
+    return f"{summary.failing} of {counted(summary.findings, 'finding')} did not pass the gate."
 
 
 def _passing(run: Run, news: list[str]) -> str:
     if not run.rows:
         return "No findings."
     if not news:
-        return f"{count(len(run.rows), 'finding')}, nothing that matters moved."
+        return f"{counted(len(run.rows), 'finding')}, nothing that matters moved."
     return f"{'; '.join(filter(None, [', '.join(news), gate_lets_pass(run)]))}."
 
 
 def _further(run: Run, summary: Summary) -> Iterator[str]:
     if summary.silent:
-        yield f"{count(summary.silent, 'test')} failed without a finding."
+        yield f"{counted(summary.silent, 'test')} failed without a finding."
     if summary.uncollected:
         yield f"{uncollected(summary.uncollected)}."
     claims = len(failed_claims(run))
     if claims:
-        yield f"{count(claims, 'test')} failed whose findings all pass: they claim more."
+        yield f"{counted(claims, 'test')} failed whose findings all pass: they claim more."
     if summary.incomplete:
-        yield f"{count(summary.incomplete, 'test')} did not run to a verdict."
+        yield f"{counted(summary.incomplete, 'test')} did not run to a verdict."
     how = ended(run)
     if how:
         yield f"{how}."
@@ -140,7 +140,7 @@ def _comparison(run: Run) -> Verdict:
     if not run.rows:
         return Verdict("good", "✓", "No changes", "The baselines say the same.", ())
     worse = any(map(fails, run.rows))
-    sentence = f"{count(len(run.rows), 'finding')} changed."
+    sentence = f"{counted(len(run.rows), 'finding')} changed."
     return Verdict("bad" if worse else "news", "≠", "Changed", sentence, ())
 
 

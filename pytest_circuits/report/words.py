@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_circuits.report.failures import other_failures
 from pytest_circuits.report.reading import changed, exception, fails
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
+from pytest_circuits.report.text import counted
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 #: pytest's exit statuses of a run that went well: all passed, or there was nothing to run.
 _WELL = (0, 5)
 _SOME_FAILED = 1
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of something, in words."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def unexplained(run: Run) -> bool:

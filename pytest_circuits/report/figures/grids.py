@@ -9,14 +9,8 @@ import numpy as np
 
 from pytest_circuits.findings import Head
 from pytest_circuits.report.figures.comparison import Comparison
-from pytest_circuits.report.figures.names import (
-    cell_hover,
-    count,
-    plain,
-    printable,
-    said,
-    tick_text,
-)
+from pytest_circuits.report.figures.names import cell_hover, said, tick_text
+from pytest_circuits.report.text import counted, in_figure, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +61,7 @@ class Grid:
             told = _foremost(comparison, places)
             what = "head" if down == ["layer", "head"] else "row"
             note = (
-                f"Of {count(len(places), what)}, the {_MOST_ROWS} that changed most or have the "
+                f"Of {counted(len(places), what)}, the {_MOST_ROWS} that changed most or have the "
                 f"largest values are drawn; the table has all of them."
             )
             places = sorted(told)
@@ -131,7 +125,7 @@ def panels_of(comparison: Comparison) -> list[Panel]:
     """Baseline, candidate and difference, as far as there are any."""
     grid, approved = Grid.of(comparison), comparison.approved
     cells = grid.cells(comparison)
-    before, now = map(plain, comparison.names)
+    before, now = map(in_figure, comparison.names)
     found = Panel(
         now if approved is not None else "measured",
         grid.take(comparison.values),

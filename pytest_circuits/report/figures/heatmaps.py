@@ -9,7 +9,6 @@ import numpy as np
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.report.figures.grids import DIFFERENCES, VALUES, panels_of
-from pytest_circuits.report.figures.names import plain
 from pytest_circuits.report.figures.points import beyond_marks
 from pytest_circuits.report.figures.style import (
     DIVERGING,
@@ -25,6 +24,7 @@ from pytest_circuits.report.figures.style import (
     scale,
     suffix,
 )
+from pytest_circuits.report.text import in_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_circuits.report.figures.grids import Panel
     from pytest_circuits.report.figures.style import Drawing
 
-#: Names, and plain numbers, that one axis has room for.
+#: Names, and in_figure numbers, that one axis has room for.
 _MOST_NAMES, _MOST_NUMBERS = 40, 12
 #: Characters from which the names of columns are slanted.
 _LONG = 4
@@ -131,7 +131,7 @@ def _axes(panel: Panel, spot: _Spot, number: int, *, named: bool) -> dict[str, A
 
 
 def _title(text: str) -> dict[str, Any]:
-    return {"text": plain(text), "font": {"color": MUTED}, "standoff": 6}
+    return {"text": in_figure(text), "font": {"color": MUTED}, "standoff": 6}
 
 
 def _ticks(names: Sequence[str], *, slanted: bool = False) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _ticks(names: Sequence[str], *, slanted: bool = False) -> dict[str, Any]:
     return {
         "tickmode": "array",
         "tickvals": places,
-        "ticktext": [plain(names[place]) for place in places],
+        "ticktext": [in_figure(names[place]) for place in places],
         **({"tickangle": -60} if slanted else {}),
     }
 

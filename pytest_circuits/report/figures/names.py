@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
+
+from pytest_circuits.report.text import cut, in_figure, in_template, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,42 +12,13 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.report.figures.comparison import Cell, Comparison
 
-#: Characters of a token that would not be seen.
-_VISIBLE = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥"}
-#: Categories of characters that are not seen, or that reorder what stands around them.
-_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 #: Characters of a token or a label that an axis has room for.
 _MOST = 16
 
 
-def plain(text: str) -> str:
-    """The text for plotly, which reads ``<b>`` and ``<a href>`` in any text as HTML."""
-    text = printable(text)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def in_template(text: str) -> str:
-    """The text within a hover template, which reads ``%{…}`` as well."""
-    return plain(text).replace("{", "&#123;")
-
-
-def printable(text: str) -> str:
-    """The text with control characters, direction marks and lone surrogates written out."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    if unicodedata.category(character) not in _UNSEEN:
-        return character
-    return _VISIBLE.get(character) or f"⟨U+{ord(character):04X}⟩"
-
-
 def visible(token: str) -> str:
     """A token with its spaces and line ends to be seen, cut to what an axis has room for."""
-    shown = printable("".join(_VISIBLE.get(character, character) for character in token))
-    return shown if len(shown) <= _MOST else f"{shown[: _MOST - 1]}…"
+    return cut(printable(token).replace(" ", "␣"), _MOST)
 
 
 def tokens(finding: Finding, axis: str) -> list[str]:
@@ -64,14 +36,12 @@ def tick_text(finding: Finding, axis: str) -> list[str]:
     """What the cells along an axis are called: ``3 ␣John``, ``END ␣to``, ``L3 attn``, ``5``."""
     length = finding.values.shape[finding.axes.index(axis)]
     labels = finding.labels.get(axis) or tuple(map(str, range(length)))
-    shown = [visible(label) if " " not in label.strip() else _cut(label) for label in labels]
+    shown = [
+        visible(label) if " " not in label.strip() else cut(printable(label), 2 * _MOST)
+        for label in labels
+    ]
     seen = tokens(finding, axis)
     return [f"{label} {token}" for label, token in zip(shown, seen, strict=True)] if seen else shown
-
-
-def _cut(label: str) -> str:
-    shown = printable(label)
-    return shown if len(shown) <= 2 * _MOST else f"{shown[: 2 * _MOST - 1]}…"
 
 
 def cell_text(finding: Finding, cell: Sequence[int]) -> str:
@@ -82,11 +52,6 @@ def cell_text(finding: Finding, cell: Sequence[int]) -> str:
     seen = tokens(finding, "position")
     place = cell[finding.axes.index("position")]
     return f"{name} ({seen[place]})" if seen else name
-
-
-def count(number: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def cell_hover(comparison: Comparison) -> str:
@@ -112,4 +77,4 @@ def cell_hover(comparison: Comparison) -> str:
 def said(cell: Cell) -> list[str]:
     """A cell's texts for plotly, with dashes for what there is none of."""
     numbers = [text or "–" for text in cell[1:7]]
-    return [plain(cell.name), *numbers, cell.role or "not in the role", cell.beyond]
+    return [in_figure(cell.name), *numbers, cell.role or "not in the role", cell.beyond]

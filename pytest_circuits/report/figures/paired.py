@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.report.figures.names import count, in_template, plain
 from pytest_circuits.report.figures.style import (
     AFTER,
     HEADS,
@@ -20,6 +19,7 @@ from pytest_circuits.report.figures.style import (
     numbers,
     suffix,
 )
+from pytest_circuits.report.text import counted, in_figure, in_template
 from pytest_circuits.verdicts import readable
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def paired_samples(comparison: Comparison, *, stacked: bool = False) -> Drawing 
         x, y = _spot(number, len(panels), stacked=stacked)
         data += _traces(pairs, number, quiet=len(pairs) == 1)
         layout |= _axes(pairs, comparison.names, number, x, y)
-        layout["annotations"].append(heading(plain(title), x[0], y[1]))
+        layout["annotations"].append(heading(in_figure(title), x[0], y[1]))
     height = _HEIGHT * (len(panels) if stacked else 1) + (40 if several else 0)
     return figure(
         data,
@@ -132,7 +132,7 @@ def _panels(comparison: Comparison) -> list[tuple[str, list[Pairs]]]:
 
 
 def _not_drawn(more: int, noun: str) -> str:
-    return f"{count(more, noun)} more {'is' if more == 1 else 'are'} not drawn"
+    return f"{counted(more, noun)} more {'is' if more == 1 else 'are'} not drawn"
 
 
 def _spot(
@@ -162,7 +162,7 @@ def _traces(pairs: Sequence[Pairs], number: int, *, quiet: bool) -> Iterator[dic
         **where,
     }
     for place, pair in enumerate(pairs):
-        name = plain(pair.name)
+        name = in_figure(pair.name)
         yield {
             "type": "scatter",
             "name": name,
@@ -207,12 +207,12 @@ def _axes(
             domain=x,
             anchor=f"y{end}",
             range=reach,
-            title={"text": plain(names[0]), **title},
+            title={"text": in_figure(names[0]), **title},
         ),
         f"yaxis{end}": axis(
             domain=y,
             anchor=f"x{end}",
             range=reach,
-            title={"text": plain(names[1]), **title},
+            title={"text": in_figure(names[1]), **title},
         ),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.report.figures.names import cell_hover, plain, said, tick_text
+from pytest_circuits.report.figures.names import cell_hover, said, tick_text
 from pytest_circuits.report.figures.style import (
     AFTER,
     BAND,
@@ -20,6 +20,7 @@ from pytest_circuits.report.figures.style import (
     figure,
     numbers,
 )
+from pytest_circuits.report.text import in_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,10 +158,10 @@ def values_along(comparison: Comparison) -> Drawing:
         shapes=list(_bands(comparison)),
         height=360,
         xaxis=axis(
-            title={"text": plain(name), "font": {"color": MUTED}},
+            title={"text": in_figure(name), "font": {"color": MUTED}},
             tickmode="array",
             tickvals=list(shown),
-            ticktext=[plain(ticks[place]) for place in shown],
+            ticktext=[in_figure(ticks[place]) for place in shown],
             range=[-0.6, len(ticks) - 0.4],
             showgrid=False,
         ),
@@ -171,7 +172,7 @@ def values_along(comparison: Comparison) -> Drawing:
 
 def _along(comparison: Comparison) -> Iterator[dict[str, Any]]:
     approved, before = comparison.approved, comparison.before
-    before_name, now_name = map(plain, comparison.names)
+    before_name, now_name = map(in_figure, comparison.names)
     places = list(range(len(comparison.values)))
     if approved is not None and before is not None and comparison.same_cells:
         yield Points(before_name, places, before, approved.errors, BEFORE, filled=False).upright()
@@ -200,7 +201,7 @@ def _bands(comparison: Comparison) -> Iterator[dict[str, Any]]:
 def one_number(comparison: Comparison) -> Drawing:
     """A finding of one number: before and after with standard errors, and what is allowed."""
     approved = comparison.approved
-    before_name, now_name = map(plain, comparison.names)
+    before_name, now_name = map(in_figure, comparison.names)
     data, shapes, names = [], [], ["measured"]
     if approved is not None and comparison.before is not None and not approved.axes:
         before = float(comparison.before)
@@ -252,7 +253,7 @@ def ranking(comparison: Comparison) -> Drawing | None:
     rows = {head: count - 1 - place for place, head in enumerate(heads)}
     data, shapes = _ranked_before(comparison, rows) if comparison.comparable else ([], [])
     measured = Points(
-        plain(comparison.names[1]) if data else "measured",
+        in_figure(comparison.names[1]) if data else "measured",
         list(rows.values()),
         [comparison.values[head] for head in heads],
         [comparison.errors[head] for head in heads],
@@ -309,7 +310,7 @@ def _ranked_before(
         )
     ]
     values, errors = [before[head] for head in rows], [approved.errors[head] for head in rows]
-    name = plain(comparison.names[0])
+    name = in_figure(comparison.names[0])
     return [Points(name, list(rows.values()), values, errors, BEFORE, filled=False).flat()], shapes
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_circuits.report.figures.names import in_template, plain, visible
+from pytest_circuits.report.figures.names import visible
 from pytest_circuits.report.figures.style import AFTER, INK, MUTED, axis, figure, heading, suffix
+from pytest_circuits.report.text import cut, in_figure, in_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,9 @@ def over_versions(
         data.append(_line(name, steps, end))
         last = row == rows - 1 or place + columns >= len(findings)
         layout |= _axes(steps, end, (left, left + width), y, named=last)
-        layout["annotations"].append(heading(plain(_cut(name, most)), left, top, font={"size": 12}))
+        layout["annotations"].append(
+            heading(in_figure(cut(name, most)), left, top, font={"size": 12})
+        )
     data += _legend({step.verdict for _, steps in findings for step in steps if step.verdict})
     return figure(data, margin={"l": 44, "r": 20, "t": 30, "b": 74}, **layout)
 
@@ -79,11 +82,11 @@ def over_versions(
 def _line(name: str, steps: Sequence[Step], end: str) -> dict[str, Any]:
     return {
         "type": "scatter",
-        "name": plain(name),
+        "name": in_figure(name),
         "mode": "lines+markers",
         "x": list(range(len(steps))),
         "y": [step.number for step in steps],
-        "customdata": [[plain(step.model), step.verdict or "not measured"] for step in steps],
+        "customdata": [[in_figure(step.model), step.verdict or "not measured"] for step in steps],
         "hovertemplate": f"{in_template(name)}<br>{_SAID}",
         "connectgaps": False,
         "cliponaxis": False,
@@ -102,10 +105,6 @@ def _line(name: str, steps: Sequence[Step], end: str) -> dict[str, Any]:
 _SAID = "<b>%{customdata[0]}</b>: %{y:.3f}<br>%{customdata[1]}<extra></extra>"
 
 
-def _cut(name: str, most: int) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
 def _axes(
     steps: Sequence[Step],
     end: str,
@@ -120,7 +119,7 @@ def _axes(
             anchor=f"y{end}",
             tickmode="array",
             tickvals=list(range(len(steps))),
-            ticktext=[plain(visible(step.model)) for step in steps],
+            ticktext=[in_figure(visible(step.model)) for step in steps],
             showticklabels=named,
             range=[-0.35, len(steps) - 0.65],
         ),
@@ -142,7 +141,7 @@ def _legend(verdicts: set[str]) -> list[dict[str, Any]]:
     return [
         {
             "type": "scatter",
-            "name": plain(verdict),
+            "name": in_figure(verdict),
             "mode": "markers",
             "x": [None],
             "y": [None],
