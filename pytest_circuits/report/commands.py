@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines import nothing_to_approve
 from pytest_circuits.baselines.nodeids import file_of
-from pytest_circuits.report.reading import test_of
+from pytest_circuits.report.run import test_of
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:

@@ -19,12 +19,18 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.report.failures import other_failures
-from pytest_circuits.report.news import news_of, title
-from pytest_circuits.report.reading import fails, labels, test_of
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
+from pytest_circuits.report.run import (
+    fails,
+    labels,
+    news_of,
+    other_failures,
+    reasons_shown,
+    test_of,
+    title,
+)
 from pytest_circuits.report.text import command_data, command_property, counted, cut
-from pytest_circuits.verdicts import Kind, reason_text
+from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,8 +105,7 @@ def _level(row: Row) -> str:
 
 def _of_row(row: Row, called: Mapping[str, str], folder: str | None) -> Annotation:
     waived = f"waived {row.waiver}" if row.waived else ""
-    reasons = [reason_text(reason) for reason in row.reasons[:_REASONS_SHOWN]]
-    more = len(row.reasons) - len(reasons) + row.more_reasons
+    reasons, more = reasons_shown(row, _REASONS_SHOWN)
     lines = [row.headline, *reasons, f"and {more} more" if more else "", waived]
     return Annotation(
         _level(row),

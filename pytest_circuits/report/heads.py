@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction, Head
-from pytest_circuits.report.entries import Entry, Story
-from pytest_circuits.report.reading import compared
 from pytest_circuits.report.rows import NOT_JUDGED
+from pytest_circuits.report.run import compared
+from pytest_circuits.report.table import ValueRow, ValueTable
 from pytest_circuits.verdicts import (
     About,
     Change,
@@ -46,7 +46,7 @@ _OF_HEADS = {
 _OF_OTHERS = {Change.WORSE: "worse", Change.BETTER: "better", Change.GONE: "gone"}
 
 
-def story(row: Row) -> Story | None:
+def value_table(row: Row) -> ValueTable | None:
     """What there is to tell of a row's finding; None where the row doesn't hold it whole.
 
     Of a finding that is preserved, the strongest heads are enough.
@@ -57,10 +57,10 @@ def story(row: Row) -> Story | None:
     kind, every = side.entries()
     quiet = row.verdict == Kind.PRESERVED
     shown, rest = every[: _FEW if quiet else _MOST], every[_FEW if quiet else _MOST :]
-    return Story(
+    return ValueTable(
         about=_about(side.found),
         kind=kind,
-        entries=tuple(shown),
+        shown=tuple(shown),
         more=(len(rest), sum(entry.beyond for entry in rest)),
         together=() if quiet else tuple(side.together()),
         behaviours=() if quiet else tuple(side.behaviours()),
@@ -100,7 +100,7 @@ class _Side:
             return None
         return mechanism_change(self.found, self.approved, self.baseline.tolerance)
 
-    def entries(self) -> tuple[str, list[Entry]]:
+    def entries(self) -> tuple[str, list[ValueRow]]:
         """What an entry is called, and all that matter, worst first."""
         if not self.found.axes:
             return "", [self._number()]
@@ -123,7 +123,7 @@ class _Side:
         elif self.approved is None:
             yield "there is no baseline to compare it with"
 
-    def together(self) -> Iterator[Entry]:
+    def together(self) -> Iterator[ValueRow]:
         """The whole: of a role its strength, of a matrix what happened to it."""
         reasons = [r for r in self.row.reasons if r.about in (About.ROLE, About.MATRIX)]
         words = next(map(_of_the_whole, reasons), "")
@@ -132,7 +132,7 @@ class _Side:
         if self.role is not None:
             size = sum(map(abs, self.approved.members().values()))
             before = headline_number(self.approved)
-            yield Entry(
+            yield ValueRow(
                 "summed strength",
                 _UNDEFINED if self.row.number is None else self.row.number,
                 _UNDEFINED if before is None else before,
@@ -142,16 +142,16 @@ class _Side:
             return
         for reason in reasons:
             if isinstance(reason.before, float) and isinstance(reason.after, float):
-                yield Entry(
+                yield ValueRow(
                     "as a whole", reason.after, reason.before, reason.tolerance, happened=words
                 )
 
-    def behaviours(self) -> Iterator[Entry]:
+    def behaviours(self) -> Iterator[ValueRow]:
         """The companion behaviours."""
         happened = self._what_happened(About.BEHAVIOUR, _OF_OTHERS)
         for behaviour in self.found.companion:
             before, tolerance = self._behaviour_before(behaviour)
-            yield Entry(
+            yield ValueRow(
                 readable(behaviour.name),
                 behaviour.value,
                 before,
@@ -169,12 +169,12 @@ class _Side:
             return before, None
         return before, self.baseline.tolerance.behaviours[behaviour.name].of(before)
 
-    def _number(self) -> Entry:
+    def _number(self) -> ValueRow:
         happened = self._what_happened(About.VALUE, _OF_OTHERS)
         name, null = self.found.quantity, self.found.nulls.get(self.found.measure)
         return self._entry(name, (), null, happened.get(name, ""))
 
-    def _heads(self) -> list[Entry]:
+    def _heads(self) -> list[ValueRow]:
         """Those that something happened to, worst first, then the others of the role."""
         now, before = self._members_now(), self._members_before()
         happened = self._what_happened(About.HEAD, _OF_HEADS)
@@ -218,7 +218,7 @@ class _Side:
                 return _words(reason, _OF_HEADS)
         return ""
 
-    def _cells(self) -> list[Entry]:
+    def _cells(self) -> list[ValueRow]:
         """Those beyond tolerance, worst first, then the largest."""
         if self.undefined:
             return []  # there are many, and none has anything to say
@@ -233,7 +233,7 @@ class _Side:
             made.append(self._entry(entry.name, cell, None, happened))
         return sorted(made, key=lambda entry: _badness(entry, words[Change.WORSE]))
 
-    def _direction(self, entry: Entry) -> Change:
+    def _direction(self, entry: ValueRow) -> Change:
         before = entry.before or 0.0
         gained = entry.now - before
         if self.found.direction is Direction.TWO_SIDED:
@@ -253,12 +253,14 @@ class _Side:
                 told.setdefault(reason.other, []).append(f"took {reason.subject}'s part")
         return {subject: ", ".join(said) for subject, said in told.items()}
 
-    def _entry(self, name: str, cell: tuple[int, ...], null: Null | None, happened: str) -> Entry:
+    def _entry(
+        self, name: str, cell: tuple[int, ...], null: Null | None, happened: str
+    ) -> ValueRow:
         before = tolerance = None
         if self.approved is not None and self.tolerance is not None:
             before = float(self.approved.values[cell])
             tolerance = None if np.isnan(before) else self.tolerance.value.of(before)
-        return Entry(
+        return ValueRow(
             name,
             _UNDEFINED if self.undefined else float(self.found.values[cell]),
             before,
@@ -273,7 +275,7 @@ def _known(error: float) -> float | None:
     return None if np.isnan(error) else error
 
 
-def _badness(entry: Entry, worse: str) -> tuple[bool, bool, float]:
+def _badness(entry: ValueRow, worse: str) -> tuple[bool, bool, float]:
     excess = abs(entry.change or 0.0) / max(entry.tolerance or 0.0, HAIR)
     return not entry.beyond, entry.happened != worse, -(excess if entry.beyond else abs(entry.now))
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_circuits.report.commands import approve, no_approval, reproduce
 from pytest_circuits.report.figures import Comparison
 from pytest_circuits.report.figures.overview import notes
-from pytest_circuits.report.news import place, title
 from pytest_circuits.report.page_figures import FigureView, figures_of
 from pytest_circuits.report.page_tables import (
     BehaviourView,
@@ -19,8 +18,9 @@ from pytest_circuits.report.page_tables import (
     provenance,
 )
 from pytest_circuits.report.page_words import symbol
-from pytest_circuits.report.reading import fails, marks, test_of
-from pytest_circuits.verdicts import Kind, reason_text
+from pytest_circuits.report.run import fails, marks, place, test_of, title
+from pytest_circuits.report.summary import canary_in_words
+from pytest_circuits.verdicts import Kind, Scope, reason_text
 
 if TYPE_CHECKING:
     from pytest_circuits.report.figures import Cell
@@ -136,8 +136,8 @@ def finding_view(
 def _scope(row: Row) -> str:
     if not row.scope or row.verdict == Kind.PRESERVED:
         return ""
-    moved = f" (canary {row.canary[0]:.2f} → {row.canary[1]:.2f})" if row.canary else ""
-    whole = row.scope == "whole model"
+    moved = f" {canary_in_words(*row.canary)}" if row.canary else ""
+    whole = row.scope == Scope.WHOLE_MODEL
     return ("The whole model moved" if whole else "Specific to this circuit") + moved
 
 

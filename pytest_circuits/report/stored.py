@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_circuits.baselines import BaselineError
 from pytest_circuits.report.details import Details
-from pytest_circuits.report.json_report import SCHEMA_VERSION
-from pytest_circuits.report.reading import VERDICTS, nodeid
+from pytest_circuits.report.json_document import SCHEMA_VERSION
 from pytest_circuits.report.rows import Row
-from pytest_circuits.report.run import FailedTest, Model, Run
+from pytest_circuits.report.run import VERDICTS, FailedTest, Model, Run, nodeid
 from pytest_circuits.report.stored_fields import (
     COUNT,
     FLAG,
