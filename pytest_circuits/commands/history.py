@@ -20,7 +20,7 @@ from pytest_circuits.commands.console import (
 from pytest_circuits.history.changes import Change, change, read_bytes
 from pytest_circuits.history.git import GitError, Repository
 from pytest_circuits.history.revisions import recorded_files, revisions
-from pytest_circuits.report.reading import DELETED, UNREADABLE
+from pytest_circuits.report.run import DELETED, UNREADABLE
 from pytest_circuits.verdicts import SEVERITY
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from pytest_circuits.commands.console import (
     wrapped,
 )
 from pytest_circuits.report import FailedTest
-from pytest_circuits.report.reading import test_of
+from pytest_circuits.report.run import test_of
 from pytest_circuits.report.text import plain
 from pytest_circuits.verdicts import SEVERITY
 

@@ -10,7 +10,7 @@ from pytest_circuits.baselines.pending_files import outdated
 from pytest_circuits.commands.console import cut, say, width, wrapped
 from pytest_circuits.commands.pending_entries import cautions
 from pytest_circuits.report import Details, Row
-from pytest_circuits.report.heads_table import numbers_lines
+from pytest_circuits.report.terminal_tables import numbers_lines
 from pytest_circuits.report.text import plain
 from pytest_circuits.verdicts import judge, without_baseline
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.baselines.envelope import Baseline, BaselineError, loads, parse_entries
-from pytest_circuits.report.reading import DELETED
+from pytest_circuits.report.run import DELETED
 from pytest_circuits.verdicts import headline, judge, summarise, without_baseline
 
 if TYPE_CHECKING:

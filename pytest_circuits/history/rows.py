@@ -10,7 +10,7 @@ from pytest_circuits.history.changes import change, same
 from pytest_circuits.history.terms import own_terms, terms, terms_words
 from pytest_circuits.history.words import drift, others, was_words
 from pytest_circuits.report import Details, Model, Row, Run
-from pytest_circuits.report.reading import DELETED, LOOSENED, RENAMED, TIGHTENED, UNREADABLE
+from pytest_circuits.report.run import DELETED, LOOSENED, RENAMED, TIGHTENED, UNREADABLE
 from pytest_circuits.verdicts import Gate, Kind, passes
 
 if TYPE_CHECKING:
