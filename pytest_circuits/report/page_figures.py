@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_circuits.report.figures import mechanism, over_versions, paired_samples, ranking
 from pytest_circuits.report.figures.grids import Grid
-from pytest_circuits.report.figures.names import said
 from pytest_circuits.report.figures.paired import left_out
 from pytest_circuits.report.figures.points import heads_left_out
+from pytest_circuits.report.figures.style import said
 from pytest_circuits.report.text import counted
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Findings as plotly figures: the same ones in a report's page and in a notebook."""
 
-from pytest_circuits.report.figures.comparison import Cell, Comparison
+from pytest_circuits.report.comparison import Cell, Comparison
 from pytest_circuits.report.figures.heatmaps import heat_maps
 from pytest_circuits.report.figures.overview import mechanism, plot
 from pytest_circuits.report.figures.paired import paired_samples

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.findings import Head
-from pytest_circuits.report.figures.comparison import Comparison
-from pytest_circuits.report.figures.names import cell_hover, said, tick_text
+from pytest_circuits.report.comparison import Comparison, tick_text
+from pytest_circuits.report.figures.style import cell_hover, said
 from pytest_circuits.report.text import counted, in_figure, printable
 
 if TYPE_CHECKING:

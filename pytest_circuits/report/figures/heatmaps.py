@@ -29,7 +29,7 @@ from pytest_circuits.report.text import in_figure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_circuits.report.figures.comparison import Comparison
+    from pytest_circuits.report.comparison import Comparison
     from pytest_circuits.report.figures.grids import Panel
     from pytest_circuits.report.figures.style import Drawing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_circuits.report.figures.comparison import Comparison
+from pytest_circuits.report.comparison import Comparison
 from pytest_circuits.report.figures.grids import Grid
 from pytest_circuits.report.figures.heatmaps import heat_maps
 from pytest_circuits.report.figures.points import one_number, values_along

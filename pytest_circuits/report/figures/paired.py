@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_circuits.report.figures.comparison import Comparison
+    from pytest_circuits.report.comparison import Comparison
     from pytest_circuits.report.figures.style import Drawing
 
 _HEIGHT = 380

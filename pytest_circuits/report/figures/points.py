@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.report.figures.names import cell_hover, said, tick_text
+from pytest_circuits.report.comparison import tick_text
 from pytest_circuits.report.figures.style import (
     AFTER,
     BAND,
@@ -17,8 +17,10 @@ from pytest_circuits.report.figures.style import (
     MUTED,
     PAPER,
     axis,
+    cell_hover,
     figure,
     numbers,
+    said,
 )
 from pytest_circuits.report.text import in_figure
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from pytest_circuits.findings import Head
-    from pytest_circuits.report.figures.comparison import Comparison
+    from pytest_circuits.report.comparison import Comparison
     from pytest_circuits.report.figures.style import Drawing
 
 _HALO = {"color": PAPER, "width": 1}

@@ -1,4 +1,7 @@
-"""Colours and the bare figure: two ramps of lightness, told apart by every kind of eye."""
+"""What figures have in common: colours, the bare figure, and the words under the pointer.
+
+Colours are two ramps of lightness, told apart by every kind of eye.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from pytest_circuits.report.text import in_figure, in_template
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from pytest_circuits.report.comparison import Cell, Comparison
 
 
 class Drawing(TypedDict):
@@ -140,3 +147,29 @@ def numbers(values: NDArray[Any]) -> list[Any]:
     if values.ndim > 1:
         return [numbers(row) for row in values]
     return [value if math.isfinite(value) else None for value in told]
+
+
+def cell_hover(comparison: Comparison) -> str:
+    """A template over the cell's texts (``customdata``, in the order of a ``Cell``)."""
+    before, now = map(in_template, comparison.names)
+    found = comparison.found
+    lines = [
+        "<b>%{customdata[0]}</b>",
+        f"{now}: %{{customdata[1]}} ± %{{customdata[2]}} {in_template(found.unit)}",
+    ]
+    if comparison.approved is not None:
+        lines.append(f"{before}: %{{customdata[3]}}")
+    if comparison.comparable:
+        lines += [
+            "difference: %{customdata[4]} (%{customdata[6]} tolerances) %{customdata[8]}",
+            "tolerance: %{customdata[5]}",
+        ]
+    if comparison.role is not None:
+        lines.append("%{customdata[7]}")
+    return "<br>".join(lines) + "<extra></extra>"
+
+
+def said(cell: Cell) -> list[str]:
+    """A cell's texts for plotly, with dashes for what there is none of."""
+    numbers = [text or "–" for text in cell[1:7]]
+    return [in_figure(cell.name), *numbers, cell.role or "not in the role", cell.beyond]

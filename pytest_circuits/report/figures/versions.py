@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_circuits.report.figures.names import visible
+from pytest_circuits.report.comparison import visible
 from pytest_circuits.report.figures.style import AFTER, INK, MUTED, axis, figure, heading, suffix
 from pytest_circuits.report.text import cut, in_figure, in_template
 
