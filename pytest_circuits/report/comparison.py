@@ -77,7 +77,7 @@ def cell_text(finding: Finding, cell: Sequence[int]) -> str:
     return f"{name} ({seen[place]})" if seen else name
 
 
-class Cell(NamedTuple):
+class CellText(NamedTuple):
     """One cell of a finding beside its baseline, as text; empty where there is no such number.
 
     Attributes:
@@ -329,18 +329,18 @@ class Comparison:
             self.tolerance,
         )
 
-    def cell(self, place: tuple[int, ...]) -> Cell:
+    def cell(self, place: tuple[int, ...]) -> CellText:
         """One cell of the finding in words; ``()`` is the one number of a finding without axes."""
         if place not in self._told:
             self._told[place] = self._cell(place)
         return self._told[place]
 
     @cached_property
-    def _told(self) -> dict[tuple[int, ...], Cell]:
+    def _told(self) -> dict[tuple[int, ...], CellText]:
         """The cells that were asked for: figures and tables tell the same ones again."""
         return {}
 
-    def _cell(self, place: tuple[int, ...]) -> Cell:
+    def _cell(self, place: tuple[int, ...]) -> CellText:
         found, before, allowed = self.found, None, None
         if self.before is not None and self.same_cells:
             before = float(self.before[place])
@@ -350,7 +350,7 @@ class Comparison:
             difference = _text(moved, signed=True)
             allowed = float(self.allowed[place]) if self.judged[place] else None
             excess = f"{moved / allowed:+.1f}" if allowed else ""
-        return Cell(
+        return CellText(
             cell_text(found, place) if found.axes else found.quantity,
             _text(float(self.values[place])),
             _text(float(self.errors[place])),
@@ -362,7 +362,7 @@ class Comparison:
             ("▲" if difference.startswith("+") else "▼") if self.beyond[place] else "",
         )
 
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[CellText]:
         """Every cell, in the order of the values."""
         return map(self.cell, np.ndindex(self.values.shape))
 

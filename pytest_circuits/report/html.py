@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from pytest_circuits.report.figures import DARK
 from pytest_circuits.report.page_view import page_view
 from pytest_circuits.report.page_words import symbol, tones
+from pytest_circuits.report.run import fails, place
 from pytest_circuits.report.text import printable, script_data
 
 if TYPE_CHECKING:
@@ -37,7 +38,13 @@ def html_report(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"symbol": symbol, "tone": tones(run), "script_data": _script_data}
+    environment.globals |= {
+        "fails": fails,
+        "place": place,
+        "script_data": _script_data,
+        "symbol": symbol,
+        "tone": tones(run),
+    }
     scripts = [get_plotlyjs(), _asset("page.js")]
     page = environment.get_template("page.html").render(
         page=page_view(run),

@@ -9,16 +9,15 @@ from pytest_circuits.report.figures import Step
 from pytest_circuits.report.page_figures import versions
 from pytest_circuits.report.page_finding import FindingView, finding_view
 from pytest_circuits.report.page_words import (
-    Count,
     ModelView,
     RunVerdict,
-    counts,
     facts,
     models,
     tones,
     verdict_on,
 )
-from pytest_circuits.report.run import VERDICTS, badness, labels, place, test_of, title
+from pytest_circuits.report.run import VERDICTS, badness, labels, test_of, title
+from pytest_circuits.report.summary import summarise_run
 from pytest_circuits.report.table import table, worst_first
 from pytest_circuits.verdicts import Kind
 
@@ -36,25 +35,16 @@ _MOST_LINES = 24
 
 
 @dataclass(frozen=True)
-class FailedView:
-    """A test that failed without a finding."""
-
-    test: str
-    alias: str
-    place: str
-    message: str
-
-
-@dataclass(frozen=True)
 class PageView:
     """A whole page.
 
     Attributes:
+        run: what it shows.
         title: its title.
         verdict: the run in a line.
         foremost: the findings to look at first: the worst that fail, or that changed.
         more: how many further ones fail, or changed.
-        counts: findings of each verdict.
+        counts: verdict, what excuses it and how many findings there are of it, worst first.
         facts: what the verdict rests on.
         models: the models.
         matrix: findings × models, each with what it is called; empty for one model.
@@ -64,16 +54,15 @@ class PageView:
         verdicts: the verdicts there are, worst first.
         findings: the findings, worst first.
         failed: tests that failed without a finding.
-        unfinished: how many tests never ran to an end.
         names: what baseline and finding are called.
-        compared: whether two states of baselines are compared.
     """
 
+    run: Run
     title: str
     verdict: RunVerdict
     foremost: list[FindingView]
     more: int
-    counts: list[Count]
+    counts: list[tuple[str, str, int]]
     facts: list[tuple[str, str]]
     models: list[ModelView]
     matrix: list[tuple[str, TableRow]]
@@ -82,10 +71,8 @@ class PageView:
     lines_left_out: int
     verdicts: list[str]
     findings: list[FindingView]
-    failed: list[FailedView]
-    unfinished: int
+    failed: list[FailedTest]
     names: tuple[str, str]
-    compared: bool
 
     def anchor(self, row: Row) -> str:
         """Where the page tells of a row."""
@@ -112,11 +99,12 @@ def page_view(run: Run) -> PageView:
     bad = [view for view in findings if tone(view.row) == "bad"]
     news = bad or [view for view in findings if view.row.verdict in _NEWS or run.compared]
     return PageView(
+        run=run,
         title=_title(run),
         verdict=verdict_on(run),
         foremost=news[:_FOREMOST],
         more=len(news[_FOREMOST:]),
-        counts=counts(run),
+        counts=[(*kind, number) for kind, number in summarise_run(run).counts.items()],
         facts=facts(run),
         models=models(run),
         matrix=matrix,
@@ -126,10 +114,8 @@ def page_view(run: Run) -> PageView:
         lines_left_out=max(0, len(lines) - _MOST_LINES),
         verdicts=[each for each in VERDICTS if any(row.verdict == each for row in rows)],
         findings=findings,
-        failed=[_failed(each) for each in sorted(run.failed)],
-        unfinished=run.unfinished,
+        failed=sorted(run.failed),
         names=names,
-        compared=run.compared is not None,
     )
 
 
@@ -147,7 +133,3 @@ def _steps(run: Run, finding: TableRow) -> list[Step]:
         for row in [finding.cells.get(model.alias)]
     ]
     return steps if sum(step.number is not None for step in steps) > 1 else []
-
-
-def _failed(failed: FailedTest) -> FailedView:
-    return FailedView(failed.test, failed.alias, place(failed.test, failed.line), failed.message)

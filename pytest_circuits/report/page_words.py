@@ -137,24 +137,6 @@ def _comparison(run: Run) -> RunVerdict:
     return RunVerdict("bad" if worse else "news", "≠", "Changed", sentence, ())
 
 
-@dataclass(frozen=True)
-class Count:
-    """How many findings of a verdict, and why they don't count as others do, if they don't."""
-
-    verdict: str
-    symbol: str
-    number: int
-    exception: str
-
-
-def counts(run: Run) -> list[Count]:
-    """How many findings of which verdict, worst first."""
-    return [
-        Count(verdict, symbol(verdict), number, exception)
-        for (verdict, exception), number in summarise_run(run).counts.items()
-    ]
-
-
 def facts(run: Run) -> list[tuple[str, str]]:
     """What the verdict rests on."""
     if run.compared is not None:

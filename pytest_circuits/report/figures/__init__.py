@@ -1,6 +1,6 @@
 """Findings as plotly figures: the same ones in a report's page and in a notebook."""
 
-from pytest_circuits.report.comparison import Cell, Comparison
+from pytest_circuits.report.comparison import Comparison
 from pytest_circuits.report.figures.heatmaps import heat_maps
 from pytest_circuits.report.figures.overview import mechanism, plot
 from pytest_circuits.report.figures.paired import paired_samples
@@ -10,7 +10,6 @@ from pytest_circuits.report.figures.versions import Step, over_versions
 
 __all__ = [
     "DARK",
-    "Cell",
     "Comparison",
     "Step",
     "heat_maps",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_circuits.report.comparison import Cell, Comparison
+    from pytest_circuits.report.comparison import CellText, Comparison
 
 
 class Drawing(TypedDict):
@@ -150,7 +150,7 @@ def numbers(values: NDArray[Any]) -> list[Any]:
 
 
 def cell_hover(comparison: Comparison) -> str:
-    """A template over the cell's texts (``customdata``, in the order of a ``Cell``)."""
+    """A template over the cell's texts (``customdata``, in the order of a ``CellText``)."""
     before, now = map(in_template, comparison.names)
     found = comparison.found
     lines = [
@@ -169,7 +169,7 @@ def cell_hover(comparison: Comparison) -> str:
     return "<br>".join(lines) + "<extra></extra>"
 
 
-def said(cell: Cell) -> list[str]:
+def said(cell: CellText) -> list[str]:
     """A cell's texts for plotly, with dashes for what there is none of."""
     numbers = [text or "–" for text in cell[1:7]]
     return [in_figure(cell.name), *numbers, cell.role or "not in the role", cell.beyond]
