@@ -17,12 +17,15 @@ from pytest_circuits.report.figures.style import (
     NOTHING,
     PAPER,
     SEQUENTIAL,
-    axis,
+    axes,
+    axis_title,
     figure,
     heading,
     numbers,
+    on,
     scale,
     suffix,
+    ticks,
 )
 from pytest_circuits.report.text import in_figure
 
@@ -84,7 +87,7 @@ def heat_maps(comparison: Comparison, *, stacked: bool = False) -> Drawing:
 
 
 def _traces(panel: Panel, number: int, comparison: Comparison) -> Iterator[dict[str, Any]]:
-    where = {"xaxis": f"x{suffix(number)}", "yaxis": f"y{suffix(number)}"}
+    where = on(number)
     yield where | {
         "type": "heatmap",
         "name": panel.title,
@@ -107,43 +110,29 @@ def _traces(panel: Panel, number: int, comparison: Comparison) -> Iterator[dict[
 
 
 def _axes(panel: Panel, spot: _Spot, number: int, *, named: bool) -> dict[str, Any]:
-    grid, end = panel.grid, suffix(number)
-    across = axis(
-        domain=spot.x,
-        anchor=f"y{end}",
-        range=[-0.5, len(grid.columns) - 0.5],
-        showgrid=False,
-        showline=False,
-        title=_title(grid.column_axis),
-        **_ticks(grid.columns, slanted=max(map(len, grid.columns)) >= _LONG),
-    )
-    down = axis(
-        domain=spot.y,
-        anchor=f"x{end}",
-        range=[len(grid.rows) - 0.5, -0.5],
-        showgrid=False,
-        showline=False,
-        showticklabels=named,
-        title=_title(grid.row_axis if named else ""),
+    grid, bare = panel.grid, {"showgrid": False, "showline": False}
+    slanted = max(map(len, grid.columns)) >= _LONG
+    across = {
+        "range": [-0.5, len(grid.columns) - 0.5],
+        **bare,
+        "title": axis_title(grid.column_axis, 6),
+        **_ticks(grid.columns, slanted=slanted),
+    }
+    down = {
+        "range": [len(grid.rows) - 0.5, -0.5],
+        **bare,
+        "showticklabels": named,
+        "title": axis_title(grid.row_axis if named else "", 6),
         **_ticks(grid.rows),
-    )
-    return {f"xaxis{end}": across, f"yaxis{end}": down}
-
-
-def _title(text: str) -> dict[str, Any]:
-    return {"text": in_figure(text), "font": {"color": MUTED}, "standoff": 6}
+    }
+    return axes(number, spot.x, spot.y, across, down)
 
 
 def _ticks(names: Sequence[str], *, slanted: bool = False) -> dict[str, Any]:
-    """Ticks at numbers, with names for words: names that are alike stay apart."""
     room = _MOST_NUMBERS if all(name.isdigit() for name in names) else _MOST_NAMES
     places = list(range(0, len(names), -(-len(names) // room)))
-    return {
-        "tickmode": "array",
-        "tickvals": places,
-        "ticktext": [in_figure(names[place]) for place in places],
-        **({"tickangle": -60} if slanted else {}),
-    }
+    named = ticks(places, [in_figure(names[place]) for place in places])
+    return named | ({"tickangle": -60} if slanted else {})
 
 
 def _words(panel: Panel, spot: _Spot, number: int) -> Iterator[dict[str, Any]]:

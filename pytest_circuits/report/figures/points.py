@@ -21,17 +21,18 @@ from pytest_circuits.report.figures.style import (
     figure,
     numbers,
     said,
+    ticks,
 )
 from pytest_circuits.report.text import in_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
 
     from pytest_circuits.findings import Head
-    from pytest_circuits.report.comparison import Comparison
+    from pytest_circuits.report.comparison import CellText, Comparison
     from pytest_circuits.report.figures.style import Drawing
 
 _HALO = {"color": PAPER, "width": 1}
@@ -147,24 +148,27 @@ def band(x: tuple[float, float], y: tuple[float, float]) -> dict[str, Any]:
     return corners | {"type": "rect", "layer": "below", "fillcolor": BAND, "line": {"width": 0}}
 
 
+def _hover(comparison: Comparison, cells: Iterable[CellText]) -> dict[str, Any]:
+    """What is said under the pointer, of each point."""
+    return {"customdata": [said(cell) for cell in cells], "hovertemplate": cell_hover(comparison)}
+
+
 def values_along(comparison: Comparison) -> Drawing:
     """A finding with one axis: the baseline's values open, the candidate's filled.
 
     The bar behind a baseline's value is what is allowed; what lies outside has a triangle.
     """
     (name,) = comparison.found.axes
-    ticks = tick_text(comparison.found, name)
-    shown = range(0, len(ticks), -(-len(ticks) // _MOST_TICKS))
+    named = tick_text(comparison.found, name)
+    shown = range(0, len(named), -(-len(named) // _MOST_TICKS))
     return figure(
         list(_along(comparison)),
         shapes=list(_bands(comparison)),
         height=360,
         xaxis=axis(
             title={"text": in_figure(name), "font": {"color": MUTED}},
-            tickmode="array",
-            tickvals=list(shown),
-            ticktext=[in_figure(ticks[place]) for place in shown],
-            range=[-0.6, len(ticks) - 0.4],
+            **ticks(shown, [in_figure(named[place]) for place in shown]),
+            range=[-0.6, len(named) - 0.4],
             showgrid=False,
         ),
         yaxis=axis(zeroline=True, zerolinecolor=MUTED),
@@ -181,10 +185,7 @@ def _along(comparison: Comparison) -> Iterator[dict[str, Any]]:
     else:
         now_name = "measured"
     measured = Points(now_name, places, comparison.values, comparison.errors, AFTER, filled=True)
-    yield measured.upright() | {
-        "customdata": [said(cell) for cell in comparison.cells()],
-        "hovertemplate": cell_hover(comparison),
-    }
+    yield measured.upright() | _hover(comparison, comparison.cells())
     if comparison.differences is not None:
         rose = comparison.beyond & (comparison.differences > 0)
         fell = comparison.beyond & (comparison.differences < 0)
@@ -213,19 +214,14 @@ def one_number(comparison: Comparison) -> Drawing:
         data.append(Points(before_name, [1], before, approved.errors, BEFORE, filled=False).flat())
         names = [now_name, before_name]
     measured = Points(names[0], [0], comparison.values, comparison.errors, AFTER, filled=True)
-    data.append(
-        measured.flat()
-        | {"customdata": [said(comparison.cell(()))], "hovertemplate": cell_hover(comparison)}
-    )
+    data.append(measured.flat() | _hover(comparison, comparison.cells()))
     return figure(
         data,
         height=124 + 22 * len(names),
         shapes=shapes,
         xaxis=axis(zeroline=True, zerolinecolor=MUTED),
         yaxis=axis(
-            tickmode="array",
-            tickvals=list(range(len(names))),
-            ticktext=names,
+            **ticks(range(len(names)), names),
             range=[-0.7, len(names) - 0.3],
             showgrid=False,
         ),
@@ -262,13 +258,7 @@ def ranking(comparison: Comparison) -> Drawing | None:
         AFTER,
         filled=True,
     )
-    data.append(
-        measured.flat()
-        | {
-            "customdata": [said(comparison.cell(head)) for head in heads],
-            "hovertemplate": cell_hover(comparison),
-        }
-    )
+    data.append(measured.flat() | _hover(comparison, map(comparison.cell, heads)))
     return figure(
         data,
         # A single row needs as much room for the legend as many.
@@ -276,9 +266,7 @@ def ranking(comparison: Comparison) -> Drawing | None:
         shapes=[*shapes, *_thresholds(comparison)],
         xaxis=axis(zeroline=True, zerolinecolor=MUTED, range=_reach(comparison, heads)),
         yaxis=axis(
-            tickmode="array",
-            tickvals=list(rows.values()),
-            ticktext=[_rank(comparison, head) for head in heads],
+            **ticks(list(rows.values()), [_rank(comparison, head) for head in heads]),
             range=[-0.7, count - 0.3],
             showgrid=False,
             tickfont={"size": 12},

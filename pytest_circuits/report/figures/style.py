@@ -123,6 +123,44 @@ def axis(**about: Any) -> dict[str, Any]:  # noqa: ANN401 — plotly's own
     return common | {"tickfont": {"color": MUTED, "size": 11}, "automargin": True} | about
 
 
+def axes(
+    number: int,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    across: Mapping[str, Any],
+    down: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The two axes of the n-th panel.
+
+    Args:
+        number: which panel, from 1.
+        x: where it lies across the figure, as shares of it.
+        y: where upwards.
+        across: what is to be said of the horizontal axis.
+        down: what of the vertical one.
+    """
+    end = suffix(number)
+    return {
+        f"xaxis{end}": axis(domain=x, anchor=f"y{end}", **across),
+        f"yaxis{end}": axis(domain=y, anchor=f"x{end}", **down),
+    }
+
+
+def on(number: int) -> dict[str, str]:
+    """What puts a trace on the n-th panel."""
+    return {"xaxis": f"x{suffix(number)}", "yaxis": f"y{suffix(number)}"}
+
+
+def ticks(places: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """Ticks at numbers, with names for words: names that are alike stay apart."""
+    return {"tickmode": "array", "tickvals": list(places), "ticktext": list(names)}
+
+
+def axis_title(text: str, standoff: int) -> dict[str, Any]:
+    """An axis's name, so many pixels from its ticks."""
+    return {"text": in_figure(text), "font": {"color": MUTED}, "standoff": standoff}
+
+
 def heading(text: str, x: float, y: float, **about: Any) -> dict[str, Any]:  # noqa: ANN401 — plotly's own
     """The name of a panel, over its upper left corner."""
     return {
