@@ -40,7 +40,7 @@ class Summary:
         false_alarms: the upper bound of the expected false alarms among those by default; None
             where there are none, or where the gate isn't the one it was counted for.
         silent: tests that failed without a finding.
-        uncollected: modules that could not be collected, so that nobody knows of their tests.
+        uncollected: modules that could not be collected, so that their tests are unknown.
         claims: tests that failed though all of their findings pass.
         incomplete: tests that never ran to an end.
     """
@@ -121,7 +121,7 @@ def silent(number: int) -> str:
 
 
 def uncollected(number: int) -> str:
-    """So many modules whose circuit tests, if they have any, nobody knows of."""
+    """So many modules whose circuit tests, if they have any, are unknown."""
     return f"{counted(number, 'module')} could not be collected"
 
 
@@ -133,7 +133,7 @@ def remembered(summary: Summary) -> str:
 
 
 def unexplained(run: Run, summary: Summary) -> bool:
-    """Whether pytest ended red for a reason that nothing accounts for that is told of the run."""
+    """Whether pytest ended red though nothing that the run reports explains it."""
     told = summary.failing or summary.failures
     return run.compared is None and run.exit_status not in _WELL and not told
 

@@ -1,26 +1,27 @@
-"""What others wrote, for each target that shows it: nothing in it is obeyed, and it fits.
+"""Text that others wrote, made safe for each target that shows it, and made to fit.
 
-Names and messages are whatever somebody wrote: escape sequences, line ends, marks that turn the
-direction of writing, markup. Characters of Unicode's categories Cc, Cf and Cs (controls, marks of
-format and direction, halves of characters) can't be seen, or change how others are seen, and
-reach no target as they are. What stands for them differs:
+Names and messages come from users, models and libraries, and may hold escape sequences, line ends,
+marks that turn the direction of writing, and markup. Characters of Unicode's categories Cc, Cf and
+Cs (controls, marks of format and direction, halves of characters) can't be seen, or change how
+others are seen, and no target gets them as they are. What replaces them differs by target:
 
-=================  ========================  ======================================================
-target             function                  what stands for an unseen character, and why
-=================  ========================  ======================================================
-terminal           :func:`plain`,            ``?``, a space for a line end: a column stays as wide
-                   :attr:`Line.plain`        as it was; as a line, no command of GitHub's logs
-markdown           :func:`code`,             U+FFFD; joiners stay, which make letters and emoji;
-                   :func:`cell`,             all of it in code, where no name is mentioned, nothing
-                   :func:`html_code`,        linked and no HTML read, in no flavour of markdown
+=================  ========================  =====================================================
+target             function                  an unseen character becomes
+=================  ========================  =====================================================
+terminal           :func:`plain`,            ``?``, or a space if it ends a line: columns keep
+                   :attr:`Line.plain`        their width. A whole line is no command to GitHub,
+                                             which reads logs
+markdown           :func:`code`,             U+FFFD, except joiners, which make letters and emoji.
+                   :func:`cell`,             All text is code, in which no flavour of markdown
+                   :func:`html_code`,        mentions people, links or reads HTML
                    :func:`block`
-page               :func:`printable`,        spelt out: there is room to say which it was. Private
-                   :func:`script_data`       characters too, for which a page has no glyph
-figure             :func:`in_figure`,        as on the page, and what plotly reads as HTML or as a
+page               :func:`printable`,        its code point (``⟨U+202E⟩``): a page has the room.
+                   :func:`script_data`       Private characters too, for which it has no glyph
+figure             :func:`in_figure`,        the same, and what plotly reads as HTML or as a
                    :func:`in_template`       template is escaped
-workflow command   :func:`command_data`,     as in a terminal, and escaped as GitHub's runner reads
-                   :func:`command_property`  it
-=================  ========================  ======================================================
+workflow command   :func:`command_data`,     as in a terminal, and escaped for GitHub's runner
+                   :func:`command_property`
+=================  ========================  =====================================================
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Categories of characters that are not seen, or change how others are.
 _UNSEEN = ("Cc", "Cf", "Cs")
-#: What a page has no glyph for besides: private characters, ends of lines and paragraphs.
+#: A page has no glyph for private characters and for separators of lines and paragraphs either.
 _NO_GLYPH = (*_UNSEEN, "Co", "Zl", "Zp")
 _LINE_ENDS = "\t\n\r\v\f\x85\u2028\u2029"
 
@@ -174,7 +175,7 @@ _MOST = 300
 NONE = "–"
 #: Colours and movements of a terminal.
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
-#: Separators of records and fields count as ends of lines too, which some readers take them for.
+#: Separators of records and fields too: some readers of markdown end a line there.
 _BREAKS = re.compile(f"[{_LINE_ENDS}\x1c-\x1f]+")
 #: They join letters of many scripts, and the parts of an emoji.
 _JOINERS = "\u200c\u200d"
@@ -183,7 +184,7 @@ _LEAST_FENCE = 3
 
 
 def clean(text: str, most: int = _MOST) -> str:
-    """The text on one line, without what can't be seen; not yet code, as others need it."""
+    """The text on one line, without unseen characters; the functions below make markdown of it."""
     text = _BREAKS.sub(" ", _ANSI.sub(_REPLACEMENT, text))
     return squeeze("".join(map(_seen, text)), most)
 
