@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -324,8 +324,8 @@ class Comparison:
         if self.approved is None or self.before is None or not self.comparable:
             return None
         return mechanism_change(
-            replace(self.found, values=self.values),
-            replace(self.approved, values=self.before),
+            self.found.derived(values=self.values),
+            self.approved.derived(values=self.before),
             self.tolerance,
         )
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.baselines.files import write_text
 from pytest_circuits.report import render
-from pytest_circuits.report.github import SUMMARY_LIMIT, annotate
-from pytest_circuits.report.markdown import markdown_report
 from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
@@ -62,6 +60,10 @@ def write_summary(run: Run) -> Iterator[Said]:
     file = os.environ.get(_SUMMARY)
     if not file:
         return
+    # Imported where GitHub Actions is: no other run writes Markdown unless it is asked to.
+    from pytest_circuits.report.github import SUMMARY_LIMIT
+    from pytest_circuits.report.markdown import markdown_report
+
     try:
         with Path(file).open("ab") as summary:
             present = summary.seek(0, os.SEEK_END)
@@ -89,6 +91,8 @@ def annotation_lines(run: Run, root: Path) -> list[str]:
         run: the run.
         root: the folder that its tests' node ids start from.
     """
+    from pytest_circuits.report.github import annotate
+
     return [each.command() for each in annotate(run, _folder(root))]
 
 
