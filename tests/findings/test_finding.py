@@ -17,8 +17,7 @@ from pytest_circuits.findings import (
     Null,
     Role,
 )
-from pytest_circuits.findings.quantiles import share_bound
-from pytest_circuits.findings.statistics import t95
+from pytest_circuits.findings.statistics import share_bound, t95
 
 
 def behaviour(value: float, error: float = 0.1, **fields) -> Behaviour:
