@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_circuits.verdicts.movement import HAIR
+from pytest_circuits.verdicts.verdict import HAIR
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Null

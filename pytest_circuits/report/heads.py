@@ -21,7 +21,7 @@ from pytest_circuits.verdicts import (
     reason_text,
     whole_gone,
 )
-from pytest_circuits.verdicts.movement import HAIR
+from pytest_circuits.verdicts.verdict import HAIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
