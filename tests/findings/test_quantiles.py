@@ -68,10 +68,12 @@ def test_a_bound_is_the_quantile_of_a_beta_distribution(k, n, tail):
     high = share_bound(k, n, upper=True, tail=tail)
     with mpmath.workdps(30):
         lowest = mpmath.findroot(
-            lambda p: mpmath.betainc(k, n - k + 1, 0, p, regularized=True) - tail, low, tol=1e-28
+            lambda p: mpmath.betainc(k, n - k + 1, 0, p, regularized=True) - tail,
+            (low - 1e-9, low + 1e-9),
         )
         highest = mpmath.findroot(
-            lambda p: mpmath.betainc(k + 1, n - k, p, 1, regularized=True) - tail, high, tol=1e-28
+            lambda p: mpmath.betainc(k + 1, n - k, p, 1, regularized=True) - tail,
+            (high - 1e-9, high + 1e-9),
         )
     assert low == pytest.approx(float(lowest), abs=1e-13)
     assert high == pytest.approx(float(highest), abs=1e-13)
