@@ -7,7 +7,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits.prompts import PromptError, PromptWarning, greater_than
-from pytest_circuits.prompts.greater_than import _NOUNS
+from pytest_circuits.prompts.year_spans import _NOUNS
 
 WORDS = ("The", *(f" {word}" for word in ("lasted", "from", "the", "year", "to", *_NOUNS)))
 TWO_DIGITS = r" ?[A-Za-z]+| ?\d\d"
