@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_circuits.forward.runs import Runs
-    from pytest_circuits.prompts.canary import CanaryTokens
+    from pytest_circuits.prompts.sequences import CanaryTokens
 
 
 def run_canary(runs: Runs, canary: CanaryTokens) -> NDArray[np.float64]:
