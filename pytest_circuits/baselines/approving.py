@@ -9,7 +9,7 @@ from pytest_circuits.baselines.canonical import dumps
 from pytest_circuits.baselines.digits import keep_digits
 from pytest_circuits.baselines.envelope import Baseline, loads
 from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.verdicts import default_tolerance, imprecision, judge, readable
+from pytest_circuits.verdicts import default_tolerance, judge, readable
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Behaviour, Finding
@@ -115,6 +115,8 @@ def too_few_prompts(finding: Finding, approved: str) -> str | None:
         finding: what was measured.
         approved: the baseline whose place it takes: another model's on the same prompts.
     """
+    from pytest_circuits.verdicts import imprecision
+
     finding, old = rounded(finding), loads(approved, "the baseline")
     unsure = imprecision(finding, old.finding, _tolerance(finding, old))
     if unsure is None:
