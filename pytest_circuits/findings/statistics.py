@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,14 +49,20 @@ def t_quantile(p: float, df: int) -> float:
             + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
             + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * df**3)
         )
-    low, high = 0.0, math.pi / 2
-    # The share within ± t grows with θ = arctan(t / √df), and halving finds it.
+    # The share within ± t grows with θ = arctan(t / √df).
+    theta = _bisect(lambda theta: _within(theta, df) < 2 * p - 1, math.pi / 2)
+    return math.sqrt(df) * math.tan(theta)
+
+
+def _bisect(too_low: Callable[[float], bool], high: float) -> float:
+    """The number from 0 on that is too low no more, to the last digit that a float has."""
+    low = 0.0
     while low < (middle := (low + high) / 2) < high:
-        if _within(middle, df) < 2 * p - 1:
+        if too_low(middle):
             low = middle
         else:
             high = middle
-    return math.sqrt(df) * math.tan(middle)
+    return middle
 
 
 def _within(theta: float, df: int) -> float:
@@ -101,15 +107,13 @@ def share_bound(successes: int, trials: int, *, upper: bool, tail: float = 0.05)
     ways = math.lgamma(trials + 1) - np.array(
         [math.lgamma(k + 1) + math.lgamma(trials - k + 1) for k in counts.tolist()]
     )
-    low, high = 0.0, 1.0
-    # The more p is, the likelier are so many or more, and halving finds it.
-    while low < (middle := (low + high) / 2) < high:
-        logs = ways + counts * math.log(middle) + (trials - counts) * math.log1p(-middle)
-        if np.exp(logs).sum() < tail:
-            low = middle
-        else:
-            high = middle
-    return middle
+
+    def rarer(p: float) -> bool:
+        logs = ways + counts * math.log(p) + (trials - counts) * math.log1p(-p)
+        return bool(np.exp(logs).sum() < tail)
+
+    # The more p is, the likelier are so many or more.
+    return _bisect(rarer, 1.0)
 
 
 def _cluster_sums(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_circuits.prompts.drawn import Stream
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.tokens import PromptError, bos_id, check_rows, ordinary_tokens
 
@@ -101,17 +101,17 @@ class RepeatedTokens:
                 f"a block of {block} distinct tokens needs {needed} ordinary tokens, "
                 f"and the vocabulary has {len(ordinary)}: ask for a shorter block"
             )
-        stream = random.Random(self.seed)  # noqa: S311 — a reproducible draw is the point
+        stream = Stream(self.seed)
         sequences = []
         first = bos
         if first is None:
             # One ordinary token for every sequence, kept out of the blocks.
-            first = ordinary.pop(int(stream.random() * len(ordinary)))
+            first = stream.take(ordinary)
         for _ in range(self.batch):
             drawn = _distinct(ordinary, block, stream)
             sequences.append((int(first), *drawn, *drawn))
         strings = [tokenizer.convert_ids_to_tokens(list(sequence)) for sequence in sequences]
-        stream = random.Random(f"control {self.seed}")  # noqa: S311
+        stream = Stream(f"control {self.seed}")
         control = [
             (*sequence[: 1 + block], *_unrelated(ordinary, sequence[1 : 1 + block], stream))
             for sequence in sequences
@@ -133,19 +133,19 @@ repeated_tokens = RepeatedTokens
 def _distinct(
     ordinary: list[int],
     count: int,
-    stream: random.Random,
+    stream: Stream,
     without: Container[int] = (),
 ) -> list[int]:
     """``count`` distinct tokens: draws that repeat one, or one of ``without``, are drawn again."""
     drawn: dict[int, None] = {}
     while len(drawn) < count:
-        token = ordinary[int(stream.random() * len(ordinary))]
+        token = stream.choose(ordinary)
         if token not in without:
             drawn[token] = None
     return list(drawn)
 
 
-def _unrelated(ordinary: list[int], block: tuple[int, ...], stream: random.Random) -> list[int]:
+def _unrelated(ordinary: list[int], block: tuple[int, ...], stream: Stream) -> list[int]:
     """Distinct tokens as many as the block's, none of them in it or, at least, in its place."""
     count = len(block)
     if len(ordinary) >= 2 * count:
