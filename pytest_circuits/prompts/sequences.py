@@ -109,7 +109,7 @@ class RepeatedTokens:
             first = stream.take(ordinary)
         for _ in range(self.batch):
             drawn = _distinct(ordinary, block, stream)
-            sequences.append((int(first), *drawn, *drawn))
+            sequences.append((first, *drawn, *drawn))
         strings = [tokenizer.convert_ids_to_tokens(list(sequence)) for sequence in sequences]
         stream = Stream(f"control {self.seed}")
         control = [
@@ -120,7 +120,7 @@ class RepeatedTokens:
             sequences=tuple(sequences),
             control=tuple(control),
             block=block,
-            first_token=str(tokenizer.convert_ids_to_tokens(int(first))),
+            first_token=str(tokenizer.convert_ids_to_tokens(first)),
             first_is_bos=bos is not None,
             strings_hash=digest([sequences, strings]),
         )
