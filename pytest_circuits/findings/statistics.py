@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
 #: Above so many degrees of freedom the expansion about the normal quantile is exact to 1e-9.
 _SUMS_UP_TO = 200
 
@@ -55,7 +54,7 @@ def t_quantile(p: float, df: int) -> float:
 
 
 def _bisect(too_low: Callable[[float], bool], high: float) -> float:
-    """The number from 0 on that is too low no more, to the last digit that a float has."""
+    """The least number from 0 to ``high`` that is not too low, to the last digit of a float."""
     low = 0.0
     while low < (middle := (low + high) / 2) < high:
         if too_low(middle):
