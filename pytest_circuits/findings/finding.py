@@ -284,8 +284,6 @@ class Finding:
 
     def cell_name(self, cell: Sequence[int]) -> str:
         """What a cell is called: ``L5H1``, ``layer 3, position END``, ``L3 mlp``."""
-        if self.axes == _HEADS:
-            return str(Head(*map(int, cell)))
         names = [
             f"{axis} {self.labels[axis][index] if axis in self.labels else index}"
             for axis, index in zip(self.axes, cell, strict=True)
