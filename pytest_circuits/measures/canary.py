@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_circuits.findings import Canary
 from pytest_circuits.forward import Runs, as_runs, run_canary
-from pytest_circuits.prompts.canary import canary_tokens
+from pytest_circuits.prompts.sequences import canary_tokens
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -19,7 +19,7 @@ def canary(model: TransformerBridge | Runs) -> Canary | None:
 
     loss = mean next-token negative log-likelihood in nats, over every token of the text after
     the first. A tokenizer that can't encode it gets drawn tokens in its place
-    (:func:`pytest_circuits.prompts.canary.canary_tokens`).
+    (:func:`pytest_circuits.prompts.sequences.canary_tokens`).
 
     It is measured for what it says of other findings, so it never fails by itself.
 

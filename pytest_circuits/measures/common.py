@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction, Head
 from pytest_circuits.findings.finding import not_finite
-from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.findings.statistics import mean_and_error, share_bound
 from pytest_circuits.forward import as_runs
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts.tokens import check_rows
@@ -139,9 +139,7 @@ def accuracy_of(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) ->
 
 def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Behaviour:
     """The share of prompts that are hits, with its exact (Clopper–Pearson) interval."""
-    from transformer_lens.utilities.statistics import success_rate_ci
-
-    exact = success_rate_ci([bool(hit) for hit in hits])
+    count, trials = int(hits.sum()), len(hits)
     mean, error = mean_and_error(hits.astype(np.float64), clusters)
     return Behaviour(
         name,
@@ -150,7 +148,10 @@ def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Beh
         len(set(clusters)),
         Direction.HIGHER,
         "share of prompts",
-        interval=(exact.ci_low, exact.ci_high),
+        interval=(
+            share_bound(count, trials, upper=False, tail=0.025),
+            share_bound(count, trials, upper=True, tail=0.025),
+        ),
     )
 
 

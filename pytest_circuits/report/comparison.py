@@ -23,7 +23,7 @@ from pytest_circuits.verdicts import (
     whole_gone,
 )
 from pytest_circuits.verdicts.comparable import differences
-from pytest_circuits.verdicts.movement import HAIR
+from pytest_circuits.verdicts.verdict import HAIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

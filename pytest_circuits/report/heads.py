@@ -19,7 +19,7 @@ from pytest_circuits.verdicts import (
     readable,
     reason_text,
 )
-from pytest_circuits.verdicts.movement import HAIR, movement
+from pytest_circuits.verdicts.verdict import HAIR, movement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

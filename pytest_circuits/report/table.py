@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.report.run import badness, is_news, marks, test_of
 from pytest_circuits.report.text import counted
-from pytest_circuits.verdicts.movement import HAIR
+from pytest_circuits.verdicts.verdict import HAIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
