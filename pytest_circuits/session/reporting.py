@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.baselines.files import write_text
-from pytest_circuits.report import render
 from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
@@ -36,6 +35,11 @@ def write_reports(run: Run, settings: Settings) -> Iterator[Said]:
 
     One that can't be rendered is a defect of ours, and no reason to go without the others.
     """
+    if not settings.reports:
+        return
+    # Imported where a report was asked for.
+    from pytest_circuits.report import render
+
     for kind, place in settings.reports.items():
         try:
             text = render(kind, run)

@@ -11,8 +11,7 @@ from pytest_circuits.findings import Direction, Head
 from pytest_circuits.verdicts.verdict import HAIR, within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Mapping, Sequence, Set as AbstractSet
 
     from numpy.typing import NDArray
 

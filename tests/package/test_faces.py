@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 from circuit_suites import in_fresh_python
 
-from pytest_circuits import findings, prompts, verdicts
+from pytest_circuits import forward, models, prompts, report
 
 
-@pytest.mark.parametrize("face", [findings, prompts, verdicts])
+@pytest.mark.parametrize("face", [forward, models, prompts, report])
 def test_every_public_name_is_there_and_no_other(face):
     assert [name for name in face.__all__ if getattr(face, name) is None] == []
     assert dir(face) == sorted(face.__all__)
-    with pytest.raises(
-        AttributeError, match=f"^module '{face.__name__}' has no attribute 'other'$"
-    ):
+    with pytest.raises(AttributeError, match=f"{face.__name__} .*other"):
         _ = face.other
 
 
