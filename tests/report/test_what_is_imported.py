@@ -7,10 +7,11 @@ import pytest
 
 PREAMBLE = """
 import sys
-from pytest_circuits.report import Details, FailedTest, Model, Row, Run, render, terminal_lines
+from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
 rows = [Row("lost", "t.py::test[a]", "a", "m", "gone", passes=False)]
 run = Run((Model("a", "bundled:recall", ("a",)),), tuple(rows))
 """
+RENDER = "from pytest_circuits.report import render; render"
 FACTS = """
 print(*sorted(name for name in sys.modules if name.startswith("pytest_circuits.report.")))
 print(*(name for name in ("plotly", "jinja2") if name in sys.modules))
@@ -34,8 +35,11 @@ def test_a_terminals_section_needs_seven_modules_with_the_package_itself():
     ("statement", "more"),
     [
         ("terminal_lines(run, 80, verbose=True)", {"terminal_tables", "table", "heads"}),
-        ("render('markdown', run)", {"markdown", "markdown_tables", "markdown_details"}),
-        ("render('json', run)", {"json_document", "table"}),
+        (
+            f"{RENDER}('markdown', run)",
+            {"rendering", "markdown", "markdown_tables", "markdown_details"},
+        ),
+        (f"{RENDER}('json', run)", {"rendering", "json_document", "table"}),
     ],
 )
 def test_other_reports_need_more_and_no_figures(statement, more):
@@ -46,6 +50,6 @@ def test_other_reports_need_more_and_no_figures(statement, more):
 
 
 def test_a_page_needs_plotly_and_jinja():
-    ours, heavy = imported("render('html', run)")
+    ours, heavy = imported(f"{RENDER}('html', run)")
     assert "figures" in ours
     assert heavy == ["plotly", "jinja2"]
