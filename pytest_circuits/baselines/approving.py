@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.codec import Baseline
 from pytest_circuits.findings.encoding import DECIMALS, decode, encode, rounded
-from pytest_circuits.verdicts import default_tolerance, imprecision, readable
+from pytest_circuits.verdicts import default_tolerance, readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +117,9 @@ def too_few_prompts(finding: Finding, old: Baseline) -> str | None:
         finding: what was measured.
         old: the baseline whose place it takes: another model's on the same prompts.
     """
+    # What pairs samples is needed only here.
+    from pytest_circuits.verdicts import imprecision
+
     finding = rounded(finding)
     unsure = imprecision(finding, old.finding, _tolerance(finding, old))
     if unsure is None:

@@ -10,8 +10,7 @@ from pytest_circuits.baselines.codec import BaselineError, ForeignFileError, rea
 from pytest_circuits.baselines.files import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
     from pathlib import Path
 
     from pytest_circuits.baselines.locations import Location

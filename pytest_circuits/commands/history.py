@@ -95,7 +95,7 @@ def _became(file: File, top: Path) -> Iterator[tuple[str, str]]:
     """What a commit did to a file: a word for each of its findings, and the same in a few."""
     from pytest_circuits.history.changes import changes, findings
     from pytest_circuits.history.rows import was_words
-    from pytest_circuits.report.reading import DELETED, UNREADABLE
+    from pytest_circuits.report.run import DELETED, UNREADABLE
 
     if file.error:
         yield UNREADABLE, str(file.error).splitlines()[0]
@@ -110,7 +110,7 @@ def _became(file: File, top: Path) -> Iterator[tuple[str, str]]:
 
 
 def _print(revision: Revision, became: list[tuple[str, str]]) -> None:
-    from pytest_circuits.report.reading import VERDICTS
+    from pytest_circuits.report.run import VERDICTS
     from pytest_circuits.report.text import cut
 
     kind = min((kind for kind, _ in became), key=VERDICTS.index, default="empty")

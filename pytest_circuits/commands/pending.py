@@ -27,8 +27,8 @@ from pytest_circuits.commands.console import (
     wrapped,
 )
 from pytest_circuits.report import Details, FailedTest, Row
-from pytest_circuits.report.heads_table import numbers_lines
-from pytest_circuits.report.reading import test_of
+from pytest_circuits.report.run import test_of
+from pytest_circuits.report.terminal_tables import numbers_lines
 from pytest_circuits.report.text import cut, plain
 from pytest_circuits.verdicts import SEVERITY
 

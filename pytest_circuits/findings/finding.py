@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pytest_circuits.findings.heads import Head
-from pytest_circuits.findings.quantiles import share_bound
-from pytest_circuits.findings.statistics import t95
+from pytest_circuits.findings.circuit import Head
+from pytest_circuits.findings.statistics import share_bound, t95
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -323,8 +322,6 @@ class Finding:
 
     def cell_name(self, cell: Sequence[int]) -> str:
         """What a cell is called: ``L5H1``, ``layer 3, position END``, ``L3 mlp``."""
-        if self.axes == _HEADS:
-            return str(Head(*map(int, cell)))
         names = [
             f"{axis} {self.labels[axis][index] if axis in self.labels else index}"
             for axis, index in zip(self.axes, cell, strict=True)
@@ -440,14 +437,11 @@ class Finding:
 
         There is a column for each axis (indices, or the axis's labels as categories), ``value``
         and ``error``. ``attrs`` holds measure, quantity, unit, direction, samples, clusters,
-        convention, prompts, companion and provenance. One number is one row. It needs pandas.
+        convention, prompts, companion and provenance. One number is one row.
 
         >>> frame = induction_scores("gpt2").to_pandas()  # doctest: +SKIP
         >>> frame.loc["L5H1", "value"]  # doctest: +SKIP
         >>> frame.pivot(index="layer", columns="head", values="value")  # doctest: +SKIP
-
-        Raises:
-            ImportError: if pandas is not installed, with what installs it.
         """
         from pytest_circuits.findings.frame import to_frame
 

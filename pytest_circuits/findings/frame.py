@@ -6,26 +6,14 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from pytest_circuits.findings.finding import Behaviour, Finding
 
 
-def to_frame(finding: Finding) -> DataFrame:
-    """One row for each cell of a finding; see :meth:`Finding.to_pandas`.
-
-    Raises:
-        ImportError: if pandas is not installed, with what installs it.
-    """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "Finding.to_pandas needs pandas, which is not installed.\n"
-            'pip install "pytest-circuits[pandas]"'
-        ) from error
+def to_frame(finding: Finding) -> pd.DataFrame:
+    """One row for each cell of a finding; see :meth:`Finding.to_pandas`."""
     cells = list(np.ndindex(finding.values.shape))
     columns: dict[str, Any] = {}
     for place, axis in enumerate(finding.axes):

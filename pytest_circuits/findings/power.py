@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings.paired import paired_differences
-from pytest_circuits.findings.quantiles import t_quantile
+from pytest_circuits.findings.statistics import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Standard errors over clusters, the intervals built on them, and family-wise p-values.
+"""Quantiles and exact bounds; errors over clusters, their intervals, and family-wise p-values.
 
 Prompts that share a template and an answer pair are not independent, so every error here
 counts clusters, not prompts.
@@ -6,19 +6,73 @@ counts clusters, not prompts.
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_circuits.findings.quantiles import t_quantile
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-#: From so many clusters on an interval is a bootstrap's; percentiles of fewer reach too near.
-_BOOTSTRAP_FROM = 20
+#: Above so many degrees of freedom the expansion about the normal quantile is exact to 1e-9.
+_SUMS_UP_TO = 200
+
+
+@lru_cache(maxsize=4096)
+def t_quantile(p: float, df: int) -> float:
+    """The p-quantile of Student's t with ``df`` degrees of freedom.
+
+    Up to 200 degrees of freedom it inverts the finite sums of Abramowitz & Stegun 26.7.3 and
+    26.7.4; above, it is the expansion about the normal quantile (26.7.5).
+
+    Args:
+        p: between 0 and 1.
+        df: degrees of freedom.
+
+    Returns:
+        the quantile; NaN below one degree of freedom.
+    """
+    if df < 1:
+        return math.nan
+    if p < 0.5:  # noqa: PLR2004 — it is symmetric about 0
+        return -t_quantile(1 - p, df)
+    z = NormalDist().inv_cdf(p)
+    if df > _SUMS_UP_TO:
+        return (
+            z
+            + (z**3 + z) / (4 * df)
+            + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
+            + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * df**3)
+        )
+    # The share within ± t grows with θ = arctan(t / √df).
+    theta = _bisect(lambda theta: _within(theta, df) < 2 * p - 1, math.pi / 2)
+    return math.sqrt(df) * math.tan(theta)
+
+
+def _bisect(too_low: Callable[[float], bool], high: float) -> float:
+    """The least number from 0 to ``high`` that is not too low, to the last digit of a float."""
+    low = 0.0
+    while low < (middle := (low + high) / 2) < high:
+        if too_low(middle):
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def _within(theta: float, df: int) -> float:
+    """The probability of −t … t, with t = √df · tan θ."""
+    sine, cosine = math.sin(theta), math.cos(theta)
+    odd = df % 2
+    term, total = (sine * cosine, 0.0) if odd else (sine, 0.0)
+    for k in range(1 + odd, df, 2):
+        total += term
+        term *= cosine**2 * (k / (k + 1))
+    return 2 / math.pi * (theta + total) if odd else total
 
 
 def t95(clusters: int) -> float:
@@ -27,6 +81,38 @@ def t95(clusters: int) -> float:
     NaN below two clusters.
     """
     return t_quantile(0.95, clusters - 1)
+
+
+@lru_cache(maxsize=4096)
+def share_bound(successes: int, trials: int, *, upper: bool, tail: float = 0.05) -> float:
+    """One-sided exact bound of a share (Clopper & Pearson 1934, Biometrika 26).
+
+    The lower bound is the share p with P(X ≥ k | n, p) = tail for a binomial X, 0 where k = 0; the
+    upper one has P(X ≤ k | n, p) = tail, 1 where k = n. Both with half a tail are the two-sided
+    interval.
+
+    Args:
+        successes: k.
+        trials: n.
+        upper: which of the two.
+        tail: how often the share lies beyond the bound, at most.
+    """
+    if upper:
+        return 1 - share_bound(trials - successes, trials, upper=False, tail=tail)
+    if successes == 0:
+        return 0.0
+    counts = np.arange(successes, trials + 1)
+    # Logarithms of n over k, which alone may be larger than any float.
+    ways = math.lgamma(trials + 1) - np.array(
+        [math.lgamma(k + 1) + math.lgamma(trials - k + 1) for k in counts.tolist()]
+    )
+
+    def rarer(p: float) -> bool:
+        logs = ways + counts * math.log(p) + (trials - counts) * math.log1p(-p)
+        return bool(np.exp(logs).sum() < tail)
+
+    # The more p is, the likelier are so many or more.
+    return _bisect(rarer, 1.0)
 
 
 def _cluster_sums(
@@ -64,6 +150,10 @@ def mean_and_error(
     residuals = sums - sizes.reshape(-1, *([1] * mean.ndim)) * mean
     error = np.sqrt(count / (count - 1) * (residuals**2).sum(axis=0)) / sizes.sum()
     return mean, error
+
+
+#: From so many clusters on an interval is a bootstrap's; percentiles of fewer reach too near.
+_BOOTSTRAP_FROM = 20
 
 
 def interval(

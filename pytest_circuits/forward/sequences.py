@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward.runs import Runs
     from pytest_circuits.prompts import DrawnTokens
-    from pytest_circuits.prompts.canary import CanaryTokens
+    from pytest_circuits.prompts.sequences import CanaryTokens
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.baselines import verdict_on
 from pytest_circuits.baselines.codec import dumps
-from pytest_circuits.report.reading import DELETED, RENAMED
+from pytest_circuits.report.run import DELETED, RENAMED
 from pytest_circuits.verdicts import headline, summarise
 
 if TYPE_CHECKING:

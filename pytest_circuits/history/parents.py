@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import tomllib
 from collections import defaultdict
-from configparser import ConfigParser
-from configparser import Error as ConfigError
+from configparser import ConfigParser, Error as ConfigError
 from dataclasses import replace
 from typing import TYPE_CHECKING
 

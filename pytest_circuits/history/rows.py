@@ -16,13 +16,7 @@ from pytest_circuits.baselines.locations import nodeid_of
 from pytest_circuits.history.changes import same
 from pytest_circuits.history.terms import own_terms, terms, terms_words
 from pytest_circuits.report import Details, Model, Row, Run
-from pytest_circuits.report.reading import (
-    LOOSENED,
-    RENAMED,
-    TIGHTENED,
-    UNREADABLE,
-    nodeid,
-)
+from pytest_circuits.report.run import LOOSENED, RENAMED, TIGHTENED, UNREADABLE, nodeid
 from pytest_circuits.verdicts import Gate, Kind, passes, readable
 
 if TYPE_CHECKING:

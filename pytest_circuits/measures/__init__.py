@@ -32,38 +32,41 @@ if TYPE_CHECKING:
     from pytest_circuits.forward import Runs
     from pytest_circuits.measures.activation_patching import (
         attribution_patching as attribution_patching,
+        patch as patch,
     )
-    from pytest_circuits.measures.activation_patching import patch as patch
-    from pytest_circuits.measures.attention import attention_between as attention_between
-    from pytest_circuits.measures.attention import attention_scores as attention_scores
-    from pytest_circuits.measures.attribution import component_attribution as component_attribution
-    from pytest_circuits.measures.attribution import head_attribution as head_attribution
-    from pytest_circuits.measures.behaviours import accuracy as accuracy
-    from pytest_circuits.measures.behaviours import answer_probability as answer_probability
-    from pytest_circuits.measures.behaviours import kl_divergence as kl_divergence
-    from pytest_circuits.measures.behaviours import logit_diff as logit_diff
-    from pytest_circuits.measures.behaviours import text_loss as text_loss
-    from pytest_circuits.measures.behaviours import top_k_accuracy as top_k_accuracy
-    from pytest_circuits.measures.circuit_criteria import completeness as completeness
-    from pytest_circuits.measures.circuit_criteria import faithfulness as faithfulness
-    from pytest_circuits.measures.circuit_criteria import minimality as minimality
+    from pytest_circuits.measures.attention import (
+        attention_between as attention_between,
+        attention_scores as attention_scores,
+    )
+    from pytest_circuits.measures.attribution import (
+        component_attribution as component_attribution,
+        head_attribution as head_attribution,
+    )
+    from pytest_circuits.measures.behaviours import (
+        accuracy as accuracy,
+        answer_probability as answer_probability,
+        kl_divergence as kl_divergence,
+        logit_diff as logit_diff,
+        text_loss as text_loss,
+        top_k_accuracy as top_k_accuracy,
+    )
+    from pytest_circuits.measures.circuit_criteria import (
+        completeness as completeness,
+        faithfulness as faithfulness,
+        minimality as minimality,
+    )
     from pytest_circuits.measures.common import canary as canary
-    from pytest_circuits.measures.knockout import ablate as ablate
-    from pytest_circuits.measures.knockout import ablated as ablated
+    from pytest_circuits.measures.knockout import ablate as ablate, ablated as ablated
     from pytest_circuits.measures.ov_circuit import copying_scores as copying_scores
     from pytest_circuits.measures.readout import logit_lens as logit_lens
     from pytest_circuits.measures.repeated_scores import (
         current_token_scores as current_token_scores,
-    )
-    from pytest_circuits.measures.repeated_scores import (
         duplicate_token_scores as duplicate_token_scores,
-    )
-    from pytest_circuits.measures.repeated_scores import first_token_scores as first_token_scores
-    from pytest_circuits.measures.repeated_scores import induction_scores as induction_scores
-    from pytest_circuits.measures.repeated_scores import (
+        first_token_scores as first_token_scores,
+        induction_scores as induction_scores,
         previous_token_scores as previous_token_scores,
+        repeat_loss as repeat_loss,
     )
-    from pytest_circuits.measures.repeated_scores import repeat_loss as repeat_loss
 
 #: The module of each, in the order in which the documentation has them.
 _HOMES = {

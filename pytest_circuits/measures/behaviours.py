@@ -31,8 +31,7 @@ from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.prompts import PromptError
 from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.prompts.texts import tokenize_texts
-from pytest_circuits.prompts.tokens import bos_id
+from pytest_circuits.prompts.tokens import bos_id, tokenize_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

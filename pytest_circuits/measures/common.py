@@ -14,8 +14,8 @@ from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import as_runs, run_canary
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.prompts.canary import canary_tokens
 from pytest_circuits.prompts.pairs import digest
+from pytest_circuits.prompts.sequences import canary_tokens
 from pytest_circuits.prompts.tokens import check_rows
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def canary(model: TransformerBridge | Runs) -> Canary | None:
 
     loss = mean next-token negative log-likelihood in nats, over every token of the text after
     the first. A tokenizer that can't encode it gets drawn tokens in its place
-    (:func:`pytest_circuits.prompts.canary.canary_tokens`).
+    (:func:`pytest_circuits.prompts.sequences.canary_tokens`).
 
     It is measured for what it says of other findings, so it never fails by itself.
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction
-from pytest_circuits.findings.statistics import mean_and_error
+from pytest_circuits.findings.statistics import mean_and_error, share_bound
 from pytest_circuits.forward import Reading
 from pytest_circuits.measures.common import behaviour, check_finite
 
@@ -249,9 +249,7 @@ def accuracy_of(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) ->
 
 def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Behaviour:
     """The share of prompts that are hits, with its exact (Clopper–Pearson) interval."""
-    from transformer_lens.utilities.statistics import success_rate_ci
-
-    exact = success_rate_ci([bool(hit) for hit in hits])
+    count, trials = int(hits.sum()), len(hits)
     mean, error = mean_and_error(hits.astype(np.float64), clusters)
     return Behaviour(
         name,
@@ -260,5 +258,8 @@ def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Beh
         len(set(clusters)),
         Direction.HIGHER,
         "share of prompts",
-        interval=(exact.ci_low, exact.ci_high),
+        interval=(
+            share_bound(count, trials, upper=False, tail=0.025),
+            share_bound(count, trials, upper=True, tail=0.025),
+        ),
     )

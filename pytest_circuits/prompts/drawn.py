@@ -7,9 +7,8 @@ import random
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_circuits.prompts.encoding import is_single_token
-from pytest_circuits.prompts.errors import PromptError, PromptWarning
 from pytest_circuits.prompts.pairs import PromptPairs, TokenizedPairs
+from pytest_circuits.prompts.tokens import PromptError, PromptWarning, is_single_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

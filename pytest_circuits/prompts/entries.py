@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.prompts.errors import PromptError
+from pytest_circuits.prompts.tokens import PromptError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,20 +74,6 @@ def entries_of(
                 f"{_names(read[0])}; every pair names the same"
             )
     return read
-
-
-def check_position(name: str, prefix: str, prompt: str) -> None:
-    """Refuse a position that is no beginning of its clean prompt.
-
-    Raises:
-        PromptError: if so; the caller knows which pair it is.
-    """
-    if not prefix or not prompt.startswith(prefix):
-        raise PromptError(
-            f"position {name!r} is {prefix!r}, with which its clean prompt does not begin:\n"
-            f"  {prompt}\n"
-            f"Give the prompt up to and including the token that has the name."
-        )
 
 
 def _entry(number: int, entry: object, called: Mapping[str, str]) -> Entry:

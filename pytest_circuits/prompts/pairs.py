@@ -9,15 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.prompts.csv_files import read_csv
-from pytest_circuits.prompts.dataset_rows import dataset_name, read_dataset
-from pytest_circuits.prompts.encoding import encode, show
-from pytest_circuits.prompts.entries import Entry, check_position, read_entries
-from pytest_circuits.prompts.errors import PromptError
-from pytest_circuits.prompts.tokens import bos_id
+from pytest_circuits.prompts.tokens import PromptError, bos_id, check_position, encode, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pytest_circuits.prompts.entries import Entry
 
 #: The last position, where the answer is read: every prompt has it by this name.
 END = "END"
@@ -184,6 +181,8 @@ class PromptPairs:
         Raises:
             PromptError: if the file is anything else; the message names file and entry.
         """
+        from pytest_circuits.prompts.entries import read_entries
+
         path = Path(path)
         return _read(str(path), read_entries(path), path.name)
 
@@ -211,6 +210,8 @@ class PromptPairs:
         Raises:
             PromptError: if the file is anything else; the message names file, line and column.
         """
+        from pytest_circuits.prompts.tables import read_csv
+
         path = Path(path)
         return _read(str(path), read_csv(path), path.name)
 
@@ -240,6 +241,8 @@ class PromptPairs:
         Raises:
             PromptError: if the dataset has anything else; the message names row and column.
         """
+        from pytest_circuits.prompts.tables import dataset_name, read_dataset
+
         entries = read_dataset(dataset, columns, n)
         name = dataset_name(dataset)
         return _read(name, entries, name)

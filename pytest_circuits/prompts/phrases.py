@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.prompts.drawn import DrawnPairs, Stream, check_count
 from pytest_circuits.prompts.entries import Entry
-from pytest_circuits.prompts.errors import PromptError
 from pytest_circuits.prompts.pairs import PromptPairs, pairs_of
-from pytest_circuits.prompts.repeated import SHORTEST_BLOCK
+from pytest_circuits.prompts.sequences import SHORTEST_BLOCK
+from pytest_circuits.prompts.tokens import PromptError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -1,13 +1,55 @@
-"""What a tokenizer says about itself, whoever handed it over."""
+"""Texts as a tokenizer encodes them, what it says about itself, and what it can't do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.prompts.errors import PromptError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+
+class PromptError(ValueError):
+    """Prompts are unfit for what was asked; the message shows which and why."""
+
+
+class PromptWarning(UserWarning):
+    """Prompts fit, but are not quite what was asked for; the message says how they differ."""
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 — any Hugging Face tokenizer
+    """The token ids of a text as it stands, no special token added.
+
+    Raises:
+        PromptError: if the tokenizer doesn't know a part of it.
+    """
+    try:
+        tokens = tokenizer.encode(text, add_special_tokens=False)
+    except Exception as error:  # a tokenizer without an unknown token raises a bare Exception
+        raise PromptError(_unknown(text, str(error))) from error
+    unknown = tokenizer.unk_token_id
+    if unknown is not None and unknown in tokens and tokenizer.unk_token not in text:
+        raise PromptError(_unknown(text, show(tokenizer, tokens)))
+    return [int(token) for token in tokens]
+
+
+def is_single_token(tokenizer: Any, word: str) -> bool:  # noqa: ANN401
+    """Whether a word is one token inside a text, that is after a space."""
+    try:
+        return len(encode(tokenizer, f" {word}")) == 1
+    except PromptError:
+        return False
+
+
+def show(tokenizer: Any, tokens: Sequence[int]) -> str:  # noqa: ANN401
+    """Tokens side by side, as Python writes them, so that a line break breaks no message."""
+    return "|".join(repr(tokenizer.decode([token]))[1:-1] for token in tokens)
+
+
+def _unknown(text: str, detail: str) -> str:
+    return (
+        f"{text!r} has words that this model's tokenizer doesn't know:\n  {detail}\n"
+        f"Write the prompt with words of its vocabulary."
+    )
 
 
 def bos_id(tokenizer: Any) -> int | None:  # noqa: ANN401 — any Hugging Face tokenizer
@@ -62,3 +104,52 @@ def ordinary_tokens(tokenizer: Any, rows: int | None = None) -> list[int]:  # no
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     ids = set(tokenizer.get_vocab().values())
     return sorted(token for token in ids - special if rows is None or token < rows)
+
+
+def tokenize_texts(
+    tokenizer: Any,  # noqa: ANN401 — any Hugging Face tokenizer
+    texts: Sequence[str],
+    context: int,
+    vocabulary: int,
+) -> tuple[tuple[int, ...], ...]:
+    """The tokens of each text, after BOS where the tokenizer has one.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        texts: the texts.
+        context: the model's longest sequence.
+        vocabulary: rows of the model's embedding.
+
+    Raises:
+        PromptError: if a text is empty, has unknown words or tokens without an embedding, or is
+            longer than the context.
+    """
+    bos = bos_id(tokenizer)
+    first = () if bos is None else (bos,)
+    found = []
+    for number, text in enumerate(texts):
+        tokens = (*first, *encode(tokenizer, text))
+        if len(tokens) < 2:  # noqa: PLR2004 — one to predict, and one to predict it from
+            raise PromptError(f"text {number} has no token to predict: {text!r}")
+        if len(tokens) > context:
+            raise PromptError(
+                f"text {number} has {len(tokens)} tokens, and the model's context is {context}: "
+                f"cut it into several"
+            )
+        check_rows(tokenizer, tokens, vocabulary)
+        found.append(tokens)
+    return tuple(found)
+
+
+def check_position(name: str, prefix: str, prompt: str) -> None:
+    """Refuse a position that is no beginning of its clean prompt.
+
+    Raises:
+        PromptError: if so; the caller knows which pair it is.
+    """
+    if not prefix or not prompt.startswith(prefix):
+        raise PromptError(
+            f"position {name!r} is {prefix!r}, with which its clean prompt does not begin:\n"
+            f"  {prompt}\n"
+            f"Give the prompt up to and including the token that has the name."
+        )

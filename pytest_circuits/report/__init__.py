@@ -1,23 +1,8 @@
-"""Rows → what people read. Pure functions: tested without a model."""
+"""Rows → what people read. Pure functions: tested without a model.
 
-from pytest_circuits.report.details import Details
-from pytest_circuits.report.json_report import document, json_report
-from pytest_circuits.report.kinds import render
-from pytest_circuits.report.rows import Row
-from pytest_circuits.report.run import FailedTest, Model, Run
-from pytest_circuits.report.stored import ReportError, read_report
-from pytest_circuits.report.terminal import terminal_lines
+Names are loaded when they are first used, so that a run imports the reports that it makes.
+"""
 
-__all__ = [
-    "Details",
-    "FailedTest",
-    "Model",
-    "ReportError",
-    "Row",
-    "Run",
-    "document",
-    "json_report",
-    "read_report",
-    "render",
-    "terminal_lines",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

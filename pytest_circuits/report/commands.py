@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.approving import nothing_to_approve
 from pytest_circuits.baselines.locations import file_of
-from pytest_circuits.report.reading import test_of
+from pytest_circuits.report.run import test_of
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:

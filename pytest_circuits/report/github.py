@@ -19,12 +19,18 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.report.failures import other_failures
-from pytest_circuits.report.news import news_of, title
-from pytest_circuits.report.reading import fails, labels, test_of
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
-from pytest_circuits.report.text import cut, plain
-from pytest_circuits.verdicts import Kind, reason_text
+from pytest_circuits.report.run import (
+    fails,
+    labels,
+    news_of,
+    other_failures,
+    reasons_shown,
+    test_of,
+    title,
+)
+from pytest_circuits.report.text import command_data, command_property, counted, cut
+from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +48,6 @@ _REASONS_SHOWN = 8
 _TITLE = 200
 _MESSAGE = 2000
 _LET_PASS = (Kind.LOST, Kind.WEAKENED, Kind.INCOMPARABLE, NOT_JUDGED, REFUSED)
-_CHANGED = (Kind.NEW, Kind.RELOCATED, Kind.STRENGTHENED)
 
 
 class Annotation(NamedTuple):
@@ -68,8 +73,8 @@ class Annotation(NamedTuple):
         if not self.file:
             # A line of no file is one of the workflow's own, to GitHub.
             del properties["line"]
-        given = ",".join(f"{k}={_property(str(v))}" for k, v in properties.items() if v)
-        return f"::{self.level} {given}::{_data(cut(self.message, _MESSAGE))}"
+        given = ",".join(f"{k}={command_property(str(v))}" for k, v in properties.items() if v)
+        return f"::{self.level} {given}::{command_data(cut(self.message, _MESSAGE))}"
 
 
 def annotate(run: Run, folder: str | None) -> list[Annotation]:
@@ -86,8 +91,7 @@ def annotate(run: Run, folder: str | None) -> list[Annotation]:
         told[_level(row)].append(_of_row(row, called, folder))
     told["error"] += [_of_failed(failed, called, folder) for failed in other_failures(run)]
     if run.unfinished:
-        noun = "test" if run.unfinished == 1 else "tests"
-        what = f"{run.unfinished} circuit {noun} did not run to a verdict"
+        what = f"{counted(run.unfinished, 'circuit test')} did not run to a verdict"
         told["warning"].insert(0, Annotation("warning", "pytest-circuits: incomplete", what))
     return [each for level in LEVELS for each in _at_most(told[level])]
 
@@ -100,8 +104,7 @@ def _level(row: Row) -> str:
 
 def _of_row(row: Row, called: Mapping[str, str], folder: str | None) -> Annotation:
     waived = f"waived {row.waiver}" if row.waived else ""
-    reasons = [reason_text(reason) for reason in row.reasons[:_REASONS_SHOWN]]
-    more = len(row.reasons) - len(reasons) + row.more_reasons
+    reasons, more = reasons_shown(row, _REASONS_SHOWN)
     lines = [row.headline, *reasons, f"and {more} more" if more else "", waived]
     return Annotation(
         _level(row),
@@ -143,12 +146,3 @@ def _at_most(told: Sequence[Annotation]) -> Iterator[Annotation]:
         f"pytest-circuits: {len(left)} more {level}s",
         "\n".join(["GitHub shows ten of a step:", *(each.title for each in left)]),
     )
-
-
-def _data(text: str) -> str:
-    text = "\n".join(plain(line) for line in text.split("\n"))
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

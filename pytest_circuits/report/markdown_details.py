@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.commands import approve, no_approval, reproduce
-from pytest_circuits.report.heads import story
-from pytest_circuits.report.markdown_text import (
-    NONE,
-    block,
-    cell,
-    code,
-    html_code,
-    table_head,
-    table_row,
-)
-from pytest_circuits.report.news import title
-from pytest_circuits.report.reading import marks
-from pytest_circuits.verdicts import About, reason_text
+from pytest_circuits.report.markdown_tables import table_head, table_row, values_table
+from pytest_circuits.report.run import marks, reasons_shown, title
+from pytest_circuits.report.text import block, cell, code, counted, html_code
+from pytest_circuits.verdicts import About
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_circuits.findings import Json
-    from pytest_circuits.report.entries import Entry
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
 
@@ -52,15 +41,14 @@ def _paragraphs(run: Run, row: Row) -> Iterator[list[str]]:
     before, now = ("baseline", "now") if run.compared is None else map(cell, run.compared)
     yield list(_reasons(row))
     yield [_held_against(row, compared=run.compared is not None)]
-    yield list(_numbers(row, before, now))
+    yield list(values_table(row, before, now))
     yield list(_origins(row, before, now))
     yield from _commands(run, row)
 
 
 def _reasons(row: Row) -> Iterator[str]:
-    shown = row.reasons[:_REASONS_SHOWN]
-    yield from (f"- {code(reason_text(reason))}" for reason in shown)
-    more = len(row.reasons) - len(shown) + row.more_reasons
+    shown, more = reasons_shown(row, _REASONS_SHOWN)
+    yield from (f"- {code(reason)}" for reason in shown)
     if more:
         yield f"- and {more} more"
     if row.waiver:
@@ -71,40 +59,12 @@ def _held_against(row: Row, *, compared: bool) -> str:
     measured = f"Measured by {code(row.measure)}"
     if row.details is not None:
         finding = row.details.found.finding
-        samples = f"{finding.samples} {'sample' if finding.samples == 1 else 'samples'}"
-        measured += f" ({code(finding.unit)}, {samples})"
+        measured += f" ({code(finding.unit)}, {counted(finding.samples, 'sample')})"
     if compared:
         return f"{measured}."
     whose = f"held against the baseline of {code(row.owner)}" if row.owner else "without a baseline"
     own = ", which has a tolerance of its own" if row.own_tolerance else ""
     return f"{measured}, {whose}{own}."
-
-
-def _numbers(row: Row, before: str, now: str) -> Iterator[str]:
-    told = story(row)
-    if told is None:
-        return
-    entries = [*told.entries, *told.together, *told.behaviours]
-    if entries and all(entry.before is None for entry in entries):
-        yield from table_head(["", now], numbers=1)
-        yield from (table_row([cell(entry.name), _figure(entry.now)]) for entry in entries)
-    elif entries:
-        yield from table_head(["", before, now, "tolerance"], numbers=3)
-        yield from map(_entry_row, entries)
-    more, beyond = told.more
-    if more:
-        noun = told.kind if more == 1 else f"{told.kind}s"
-        yield f"\nand {more} more {noun}{f', {beyond} of them beyond tolerance' if beyond else ''}"
-
-
-def _entry_row(entry: Entry) -> str:
-    tolerance = NONE if entry.tolerance is None else f"{entry.tolerance:.2f}"
-    before = NONE if entry.before is None else _figure(entry.before)
-    return table_row([cell(entry.name), before, _figure(entry.now), tolerance])
-
-
-def _figure(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.2f}"
 
 
 def _origins(row: Row, before: str, now: str) -> Iterator[str]:
@@ -121,8 +81,8 @@ def _origins(row: Row, before: str, now: str) -> Iterator[str]:
     if shown:
         yield from table_head(["measured with", before, now])
         for name in shown:
-            pair = (cell(old.get(name, ""), _ORIGIN), cell(new.get(name, ""), _ORIGIN))
-            yield table_row([cell(name.removeprefix("versions."), _ORIGIN), *pair])
+            texts = (name.removeprefix("versions."), old.get(name, ""), new.get(name, ""))
+            yield table_row(cell(text, _ORIGIN) for text in texts)
 
 
 def _flat(facts: Mapping[str, Json], beginning: str = "") -> dict[str, str]:

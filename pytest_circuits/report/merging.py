@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.codec import dumps
-from pytest_circuits.report.json_report import document, json_report
-from pytest_circuits.report.reading import nodeid, test_of
+from pytest_circuits.report.json_document import document, json_report
+from pytest_circuits.report.run import nodeid, test_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_circuits.report.figures import mechanism, over_versions, paired_samples, ranking
 from pytest_circuits.report.figures.grids import Grid
-from pytest_circuits.report.figures.hover import said
-from pytest_circuits.report.figures.names import count
 from pytest_circuits.report.figures.paired import left_out
-from pytest_circuits.report.figures.rankings import heads_left_out
+from pytest_circuits.report.figures.points import heads_left_out
+from pytest_circuits.report.figures.style import said
+from pytest_circuits.report.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,7 @@ def _ranks(comparison: Comparison) -> FigureView:
         caption += "The dotted line is what it takes to have the role."
     if more := heads_left_out(comparison):
         are = "is" if more == 1 else "are"
-        caption += f" Of these heads {count(more, 'further one')} {are} not drawn."
+        caption += f" Of these heads {counted(more, 'further one')} {are} not drawn."
     return FigureView("Heads of the role", caption, f"heads that have the role; {_IN_TABLE}")
 
 

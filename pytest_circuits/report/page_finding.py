@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_circuits.report.commands import approve, no_approval, reproduce
 from pytest_circuits.report.figures import Comparison
 from pytest_circuits.report.figures.overview import notes
-from pytest_circuits.report.news import place, title
 from pytest_circuits.report.page_figures import FigureView, figures_of
 from pytest_circuits.report.page_tables import (
     BehaviourView,
@@ -18,12 +17,12 @@ from pytest_circuits.report.page_tables import (
     convention,
     provenance,
 )
-from pytest_circuits.report.page_words import symbol
-from pytest_circuits.report.reading import fails, marks, test_of
-from pytest_circuits.verdicts import Kind, reason_text
+from pytest_circuits.report.run import fails, marks, test_of, title
+from pytest_circuits.report.summary import canary_in_words
+from pytest_circuits.verdicts import Kind, Scope, reason_text
 
 if TYPE_CHECKING:
-    from pytest_circuits.report.figures import Cell
+    from pytest_circuits.report.comparison import CellText
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
 
@@ -46,7 +45,7 @@ class WholeView:
         role: the role and how many have it, before and after.
     """
 
-    cells: list[Cell]
+    cells: list[CellText]
     count: int
     behaviours: list[BehaviourView]
     figures: list[FigureView]
@@ -66,16 +65,11 @@ class FindingView:
     Attributes:
         id: the anchor of its place.
         row: its row.
-        symbol: its verdict's symbol.
         label: its test in short, with its own name.
-        test: its test's node id without the alias.
-        fails: whether it counts against the run.
         marks: what else must be known beside the verdict.
         reasons: why, worst first.
-        more_reasons: how many further ones were left out.
         scope: whether the whole model moved; empty where that isn't known.
         waiver: why a waiver let it pass, or didn't; empty without one.
-        place: the file and line of its test.
         reproduce: the command that measures it again.
         approve: the command that approves it.
         no_approval: why there is no such command; empty where there is or nothing to approve.
@@ -84,16 +78,11 @@ class FindingView:
 
     id: str
     row: Row
-    symbol: str
     label: str
-    test: str
-    fails: bool
     marks: list[str]
     reasons: list[str]
-    more_reasons: int
     scope: str
     waiver: str
-    place: str
     reproduce: str
     approve: str
     no_approval: str
@@ -116,16 +105,11 @@ def finding_view(
     return FindingView(
         id=anchor,
         row=row,
-        symbol=symbol(row.verdict),
         label=title(row, {test_of(row): label}),
-        test=test_of(row),
-        fails=fails(row),
         marks=[*marks(row), *(["remembered"] * row.remembered)],
         reasons=[reason_text(reason) for reason in row.reasons],
-        more_reasons=row.more_reasons,
         scope=_scope(row),
         waiver=_waiver(row),
-        place=place(row.test, row.line),
         reproduce="" if model is None and run.compared is None else reproduce(run, row),
         approve="" if row.written else approve(run, row),
         no_approval="" if row.written else no_approval(run, row),
@@ -136,8 +120,8 @@ def finding_view(
 def _scope(row: Row) -> str:
     if not row.scope or row.verdict == Kind.PRESERVED:
         return ""
-    moved = f" (canary {row.canary[0]:.2f} → {row.canary[1]:.2f})" if row.canary else ""
-    whole = row.scope == "whole model"
+    moved = f" {canary_in_words(*row.canary)}" if row.canary else ""
+    whole = row.scope == Scope.WHOLE_MODEL
     return ("The whole model moved" if whole else "Specific to this circuit") + moved
 
 

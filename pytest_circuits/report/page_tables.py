@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_circuits.verdicts import Change, behaviour_reasons, readable
+from pytest_circuits.verdicts import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_circuits.findings import Behaviour, Finding
-    from pytest_circuits.report.figures import Cell, Comparison
+    from pytest_circuits.report.comparison import CellText, Comparison
 
 #: Rows of the table of the cells that matter; the whole table has all.
 _MOST_CELLS = 24
@@ -21,7 +21,7 @@ _MOST_CELLS = 24
 _FOREMOST = 8
 
 
-def cells_that_matter(comparison: Comparison) -> list[Cell]:
+def cells_that_matter(comparison: Comparison) -> list[CellText]:
     """The cells that moved by more than their tolerance, those of the role, else the largest."""
     if not comparison.found.axes:
         return [comparison.cell(())]
@@ -54,39 +54,22 @@ class BehaviourView(NamedTuple):
 
 
 def behaviours(comparison: Comparison) -> Iterator[BehaviourView]:
-    """What the mechanism is for, before and after; of other quantities nothing is judged."""
-    approved = comparison.approved
-    known = {} if approved is None else {each.name: each for each in approved.companion}
-    judged = comparison.same_quantity
-    words = _words(comparison) if judged else {}
-    for after in comparison.found.companion:
-        before = known.get(after.name)
-        allowed = comparison.tolerance.behaviours.get(after.name) if judged else None
-        held = before is not None and allowed is not None
+    """What the mechanism is for, before and after, in words."""
+    for now, before, tolerance, happened in comparison.behaviours():
+        difference = word = ""
+        if before is not None and comparison.same_quantity:
+            difference = f"{now.value - before.value:+.3f}"
+        if tolerance is not None:
+            word = happened or ("held" if now.held else "not judged")
         yield BehaviourView(
-            readable(after.name),
-            after.unit,
+            readable(now.name),
+            now.unit,
             _estimate(before),
-            _estimate(after),
-            f"{after.value - before.value:+.3f}" if before is not None and judged else "",
-            f"{allowed.of(before.value):.3f}" if before is not None and allowed else "",
-            (words.get(after.name) or ("held" if after.held else "not judged")) if held else "",
+            _estimate(now),
+            difference,
+            "" if tolerance is None else f"{tolerance:.3f}",
+            word,
         )
-
-
-_WORDS = {Change.GONE: "gone", Change.WORSE: "worse", Change.BETTER: "better"}
-
-
-def _words(comparison: Comparison) -> dict[str, str]:
-    approved, found = comparison.approved, comparison.found
-    names = {behaviour.name for behaviour in found.companion}
-    if approved is None or any(
-        each.name not in names or each.name not in comparison.tolerance.behaviours
-        for each in approved.companion
-    ):
-        return {}
-    reasons = behaviour_reasons(found, approved, comparison.tolerance)
-    return {reason.subject: _WORDS[reason.change] for reason in reasons}
 
 
 def _estimate(behaviour: Behaviour | None) -> str:

@@ -6,30 +6,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.report.figures import Step
-from pytest_circuits.report.news import place
 from pytest_circuits.report.page_figures import versions
 from pytest_circuits.report.page_finding import FindingView, finding_view
 from pytest_circuits.report.page_words import (
-    Count,
     ModelView,
-    Verdict,
-    counts,
+    RunVerdict,
     facts,
     models,
-    symbol,
     tones,
     verdict_on,
 )
-from pytest_circuits.report.reading import VERDICTS, badness, labels, test_of
+from pytest_circuits.report.run import VERDICTS, badness, labels, test_of, title
+from pytest_circuits.report.summary import summarise_run
 from pytest_circuits.report.table import table, worst_first
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import FailedTest, Run
-    from pytest_circuits.report.table import Entry
+    from pytest_circuits.report.table import TableRow
 
 #: Findings that the page begins with.
 _FOREMOST = 3
@@ -40,82 +35,48 @@ _MOST_LINES = 24
 
 
 @dataclass(frozen=True)
-class MatrixCell:
-    """One finding on one model: its verdict and where the page tells of it.
-
-    Attributes:
-        verdict: its verdict, or what became of the test.
-        symbol: the verdict's symbol.
-        tone: how it is coloured.
-        number: its number, as text.
-        anchor: its place; empty where there is none.
-    """
-
-    verdict: str
-    symbol: str
-    tone: str
-    number: str
-    anchor: str
-
-
-@dataclass(frozen=True)
-class MatrixRow:
-    """One finding on all models."""
-
-    label: str
-    test: str
-    cells: list[MatrixCell]
-
-
-@dataclass(frozen=True)
-class FailedView:
-    """A test that failed without a finding."""
-
-    test: str
-    alias: str
-    place: str
-    message: str
-
-
-@dataclass(frozen=True)
 class PageView:
     """A whole page.
 
     Attributes:
+        run: what it shows.
         title: its title.
         verdict: the run in a line.
         foremost: the findings to look at first: the worst that fail, or that changed.
         more: how many further ones fail, or changed.
-        counts: findings of each verdict.
+        counts: verdict, what excuses it and how many findings there are of it, worst first.
         facts: what the verdict rests on.
         models: the models.
-        matrix: findings × models; empty for one model.
+        matrix: findings × models, each with what it is called; empty for one model.
+        anchors: the place of each row in the page, by the row's identity.
         versions: the figure of findings over models; None for one model.
         lines_left_out: findings that it leaves out.
         verdicts: the verdicts there are, worst first.
         findings: the findings, worst first.
         failed: tests that failed without a finding.
-        unfinished: how many tests never ran to an end.
         names: what baseline and finding are called.
-        compared: whether two states of baselines are compared.
     """
 
+    run: Run
     title: str
-    verdict: Verdict
+    verdict: RunVerdict
     foremost: list[FindingView]
     more: int
-    counts: list[Count]
+    counts: list[tuple[str, str, int]]
     facts: list[tuple[str, str]]
     models: list[ModelView]
-    matrix: list[MatrixRow]
+    matrix: list[tuple[str, TableRow]]
+    anchors: dict[int, str]
     versions: dict[str, Any] | None
     lines_left_out: int
     verdicts: list[str]
     findings: list[FindingView]
-    failed: list[FailedView]
-    unfinished: int
+    failed: list[FailedTest]
     names: tuple[str, str]
-    compared: bool
+
+    def anchor(self, row: Row) -> str:
+        """Where the page tells of a row."""
+        return self.anchors[id(row)]
 
 
 def page_view(run: Run) -> PageView:
@@ -128,33 +89,33 @@ def page_view(run: Run) -> PageView:
         finding_view(run, row, called[test_of(row)], f"finding-{number}", names)
         for number, row in enumerate(rows, start=1)
     ]
-    # By identity: findings that were never compared may be alike.
-    anchors = {id(view.row): view.id for view in findings}
-    entries = worst_first(table(run)) if len(run.models) > 1 else []
+    several = worst_first(table(run)) if len(run.models) > 1 else []
+    matrix = [(title(each.first, called), each) for each in several]
     lines = [
-        (_label(entry, called).removeprefix("test_"), steps)
-        for entry in entries
-        if (steps := _steps(run, entry))
+        (label.removeprefix("test_"), steps)
+        for label, each in matrix
+        if (steps := _steps(run, each))
     ]
     bad = [view for view in findings if tone(view.row) == "bad"]
     news = bad or [view for view in findings if view.row.verdict in _NEWS or run.compared]
     return PageView(
+        run=run,
         title=_title(run),
         verdict=verdict_on(run),
         foremost=news[:_FOREMOST],
         more=len(news[_FOREMOST:]),
-        counts=counts(run),
+        counts=[(*kind, number) for kind, number in summarise_run(run).counts.items()],
         facts=facts(run),
         models=models(run),
-        matrix=[_matrix_row(run, entry, _label(entry, called), anchors, tone) for entry in entries],
+        matrix=matrix,
+        # By identity: findings that were never compared may be alike.
+        anchors={id(view.row): view.id for view in findings},
         versions=versions(lines[:_MOST_LINES]) if lines and run.compared is None else None,
         lines_left_out=max(0, len(lines) - _MOST_LINES),
         verdicts=[each for each in VERDICTS if any(row.verdict == each for row in rows)],
         findings=findings,
-        failed=[_failed(each) for each in sorted(run.failed)],
-        unfinished=run.unfinished,
+        failed=sorted(run.failed),
         names=names,
-        compared=run.compared is not None,
     )
 
 
@@ -164,41 +125,11 @@ def _title(run: Run) -> str:
     return "Circuits of " + ", ".join(model.alias for model in run.models)
 
 
-def _label(entry: Entry, called: dict[str, str]) -> str:
-    label = called[entry.test]
-    return f"{label} ({entry.name})" if entry.name else label
-
-
-def _steps(run: Run, entry: Entry) -> list[Step]:
+def _steps(run: Run, finding: TableRow) -> list[Step]:
     """What every model gave; empty where fewer than two have a number."""
-    steps = []
-    for model in run.models:
-        row = entry.cells.get(model.alias)
-        steps.append(
-            Step(model.alias, row.number, row.verdict) if row else Step(model.alias, None, "")
-        )
-    known = sum(step.number is not None for step in steps)
-    return steps if known > 1 else []
-
-
-def _matrix_row(
-    run: Run, entry: Entry, label: str, anchors: dict[int, str], tone: Callable[[Row], str]
-) -> MatrixRow:
-    cells = [
-        _cell(entry.cells.get(model.alias), anchors, tone, failed=model.alias in entry.failed)
+    steps = [
+        Step(model.alias, row.number if row else None, row.verdict if row else "")
         for model in run.models
+        for row in [finding.cells.get(model.alias)]
     ]
-    return MatrixRow(label, entry.test, cells)
-
-
-def _cell(
-    row: Row | None, anchors: dict[int, str], tone: Callable[[Row], str], *, failed: bool
-) -> MatrixCell:
-    if row is not None:
-        number = "" if row.number is None else f"{row.number:.2f}"
-        return MatrixCell(row.verdict, symbol(row.verdict), tone(row), number, anchors[id(row)])
-    return MatrixCell(*(("failed", "✗", "bad") if failed else ("", "", "")), number="", anchor="")
-
-
-def _failed(failed: FailedTest) -> FailedView:
-    return FailedView(failed.test, failed.alias, place(failed.test, failed.line), failed.message)
+    return steps if sum(step.number is not None for step in steps) > 1 else []

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.commands import compare
-from pytest_circuits.report.failures import failed_claims
-from pytest_circuits.report.figures.names import count
-from pytest_circuits.report.models import canary_of, model_line, redundant_line
-from pytest_circuits.report.reading import fails
-from pytest_circuits.report.summary import summarise_run
-from pytest_circuits.report.words import (
+from pytest_circuits.report.run import failed_claims, fails
+from pytest_circuits.report.summary import (
+    canary_of,
     ended,
     gate_lets_pass,
+    model_facts,
     news_in_words,
     remembered,
-    uncollected,
+    summarise_run,
 )
+from pytest_circuits.report.table import FAILED
+from pytest_circuits.report.text import counted
 from pytest_circuits.verdicts import Gate, Kind
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _SYMBOLS = {
     "tightened": "⇥",
     "renamed": "→",
     "not judged": "?",
+    FAILED: "✗",
 }
 #: pytest's exit status of a run without tests.
 _NOTHING_RAN = 5
@@ -73,7 +74,7 @@ def tones(run: Run) -> Callable[[Row], str]:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RunVerdict:
     """The run in a line.
 
     Attributes:
@@ -91,75 +92,49 @@ class Verdict:
     further: tuple[str, ...]
 
 
-def verdict_on(run: Run) -> Verdict:
+def verdict_on(run: Run) -> RunVerdict:
     """What a run, or the comparison of two states of baselines, comes to."""
     summary = summarise_run(run)
     if run.compared is not None:
         return _comparison(run)
     further = tuple(_further(run, summary))
     if further or summary.failing:
-        return Verdict("bad", "✗", "Failed", _failing(summary), further)
+        return RunVerdict("bad", "✗", "Failed", _failing(summary), further)
     if run.exit_status == _NOTHING_RAN:
-        return Verdict("news", "○", "Nothing ran", "There was no test to run.", ())
+        return RunVerdict("news", "○", "Nothing ran", "There was no test to run.", ())
     news = news_in_words(run)
-    return Verdict("news" if news else "good", "✓", "Passed", _passing(run, news), further)
+    return RunVerdict("news" if news else "good", "✓", "Passed", _passing(run, news), further)
 
 
 def _failing(summary: Summary) -> str:
     if not summary.failing:
         if not summary.findings:
             return "No finding came out of this run."
-        return f"No finding fails ({count(summary.findings, 'finding')}), but the run does."
-    return f"{summary.failing} of {count(summary.findings, 'finding')} did not pass the gate."
+        return f"No finding fails ({counted(summary.findings, 'finding')}), but the run does."
+    return f"{summary.failing} of {counted(summary.findings, 'finding')} did not pass the gate."
 
 
 def _passing(run: Run, news: list[str]) -> str:
     if not run.rows:
         return "No findings."
     if not news:
-        return f"{count(len(run.rows), 'finding')}, nothing that matters moved."
+        return f"{counted(len(run.rows), 'finding')}, nothing that matters moved."
     return f"{'; '.join(filter(None, [', '.join(news), gate_lets_pass(run)]))}."
 
 
 def _further(run: Run, summary: Summary) -> Iterator[str]:
-    if summary.silent:
-        yield f"{count(summary.silent, 'test')} failed without a finding."
-    if summary.uncollected:
-        yield f"{uncollected(summary.uncollected)}."
-    claims = len(failed_claims(run))
-    if claims:
-        yield f"{count(claims, 'test')} failed whose findings all pass: they claim more."
-    if summary.incomplete:
-        yield f"{count(summary.incomplete, 'test')} did not run to a verdict."
-    how = ended(run)
+    yield from (f"{clause}." for clause in summary.failures)
+    how = ended(run, summary)
     if how:
         yield f"{how}."
 
 
-def _comparison(run: Run) -> Verdict:
+def _comparison(run: Run) -> RunVerdict:
     if not run.rows:
-        return Verdict("good", "✓", "No changes", "The baselines say the same.", ())
+        return RunVerdict("good", "✓", "No changes", "The baselines say the same.", ())
     worse = any(map(fails, run.rows))
-    sentence = f"{count(len(run.rows), 'finding')} changed."
-    return Verdict("bad" if worse else "news", "≠", "Changed", sentence, ())
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many findings of a verdict, and why they don't count as others do, if they don't."""
-
-    verdict: str
-    symbol: str
-    number: int
-    exception: str
-
-
-def counts(run: Run) -> list[Count]:
-    """How many findings of which verdict, worst first."""
-    return [
-        Count(verdict, symbol(verdict), number, exception)
-        for (verdict, exception), number in summarise_run(run).counts.items()
-    ]
+    sentence = f"{counted(len(run.rows), 'finding')} changed."
+    return RunVerdict("bad" if worse else "news", "≠", "Changed", sentence, ())
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
@@ -167,11 +142,11 @@ def facts(run: Run) -> list[tuple[str, str]]:
     if run.compared is not None:
         return [("The same in a terminal", compare(run))]
     told = [("Gate", f"{run.gate}: {_GATES[Gate(run.gate)]}" if run.gate in _GATES else run.gate)]
-    alarms = summarise_run(run).alarms
-    if alarms:
-        told.append(("False alarms to expect", alarms))
-    if any(row.remembered for row in run.rows):
-        told.append(("Remembered", remembered(run)))
+    summary = summarise_run(run)
+    if summary.alarms:
+        told.append(("False alarms to expect", summary.alarms))
+    if summary.remembered:
+        told.append(("Remembered", remembered(summary)))
     if run.options:
         told.append(("Options", " ".join(run.options)))
     return told
@@ -208,13 +183,11 @@ def models(run: Run) -> list[ModelView]:
 def _model(run: Run, model: Model) -> ModelView:
     rows = run.of(model)
     canary = canary_of(rows)
-    lines = (model_line(model, rows), redundant_line(model, rows))
-    facts = [line.removeprefix(f"{model.alias}: ") for line in lines if line]
     return ModelView(
         model.alias,
         model.source,
         model.declared,
-        [fact for line in facts for fact in line.split("; ")] or _own(model, rows),
+        [fact for line in model_facts(model, rows) for fact in line] or _own(model, rows),
         canary is not None and canary.scope == "whole model",
         sum(map(fails, rows)),
         len(rows),

@@ -1,12 +1,40 @@
-"""A whole run: what every report is made of."""
+"""What every report is made of: a whole run, and how its rows are read."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
+from pytest_circuits.verdicts import SEVERITY, Kind, reason_text
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from pytest_circuits.report.rows import Row
+
+DELETED = "deleted"
+UNREADABLE = "unreadable"
+#: What else can become of a baseline between two states of a repository: its tolerance allows
+#: more, or less; the same finding is another test's, another model's, or called otherwise.
+LOOSENED = "loosened"
+TIGHTENED = "tightened"
+RENAMED = "renamed"
+#: Where they stand among the verdicts: before the one that is named.
+_BETWEEN = {Kind.NEW: (LOOSENED,), Kind.PRESERVED: (TIGHTENED, RENAMED)}
+#: Every verdict a row can have, worst first.
+VERDICTS = (
+    UNREADABLE,
+    REFUSED,
+    DELETED,
+    *(word for kind in SEVERITY for word in (*_BETWEEN.get(kind, ()), kind.value)),
+    NOT_JUDGED,
+)
+#: Outcomes that a test was marked for.
+_EXPECTED = ("xfailed", "xpassed")
+#: Verdicts on a finding whose numbers were held against a baseline's.
+_COMPARED = (Kind.LOST, Kind.WEAKENED, Kind.RELOCATED, Kind.STRENGTHENED, Kind.PRESERVED)
 
 
 @dataclass(frozen=True)
@@ -87,3 +115,150 @@ class Run:
     def failed_on(self, model: Model) -> list[FailedTest]:
         """A model's tests that failed without a finding."""
         return [failed for failed in self.failed if failed.alias == model.alias]
+
+
+# Rows
+
+
+def fails(row: Row) -> bool:
+    """Whether a finding counts against the run."""
+    return not row.passes and row.outcome not in _EXPECTED
+
+
+def badness(row: Row) -> tuple[bool, int]:
+    """A key that sorts worst first: what fails, then by verdict."""
+    return not fails(row), VERDICTS.index(row.verdict)
+
+
+def compared(row: Row) -> bool:
+    """Whether a finding's numbers were held against a baseline's."""
+    return row.verdict in _COMPARED
+
+
+def changed(row: Row) -> bool:
+    """Whether the comparison found a change."""
+    return compared(row) and row.verdict != Kind.PRESERVED
+
+
+def exception(row: Row) -> str:
+    """Why a finding doesn't count as others of its verdict do; empty where it does."""
+    if row.outcome in _EXPECTED:
+        return row.outcome
+    return "waived" if row.waived else ""
+
+
+def test_of(told: Row | FailedTest) -> str:
+    """The node id of a row's test, or of a failed one, without the model's alias."""
+    for ending, rest in ((f"[{told.alias}]", ""), (f"-{told.alias}]", "]")):
+        if told.test.endswith(ending):
+            return told.test.removesuffix(ending) + rest
+    return told.test
+
+
+def nodeid(test: str, alias: str) -> str:
+    """The node id of a test on a model: its alias is the last of its parameters."""
+    return f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
+
+
+def labels(rows: Iterable[Row | FailedTest]) -> dict[str, str]:
+    """What the rows' tests are called, by node id without alias.
+
+    Class, function and own parameters; the file only where tests of two files are called alike.
+    """
+    short = {test: _without_file(test) for test in map(test_of, rows)}
+    alike = Counter(short.values())
+    return {
+        test: text if alike[text] == 1 else f"{text} in {test.partition('::')[0]}"
+        for test, text in short.items()
+    }
+
+
+def _without_file(test: str) -> str:
+    # A folder may have brackets in its name, and parameters may have colons.
+    file, _, test = test.partition("::")
+    if not test:
+        return file
+    name, bracket, parameters = test.partition("[")
+    return name.replace("::", ".") + bracket + parameters
+
+
+def marks(row: Row) -> list[str]:
+    """What else a reader must know beside the verdict, a word each."""
+    return [word for word in (exception(row), "written" if row.written else "") if word]
+
+
+def colour(row: Row) -> str:
+    """Red for what fails, yellow for what else is news."""
+    if fails(row):
+        return "red"
+    return "" if row.verdict == Kind.PRESERVED else "yellow"
+
+
+def reasons_shown(row: Row, most: int) -> tuple[list[str], int]:
+    """The worst reasons of a row in words, and how many more there are."""
+    shown = [reason_text(reason) for reason in row.reasons[:most]]
+    return shown, len(row.reasons) - len(shown) + row.more_reasons
+
+
+# Names
+
+
+def title(row: Row, called: Mapping[str, str]) -> str:
+    """What a finding is called: its test, and its name within the test.
+
+    Args:
+        row: the finding's row, on any model.
+        called: what tests are called, as :func:`labels` gives it.
+    """
+    test = called[test_of(row)]
+    return f"{test} ({row.name})" if row.name else test
+
+
+def place(test: str, line: int | None) -> str:
+    """The file of a test and the line in it."""
+    file = test.partition("::")[0]
+    return file if line is None else f"{file}:{line}"
+
+
+# Runs
+
+
+def is_news(row: Row) -> bool:
+    """Whether there is anything to tell of a finding but that it was preserved."""
+    return row.verdict != Kind.PRESERVED or fails(row)
+
+
+def news_of(run: Run) -> list[Row]:
+    """The rows there is something to tell of, worst first.
+
+    Between two states of baselines, what is preserved drifted: it changed within its tolerance.
+    """
+    return sorted(
+        (row for row in run.rows if run.compared is not None or is_news(row)),
+        key=lambda row: (*badness(row), row.test, row.name, row.alias, row.measure),
+    )
+
+
+def waivers_not_needed(rows: Iterable[Row]) -> list[tuple[str, str]]:
+    """The tests whose findings are all preserved, on every model, and their waivers."""
+    waived = [row for row in rows if row.waiver]
+    needed = {test_of(row) for row in waived if row.verdict != Kind.PRESERVED}
+    waivers = {test_of(row): row.waiver for row in waived}
+    return [(test, waiver) for test, waiver in waivers.items() if test not in needed]
+
+
+def failed_claims(run: Run) -> list[FailedTest]:
+    """Tests that failed though the gate let all of their findings pass: they claim more."""
+    tests: dict[tuple[str, str], list[Row]] = {}
+    for row in run.rows:
+        tests.setdefault((row.test, row.alias), []).append(row)
+    return sorted(
+        FailedTest(test, alias, rows[0].failure, rows[0].line)
+        for (test, alias), rows in tests.items()
+        if rows[0].failure and not any(map(fails, rows))
+    )
+
+
+def other_failures(run: Run) -> list[FailedTest]:
+    """Those, and tests that failed without a finding."""
+    return sorted({*run.failed, *failed_claims(run)}, key=lambda failed: failed[:3])

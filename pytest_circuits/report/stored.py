@@ -11,10 +11,9 @@ from pytest_circuits.baselines import BaselineError
 from pytest_circuits.baselines.damage import FINDING, baseline_format
 from pytest_circuits.baselines.formats import NOUNS, Format, dotted
 from pytest_circuits.report.details import Details
-from pytest_circuits.report.json_report import SCHEMA_VERSION
-from pytest_circuits.report.reading import nodeid
+from pytest_circuits.report.json_document import SCHEMA_VERSION
 from pytest_circuits.report.rows import Row
-from pytest_circuits.report.run import FailedTest, Model, Run
+from pytest_circuits.report.run import FailedTest, Model, Run, nodeid
 from pytest_circuits.verdicts import About, Change, Reason, reason_text
 
 if TYPE_CHECKING:

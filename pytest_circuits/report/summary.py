@@ -1,21 +1,27 @@
-"""A run in figures: findings of which kinds, and how many false alarms to expect."""
+"""What a run comes to: its figures, and the words that every report has for them."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.report.reading import VERDICTS, compared, exception, fails
-from pytest_circuits.verdicts import Gate, expected_alarms
+from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
+from pytest_circuits.report.run import VERDICTS, changed, compared, exception, failed_claims, fails
+from pytest_circuits.report.text import counted
+from pytest_circuits.verdicts import Gate, Kind, Scope, expected_alarms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from pytest_circuits.report.run import Run
+    from pytest_circuits.report.rows import Row
+    from pytest_circuits.report.run import Model, Run
 
 _EXCEPTIONS = ("", "waived", "xfailed", "xpassed")
+#: pytest's exit statuses of a run that went well: all passed, or there was nothing to run.
+_WELL = (0, 5)
+_SOME_FAILED = 1
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class Summary:
         false_alarms: the upper bound of the expected false alarms among those by default; None
             where there are none, or where the gate isn't the one it was counted for.
         silent: tests that failed without a finding.
-        uncollected: modules that could not be collected, so that nobody knows of their tests.
+        uncollected: modules that could not be collected, so that their tests are unknown.
+        claims: tests that failed though all of their findings pass.
         incomplete: tests that never ran to an end.
     """
 
@@ -47,7 +54,16 @@ class Summary:
     false_alarms: float | None
     silent: int
     uncollected: int
+    claims: int
     incomplete: int
+
+    @property
+    def kinds(self) -> str:
+        """How many findings of which verdicts, in words: ``2 lost, 1 lost (waived)``."""
+        return ", ".join(
+            f"{count} {verdict}{f' ({exception})' if exception else ''}"
+            for (verdict, exception), count in self.counts.items()
+        )
 
     @property
     def alarms(self) -> str:
@@ -58,6 +74,17 @@ class Summary:
             own = f" ({self.by_own} with own tolerances left out)" if self.by_own else ""
             return f"at most {most:.2f}{own}"
         return "unknown (own tolerances)" if self.by_own and not self.by_default else ""
+
+    @property
+    def failures(self) -> list[str]:
+        """What failed or is missing beside findings that fail, a clause each."""
+        clauses = [
+            (self.silent, silent(self.silent)),
+            (self.uncollected, uncollected(self.uncollected)),
+            (self.claims, f"{counted(self.claims, 'test')} failed whose findings all pass"),
+            (self.incomplete, f"{counted(self.incomplete, 'test')} did not run to a verdict"),
+        ]
+        return [clause for number, clause in clauses if number]
 
 
 def summarise_run(run: Run) -> Summary:
@@ -80,5 +107,183 @@ def summarise_run(run: Run) -> Summary:
         false_alarms=expected_alarms(by_default) if known else None,
         silent=len(run.failed) - modules,
         uncollected=modules,
+        claims=len(failed_claims(run)),
         incomplete=run.unfinished,
     )
+
+
+# Clauses
+
+
+def silent(number: int) -> str:
+    """So many tests of which no finding tells."""
+    return f"{counted(number, 'test')} failed without a finding"
+
+
+def uncollected(number: int) -> str:
+    """So many modules whose circuit tests, if they have any, are unknown."""
+    return f"{counted(number, 'module')} could not be collected"
+
+
+def remembered(summary: Summary) -> str:
+    """How many findings an earlier run measured; empty where this run measured all."""
+    if not summary.remembered:
+        return ""
+    return f"{_of_all(summary.remembered, summary.findings)}, measured by an earlier run"
+
+
+def unexplained(run: Run, summary: Summary) -> bool:
+    """Whether pytest ended red though nothing that the run reports explains it."""
+    told = summary.failing or summary.failures
+    return run.compared is None and run.exit_status not in _WELL and not told
+
+
+def ended(run: Run, summary: Summary) -> str:
+    """How pytest ended, where a reader can't tell that from the rest; empty elsewhere."""
+    if run.compared is not None or run.exit_status in _WELL:
+        return ""
+    how = f"pytest ended with status {run.exit_status}"
+    if unexplained(run, summary):
+        # An ordinary test that failed, or what another plugin asks for.
+        outside = run.exit_status == _SOME_FAILED
+        return f"{how}, for a reason {'outside the circuits' if outside else 'not told here'}"
+    return "" if run.exit_status == _SOME_FAILED else how
+
+
+def news_in_words(run: Run) -> list[str]:
+    """What a run tells beside what it preserved, where no finding fails; a clause each.
+
+    How findings came to pass stands in brackets where it is not the gate that let them.
+    """
+    of_kinds = [
+        ([row for row in run.rows if changed(row)], "changed", "changed"),
+        ([row for row in run.rows if row.verdict == Kind.NEW], "is new", "are new"),
+        (_uncompared(run), "could not be compared", "could not be compared"),
+        ([row for row in run.rows if row.verdict == NOT_JUDGED], "was not judged",
+         "were not judged"),
+    ]  # fmt: skip
+    clauses: list[str] = []
+    for rows, one, several in of_kinds:
+        if rows:
+            number = str(len(rows)) if clauses else all_or_some(len(rows), len(run.rows))
+            clauses.append(f"{number} {one if len(rows) == 1 else several}{_excused(rows)}")
+    return clauses
+
+
+def all_or_some(number: int, of: int) -> str:
+    """So many of all findings: ``3 findings``, or ``1 of 3 findings``."""
+    return counted(of, "finding") if number == of else _of_all(number, of)
+
+
+def _of_all(number: int, of: int) -> str:
+    return f"{number} of {counted(of, 'finding')}"
+
+
+def _uncompared(run: Run) -> list[Row]:
+    return [row for row in run.rows if row.verdict in (Kind.INCOMPARABLE, REFUSED)]
+
+
+def _excused(rows: Sequence[Row]) -> str:
+    """What let rows pass that is not the gate, in brackets; empty where there is none."""
+    ways = Counter(exception(row) for row in rows)
+    if len(ways) == 1:
+        (way,) = ways
+        return f" ({way})" if way else ""
+    return f" ({', '.join(f'{number} {way}' for way, number in sorted(ways.items()) if way)})"
+
+
+def gate_lets_pass(run: Run) -> str:
+    """What the gate lets pass of a run in which no finding fails; empty where it is nothing."""
+    told = [row for row in run.rows if changed(row)] + _uncompared(run)
+    left = [row for row in told if not exception(row)]
+    if not left:
+        return ""
+    return f"the gate lets {'that' if len(left) == len(told) else 'the rest'} pass"
+
+
+# Models
+
+
+class CanaryChange(NamedTuple):
+    """The loss on a fixed text, in the baselines and now, and what it says of changes."""
+
+    before: float
+    after: float
+    scope: Scope
+
+
+def canary_of(rows: Sequence[Row]) -> CanaryChange | None:
+    """What the canary says of the model that the rows are of; None where it can't be compared.
+
+    Baselines of several owners can hold several losses. That of a finding that changed counts
+    more than that of a preserved one, and then the one that moved furthest.
+    """
+    known = [row for row in rows if row.canary]
+    if not known:
+        return None
+
+    def weight(row: Row) -> tuple[bool, bool, float]:
+        before, after = row.canary
+        return changed(row), row.scope == Scope.WHOLE_MODEL, abs(after - before)
+
+    heaviest = max(known, key=weight)
+    before, after = heaviest.canary
+    return CanaryChange(before, after, Scope(heaviest.scope))
+
+
+def canary_in_words(before: float, after: float) -> str:
+    """The canary's loss in the baseline and now, in brackets."""
+    return f"(canary {before:.2f} → {after:.2f})"
+
+
+def model_facts(model: Model, rows: Sequence[Row]) -> list[list[str]]:
+    """What there is to say of a model that doesn't hold of every model, a line of facts each.
+
+    What it was measured with, whose baselines served, and whether the whole model moved; then
+    how many of its own baselines need not be there.
+    """
+    facts = [fact for fact in (_options(model), _whose(model, rows), _reach(rows)) if fact]
+    redundant = sum(row.redundant for row in rows)
+    if not redundant:
+        return [facts] if facts else []
+    equal = "baseline equals its parent's" if redundant == 1 else "baselines equal their parent's"
+    own = [f"{redundant} {equal}: pytest-circuits prune"]
+    return [facts, own] if facts else [own]
+
+
+def model_lines(model: Model, rows: Sequence[Row]) -> list[str]:
+    """The same as lines that begin with the model's alias."""
+    return [f"{model.alias}: {'; '.join(facts)}" for facts in model_facts(model, rows)]
+
+
+def _options(model: Model) -> str:
+    return f"measured with {' '.join(model.options)}" if model.options else ""
+
+
+def _whose(model: Model, rows: Sequence[Row]) -> str:
+    served = Counter(row.owner for row in rows)
+    used = [owner for owner in model.owners if served[owner]]
+    if used in ([], [model.alias]):
+        return ""
+    if len(used) == 1:
+        return f"held against {used[0]}"
+    first, *others = [
+        (served[owner], "its own" if owner == model.alias else owner) for owner in used
+    ]
+    count, whose = first
+    return ", ".join(
+        [f"{counted(count, 'baseline')} of {whose}", *(f"{n} of {who}" for n, who in others)]
+    )
+
+
+def _reach(rows: Sequence[Row]) -> str:
+    """How far the changes reach, or why that can't be said; empty where nothing changed."""
+    news = [row for row in rows if changed(row)]
+    canary = canary_of(rows)
+    if news and canary:
+        whole = canary.scope is Scope.WHOLE_MODEL
+        reach = "the whole model moved" if whole else "changes are specific"
+        return f"{reach} {canary_in_words(canary.before, canary.after)}"
+    if any(row.no_canary for row in news):
+        return "its baselines hold no canary (approve anew to get one)"
+    return ""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_circuits.report.heads_table import heads_lines
-from pytest_circuits.report.models import model_line, redundant_line
-from pytest_circuits.report.reading import badness, colour, fails, labels, marks, test_of
-from pytest_circuits.report.summary import summarise_run
-from pytest_circuits.report.table import table, worst_first
-from pytest_circuits.report.terminal_table import table_lines
-from pytest_circuits.report.text import Line, Part, folded, names, squeeze
-from pytest_circuits.report.words import uncollected
+from pytest_circuits.report.run import (
+    badness,
+    colour,
+    fails,
+    labels,
+    marks,
+    title,
+    waivers_not_needed,
+)
+from pytest_circuits.report.summary import model_lines, silent, summarise_run, uncollected
+from pytest_circuits.report.text import Line, Part, counted, folded, names, squeeze
 from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
@@ -46,26 +49,21 @@ def terminal_lines(
 def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> list[Line]:
     rows = sorted(run.rows, key=lambda row: (*badness(row), row.test, row.name))
     called = labels(rows)
+    summary = summarise_run(run)
     heads = _heads(rows, called, width) if verbose else []
     last = [
-        *_waivers_not_needed(rows, called, width),
+        *_waivers(rows, called, width),
         *_models(run, width),
         *(line for note in notes for line in folded(note, width)),
-        *_total(run, width),
-        *_incomplete(run, width),
+        *_total(run, summary, width),
+        *_incomplete(summary, width),
     ]
     if run.compared is not None:
         states = folded(f"baselines: {' → '.join(run.compared)}", width)
         return [*states, *_findings(rows, called, width), *heads, *last]
     if len(run.models) == 1 or not rows:
         return [*_findings(rows, called, width), *heads, *last]
-    entries = worst_first(table(run))
-    overview = table_lines(
-        entries,
-        [_label(called[entry.test], entry.name) for entry in entries],
-        [model.alias for model in run.models],
-        width,
-    )
+    overview = _overview(run, called, width)
     news = [row for row in rows if row.verdict != Kind.PRESERVED]
     # Called as in the table, also where there is room for more.
     details = _findings(news, called, width, bare=True)
@@ -76,16 +74,24 @@ def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> li
     return [*overview, *before, *details, *after, *heads, *last]
 
 
+def _overview(run: Run, called: Mapping[str, str], width: int) -> list[Line]:
+    """The table tests × models."""
+    # Tables are for runs of several models and for verbose ones.
+    from pytest_circuits.report.table import table, worst_first
+    from pytest_circuits.report.terminal_tables import table_lines
+
+    aliases = [model.alias for model in run.models]
+    return table_lines(worst_first(table(run)), called, aliases, width)
+
+
 def _heads(rows: Sequence[Row], called: Mapping[str, str], width: int) -> list[Line]:
     """A table of heads for each finding, between empty lines."""
+    from pytest_circuits.report.terminal_tables import heads_lines
+
     empty = Line(())
-    tables = [heads_lines(row, width, called[test_of(row)]) for row in rows]
+    tables = [heads_lines(row, width, called) for row in rows]
     lines = [line for table in tables if table for line in (*table, empty)]
     return [empty, *lines] if lines else []
-
-
-def _label(test: str, name: str) -> str:
-    return f"{test} ({name})" if name else test
 
 
 def _findings(
@@ -102,7 +108,7 @@ def _findings(
     most = max(1, min(max(_LEAST_TEST, wanted), room - _LEAST_NUMBER))
     indent = " " * (verdict_width + 1)
     lines = []
-    shown = names([_label(called[test_of(row)], row.name) for row in rows], most, bare=bare)
+    shown = names([title(row, called) for row in rows], most, bare=bare)
     for row, name in zip(rows, shown, strict=True):
         alias = f"{squeeze(row.alias, alias_width):<{alias_width}}"
         head = f"{row.verdict:<{verdict_width}} {name} {alias} "
@@ -128,39 +134,28 @@ def _waiver(row: Row) -> str:
     return f"waiver does not accept {row.verdict}"
 
 
-def _waivers_not_needed(
-    rows: Sequence[Row], called: Mapping[str, str], width: int
-) -> Iterator[Line]:
-    """Waivers of tests whose findings are all preserved, on every model."""
-    waivers = {test_of(row): row.waiver for row in rows if row.waiver}
-    needed = {test_of(row) for row in rows if row.waiver and row.verdict != Kind.PRESERVED}
-    for test, waiver in waivers.items():
-        if test not in needed:
-            when, _, _ = waiver.partition(":")
-            yield from folded(f"{called[test]}: waiver {when} is not needed", width)
+def _waivers(rows: Sequence[Row], called: Mapping[str, str], width: int) -> Iterator[Line]:
+    for test, waiver in waivers_not_needed(rows):
+        when, _, _ = waiver.partition(":")
+        yield from folded(f"{called[test]}: waiver {when} is not needed", width)
 
 
 def _models(run: Run, width: int) -> Iterator[Line]:
     for model in run.models:
         rows = run.of(model)
-        for text in (model_line(model, rows), redundant_line(model, rows)):
+        for text in model_lines(model, rows):
             yield from folded(text, width)
         failed = run.failed_on(model)
         if failed:
-            yield from folded(f"{model.alias}: {_silent(len(failed))}", width, "red")
+            yield from folded(f"{model.alias}: {silent(len(failed))}", width, "red")
 
 
-def _silent(count: int) -> str:
-    return f"{count} {'test' if count == 1 else 'tests'} failed without a finding"
-
-
-def _total(run: Run, width: int) -> Iterator[Line]:
+def _total(run: Run, summary: Summary, width: int) -> Iterator[Line]:
     """How many findings of which kinds, and how many false alarms to expect."""
-    summary = summarise_run(run)
     parts = [
-        Part(_changed(summary) if run.compared is not None else _counted(summary)),
+        Part(_findings_in_words(run, summary)),
         *([Part(f"{summary.remembered} remembered")] if summary.remembered else []),
-        *([Part(_silent(summary.silent), "red")] if summary.silent else []),
+        *([Part(silent(summary.silent), "red")] if summary.silent else []),
         *([Part(f"false alarms to expect: {summary.alarms}")] if summary.alarms else []),
     ]
     first, *others = parts
@@ -172,28 +167,17 @@ def _total(run: Run, width: int) -> Iterator[Line]:
         yield from folded(text, width, colour_of_it)
 
 
-def _counted(summary: Summary) -> str:
+def _findings_in_words(run: Run, summary: Summary) -> str:
+    changed = run.compared is not None
     if not summary.findings:
-        return "no findings"
-    counted = ", ".join(
-        f"{count} {verdict}{f' ({exception})' if exception else ''}"
-        for (verdict, exception), count in summary.counts.items()
-    )
-    noun = "finding" if summary.findings == 1 else "findings"
-    return f"{summary.findings} {noun}: {counted}"
+        return "no changes" if changed else "no findings"
+    number = counted(summary.findings, "finding")
+    return f"{number}{' changed' if changed else ''}: {summary.kinds}"
 
 
-def _changed(summary: Summary) -> str:
-    """What the change of baselines comes to."""
-    if not summary.findings:
-        return "no changes"
-    return _counted(summary).replace(":", " changed:", 1)
-
-
-def _incomplete(run: Run, width: int) -> Iterator[Line]:
-    modules = summarise_run(run).uncollected
-    if modules:
-        yield from folded(f"incomplete: {uncollected(modules)}", width, "red")
-    if run.unfinished:
-        text = f"incomplete: {run.unfinished} circuit test(s) did not run to a verdict"
+def _incomplete(summary: Summary, width: int) -> Iterator[Line]:
+    if summary.uncollected:
+        yield from folded(f"incomplete: {uncollected(summary.uncollected)}", width, "red")
+    if summary.incomplete:
+        text = f"incomplete: {summary.incomplete} circuit test(s) did not run to a verdict"
         yield from folded(text, width, "red")

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.baselines.files import write_text
-from pytest_circuits.report import render
-from pytest_circuits.report.github import SUMMARY_LIMIT, annotate
-from pytest_circuits.report.markdown import markdown_report
 from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
@@ -38,6 +35,11 @@ def write_reports(run: Run, settings: Settings) -> Iterator[Said]:
 
     One that can't be rendered is a defect of ours, and no reason to go without the others.
     """
+    if not settings.reports:
+        return
+    # Imported where a report was asked for.
+    from pytest_circuits.report import render
+
     for kind, place in settings.reports.items():
         try:
             text = render(kind, run)
@@ -62,6 +64,10 @@ def write_summary(run: Run) -> Iterator[Said]:
     file = os.environ.get(_SUMMARY)
     if not file:
         return
+    # Imported where GitHub Actions is: no other run writes Markdown unless it is asked to.
+    from pytest_circuits.report.github import SUMMARY_LIMIT
+    from pytest_circuits.report.markdown import markdown_report
+
     try:
         with Path(file).open("ab") as summary:
             present = summary.seek(0, os.SEEK_END)
@@ -89,6 +95,8 @@ def annotation_lines(run: Run, root: Path) -> list[str]:
         run: the run.
         root: the folder that its tests' node ids start from.
     """
+    from pytest_circuits.report.github import annotate
+
     return [each.command() for each in annotate(run, _folder(root))]
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction
-from pytest_circuits.verdicts.movement import HAIR, movement, within
-from pytest_circuits.verdicts.verdict import About, Change, Reason
+from pytest_circuits.verdicts.verdict import HAIR, About, Change, Reason, movement, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.findings.statistics import t95
-from pytest_circuits.verdicts.movement import HAIR, movement, within
-from pytest_circuits.verdicts.takeovers import Cast, takeovers
-from pytest_circuits.verdicts.verdict import About, Change, Reason
+from pytest_circuits.verdicts.verdict import HAIR, About, Change, Reason, movement, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +40,7 @@ def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
 
     Heads outside the role on both sides are noise. A head within tolerance is unchanged, also
     where it crossed the threshold. Of the others, those are *moved* that map one to one to
-    heads whose values have the same sign and the same profile (see :mod:`.takeovers`); the rest
+    heads whose values have the same sign and the same profile (see :mod:`.relocation`); the rest
     left, joined, or changed.
     """
     if not approved.nulls:
@@ -76,12 +74,7 @@ class _Role:
         }
         self.unchanged = {head for head in found.heads() if self._unchanged(head)}
         self.changed = sorted((self.before.keys() | self.now.keys()) - self.unchanged)
-        taken_over = takeovers(
-            Cast(approved, self.before.keys(), approved.role.threshold),
-            Cast(found, self.now.keys(), approved.role.threshold),
-            self.unchanged,
-            tolerance,
-        )
+        taken_over = self._taken_over(approved.role.threshold) if self.changed else {}
         # Heads a hair below the threshold had no part that could move.
         self.moved = {old: new for old, new in taken_over.items() if old in self.before}
         self.filled = set(taken_over.values())
@@ -89,6 +82,17 @@ class _Role:
         self.held = dict(sorted(held.items(), key=lambda item: -abs(item[1])))
         #: By how much the role as a whole got stronger.
         self.gained = movement(approved.direction, strength(self.before), strength(self.held))
+
+    def _taken_over(self, threshold: float) -> dict[Head, Head]:
+        # Most roles are as they were, and need no map of where they went.
+        from pytest_circuits.verdicts.relocation import Cast, takeovers
+
+        return takeovers(
+            Cast(self.approved, self.before.keys(), threshold),
+            Cast(self.found, self.now.keys(), threshold),
+            self.unchanged,
+            self.tolerance,
+        )
 
     def _unchanged(self, head: Head) -> bool:
         before, after = self._values(head)

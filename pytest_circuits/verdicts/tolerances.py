@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.findings import Allowance
+from pytest_circuits.findings import Allowance as Allowance  # noqa: PLC0414 — Tolerance shows it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

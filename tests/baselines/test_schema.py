@@ -9,8 +9,7 @@ import pytest
 from circuit_suites import EXAMPLES
 from jsonschema import Draft202012Validator
 
-from pytest_circuits.baselines import SCHEMA as IDENTIFIER
-from pytest_circuits.baselines import Baseline, baseline_path, write
+from pytest_circuits.baselines import SCHEMA as IDENTIFIER, Baseline, baseline_path, write
 from pytest_circuits.findings import Allowance, Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.verdicts import default_tolerance
 

@@ -17,8 +17,7 @@ from pytest_circuits.findings import (
     Null,
     Role,
 )
-from pytest_circuits.findings.quantiles import share_bound
-from pytest_circuits.findings.statistics import t95
+from pytest_circuits.findings.statistics import share_bound, t95
 
 
 def behaviour(value: float, error: float = 0.1, **fields) -> Behaviour:
@@ -366,3 +365,19 @@ def test_a_finding_prints_as_a_short_table():
     assert len(lines) == 1 + 8 + 1  # the strongest eight, then the behaviour
     assert lines[-1] == "  repeat_gain 4.000 ± 0.100 nats"
     assert str(number(3.5)).splitlines()[1] == "  3.500 ± 0.250"
+
+
+def test_labels_that_are_not_one_for_each_cell_of_an_axis_are_refused():
+    for labels in ({"layer": ("first", "second")}, {"position": ("END",)}):
+        with pytest.raises(InvalidFindingError, match=r"labels of .* do not fit the axes"):
+            scores([[0.1, 0.9]], labels=labels)
+
+
+def test_a_role_of_what_gets_better_downwards_is_refused():
+    with pytest.raises(InvalidFindingError, match="more must be better"):
+        scores([[0.1, 0.9]], direction=Direction.LOWER)
+
+
+def test_one_number_has_no_cells():
+    with pytest.raises(TypeError, match="induction_scores is one number"):
+        number(1.5).cells()

@@ -9,6 +9,7 @@ from transformer_lens.utilities.statistics import success_rate_ci
 
 import pytest_circuits.findings.power
 from pytest_circuits.findings import (
+    Behaviour,
     Direction,
     Finding,
     PairingError,
@@ -140,3 +141,13 @@ def test_a_finding_without_an_error_or_a_role_is_refused():
         enough_prompts(number(math.nan, clusters=1), 0.1)
     with pytest.raises(ValueError, match="logit_diff has no heads to reckon with"):
         enough_prompts(heads([0.1], [0.1]), 0.1)
+
+
+def test_fractions_of_what_is_gone_have_no_error_to_reckon_with():
+    gone = Behaviour("gain", 0.0, 0.1, 10, Direction.HIGHER, "logits", vital=True)
+    finding = heads([0.1], [0.9])
+    finding = replace(
+        finding, values=finding.values * math.nan, companion=(gone,), relative_to="gain"
+    )
+    with pytest.raises(ValueError, match="logit_diff has no error to reckon with"):
+        enough_prompts(finding, 0.1)

@@ -6,7 +6,7 @@ import mpmath
 import pytest
 from transformer_lens.utilities.statistics import success_rate_ci
 
-from pytest_circuits.findings.quantiles import share_bound, t_quantile
+from pytest_circuits.findings.statistics import share_bound, t_quantile
 
 
 def share_below(t: float, df: int) -> float:
@@ -51,8 +51,56 @@ def test_a_bound_leaves_its_tail(k, n):
     assert float(at_most_k) == pytest.approx(0.05, abs=1e-9)
 
 
-@pytest.mark.parametrize(("k", "n"), [(0, 6), (1, 2), (7, 12), (30, 30)])
-def test_both_bounds_are_transformer_lens_interval_at_90_percent(k, n):
-    theirs = success_rate_ci([True] * k + [False] * (n - k), confidence=0.9)
-    assert share_bound(k, n, upper=False) == pytest.approx(theirs.ci_low, abs=1e-6)
-    assert share_bound(k, n, upper=True) == pytest.approx(theirs.ci_high, abs=1e-6)
+@pytest.mark.parametrize("tail", [0.05, 0.025])
+@pytest.mark.parametrize(
+    ("k", "n"), [(0, 6), (1, 2), (7, 12), (30, 30), (5, 40), (120, 500), (2, 1408), (9, 4000)]
+)
+def test_both_bounds_are_those_of_transformer_lens_interval(k, n, tail):
+    theirs = success_rate_ci([True] * k + [False] * (n - k), confidence=1 - 2 * tail)
+    assert share_bound(k, n, upper=False, tail=tail) == pytest.approx(theirs.ci_low, abs=1e-12)
+    assert share_bound(k, n, upper=True, tail=tail) == pytest.approx(theirs.ci_high, abs=1e-12)
+
+
+@pytest.mark.parametrize("tail", [0.05, 0.025])
+@pytest.mark.parametrize(("k", "n"), [(1, 2), (3, 10), (17, 40), (499, 500), (2, 1408)])
+def test_a_bound_is_the_quantile_of_a_beta_distribution(k, n, tail):
+    low = share_bound(k, n, upper=False, tail=tail)
+    high = share_bound(k, n, upper=True, tail=tail)
+    with mpmath.workdps(30):
+        lowest = mpmath.findroot(
+            lambda p: mpmath.betainc(k, n - k + 1, 0, p, regularized=True) - tail,
+            (low - 1e-9, low + 1e-9),
+        )
+        highest = mpmath.findroot(
+            lambda p: mpmath.betainc(k + 1, n - k, p, 1, regularized=True) - tail,
+            (high - 1e-9, high + 1e-9),
+        )
+    assert low == pytest.approx(float(lowest), abs=1e-13)
+    assert high == pytest.approx(float(highest), abs=1e-13)
+
+
+@pytest.mark.parametrize("trials", [1, 10, 59, 400, 100_000])
+def test_without_a_success_the_upper_bound_has_a_closed_form(trials):
+    assert share_bound(0, trials, upper=True) == pytest.approx(1 - 0.05 ** (1 / trials), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "bound"),
+    [(0, 10, 0.2589), (1, 10, 0.3942), (2, 20, 0.2826), (5, 50, 0.1988), (9, 10, 0.9949)],
+)
+def test_an_upper_bound_is_the_one_of_the_tables(successes, trials, bound):
+    assert share_bound(successes, trials, upper=True) == pytest.approx(bound, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(1, 2), (3, 400), (40, 400), (399, 400), (200, 4_000)]
+)
+def test_an_upper_bound_has_95_percent_of_the_beta_distribution_below_it(successes, trials):
+    bound = share_bound(successes, trials, upper=True)
+    reached = mpmath.betainc(successes + 1, trials - successes, 0, bound, regularized=True)
+    assert float(reached) == pytest.approx(0.95, abs=1e-9)
+
+
+@pytest.mark.parametrize("trials", [0, 1, 400])
+def test_where_every_trial_was_a_success_nothing_is_ruled_out(trials):
+    assert share_bound(trials, trials, upper=True) == 1

@@ -9,7 +9,7 @@ from pytest_circuits import measures
 from pytest_circuits.forward import Runs, runs
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import RepeatedTokens
-from pytest_circuits.prompts.canary import TEXT
+from pytest_circuits.prompts.sequences import TEXT
 from pytest_circuits.testing import tiny_checkpoint
 
 IN_A_TEST = """

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from pytest_circuits.models import load, parse_size, parse_source
-from pytest_circuits.models import pool as budgets
+from pytest_circuits.models import load, parse_size, parse_source, pool as budgets
 from pytest_circuits.models.loading import open_checkpoint
 from pytest_circuits.models.pool import expected_size, memory_budget, size_of
 from pytest_circuits.testing import tiny_checkpoint

@@ -7,7 +7,7 @@ from tokenizers.pre_tokenizers import Split, WhitespaceSplit
 from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits.prompts import RepeatedTokens
-from pytest_circuits.prompts.canary import TEXT, canary_tokens
+from pytest_circuits.prompts.sequences import TEXT, canary_tokens
 from pytest_circuits.testing import WORDS, word_tokenizer
 
 TEXT_WORDS = list(dict.fromkeys(TEXT.split()))

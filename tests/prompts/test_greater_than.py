@@ -7,7 +7,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits.prompts import PromptError, PromptWarning, greater_than
-from pytest_circuits.prompts.greater_than import _NOUNS
+from pytest_circuits.prompts.year_spans import _NOUNS, _steps
 
 WORDS = ("The", *(f" {word}" for word in ("lasted", "from", "the", "year", "to", *_NOUNS)))
 TWO_DIGITS = r" ?[A-Za-z]+| ?\d\d"
@@ -134,3 +134,9 @@ def test_a_tokenizer_that_cuts_years_otherwise_is_refused(pattern, digits, advic
 def test_what_there_is_not_is_refused(options):
     with pytest.raises(PromptError, match=r"a number of pairs from 1 to|digits is 1 or 2"):
         greater_than(**options)
+
+
+@pytest.mark.parametrize("digits", [1, 2])
+def test_no_span_begins_in_a_year_that_is_left_out(digits):
+    assert _steps(17, 32, digits, {"1733"}) != []
+    assert _steps(17, 32, digits, {"1732"}) == []

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from pytest_circuits.prompts import PromptError, PromptWarning, ioi
-from pytest_circuits.prompts.ioi import _NAMES as NAMES
+from pytest_circuits.prompts.indirect_object import _NAMES as NAMES
 from pytest_circuits.testing import word_tokenizer
 
 

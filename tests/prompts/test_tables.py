@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.prompts import pairs as pairs_module
+from pytest_circuits.prompts import PromptError, PromptPairs, pairs as pairs_module
 from pytest_circuits.session.cache_keys import described
 
 if TYPE_CHECKING:

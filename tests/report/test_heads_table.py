@@ -10,7 +10,7 @@ from handmade_rows import run
 from pytest_circuits.baselines import Baseline
 from pytest_circuits.findings import Behaviour, Direction, Finding, Null, Role
 from pytest_circuits.report import Details, Row, terminal_lines
-from pytest_circuits.report.heads_table import heads_lines
+from pytest_circuits.report.terminal_tables import heads_lines
 from pytest_circuits.verdicts import default_tolerance, judge, without_baseline
 
 UP, DOWN = np.array([-0.1, -0.1, 0.1, 0.1]), np.array([0.1, 0.1, -0.1, -0.1])

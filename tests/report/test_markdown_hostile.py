@@ -12,15 +12,8 @@ from verdicts.handmade import cells
 
 from pytest_circuits.report import FailedTest, Model, Run
 from pytest_circuits.report.markdown import markdown_report
-from pytest_circuits.report.markdown_text import (
-    block,
-    cell,
-    clean,
-    code,
-    html_code,
-    table_head,
-    table_row,
-)
+from pytest_circuits.report.markdown_tables import table_head, table_row
+from pytest_circuits.report.text import block, cell, clean, code, html_code
 from pytest_circuits.verdicts import About, Change, Reason
 
 HOSTILE = {

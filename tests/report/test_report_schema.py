@@ -13,8 +13,8 @@ from report.whole_findings import every_row, full_run
 
 from pytest_circuits.baselines.formats import dotted
 from pytest_circuits.report import document
-from pytest_circuits.report.json_report import SCHEMA_VERSION
-from pytest_circuits.report.reading import VERDICTS
+from pytest_circuits.report.json_document import SCHEMA_VERSION
+from pytest_circuits.report.run import VERDICTS
 from pytest_circuits.report.stored import report_format
 from pytest_circuits.verdicts import About, Change, Gate
 

@@ -52,6 +52,16 @@ def test_a_head_above_the_threshold_joins_only_with_more_than_its_null():
     assert judge(something, approved, TOLERANCE).kind is Kind.STRENGTHENED
 
 
+def test_where_the_baseline_has_no_nulls_the_threshold_alone_decides():
+    approved = role({"L0H0": 0.9})
+    found = role({"L0H0": 0.9, "L0H1": 0.9}, nulls={"L0H0": REJECTED, "L0H1": MET})
+
+    verdict = judge(found, approved, TOLERANCE)
+
+    assert verdict.kind is Kind.STRENGTHENED
+    assert [reason.null for reason in verdict.reasons] == [None]
+
+
 def test_a_head_that_does_not_beat_its_null_takes_nothing_over():
     approved = role({"L0H0": around(0.9)}, nulls={"L0H0": REJECTED})
     found = role({"L0H1": around(0.9)}, nulls={"L0H1": MET})

@@ -6,7 +6,8 @@ import sys
 
 def test_judging_imports_no_torch():
     code = (
-        "import sys, pytest_circuits.verdicts\n"
+        "import sys\n"
+        "from pytest_circuits.verdicts import *\n"
         "heavy = {'torch', 'transformers', 'transformer_lens', 'syrupy'} & set(sys.modules)\n"
         "print(*sorted(heavy))\n"
     )

@@ -1,26 +1,28 @@
-"""A finding's cells laid out in rows and columns."""
+"""What a figure of heat maps shows: a finding's cells in rows and columns, a panel a side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_circuits.findings import Head
-from pytest_circuits.report.figures.hover import said
-from pytest_circuits.report.figures.names import count, printable, tick_text
+from pytest_circuits.report.comparison import Comparison, tick_text
+from pytest_circuits.report.figures.style import cell_hover, said
+from pytest_circuits.report.text import counted, in_figure, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from pytest_circuits.findings import Finding
-    from pytest_circuits.report.figures.comparison import Comparison
 
 #: Rows of a map whose rows are not layers alone; the others are in the table.
 _MOST_ROWS = 32
+#: The scale of values, and that of differences.
+VALUES, DIFFERENCES = "coloraxis", "coloraxis2"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Grid:
             told = _foremost(comparison, places)
             what = "head" if down == ["layer", "head"] else "row"
             note = (
-                f"Of {count(len(places), what)}, the {_MOST_ROWS} that changed most or have the "
+                f"Of {counted(len(places), what)}, the {_MOST_ROWS} that changed most or have the "
                 f"largest values are drawn; the table has all of them."
             )
             places = sorted(told)
@@ -92,3 +94,91 @@ def _row_name(finding: Finding, place: tuple[int, ...], names: Sequence[Sequence
     if finding.axes[:2] == ("layer", "head") and len(place) == 2:  # noqa: PLR2004 — layer, head
         return str(Head(*place))
     return ", ".join(named[index] for named, index in zip(names, place, strict=True))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map of a figure.
+
+    Attributes:
+        title: its name.
+        values: what is drawn, ``[row, column]``.
+        grid: its rows and columns.
+        scale: that of values, or that of differences.
+        cells: what is said of each cell.
+        hover: the template that says it; empty where there is nothing to say.
+        outlined: cells with an outline, as row and column.
+        empty: what stands in a map without values.
+    """
+
+    title: str
+    values: NDArray[np.float64]
+    grid: Grid
+    scale: str
+    cells: list[list[list[str]]]
+    hover: str
+    outlined: Sequence[tuple[int, int]] = ()
+    empty: str = ""
+
+
+def panels_of(comparison: Comparison) -> list[Panel]:
+    """Baseline, candidate and difference, as far as there are any."""
+    grid, approved = Grid.of(comparison), comparison.approved
+    cells = grid.cells(comparison)
+    before, now = map(in_figure, comparison.names)
+    found = Panel(
+        now if approved is not None else "measured",
+        grid.take(comparison.values),
+        grid,
+        VALUES,
+        cells,
+        cell_hover(comparison),
+        _places(grid, comparison.members),
+        _nothing(comparison.values),
+    )
+    if approved is None:
+        return [found]
+    return [
+        _approved_panel(comparison, before, found),
+        found,
+        *_difference(comparison, found),
+    ]
+
+
+def _approved_panel(comparison: Comparison, title: str, found: Panel) -> Panel:
+    approved = comparison.approved
+    assert approved is not None
+    assert comparison.before is not None
+    shown, grid, cells = comparison, found.grid, found.cells
+    if len(approved.axes) < 2:  # noqa: PLR2004 — rows and columns
+        nothing = Grid("", "", ("",), ("",), ((),))
+        return Panel(title, np.full((1, 1), np.nan), nothing, VALUES, [], "", (), "other axes")
+    if (approved.axes, approved.values.shape) != (comparison.found.axes, comparison.values.shape):
+        # Other cells, which nothing stands beside.
+        shown = Comparison.of(approved, names=("", comparison.names[0]))
+        grid = Grid.of(shown)
+        cells = grid.cells(shown)
+    values, outlined = grid.take(comparison.before), _places(grid, comparison.members_before)
+    return Panel(
+        title, values, grid, VALUES, cells, cell_hover(shown), outlined, _nothing(comparison.before)
+    )
+
+
+def _difference(comparison: Comparison, found: Panel) -> Iterator[Panel]:
+    if comparison.differences is not None:
+        yield replace(
+            found,
+            title="difference",
+            values=found.grid.take(comparison.differences),
+            scale=DIFFERENCES,
+            outlined=(),
+        )
+
+
+def _nothing(values: NDArray[np.float64]) -> str:
+    return "undefined" if np.isnan(values).all() else ""
+
+
+def _places(grid: Grid, members: Mapping[Head, float]) -> list[tuple[int, int]]:
+    rows = {place: row for row, place in enumerate(grid.places)}
+    return [(rows[(head.layer,)], head.head_index) for head in members if (head.layer,) in rows]

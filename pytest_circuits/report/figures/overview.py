@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_circuits.report.figures.comparison import Comparison
+from pytest_circuits.report.comparison import Comparison
 from pytest_circuits.report.figures.grids import Grid
 from pytest_circuits.report.figures.heatmaps import heat_maps
-from pytest_circuits.report.figures.lines import one_number, values_along
-from pytest_circuits.report.figures.names import plain
+from pytest_circuits.report.figures.points import one_number, values_along
+from pytest_circuits.report.text import in_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -54,8 +54,10 @@ def plot(
 
     comparison = Comparison.of(found, approved, tolerance)
     drawn = go.Figure(mechanism(comparison))
-    title = f"<b>{plain(found.measure)}</b>: {plain(found.quantity)} ({plain(found.unit)})"
-    below = "<br>".join(map(plain, notes(comparison)))
+    title = (
+        f"<b>{in_figure(found.measure)}</b>: {in_figure(found.quantity)} ({in_figure(found.unit)})"
+    )
+    below = "<br>".join(map(in_figure, notes(comparison)))
     about = {"text": title, "x": 0, "xref": "paper", "xanchor": "left", "yref": "container"}
     subtitle = {"subtitle": {"text": below}} if below else {}
     room = 62 + (20 * len(notes(comparison)))

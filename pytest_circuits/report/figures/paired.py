@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.report.figures.names import count, in_template, plain
 from pytest_circuits.report.figures.style import (
     AFTER,
     HEADS,
     MUTED,
     SYMBOLS,
-    axis,
+    axes,
+    axis_title,
     figure,
     heading,
     numbers,
-    suffix,
+    on,
 )
+from pytest_circuits.report.text import counted, in_figure, in_template
 from pytest_circuits.verdicts import readable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_circuits.report.figures.comparison import Comparison
+    from pytest_circuits.report.comparison import Comparison
     from pytest_circuits.report.figures.style import Drawing
 
 _HEIGHT = 380
@@ -103,8 +104,12 @@ def paired_samples(comparison: Comparison, *, stacked: bool = False) -> Drawing 
     for number, (title, pairs) in enumerate(panels, start=1):
         x, y = _spot(number, len(panels), stacked=stacked)
         data += _traces(pairs, number, quiet=len(pairs) == 1)
-        layout |= _axes(pairs, comparison.names, number, x, y)
-        layout["annotations"].append(heading(plain(title), x[0], y[1]))
+        across, up = (
+            {"range": list(_range(pairs)), "title": axis_title(name, 8)}
+            for name in comparison.names
+        )
+        layout |= axes(number, x, y, across, up)
+        layout["annotations"].append(heading(in_figure(title), x[0], y[1]))
     height = _HEIGHT * (len(panels) if stacked else 1) + (40 if several else 0)
     return figure(
         data,
@@ -132,7 +137,7 @@ def _panels(comparison: Comparison) -> list[tuple[str, list[Pairs]]]:
 
 
 def _not_drawn(more: int, noun: str) -> str:
-    return f"{count(more, noun)} more {'is' if more == 1 else 'are'} not drawn"
+    return f"{counted(more, noun)} more {'is' if more == 1 else 'are'} not drawn"
 
 
 def _spot(
@@ -148,7 +153,7 @@ def _spot(
 
 
 def _traces(pairs: Sequence[Pairs], number: int, *, quiet: bool) -> Iterator[dict[str, Any]]:
-    where = {"xaxis": f"x{suffix(number)}", "yaxis": f"y{suffix(number)}"}
+    where = on(number)
     low, high = _range(pairs)
     yield {
         "type": "scatter",
@@ -162,7 +167,7 @@ def _traces(pairs: Sequence[Pairs], number: int, *, quiet: bool) -> Iterator[dic
         **where,
     }
     for place, pair in enumerate(pairs):
-        name = plain(pair.name)
+        name = in_figure(pair.name)
         yield {
             "type": "scatter",
             "name": name,
@@ -191,28 +196,3 @@ def _range(pairs: Sequence[Pairs]) -> tuple[float, float]:
     low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
     room = 0.05 * (high - low) or 0.5
     return low - room, high + room
-
-
-def _axes(
-    pairs: Sequence[Pairs],
-    names: tuple[str, str],
-    number: int,
-    x: tuple[float, float],
-    y: tuple[float, float],
-) -> dict[str, Any]:
-    end, reach = suffix(number), list(_range(pairs))
-    title = {"font": {"color": MUTED}, "standoff": 8}
-    return {
-        f"xaxis{end}": axis(
-            domain=x,
-            anchor=f"y{end}",
-            range=reach,
-            title={"text": plain(names[0]), **title},
-        ),
-        f"yaxis{end}": axis(
-            domain=y,
-            anchor=f"x{end}",
-            range=reach,
-            title={"text": plain(names[1]), **title},
-        ),
-    }

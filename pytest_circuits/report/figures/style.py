@@ -1,4 +1,7 @@
-"""Colours and the bare figure: two ramps of lightness, told apart by every kind of eye."""
+"""What figures have in common: colours, the bare figure, and the words under the pointer.
+
+Colours are two ramps of lightness, told apart by every kind of eye.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from pytest_circuits.report.text import in_figure, in_template
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from pytest_circuits.report.comparison import CellText, Comparison
 
 
 class Drawing(TypedDict):
@@ -116,6 +123,44 @@ def axis(**about: Any) -> dict[str, Any]:  # noqa: ANN401 — plotly's own
     return common | {"tickfont": {"color": MUTED, "size": 11}, "automargin": True} | about
 
 
+def axes(
+    number: int,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    across: Mapping[str, Any],
+    down: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The two axes of the n-th panel.
+
+    Args:
+        number: which panel, from 1.
+        x: where it lies across the figure, as shares of it.
+        y: where upwards.
+        across: what is to be said of the horizontal axis.
+        down: what of the vertical one.
+    """
+    end = suffix(number)
+    return {
+        f"xaxis{end}": axis(domain=x, anchor=f"y{end}", **across),
+        f"yaxis{end}": axis(domain=y, anchor=f"x{end}", **down),
+    }
+
+
+def on(number: int) -> dict[str, str]:
+    """What puts a trace on the n-th panel."""
+    return {"xaxis": f"x{suffix(number)}", "yaxis": f"y{suffix(number)}"}
+
+
+def ticks(places: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """Ticks at numbers, with names for words: names that are alike stay apart."""
+    return {"tickmode": "array", "tickvals": list(places), "ticktext": list(names)}
+
+
+def axis_title(text: str, standoff: int) -> dict[str, Any]:
+    """An axis's name, so many pixels from its ticks."""
+    return {"text": in_figure(text), "font": {"color": MUTED}, "standoff": standoff}
+
+
 def heading(text: str, x: float, y: float, **about: Any) -> dict[str, Any]:  # noqa: ANN401 — plotly's own
     """The name of a panel, over its upper left corner."""
     return {
@@ -140,3 +185,29 @@ def numbers(values: NDArray[Any]) -> list[Any]:
     if values.ndim > 1:
         return [numbers(row) for row in values]
     return [value if math.isfinite(value) else None for value in told]
+
+
+def cell_hover(comparison: Comparison) -> str:
+    """A template over the cell's texts (``customdata``, in the order of a ``CellText``)."""
+    before, now = map(in_template, comparison.names)
+    found = comparison.found
+    lines = [
+        "<b>%{customdata[0]}</b>",
+        f"{now}: %{{customdata[1]}} ± %{{customdata[2]}} {in_template(found.unit)}",
+    ]
+    if comparison.approved is not None:
+        lines.append(f"{before}: %{{customdata[3]}}")
+    if comparison.comparable:
+        lines += [
+            "difference: %{customdata[4]} (%{customdata[6]} tolerances) %{customdata[8]}",
+            "tolerance: %{customdata[5]}",
+        ]
+    if comparison.role is not None:
+        lines.append("%{customdata[7]}")
+    return "<br>".join(lines) + "<extra></extra>"
+
+
+def said(cell: CellText) -> list[str]:
+    """A cell's texts for plotly, with dashes for what there is none of."""
+    numbers = [text or "–" for text in cell[1:7]]
+    return [in_figure(cell.name), *numbers, cell.role or "not in the role", cell.beyond]

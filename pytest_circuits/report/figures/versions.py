@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_circuits.report.figures.names import in_template, plain, visible
-from pytest_circuits.report.figures.style import AFTER, INK, MUTED, axis, figure, heading, suffix
+from pytest_circuits.report.comparison import visible
+from pytest_circuits.report.figures.style import (
+    AFTER,
+    INK,
+    MUTED,
+    axes,
+    figure,
+    heading,
+    on,
+    ticks,
+)
+from pytest_circuits.report.text import cut, in_figure, in_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,23 +77,29 @@ def over_versions(
         left = column * (width + 0.07)
         top = 1 - row * (_HEIGHT + _BETWEEN) / inside
         y = (max(0.0, top - _HEIGHT / inside), top)
-        end = suffix(place + 1)
-        data.append(_line(name, steps, end))
+        data.append(_line(name, steps) | on(place + 1))
         last = row == rows - 1 or place + columns >= len(findings)
-        layout |= _axes(steps, end, (left, left + width), y, named=last)
-        layout["annotations"].append(heading(plain(_cut(name, most)), left, top, font={"size": 12}))
+        across = {
+            **ticks(range(len(steps)), [in_figure(visible(step.model)) for step in steps]),
+            "showticklabels": last,
+            "range": [-0.35, len(steps) - 0.65],
+        }
+        layout |= axes(place + 1, (left, left + width), y, across, _UPWARDS)
+        layout["annotations"].append(
+            heading(in_figure(cut(name, most)), left, top, font={"size": 12})
+        )
     data += _legend({step.verdict for _, steps in findings for step in steps if step.verdict})
     return figure(data, margin={"l": 44, "r": 20, "t": 30, "b": 74}, **layout)
 
 
-def _line(name: str, steps: Sequence[Step], end: str) -> dict[str, Any]:
+def _line(name: str, steps: Sequence[Step]) -> dict[str, Any]:
     return {
         "type": "scatter",
-        "name": plain(name),
+        "name": in_figure(name),
         "mode": "lines+markers",
         "x": list(range(len(steps))),
         "y": [step.number for step in steps],
-        "customdata": [[plain(step.model), step.verdict or "not measured"] for step in steps],
+        "customdata": [[in_figure(step.model), step.verdict or "not measured"] for step in steps],
         "hovertemplate": f"{in_template(name)}<br>{_SAID}",
         "connectgaps": False,
         "cliponaxis": False,
@@ -94,45 +110,11 @@ def _line(name: str, steps: Sequence[Step], end: str) -> dict[str, Any]:
             "color": INK,
         },
         "showlegend": False,
-        "xaxis": f"x{end}",
-        "yaxis": f"y{end}",
     }
 
 
+_UPWARDS = {"nticks": 4, "rangemode": "tozero", "zeroline": True, "zerolinecolor": MUTED}
 _SAID = "<b>%{customdata[0]}</b>: %{y:.3f}<br>%{customdata[1]}<extra></extra>"
-
-
-def _cut(name: str, most: int) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _axes(
-    steps: Sequence[Step],
-    end: str,
-    x: tuple[float, float],
-    y: tuple[float, float],
-    *,
-    named: bool,
-) -> dict[str, Any]:
-    return {
-        f"xaxis{end}": axis(
-            domain=x,
-            anchor=f"y{end}",
-            tickmode="array",
-            tickvals=list(range(len(steps))),
-            ticktext=[plain(visible(step.model)) for step in steps],
-            showticklabels=named,
-            range=[-0.35, len(steps) - 0.65],
-        ),
-        f"yaxis{end}": axis(
-            domain=y,
-            anchor=f"x{end}",
-            nticks=4,
-            rangemode="tozero",
-            zeroline=True,
-            zerolinecolor=MUTED,
-        ),
-    }
 
 
 def _legend(verdicts: set[str]) -> list[dict[str, Any]]:
@@ -142,7 +124,7 @@ def _legend(verdicts: set[str]) -> list[dict[str, Any]]:
     return [
         {
             "type": "scatter",
-            "name": plain(verdict),
+            "name": in_figure(verdict),
             "mode": "markers",
             "x": [None],
             "y": [None],

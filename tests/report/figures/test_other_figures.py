@@ -11,7 +11,7 @@ from verdicts.handmade import TOLERANCE, around, cells, number, role
 from pytest_circuits.report import figures
 from pytest_circuits.report.figures import DARK, Comparison, Step
 from pytest_circuits.report.figures.paired import left_out
-from pytest_circuits.report.figures.rankings import heads_left_out
+from pytest_circuits.report.figures.points import heads_left_out
 
 LENS = cells([0.0, 1.0, 2.0], ("layer",))
 

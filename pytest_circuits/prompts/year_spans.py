@@ -6,10 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_circuits.prompts.drawn import DrawnPairs, Stream, check_count
-from pytest_circuits.prompts.encoding import encode, is_single_token
 from pytest_circuits.prompts.entries import Entry
-from pytest_circuits.prompts.errors import PromptError
 from pytest_circuits.prompts.pairs import PromptPairs, pairs_of
+from pytest_circuits.prompts.tokens import PromptError, encode, is_single_token
 
 if TYPE_CHECKING:
     from collections.abc import Collection

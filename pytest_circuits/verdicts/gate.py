@@ -1,11 +1,14 @@
-"""Waivers: a verdict that a team accepts for a while, with a reason and a last day."""
+"""What a gate lets pass, what a team waives for a while, and how many alarms are false."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pytest_circuits.findings.statistics import share_bound
+from pytest_circuits.verdicts.tolerances import BENIGN_ALARMS
 from pytest_circuits.verdicts.verdict import Kind
 
 if TYPE_CHECKING:
@@ -13,6 +16,45 @@ if TYPE_CHECKING:
 
 _EXAMPLE = '@pytest.mark.circuits(accept="weakened", until="2027-01-31", reason="…")'
 _KEYS = ("accept", "until", "reason")
+
+
+class Gate(StrEnum):
+    """What fails a comparison with a baseline."""
+
+    REGRESSION = "regression"
+    CHANGE = "change"
+    NEVER = "never"
+
+
+def passes(kind: Kind, gate: Gate, *, in_ci: bool) -> bool:
+    """Whether the gate lets a verdict pass.
+
+    A finding without a baseline passes on a developer's machine, where nothing is written
+    unasked, and fails in CI, where a missing baseline means that nothing is being held.
+    """
+    if gate is Gate.NEVER:
+        return True
+    if gate is Gate.CHANGE:
+        return kind is Kind.PRESERVED
+    if kind is Kind.NEW:
+        return not in_ci
+    return kind in (Kind.PRESERVED, Kind.RELOCATED, Kind.STRENGTHENED)
+
+
+def expected_alarms(findings: int) -> float:
+    """How many false alarms a run should have at most, by what is known of the tolerances.
+
+    A false alarm is a finding that the gate ``regression`` fails though nothing that matters
+    changed. Their rate was counted on models with constructed benign changes (another dtype,
+    quantisation, a little noise, permuted heads, a light fine-tune); what is given here is its
+    one-sided 95 % upper bound (Clopper & Pearson 1934) times the number of findings. It holds for
+    changes like those and for the default tolerances, and it takes findings for independent, which
+    those of one model are not: read it as an order of magnitude.
+
+    Args:
+        findings: how many were held against baselines with default tolerances.
+    """
+    return findings * share_bound(*BENIGN_ALARMS, upper=True)
 
 
 class WaiverError(ValueError):

@@ -1,9 +1,9 @@
-"""A finding beside its baseline, cell by cell: the numbers behind every figure and table."""
+"""A finding beside its baseline, cell by cell: names and numbers of every figure and table."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_circuits.findings import Head
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.report.figures.names import cell_text
+from pytest_circuits.report.text import cut, printable
 from pytest_circuits.verdicts import (
     About,
     Change,
@@ -23,21 +23,61 @@ from pytest_circuits.verdicts import (
     whole_gone,
 )
 from pytest_circuits.verdicts.comparable import differences
-from pytest_circuits.verdicts.movement import HAIR
+from pytest_circuits.verdicts.verdict import HAIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pytest_circuits.findings import Finding, Role
+    from pytest_circuits.findings import Behaviour, Finding, Role
     from pytest_circuits.verdicts import MechanismChange, Reason, Tolerance
 
 #: What the two sides are called where nobody says otherwise.
 NAMES = ("baseline", "candidate")
+#: Characters of a token or a label that an axis has room for.
+_MOST = 16
 
 
-class Cell(NamedTuple):
+def visible(token: str) -> str:
+    """A token with its spaces and line ends to be seen, cut to what an axis has room for."""
+    return cut(printable(token).replace(" ", "␣"), _MOST)
+
+
+def tokens(finding: Finding, axis: str) -> list[str]:
+    """The first prompt's tokens along an axis, to be seen; empty where there are none."""
+    if axis != "position" or axis not in finding.axes:
+        return []
+    first = finding.provenance.get("first_prompt")
+    length = finding.values.shape[finding.axes.index(axis)]
+    if not isinstance(first, list) or len(first) != length:
+        return []
+    return [visible(str(token)) for token in first]
+
+
+def tick_text(finding: Finding, axis: str) -> list[str]:
+    """What the cells along an axis are called: ``3 ␣John``, ``END ␣to``, ``L3 attn``, ``5``."""
+    length = finding.values.shape[finding.axes.index(axis)]
+    labels = finding.labels.get(axis) or tuple(map(str, range(length)))
+    shown = [
+        visible(label) if " " not in label.strip() else cut(printable(label), 2 * _MOST)
+        for label in labels
+    ]
+    seen = tokens(finding, axis)
+    return [f"{label} {token}" for label, token in zip(shown, seen, strict=True)] if seen else shown
+
+
+def cell_text(finding: Finding, cell: Sequence[int]) -> str:
+    """A cell's name, and the first prompt's token where it is one of a position."""
+    name = printable(finding.cell_name(cell))
+    if "position" not in finding.axes:
+        return name
+    seen = tokens(finding, "position")
+    place = cell[finding.axes.index("position")]
+    return f"{name} ({seen[place]})" if seen else name
+
+
+class CellText(NamedTuple):
     """One cell of a finding beside its baseline, as text; empty where there is no such number.
 
     Attributes:
@@ -61,6 +101,26 @@ class Cell(NamedTuple):
     excess: str
     role: str
     beyond: str
+
+
+class Companion(NamedTuple):
+    """A companion behaviour beside its baseline.
+
+    Attributes:
+        now: what was measured.
+        before: the baseline's; None where it has none.
+        tolerance: how far it may move; None where it isn't compared.
+        happened: ``gone``, ``worse`` or ``better``; empty where it is within its tolerance.
+    """
+
+    now: Behaviour
+    before: Behaviour | None
+    tolerance: float | None
+    happened: str
+
+
+#: What happened to a behaviour.
+_OF_BEHAVIOURS = {Change.WORSE: "worse", Change.BETTER: "better", Change.GONE: "gone"}
 
 
 @dataclass(frozen=True)
@@ -152,12 +212,35 @@ class Comparison:
         return self.approved is not None and not self._differing
 
     @cached_property
+    def _behaviour_reasons(self) -> tuple[Reason, ...]:
+        """What changed in the behaviours; nothing where they are not compared."""
+        if self.approved is None or not self.same_quantity:
+            return ()
+        return tuple(behaviour_reasons(self.found, self.approved, self.tolerance))
+
+    @cached_property
     def _gone(self) -> Reason | None:
         """What became of the behaviour that the values are fractions of, if that is gone."""
-        if self.approved is None or not self.same_quantity:
-            return None
-        reasons = behaviour_reasons(self.found, self.approved, self.tolerance)
-        return whole_gone(self.found, reasons)
+        return whole_gone(self.found, self._behaviour_reasons)
+
+    def behaviours(self) -> Iterator[Companion]:
+        """What the mechanism is for, beside what it was; of other quantities nothing is judged."""
+        known = (
+            {} if self.approved is None else {each.name: each for each in self.approved.companion}
+        )
+        words = {
+            reason.subject: _OF_BEHAVIOURS[reason.change] for reason in self._behaviour_reasons
+        }
+        for now in self.found.companion:
+            # A baseline may be older than a behaviour that is measured now.
+            before = known.get(now.name)
+            allowed = self.tolerance.behaviours.get(now.name) if self.same_quantity else None
+            yield Companion(
+                now,
+                before,
+                None if before is None or allowed is None else allowed.of(before.value),
+                words.get(now.name, ""),
+            )
 
     @property
     def comparable(self) -> bool:
@@ -165,12 +248,17 @@ class Comparison:
         return not self.obstacle
 
     @cached_property
-    def allowed(self) -> NDArray[np.float64] | None:
-        """The deviation that is allowed of each value; None where nothing is compared."""
-        if not self.comparable or self.approved is None or self.before is None:
+    def tolerances(self) -> NDArray[np.float64] | None:
+        """The deviation from each of the baseline's values that is allowed, whatever was found."""
+        if self.approved is None or self.before is None or not self.same_quantity:
             return None
         value = self.tolerance.among(self.approved).value
         return np.maximum(value.floor, value.share * np.abs(self.before))
+
+    @property
+    def allowed(self) -> NDArray[np.float64] | None:
+        """The deviation that is allowed of each value; None where nothing is compared."""
+        return self.tolerances if self.comparable else None
 
     @cached_property
     def differences(self) -> NDArray[np.float64] | None:
@@ -216,14 +304,14 @@ class Comparison:
 
         A head that crossed the threshold within its tolerance has not left, and not joined.
         """
-        if self._change is not None:
-            return self._change.held or {}
+        if self.change is not None:
+            return self.change.held or {}
         return {} if self.undefined else self.found.members()
 
     @cached_property
     def _opposing(self) -> set[Head]:
         """Heads that are as strong as the role takes now, and work against the behaviour."""
-        reasons = () if self._change is None else self._change.reasons
+        reasons = () if self.change is None else self.change.reasons
         return {
             Head.parse(reason.subject)
             for reason in reasons
@@ -231,28 +319,28 @@ class Comparison:
         }
 
     @cached_property
-    def _change(self) -> MechanismChange | None:
+    def change(self) -> MechanismChange | None:
         """What the verdict says of the values; None where they are not compared."""
         if self.approved is None or self.before is None or not self.comparable:
             return None
         return mechanism_change(
-            replace(self.found, values=self.values),
-            replace(self.approved, values=self.before),
+            self.found.derived(values=self.values),
+            self.approved.derived(values=self.before),
             self.tolerance,
         )
 
-    def cell(self, place: tuple[int, ...]) -> Cell:
+    def cell(self, place: tuple[int, ...]) -> CellText:
         """One cell of the finding in words; ``()`` is the one number of a finding without axes."""
         if place not in self._told:
             self._told[place] = self._cell(place)
         return self._told[place]
 
     @cached_property
-    def _told(self) -> dict[tuple[int, ...], Cell]:
+    def _told(self) -> dict[tuple[int, ...], CellText]:
         """The cells that were asked for: figures and tables tell the same ones again."""
         return {}
 
-    def _cell(self, place: tuple[int, ...]) -> Cell:
+    def _cell(self, place: tuple[int, ...]) -> CellText:
         found, before, allowed = self.found, None, None
         if self.before is not None and self.same_cells:
             before = float(self.before[place])
@@ -262,7 +350,7 @@ class Comparison:
             difference = _text(moved, signed=True)
             allowed = float(self.allowed[place]) if self.judged[place] else None
             excess = f"{moved / allowed:+.1f}" if allowed else ""
-        return Cell(
+        return CellText(
             cell_text(found, place) if found.axes else found.quantity,
             _text(float(self.values[place])),
             _text(float(self.errors[place])),
@@ -274,7 +362,7 @@ class Comparison:
             ("▲" if difference.startswith("+") else "▼") if self.beyond[place] else "",
         )
 
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[CellText]:
         """Every cell, in the order of the values."""
         return map(self.cell, np.ndindex(self.values.shape))
 

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.codec import dumps
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.report.failures import failed_claims
-from pytest_circuits.report.models import canary_of
-from pytest_circuits.report.reading import VERDICTS
-from pytest_circuits.report.summary import summarise_run
+from pytest_circuits.report.run import VERDICTS
+from pytest_circuits.report.summary import canary_of, summarise_run
 from pytest_circuits.report.table import table
 from pytest_circuits.verdicts import reason_text
 
@@ -77,7 +75,7 @@ def _summary(run: Run) -> dict[str, Json]:
         "failing": summary.failing,
         "remembered": summary.remembered,
         "waived": exceptions["waived"],
-        "failed_claims": len(failed_claims(run)),
+        "failed_claims": summary.claims,
         "failed_without_finding": summary.silent,
         "uncollected": summary.uncollected,
         "false_alarms": {

@@ -43,8 +43,6 @@ def headline(verdict: Verdict) -> str:
     if not verdict.reasons:
         return verdict.summary
     first = verdict.reasons[0]
-    if verdict.kind is Kind.INCOMPARABLE:
-        return reason_text(first)
     alike = [r for r in verdict.reasons if (r.bad, r.good) == (first.bad, first.good)]
     mechanism = [r for r in alike if r.about is not About.BEHAVIOUR]
     parts = []

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction, Head
-from pytest_circuits.verdicts.movement import HAIR, within
+from pytest_circuits.verdicts.verdict import HAIR, within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Mapping, Sequence, Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -72,8 +71,6 @@ def takeovers(
         unchanged: heads whose values are what they were.
         tolerance: the baseline's tolerance.
     """
-    if was.members <= unchanged and now.members <= unchanged:
-        return {}
     # Members last, so that who only nearly had the role can't make room for one that is gone.
     parts = [*sorted(was.nearly(tolerance)), *sorted(was.members)]
     places = sorted(now.members | now.nearly(tolerance))

@@ -1,4 +1,4 @@
-"""The kinds of report that are files, and what renders each."""
+"""A run as a report that is a file, whichever was asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def render(kind: str, run: Run) -> str:
-    """A run as a report.
+    """A run as a report that is a file.
 
     Args:
         kind: ``html``, ``markdown`` or ``json``.
@@ -24,6 +24,6 @@ def render(kind: str, run: Run) -> str:
         from pytest_circuits.report.markdown import markdown_report
 
         return markdown_report(run)
-    from pytest_circuits.report.json_report import json_report
+    from pytest_circuits.report.json_document import json_report
 
     return json_report(run)

@@ -1,0 +1,50 @@
+from .ablation import (
+    ZERO as ZERO,
+    Nodes as Nodes,
+    Replacement as Replacement,
+    Value as Value,
+    drawn_from as drawn_from,
+    fewest_references as fewest_references,
+    mean_of as mean_of,
+    nodes as nodes,
+    recorded as recorded,
+    run_ablated as run_ablated,
+    silenced as silenced,
+)
+from .edits import Reading as Reading
+from .lens import (
+    copied_logits as copied_logits,
+    output_weights as output_weights,
+    read_out as read_out,
+)
+from .patching import (
+    Cell as Cell,
+    cells_of as cells_of,
+    patch_cells as patch_cells,
+    to_put_in as to_put_in,
+)
+from .prompted import PromptGroup as PromptGroup, PromptRun as PromptRun, run_prompts as run_prompts
+from .replay import SlowSweepWarning as SlowSweepWarning
+from .runs import (
+    ROUNDING as ROUNDING,
+    Progress as Progress,
+    Runs as Runs,
+    as_runs as as_runs,
+    exact as exact,
+)
+from .sequences import (
+    RepeatedRun as RepeatedRun,
+    TextRun as TextRun,
+    next_token_losses as next_token_losses,
+    run_canary as run_canary,
+    run_control as run_control,
+    run_repeated as run_repeated,
+    run_texts as run_texts,
+)
+from .sites import (
+    SITES as SITES,
+    Site as Site,
+    check_site as check_site,
+    gradients as gradients,
+    record as record,
+)
