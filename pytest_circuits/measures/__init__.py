@@ -17,7 +17,7 @@ import inspect
 from abc import ABC, abstractmethod
 from importlib import import_module
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
+from typing import TYPE_CHECKING, Generic, ParamSpec, overload
 
 # This module itself: methods name their measures as its attributes, which loads none of them.
 from pytest_circuits import measures
@@ -176,10 +176,12 @@ class Methods(ABC):
     text_loss = Method(lambda: measures.text_loss)
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 — the module's own names
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name for one that is there
+
+    def __getattr__(name: str) -> object:
+        if name in _HOMES:
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

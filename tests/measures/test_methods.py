@@ -79,7 +79,7 @@ def test_nothing_is_loaded_before_something_is_measured():
 
 
 TYPED = """
-from pytest_circuits import PromptPairs
+from pytest_circuits import PromptPairs, measures
 from pytest_circuits.findings import Finding
 from pytest_circuits.session.circuits import Circuits
 
@@ -95,6 +95,7 @@ def check(circuits: Circuits, pairs: PromptPairs) -> None:
     circuits.attention_between(pairs)  # 15
     circuits.text_loss(3)  # 16
     wrong: str = circuits.accuracy(pairs)  # 17
+    measures.inductive_scores  # 18
 """
 
 
@@ -113,4 +114,4 @@ def test_a_type_checker_refuses_a_wrong_argument(tmp_path):
 
     refused = [line for line in ran.stdout.splitlines() if ": error: " in line]
     lines = sorted({int(line.split(":")[1]) for line in refused if "typed.py" in line})
-    assert lines == [13, 14, 15, 16, 17], ran.stdout
+    assert lines == [13, 14, 15, 16, 17, 18], ran.stdout
