@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from contextlib import nullcontext
 from functools import cached_property
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models import ModelError, ModelPool, SourceKind, parse_source
 from pytest_circuits.session.outcomes import failure
-from pytest_circuits.session.scheduling import cap_threads, workers
 
 if TYPE_CHECKING:
     import pytest
@@ -49,7 +49,7 @@ class RunModels:
             settings.dtype.value,
             self.others,
             memory=settings.memory.value,
-            processes=workers(config),
+            processes=_workers(config),
             on_leave=self._forget,
         )
         self.handed_out: set[Source] = set()
@@ -67,7 +67,7 @@ class RunModels:
         Raises:
             ModelError: if it can't be loaded.
         """
-        cap_threads(self._config)
+        _cap_threads(self._config)
         self._used_by_test.add(source)
         if self.pool.loaded(source) is not None:
             return self.pool.get(source).bridge  # or the reason why it can't be used any more
@@ -254,3 +254,17 @@ def _raised(source: Source, error: BaseException, implementations: list[Any]) ->
                 source, f"the plugin {name}", error, code.co_filename, code.co_firstlineno
             )
     raise error
+
+
+def _workers(config: pytest.Config) -> int:
+    """How many processes run tests side by side."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def _cap_threads(config: pytest.Config) -> None:
+    """Share the cores between xdist workers: torch would give each worker all of them."""
+    count = _workers(config)
+    if count > 1:
+        import torch
+
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // count)))

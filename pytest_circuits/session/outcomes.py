@@ -129,3 +129,16 @@ def last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]
     return next(iter(marked or lines[-1:]), "")
+
+
+def model_of(nodeid: str, aliases: frozenset[str]) -> str | None:
+    """The alias that a node id ends in: the alias is always the last part of its parameters.
+
+    Aliases may contain ``-``, so the longest one that fits is meant.
+    """
+    _, bracket, parameters = nodeid.rpartition("[")
+    if not bracket or not parameters.endswith("]"):
+        return None
+    parameters = parameters[:-1]
+    fitting = [a for a in aliases if parameters == a or parameters.endswith(f"-{a}")]
+    return max(fitting, key=len, default=None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_circuits.session.outcomes import model_of
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -42,30 +43,3 @@ class OneModelPerWorker:
                 return None
 
         return ByModel(config, log)
-
-
-def model_of(nodeid: str, aliases: frozenset[str]) -> str | None:
-    """The alias that a node id ends in: the alias is always the last part of its parameters.
-
-    Aliases may contain ``-``, so the longest one that fits is meant.
-    """
-    _, bracket, parameters = nodeid.rpartition("[")
-    if not bracket or not parameters.endswith("]"):
-        return None
-    parameters = parameters[:-1]
-    fitting = [a for a in aliases if parameters == a or parameters.endswith(f"-{a}")]
-    return max(fitting, key=len, default=None)
-
-
-def workers(config: pytest.Config) -> int:
-    """How many processes run tests side by side."""
-    return int(getattr(config, "workerinput", {}).get("workercount", 1))
-
-
-def cap_threads(config: pytest.Config) -> None:
-    """Share the cores between xdist workers: torch would give each worker all of them."""
-    count = workers(config)
-    if count > 1:
-        import torch
-
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // count)))

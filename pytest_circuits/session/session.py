@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_circuits.baselines import BaselineReader
-from pytest_circuits.report import Details, FailedTest, Model, Row, Run, terminal_lines
+from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
@@ -25,9 +25,9 @@ from pytest_circuits.session.outcomes import (
     ItemState,
     failure_of,
     last_words,
+    model_of,
     why_not_passed,
 )
-from pytest_circuits.session.scheduling import model_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
+    from pytest_circuits.report import Details
     from pytest_circuits.session.cache import CachingMeasurer
     from pytest_circuits.session.measuring import Measurer
     from pytest_circuits.session.reporting import Said
@@ -120,7 +121,11 @@ class CircuitsSession:
 
     def details(self, name: str, finding: Finding, approved: Baseline | None) -> Details | None:
         """A finding whole, where anything shows it; None elsewhere."""
-        return Details.of(name, finding, approved) if self.settings.whole_findings else None
+        if not self.settings.whole_findings:
+            return None
+        from pytest_circuits.report import Details
+
+        return Details.of(name, finding, approved)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a module that can't be collected: nobody knows of its circuit tests."""
@@ -400,6 +405,8 @@ def _details_of(report: pytest.TestReport) -> list[Details | None]:
     carried: str | list[Details | None] = getattr(report, _DETAILS, [])
     if not isinstance(carried, str):
         return carried
+    from pytest_circuits.report import Details
+
     return [
         document and Details.from_document(document, report.nodeid)
         for document in json.loads(carried)
@@ -437,7 +444,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
-    if distribute and config.pluginmanager.hasplugin("xdist"):
+    if distribute and config.getoption("dist", "no") != "no":
         from pytest_circuits.session.scheduling import OneModelPerWorker
 
         config.pluginmanager.register(

@@ -35,7 +35,7 @@ from pytest_circuits.baselines import (
     write,
 )
 from pytest_circuits.findings import Finding
-from pytest_circuits.report import Details, Row
+from pytest_circuits.report import Row
 from pytest_circuits.session.checks import waiver_of
 from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, failure
 from pytest_circuits.verdicts import Gate, Kind, lines, passes
@@ -364,6 +364,8 @@ class CircuitSnapshot(SnapshotAssertion):
         assert self.source is not None
         details = None
         if self.whole_findings:
+            from pytest_circuits.report import Details
+
             shown = self._with_origin(comparison.measured)
             details = Details.of(comparison.name, shown, baseline)
         row = Row.judged(

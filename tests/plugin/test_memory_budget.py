@@ -225,7 +225,7 @@ def test_the_terminal_tells_of_a_model_whenever_it_is_loaded(three, monkeypatch)
     shown = []
     screen = SimpleNamespace(show=shown.append, erase=lambda: None)
     monkeypatch.setattr(
-        "pytest_circuits.session.models.progress_line", lambda config: ProgressLine(screen)
+        "pytest_circuits.session.progress.progress_line", lambda config: ProgressLine(screen)
     )
     for name in ("one", "other"):
         copy_of_recall(three.path / name)

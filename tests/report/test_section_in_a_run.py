@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from circuit_suites import ONE_TEST, OTHER, RECALL, counts, edit_baseline
 
-from pytest_circuits.session.scheduling import model_of
+from pytest_circuits.session.outcomes import model_of
 
 TWO = """
 def test_heads(circuits, circuit_snapshot):

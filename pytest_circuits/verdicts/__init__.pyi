@@ -1,0 +1,44 @@
+from .gate import (
+    Gate as Gate,
+    Waiver as Waiver,
+    WaiverError as WaiverError,
+    expected_alarms as expected_alarms,
+    parse_waiver as parse_waiver,
+    passes as passes,
+)
+from .judging import (
+    behaviour_reasons as behaviour_reasons,
+    headline_number as headline_number,
+    judge as judge,
+    mechanism_change as mechanism_change,
+    readable as readable,
+    summarise as summarise,
+    whole_gone as whole_gone,
+    without_baseline as without_baseline,
+)
+from .precision import Imprecision as Imprecision, imprecision as imprecision
+from .roles import MechanismChange as MechanismChange
+from .tolerances import (
+    Allowance as Allowance,
+    Tolerance as Tolerance,
+    decode_tolerance as decode_tolerance,
+    default_tolerance as default_tolerance,
+    encode_tolerance as encode_tolerance,
+)
+from .verdict import (
+    SEVERITY as SEVERITY,
+    About as About,
+    Change as Change,
+    Kind as Kind,
+    Movement as Movement,
+    Reading as Reading,
+    Reason as Reason,
+    Scope as Scope,
+    Verdict as Verdict,
+)
+from .words import (
+    headline as headline,
+    lines as lines,
+    reason_text as reason_text,
+    scope_text as scope_text,
+)
