@@ -45,8 +45,8 @@ for face in (forward, models):
     assert in_fresh_python(code).splitlines() == [
         "[]",
         "set()",
-        "module 'pytest_circuits.forward' has no attribute 'nothing'",
+        "No pytest_circuits.forward attribute nothing",
         "[]",
         "set()",
-        "module 'pytest_circuits.models' has no attribute 'nothing'",
+        "No pytest_circuits.models attribute nothing",
     ]

@@ -224,9 +224,8 @@ def test_one(circuits):
 def test_the_terminal_tells_of_a_model_whenever_it_is_loaded(three, monkeypatch):
     shown = []
     screen = SimpleNamespace(show=shown.append, erase=lambda: None)
-    monkeypatch.setattr(
-        "pytest_circuits.session.progress.progress_line", lambda config: ProgressLine(screen)
-    )
+    # Where a test runs there is no terminal.
+    monkeypatch.setattr("pytest_circuits.session.models.RunModels._progress", ProgressLine(screen))
     for name in ("one", "other"):
         copy_of_recall(three.path / name)
     three.ini("one = ./one", "other = ./other")

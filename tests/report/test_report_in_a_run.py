@@ -175,33 +175,35 @@ def test_a_report_that_could_not_be_written_turns_a_green_run_red_and_says_why(s
 
 #: A conftest in which one kind of report raises what no report should.
 BREAK_ONE = """
-from pytest_circuits.session import reporting
+from pytest_circuits import report
 
-render = reporting.render
+render = report.render
 
 def rendered(kind, run):
     if kind == {broken!r}:
         raise IndexError("list index\\n::error::out of range")
     return render(kind, run)
 
-reporting.render = rendered
+report.render = rendered
 
 def pytest_unconfigure():
-    reporting.render = render
+    report.render = render
 """
 #: One in which the step summary does.
 BREAK_SUMMARY = """
-from pytest_circuits.session import reporting
+from pytest_circuits.report import markdown
 
-markdown_report = reporting.markdown_report
+markdown_report = markdown.markdown_report
 
-def broken(run, room):
-    raise KeyError("L9H9")
+def broken(run, *room):
+    if room:
+        raise KeyError("L9H9")
+    return markdown_report(run)
 
-reporting.markdown_report = broken
+markdown.markdown_report = broken
 
 def pytest_unconfigure():
-    reporting.markdown_report = markdown_report
+    markdown.markdown_report = markdown_report
 """
 
 

@@ -130,6 +130,7 @@ def number(value: float, *, error: float) -> Finding:
         errors=np.array(error),
         role=None,
         companion=(),
+        allowance=Allowance(floor=0.2, share=0.05),
     )
 
 
