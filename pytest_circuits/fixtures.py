@@ -72,6 +72,7 @@ def circuit_snapshot(
     circuit_source: CircuitSource, request: pytest.FixtureRequest
 ) -> CircuitSnapshot:
     """The approved finding: ``assert finding == circuit_snapshot``."""
+    from pytest_circuits.session.checks import waiver_of
     from pytest_circuits.session.session import circuits_session
     from pytest_circuits.session.snapshot import make_snapshot
 
@@ -81,5 +82,6 @@ def circuit_snapshot(
         circuit_source,
         session.settings,
         session.reader,
-        lambda finding: session.origin(finding, circuit_source, request),
+        origin=lambda finding: session.origin(finding, circuit_source, request),
+        waiver=waiver_of(request.node),
     )

@@ -34,8 +34,9 @@ from pytest_circuits.session.cache_keys import (
     own_code,
     versions,
 )
-from pytest_circuits.session.measuring import Measured, OtherModel
+from pytest_circuits.session.measuring import OtherModel
 from pytest_circuits.session.models import has_own_model
+from pytest_circuits.session.outcomes import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

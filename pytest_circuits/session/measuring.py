@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pytest_circuits.session.outcomes import failure
+from pytest_circuits.session.outcomes import Measured, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,19 +34,6 @@ class Measurement(NamedTuple):
     measure: str
     arguments: Sequence[object]
     options: Mapping[str, object]
-
-
-class Measured(NamedTuple):
-    """A finding, and how it came about.
-
-    Attributes:
-        finding: what was found.
-        origin: the source and the weights that an earlier run measured it on; None if this run
-            measured it.
-    """
-
-    finding: Finding
-    origin: Mapping[str, str] | None = None
 
 
 class Measurer(Protocol):

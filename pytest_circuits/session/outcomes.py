@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
     from pytest_circuits.report.rows import Row
-    from pytest_circuits.session.measuring import Measured
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,19 @@ class CircuitSource:
     alias: str
     source: Source
     owners: tuple[str, ...]
+
+
+class Measured(NamedTuple):
+    """A finding, and how it came about.
+
+    Attributes:
+        finding: what was found.
+        origin: the source and the weights that an earlier run measured it on; None if this run
+            measured it.
+    """
+
+    finding: Finding
+    origin: Mapping[str, str] | None = None
 
 
 @dataclass

@@ -36,7 +36,6 @@ from pytest_circuits.baselines import (
 )
 from pytest_circuits.findings import Finding
 from pytest_circuits.report import Row
-from pytest_circuits.session.checks import waiver_of
 from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, failure
 from pytest_circuits.verdicts import Gate, Kind, lines, passes
 
@@ -424,7 +423,9 @@ def make_snapshot(
     source: CircuitSource,
     settings: Settings,
     reader: BaselineReader,
+    *,
     origin: Callable[[Finding], dict[str, str]],
+    waiver: Waiver | None,
 ) -> CircuitSnapshot:
     """The snapshot of the test that asks for it.
 
@@ -434,6 +435,7 @@ def make_snapshot(
         settings: the run's settings.
         reader: reads the run's baseline files.
         origin: where the weights came from that a finding was measured on.
+        waiver: what the test's marker accepts until when.
     """
     option: Any = request.config.option
     config: Any = request.config
@@ -449,7 +451,7 @@ def make_snapshot(
         reader=reader,
         lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
         origin=origin,
-        waiver=waiver_of(request.node),
+        waiver=waiver,
         whole_findings=settings.whole_findings,
         update=option.update_snapshots,
         update_new=option.update_new_snapshots_only,
