@@ -13,17 +13,13 @@ from pathlib import Path
 import grimp
 
 PACKAGE = "pytest_circuits"
-#: Rooms within a room that are drawn by themselves.
-INNER = ("report.figures",)
 PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
 BEGIN, END = "<!-- drawn by scripts/draw_architecture.py -->", "<!-- drawn until here -->"
 
 
 def room_of(module: str) -> str:
     """The room that a module belongs to; empty for the package's own face."""
-    name = module.removeprefix(PACKAGE).removeprefix(".")
-    inner = [room for room in INNER if name == room or name.startswith(f"{room}.")]
-    return inner[0] if inner else name.partition(".")[0]
+    return module.removeprefix(PACKAGE).removeprefix(".").partition(".")[0]
 
 
 def imports() -> tuple[dict[str, set[str]], int]:
@@ -58,16 +54,19 @@ def drawn() -> str:
     known, modules = imports()
     below = {room: reachable(room, known) for room in known}
     circles = sorted(room for room in known if room in below[room])
-    names = {room: room.replace(".", "_") for room in sorted(known)}
-    boxes = [f'{name}["{room.replace(".", "/")}"]' for room, name in names.items()]
     # What follows from other arrows is not drawn.
     arrows = [
-        f"{names[room]} --> {names[other]}"
-        for room in names
+        f"{room} --> {other}"
+        for room in sorted(known)
         for other in sorted(known[room])
         if not any(other in below[between] for between in known[room] - {other})
     ]
-    lines = ["```mermaid", "flowchart TD", *(f"    {line}" for line in (*boxes, *arrows)), "```"]
+    alone = [
+        room
+        for room in sorted(known)
+        if not any(room in arrow.split() for arrow in (*alone, *arrows))
+    ]
+    lines = ["```mermaid", "flowchart TD", *(f"    {arrow}" for arrow in (*alone, *arrows)), "```"]
     pairs = sum(map(len, known.values()))
     numbers = (
         f"{len(known)} rooms, {modules} modules, {pairs} pairs of rooms of which one imports the "
