@@ -61,11 +61,8 @@ def drawn() -> str:
         for other in sorted(known[room])
         if not any(other in below[between] for between in known[room] - {other})
     ]
-    alone = [
-        room
-        for room in sorted(known)
-        if not any(room in arrow.split() for arrow in (*alone, *arrows))
-    ]
+    tied = {room for arrow in arrows for room in arrow.split(" --> ")}
+    alone = sorted(known.keys() - tied)
     lines = ["```mermaid", "flowchart TD", *(f"    {arrow}" for arrow in (*alone, *arrows)), "```"]
     pairs = sum(map(len, known.values()))
     numbers = (
