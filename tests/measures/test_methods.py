@@ -15,11 +15,46 @@ from pytest_circuits.session.circuits import Circuits
 #: Methods that are written out: a context manager, and one that takes an alias too.
 OWN = {"ablated", "kl_divergence"}
 MEASURES = sorted(set(measures.__all__) - {"canary"})
+_REPLACED = {"value": "mean", "reference": None, "positions": "all", "seed": 0}
+_PATCHED = {
+    "site": "head_out", "positions": None, "direction": "denoising", "metric": "logit_diff",
+}  # fmt: skip
+_CIRCUIT = {**_REPLACED, "direction": "noising", "metric": "logit_diff"}
+#: What a call that says less means. Another default is another number under the same baseline.
+DEFAULTS = {
+    "ablate": {"heads": (), "mlps": (), "metric": "logit_diff", **_REPLACED},
+    "ablated": {"heads": (), "mlps": ()},
+    "attention_between": {"query": "END"},
+    "attribution_patching": _PATCHED,
+    "completeness": {"subsets": 20, **_CIRCUIT},
+    "copying_scores": {"at": ("IO", "S1"), "k": 5},
+    "current_token_scores": {"prompts": None},
+    "duplicate_token_scores": {"prompts": None},
+    "faithfulness": {"ablated": "complement", "null": 0, **_CIRCUIT},
+    "first_token_scores": {"prompts": None},
+    "induction_scores": {"prompts": None},
+    "logit_lens": {"read": "logit_diff"},
+    "minimality": {"subsets": 20, **_CIRCUIT},
+    "patch": _PATCHED,
+    "previous_token_scores": {"prompts": None},
+    "repeat_loss": {"prompts": None},
+    "top_k_accuracy": {"k": 5},
+}
 
 
 def parameters(function):
     """What it takes after the model, or after itself."""
     return list(inspect.signature(function).parameters.values())[1:]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_has_these_defaults(name):
+    given = {
+        one.name: one.default
+        for one in inspect.signature(getattr(measures, name)).parameters.values()
+        if one.default is not one.empty
+    }
+    assert given == DEFAULTS.get(name, {})
 
 
 @pytest.mark.parametrize("name", sorted(set(MEASURES) - OWN))
