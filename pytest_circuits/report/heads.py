@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction, Head
-from pytest_circuits.report.comparison import Comparison
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.run import compared
+from pytest_circuits.report.side_by_side import SideBySide
 from pytest_circuits.report.table import ValueRow, ValueTable
 from pytest_circuits.verdicts import (
     About,
@@ -82,7 +82,7 @@ class _Side:
         baseline = details.approved if compared(row) else None
         self.row, self.found = row, details.found.finding
         self.approved = None if baseline is None else baseline.finding
-        self.held = Comparison.of(self.found, self.approved, (baseline or details.found).tolerance)
+        self.held = SideBySide.of(self.found, self.approved, (baseline or details.found).tolerance)
 
     def values(self) -> tuple[str, list[ValueRow]]:
         """What a row is, and all that matter, worst first."""

@@ -14,7 +14,7 @@ from pytest_circuits.report.text import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_circuits.report.figures import Comparison, Step
+    from pytest_circuits.report.figures import SideBySide, Step
     from pytest_circuits.report.figures.style import Drawing
 
 
@@ -46,7 +46,7 @@ class Drawn(NamedTuple):
     data: dict[str, Any]
 
 
-def figures_of(comparison: Comparison) -> Drawn:
+def figures_of(comparison: SideBySide) -> Drawn:
     """Every figure of a finding."""
     shared = _Shared()
     views, figures = [], []
@@ -60,7 +60,7 @@ def figures_of(comparison: Comparison) -> Drawn:
 
 
 def _figures(
-    comparison: Comparison,
+    comparison: SideBySide,
 ) -> list[tuple[FigureView, Drawing | None, Drawing | None]]:
     whole, ranked = mechanism(comparison), ranking(comparison)
     several = len(comparison.found.axes) > 1
@@ -75,7 +75,7 @@ def _figures(
     ]
 
 
-def _values(comparison: Comparison) -> FigureView:
+def _values(comparison: SideBySide) -> FigureView:
     found, caption = comparison.found, [_quantity(comparison)]
     if len(found.axes) > 1:
         if comparison.role is not None:
@@ -98,11 +98,11 @@ def _values(comparison: Comparison) -> FigureView:
 _IN_TABLE = "the numbers are in the table below"
 
 
-def _quantity(comparison: Comparison) -> str:
+def _quantity(comparison: SideBySide) -> str:
     return f"{comparison.found.quantity} ({comparison.found.unit})"
 
 
-def _ranks(comparison: Comparison) -> FigureView:
+def _ranks(comparison: SideBySide) -> FigureView:
     before, now = comparison.names
     caption = f"{_quantity(comparison)}, strongest first, with the rank. "
     if comparison.comparable:
@@ -116,7 +116,7 @@ def _ranks(comparison: Comparison) -> FigureView:
     return FigureView("Heads of the role", caption, f"heads that have the role; {_IN_TABLE}")
 
 
-def _samples(comparison: Comparison) -> FigureView:
+def _samples(comparison: SideBySide) -> FigureView:
     before, now = comparison.names
     caption = (
         f"Each mark is one prompt or sequence, the same one in both: {before} across, {now} "
@@ -157,7 +157,7 @@ def _stored(wide: Drawing, narrow: Drawing, shared: _Shared) -> dict[str, Any]:
     return stored if same else stored | {"narrow": narrow["layout"]}
 
 
-def _table(comparison: Comparison, shared: _Shared) -> int:
+def _table(comparison: SideBySide, shared: _Shared) -> int:
     """The shared list that has every cell of the finding: its own map's, if that has all rows."""
     if len(comparison.found.axes) > 1:
         grid = Grid.of(comparison)

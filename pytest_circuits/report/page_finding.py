@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.report.commands import approve, no_approval, reproduce
-from pytest_circuits.report.figures import Comparison
+from pytest_circuits.report.figures import SideBySide
 from pytest_circuits.report.figures.overview import notes
 from pytest_circuits.report.page_figures import FigureView, figures_of
 from pytest_circuits.report.page_tables import (
@@ -22,9 +22,9 @@ from pytest_circuits.report.summary import canary_in_words
 from pytest_circuits.verdicts import Kind, Scope, reason_text
 
 if TYPE_CHECKING:
-    from pytest_circuits.report.comparison import CellText
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
+    from pytest_circuits.report.side_by_side import CellText
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _whole(row: Row, names: tuple[str, str]) -> WholeView | None:
     approved = None if row.details.approved is None else row.details.approved.finding
     # What a finding is held to is what its baseline allows.
     held_to = (row.details.approved or row.details.found).tolerance
-    comparison = Comparison.of(found, approved, held_to, names)
+    comparison = SideBySide.of(found, approved, held_to, names)
     drawn = figures_of(comparison)
     return WholeView(
         cells=cells_that_matter(comparison),
@@ -161,7 +161,7 @@ def _whole(row: Row, names: tuple[str, str]) -> WholeView | None:
     )
 
 
-def _role(comparison: Comparison) -> str:
+def _role(comparison: SideBySide) -> str:
     role = comparison.role
     if role is None:
         return ""

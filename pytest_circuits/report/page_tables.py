@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_circuits.findings import Behaviour, Finding
-    from pytest_circuits.report.comparison import CellText, Comparison
+    from pytest_circuits.report.side_by_side import CellText, SideBySide
 
 #: Rows of the table of the cells that matter; the whole table has all.
 _MOST_CELLS = 24
@@ -21,7 +21,7 @@ _MOST_CELLS = 24
 _FOREMOST = 8
 
 
-def cells_that_matter(comparison: Comparison) -> list[CellText]:
+def cells_that_matter(comparison: SideBySide) -> list[CellText]:
     """The cells that moved by more than their tolerance, those of the role, else the largest."""
     if not comparison.found.axes:
         return [comparison.cell(())]
@@ -53,7 +53,7 @@ class BehaviourView(NamedTuple):
     word: str
 
 
-def behaviours(comparison: Comparison) -> Iterator[BehaviourView]:
+def behaviours(comparison: SideBySide) -> Iterator[BehaviourView]:
     """What the mechanism is for, before and after, in words."""
     for now, before, tolerance, happened in comparison.behaviours():
         difference = word = ""

@@ -57,7 +57,7 @@ BUDGET = 1 << 28
 
 
 @dataclass(frozen=True)
-class Entry:
+class Remembered:
     """What is remembered of a measurement.
 
     Attributes:
@@ -162,7 +162,7 @@ class CachingMeasurer:
         text = json.dumps(document, sort_keys=True)
         return Question(hashlib.sha256(text.encode()).hexdigest(), known)
 
-    def _answer(self, question: Question) -> Entry | None:
+    def _answer(self, question: Question) -> Remembered | None:
         """What an earlier run answered; None if none did, or if its model is not what it was.
 
         What this run measured itself is no memory of an earlier one.
@@ -176,7 +176,7 @@ class CachingMeasurer:
         """Keep an answer, if the models that it was measured on were those of the question."""
         held = self._models.handed_out.intersection(question.models)
         if not held and self._are_intact(question) and self._are_loaded(question):
-            self._store.put(question.key, Entry(finding, tuple(warnings)))
+            self._store.put(question.key, Remembered(finding, tuple(warnings)))
             self._kept.add(question.key)
 
     def _identity(self, source: Source) -> Identity | None:
@@ -287,7 +287,7 @@ class Store:
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> Remembered | None:
         """The entry of a key, which is the last that has to leave now; None if there is none."""
         path = self._path(key)
         try:
@@ -297,7 +297,7 @@ class Store:
             return None
         return entry
 
-    def put(self, key: str, entry: Entry) -> None:
+    def put(self, key: str, entry: Remembered) -> None:
         """Store an entry in place of any other of its key."""
         try:
             write_bytes(self._path(key), _dumps(entry))
@@ -323,14 +323,14 @@ class Store:
             yield stat.st_mtime_ns, stat.st_size, path
 
 
-def _dumps(entry: Entry) -> bytes:
+def _dumps(entry: Remembered) -> bytes:
     document, arrays = take_apart(entry.finding)
     text = json.dumps({"finding": document, "warnings": entry.warnings})
     # One field: safetensors keeps several in no order, and an entry has the same bytes every time.
     return save(arrays, {"entry": json.dumps([text, _digest(text, arrays)])})
 
 
-def _read(path: Path) -> Entry:
+def _read(path: Path) -> Remembered:
     """The entry in a file.
 
     Raises:
@@ -343,7 +343,7 @@ def _read(path: Path) -> Entry:
     if digest != _digest(text, arrays):
         raise ValueError(f"{path} is damaged")
     document: dict[str, Any] = json.loads(text)
-    return Entry(put_together(document["finding"], arrays), tuple(document["warnings"]))
+    return Remembered(put_together(document["finding"], arrays), tuple(document["warnings"]))
 
 
 def _digest(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -14,7 +14,7 @@ from pytest_circuits.session.models import MODEL, SOURCE, is_ours
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_circuits.session.settings import Place, Settings
+    from pytest_circuits.session.settings import NamedPath, Settings
     from pytest_circuits.verdicts import Waiver
 
 
@@ -65,7 +65,7 @@ def _check_approval(config: pytest.Config, settings: Settings) -> None:
         )
 
 
-def _check_folder(folder: Place) -> None:
+def _check_folder(folder: NamedPath) -> None:
     path = folder.path
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not there.is_dir():
@@ -73,7 +73,7 @@ def _check_folder(folder: Place) -> None:
         raise pytest.UsageError(f"circuits: report {folder} {what}: name a folder for it")
 
 
-def _check_file(kind: str, file: Place) -> None:
+def _check_file(kind: str, file: NamedPath) -> None:
     there = next(parent for parent in (file.path, *file.path.parents) if parent.exists())
     if file.path.is_dir() or (there != file.path and not there.is_dir()):
         what = "is a folder" if there == file.path else "lies in a file"

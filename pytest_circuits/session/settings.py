@@ -58,7 +58,7 @@ class Setting(NamedTuple):
         return f"{self.value} ({self.origin})"
 
 
-class Place(NamedTuple):
+class NamedPath(NamedTuple):
     """A file or folder as somebody named it, where it is, and where it was named."""
 
     text: str
@@ -133,8 +133,8 @@ class Settings(NamedTuple):
     dtype: Setting
     memory: Setting
     gate: Setting
-    report: Place | None
-    report_files: dict[str, Place]
+    report: NamedPath | None
+    report_files: dict[str, NamedPath]
     github: Setting
     verbose: bool
     pending: bool
@@ -160,13 +160,13 @@ class Settings(NamedTuple):
         return tuple(chain)
 
     @property
-    def reports(self) -> dict[str, Place]:
+    def reports(self) -> dict[str, NamedPath]:
         """Every report to write, by kind: those of the folder, and those named singly."""
         files = dict(self.report_files)
         if self.report is not None:
             text, path, origin = self.report
             for kind, name in REPORTS.items():
-                files.setdefault(kind, Place(str(Path(text) / name), path / name, origin))
+                files.setdefault(kind, NamedPath(str(Path(text) / name), path / name, origin))
         return {kind: files[kind] for kind in REPORTS if kind in files}
 
     @property
@@ -267,13 +267,13 @@ def _given(config: pytest.Config, name: str, ini: str) -> Setting | None:
     return next((Setting(value, origin) for value, origin in candidates if value), None)
 
 
-def _place(config: pytest.Config, name: str, ini: str, ini_folder: Path) -> Place | None:
+def _place(config: pytest.Config, name: str, ini: str, ini_folder: Path) -> NamedPath | None:
     """Where a report goes; what the ini names starts from the ini's own folder."""
     given = _given(config, name, ini)
     if given is None:
         return None
     base = ini_folder if given.origin == ini else config.invocation_params.dir
-    return Place(given.value, base / Path(given.value).expanduser(), given.origin)
+    return NamedPath(given.value, base / Path(given.value).expanduser(), given.origin)
 
 
 def _check(name: str, setting: Setting) -> None:

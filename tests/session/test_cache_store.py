@@ -10,7 +10,7 @@ from pytest_circuits import Circuit, measures, prompts
 from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.session.cache import Entry, Store
+from pytest_circuits.session.cache import Remembered, Store
 
 PAIRS = prompts.PromptPairs(
     ["dog star dog", "leaf cat leaf", "cat dog cat"],
@@ -69,7 +69,7 @@ def store(tmp_path):
 
 
 def test_a_finding_comes_back_to_the_last_bit(store):
-    entry = Entry(a_finding(), ("dropped a word",))
+    entry = Remembered(a_finding(), ("dropped a word",))
     store.put("key", entry)
     found = store.get("key")
     assert same(found, entry)
@@ -115,8 +115,8 @@ EVERY = {
 @pytest.mark.parametrize("name", EVERY)
 def test_what_every_measure_finds_comes_back_to_the_last_bit(store, runs, name):
     finding = dataclasses.replace(EVERY[name](runs), canary=measures.canary(runs))
-    store.put("key", Entry(finding))
-    assert same(store.get("key"), Entry(finding))
+    store.put("key", Remembered(finding))
+    assert same(store.get("key"), Remembered(finding))
 
 
 def test_every_measure_is_tried():
@@ -127,14 +127,14 @@ def test_every_measure_is_tried():
     "part", [{"provenance": {"a": object()}}, {"convention": {1: "a"}}, {"clustering": ({1},)}]
 )
 def test_what_could_not_come_back_is_not_stored(store, part):
-    store.put("key", Entry(dataclasses.replace(a_finding(), **part)))
+    store.put("key", Remembered(dataclasses.replace(a_finding(), **part)))
     assert store.get("key") is None
 
 
 def test_a_folder_that_cannot_be_written_holds_nothing(tmp_path):
     (tmp_path / "findings").write_text("a file")
     store = Store(tmp_path / "findings")
-    store.put("key", Entry(a_finding()))
+    store.put("key", Remembered(a_finding()))
     assert store.get("key") is None
     store.shrink()
 
@@ -156,19 +156,19 @@ def flip(data, place):
     ],
 )
 def test_a_damaged_entry_is_none_and_written_anew(store, tmp_path, damage):
-    store.put("key", Entry(a_finding()))
+    store.put("key", Remembered(a_finding()))
     (path,) = (tmp_path / "findings").iterdir()
     whole = path.read_bytes()
     path.write_bytes(damage(whole))
     assert store.get("key") is None
-    store.put("key", Entry(a_finding()))
-    assert same(store.get("key"), Entry(a_finding()))
+    store.put("key", Remembered(a_finding()))
+    assert same(store.get("key"), Remembered(a_finding()))
 
 
 def test_those_that_were_not_used_for_longest_leave(store, tmp_path):
     folder = tmp_path / "findings"
     for number, key in enumerate("abc"):
-        store.put(key, Entry(a_finding()))
+        store.put(key, Remembered(a_finding()))
         os.utime(folder / f"{key}.safetensors", (number, number))
     size = (folder / "a.safetensors").stat().st_size
     (folder / ".unfinished.tmp").write_bytes(b"0" * size)

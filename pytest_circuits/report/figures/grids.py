@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.findings import Head
-from pytest_circuits.report.comparison import Comparison, tick_text
 from pytest_circuits.report.figures.style import cell_hover, said
+from pytest_circuits.report.side_by_side import SideBySide, tick_text
 from pytest_circuits.report.text import counted, in_figure, printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Grid:
     note: str = ""
 
     @classmethod
-    def of(cls, comparison: Comparison) -> Grid:
+    def of(cls, comparison: SideBySide) -> Grid:
         """The grid of a finding with two axes or more.
 
         Where several axes run down, only the rows that say most are in it: those with a value
@@ -74,7 +74,7 @@ class Grid:
         """Values of the finding, ``[row, column]``."""
         return np.stack([values[place] for place in self.places])
 
-    def cells(self, comparison: Comparison) -> list[list[list[str]]]:
+    def cells(self, comparison: SideBySide) -> list[list[list[str]]]:
         """What is to be said of each cell, ``[row][column]``."""
         return [
             [said(comparison.cell((*place, column))) for column in range(len(self.columns))]
@@ -82,7 +82,7 @@ class Grid:
         ]
 
 
-def _foremost(comparison: Comparison, places: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+def _foremost(comparison: SideBySide, places: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
     def weight(place: tuple[int, ...]) -> tuple[bool, float]:
         strongest = np.nan_to_num(np.abs(comparison.values[place])).max()
         return bool(comparison.beyond[place].any()), float(strongest)
@@ -121,7 +121,7 @@ class Panel:
     empty: str = ""
 
 
-def panels_of(comparison: Comparison) -> list[Panel]:
+def panels_of(comparison: SideBySide) -> list[Panel]:
     """Baseline, candidate and difference, as far as there are any."""
     grid, approved = Grid.of(comparison), comparison.approved
     cells = grid.cells(comparison)
@@ -145,7 +145,7 @@ def panels_of(comparison: Comparison) -> list[Panel]:
     ]
 
 
-def _approved_panel(comparison: Comparison, title: str, found: Panel) -> Panel:
+def _approved_panel(comparison: SideBySide, title: str, found: Panel) -> Panel:
     approved = comparison.approved
     assert approved is not None
     assert comparison.before is not None
@@ -155,7 +155,7 @@ def _approved_panel(comparison: Comparison, title: str, found: Panel) -> Panel:
         return Panel(title, np.full((1, 1), np.nan), nothing, VALUES, [], "", (), "other axes")
     if (approved.axes, approved.values.shape) != (comparison.found.axes, comparison.values.shape):
         # Other cells, which nothing stands beside.
-        shown = Comparison.of(approved, names=("", comparison.names[0]))
+        shown = SideBySide.of(approved, names=("", comparison.names[0]))
         grid = Grid.of(shown)
         cells = grid.cells(shown)
     values, outlined = grid.take(comparison.before), _places(grid, comparison.members_before)
@@ -164,7 +164,7 @@ def _approved_panel(comparison: Comparison, title: str, found: Panel) -> Panel:
     )
 
 
-def _difference(comparison: Comparison, found: Panel) -> Iterator[Panel]:
+def _difference(comparison: SideBySide, found: Panel) -> Iterator[Panel]:
     if comparison.differences is not None:
         yield replace(
             found,

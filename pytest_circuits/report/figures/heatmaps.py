@@ -32,9 +32,9 @@ from pytest_circuits.report.text import in_figure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_circuits.report.comparison import Comparison
     from pytest_circuits.report.figures.grids import Panel
     from pytest_circuits.report.figures.style import Drawing
+    from pytest_circuits.report.side_by_side import SideBySide
 
 #: Names, and in_figure numbers, that one axis has room for.
 _MOST_NAMES, _MOST_NUMBERS = 40, 12
@@ -52,7 +52,7 @@ _GAP = 96
 _MOST_BESIDE, _WIDE = 26, 14
 
 
-def heat_maps(comparison: Comparison, *, stacked: bool = False) -> Drawing:
+def heat_maps(comparison: SideBySide, *, stacked: bool = False) -> Drawing:
     """Maps of baseline, candidate and difference; what can't be compared has no difference.
 
     Baseline and candidate share one range of colours. Cells that have the role are outlined;
@@ -86,7 +86,7 @@ def heat_maps(comparison: Comparison, *, stacked: bool = False) -> Drawing:
     return figure(data, **layout)
 
 
-def _traces(panel: Panel, number: int, comparison: Comparison) -> Iterator[dict[str, Any]]:
+def _traces(panel: Panel, number: int, comparison: SideBySide) -> Iterator[dict[str, Any]]:
     where = on(number)
     yield where | {
         "type": "heatmap",
@@ -225,7 +225,7 @@ def _below(count: int, height: float) -> list[_Spot]:
 
 
 def _colour_axes(
-    comparison: Comparison, panels: Sequence[Panel], spots: Sequence[_Spot]
+    comparison: SideBySide, panels: Sequence[Panel], spots: Sequence[_Spot]
 ) -> dict[str, Any]:
     """The scales of a figure of maps.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_circuits.report.comparison import Comparison
 from pytest_circuits.report.figures.grids import Grid
 from pytest_circuits.report.figures.heatmaps import heat_maps
 from pytest_circuits.report.figures.points import one_number, values_along
+from pytest_circuits.report.side_by_side import SideBySide
 from pytest_circuits.report.text import in_figure
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_circuits.verdicts import Tolerance
 
 
-def mechanism(comparison: Comparison, *, stacked: bool = False) -> Drawing:
+def mechanism(comparison: SideBySide, *, stacked: bool = False) -> Drawing:
     """All values of a finding beside its baseline: maps, points along an axis, or one number.
 
     Args:
@@ -31,7 +31,7 @@ def mechanism(comparison: Comparison, *, stacked: bool = False) -> Drawing:
     return values_along(comparison) if axes else one_number(comparison)
 
 
-def notes(comparison: Comparison) -> list[str]:
+def notes(comparison: SideBySide) -> list[str]:
     """What the figure of all values doesn't show, and why, a sentence each."""
     said = [comparison.obstacle] if comparison.approved is not None else []
     if len(comparison.found.axes) > 1:
@@ -52,7 +52,7 @@ def plot(
     # A notebook's figure is checked and can be changed; a page has no use for that.
     import plotly.graph_objects as go
 
-    comparison = Comparison.of(found, approved, tolerance)
+    comparison = SideBySide.of(found, approved, tolerance)
     drawn = go.Figure(mechanism(comparison))
     title = (
         f"<b>{in_figure(found.measure)}</b>: {in_figure(found.quantity)} ({in_figure(found.unit)})"

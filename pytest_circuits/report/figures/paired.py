@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_circuits.report.comparison import Comparison
     from pytest_circuits.report.figures.style import Drawing
+    from pytest_circuits.report.side_by_side import SideBySide
 
 _HEIGHT = 380
 #: Panels of one figure.
@@ -51,7 +51,7 @@ class Pairs:
     now: NDArray[np.float64]
 
 
-def pairs_of_heads(comparison: Comparison) -> list[Pairs]:
+def pairs_of_heads(comparison: SideBySide) -> list[Pairs]:
     """The role's heads whose values are kept on both sides, strongest first."""
     approved, found = comparison.approved, comparison.found
     if approved is None or not comparison.comparable:
@@ -63,7 +63,7 @@ def pairs_of_heads(comparison: Comparison) -> list[Pairs]:
     )
 
 
-def pairs_of_behaviours(comparison: Comparison) -> list[Pairs]:
+def pairs_of_behaviours(comparison: SideBySide) -> list[Pairs]:
     """The companion behaviours whose values are kept on both sides."""
     approved = comparison.approved
     if approved is None or not comparison.same_quantity:
@@ -85,7 +85,7 @@ def _kept(
             yield Pairs(name, np.round(before, DECIMALS), np.round(now, DECIMALS))
 
 
-def paired_samples(comparison: Comparison, *, stacked: bool = False) -> Drawing | None:
+def paired_samples(comparison: SideBySide, *, stacked: bool = False) -> Drawing | None:
     """Baseline against candidate on every sample; on the diagonal nothing changed.
 
     The role's heads share a panel; each behaviour, whose unit is another, has one of its own.
@@ -119,7 +119,7 @@ def paired_samples(comparison: Comparison, *, stacked: bool = False) -> Drawing 
     )
 
 
-def left_out(comparison: Comparison) -> str:
+def left_out(comparison: SideBySide) -> str:
     """How many heads and behaviours the figure leaves out; empty where it has all."""
     heads = len(pairs_of_heads(comparison)) - len(HEADS)
     panels = len(_panels(comparison)) - _MOST_PANELS
@@ -128,7 +128,7 @@ def left_out(comparison: Comparison) -> str:
     return " ".join(told)
 
 
-def _panels(comparison: Comparison) -> list[tuple[str, list[Pairs]]]:
+def _panels(comparison: SideBySide) -> list[tuple[str, list[Pairs]]]:
     """Every panel that there could be, with its name."""
     heads = pairs_of_heads(comparison)[: len(HEADS)]
     title = "heads of the role" if comparison.role else comparison.found.quantity

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_circuits.findings.encoding import DECIMALS
-from pytest_circuits.report.comparison import tick_text
 from pytest_circuits.report.figures.style import (
     AFTER,
     BAND,
@@ -23,6 +22,7 @@ from pytest_circuits.report.figures.style import (
     said,
     ticks,
 )
+from pytest_circuits.report.side_by_side import tick_text
 from pytest_circuits.report.text import in_figure
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from pytest_circuits.findings import Head
-    from pytest_circuits.report.comparison import CellText, Comparison
     from pytest_circuits.report.figures.style import Drawing
+    from pytest_circuits.report.side_by_side import CellText, SideBySide
 
 _HALO = {"color": PAPER, "width": 1}
 _LINE = {
@@ -148,12 +148,12 @@ def band(x: tuple[float, float], y: tuple[float, float]) -> dict[str, Any]:
     return corners | {"type": "rect", "layer": "below", "fillcolor": BAND, "line": {"width": 0}}
 
 
-def _hover(comparison: Comparison, cells: Iterable[CellText]) -> dict[str, Any]:
+def _hover(comparison: SideBySide, cells: Iterable[CellText]) -> dict[str, Any]:
     """What is said under the pointer, of each point."""
     return {"customdata": [said(cell) for cell in cells], "hovertemplate": cell_hover(comparison)}
 
 
-def values_along(comparison: Comparison) -> Drawing:
+def values_along(comparison: SideBySide) -> Drawing:
     """A finding with one axis: the baseline's values open, the candidate's filled.
 
     The bar behind a baseline's value is what is allowed; what lies outside has a triangle.
@@ -176,7 +176,7 @@ def values_along(comparison: Comparison) -> Drawing:
     )
 
 
-def _along(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def _along(comparison: SideBySide) -> Iterator[dict[str, Any]]:
     approved, before = comparison.approved, comparison.before
     before_name, now_name = map(in_figure, comparison.names)
     places = list(range(len(comparison.values)))
@@ -192,7 +192,7 @@ def _along(comparison: Comparison) -> Iterator[dict[str, Any]]:
         yield from beyond_marks(rose, fell, (np.array(places), comparison.values), 13)
 
 
-def _bands(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def _bands(comparison: SideBySide) -> Iterator[dict[str, Any]]:
     if comparison.before is None or comparison.allowed is None:
         return
     around = zip(comparison.before, comparison.allowed, strict=True)
@@ -201,7 +201,7 @@ def _bands(comparison: Comparison) -> Iterator[dict[str, Any]]:
         yield box | ({} if place else {"showlegend": True, "name": "tolerance"})
 
 
-def one_number(comparison: Comparison) -> Drawing:
+def one_number(comparison: SideBySide) -> Drawing:
     """A finding of one number: before and after with standard errors, and what is allowed."""
     approved = comparison.approved
     before_name, now_name = map(in_figure, comparison.names)
@@ -229,7 +229,7 @@ def one_number(comparison: Comparison) -> Drawing:
     )
 
 
-def ranked_heads(comparison: Comparison) -> list[Head]:
+def ranked_heads(comparison: SideBySide) -> list[Head]:
     """The heads that have or had the role: the baseline's by rank, then those that are new.
 
     A baseline that can't be compared says nothing about these heads.
@@ -238,7 +238,7 @@ def ranked_heads(comparison: Comparison) -> list[Head]:
     return list(dict.fromkeys([*before, *comparison.members]))
 
 
-def ranking(comparison: Comparison) -> Drawing | None:
+def ranking(comparison: SideBySide) -> Drawing | None:
     """The role's heads by their rank, a line each: baseline open, candidate filled.
 
     The bar behind the open circle is the tolerance. None for a finding without a role, or where
@@ -275,13 +275,13 @@ def ranking(comparison: Comparison) -> Drawing | None:
     )
 
 
-def heads_left_out(comparison: Comparison) -> int:
+def heads_left_out(comparison: SideBySide) -> int:
     """How many heads the figure leaves out."""
     return max(0, len(ranked_heads(comparison)) - _MOST_HEADS)
 
 
 def _ranked_before(
-    comparison: Comparison, rows: dict[Head, int]
+    comparison: SideBySide, rows: dict[Head, int]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The baseline's values, and behind them what is allowed and how far each head went."""
     approved, before, allowed = comparison.approved, comparison.before, comparison.allowed
@@ -309,7 +309,7 @@ def _way(start: float, end: float, row: int) -> dict[str, Any]:
     return _LINE | {"x0": start, "x1": end, "y0": row, "y1": row}
 
 
-def _rank(comparison: Comparison, head: Head) -> str:
+def _rank(comparison: SideBySide, head: Head) -> str:
     """A head with its ranks: ``L5H1  #2 → #4``, ``L5H2  #3 → out``, ``L6H0  new → #1``."""
     sides = ((comparison.members_before, "new"), (comparison.members, "out"))
     ranks = [
@@ -321,7 +321,7 @@ def _rank(comparison: Comparison, head: Head) -> str:
     return f"{head}  {ranks[0]} → {ranks[1]}"
 
 
-def _reach(comparison: Comparison, heads: list[Head]) -> list[float]:
+def _reach(comparison: SideBySide, heads: list[Head]) -> list[float]:
     """From 0 or below to the last value, error or tolerance, with some room."""
     ends = [0.0]
     sides = [(comparison.values, comparison.errors)]
@@ -337,7 +337,7 @@ def _reach(comparison: Comparison, heads: list[Head]) -> list[float]:
     return [min(ends) - room, max(ends) + room]
 
 
-def _thresholds(comparison: Comparison) -> list[dict[str, Any]]:
+def _thresholds(comparison: SideBySide) -> list[dict[str, Any]]:
     """What it takes to have the role, on either side where heads stand there."""
     assert comparison.role is not None
     shown = [*comparison.members.values(), *comparison.members_before.values()]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_circuits.report.comparison import CellText, Comparison
+    from pytest_circuits.report.side_by_side import CellText, SideBySide
 
 
 class Drawing(TypedDict):
@@ -187,7 +187,7 @@ def numbers(values: NDArray[Any]) -> list[Any]:
     return [value if math.isfinite(value) else None for value in told]
 
 
-def cell_hover(comparison: Comparison) -> str:
+def cell_hover(comparison: SideBySide) -> str:
     """A template over the cell's texts (``customdata``, in the order of a ``CellText``)."""
     before, now = map(in_template, comparison.names)
     found = comparison.found

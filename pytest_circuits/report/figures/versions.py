@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_circuits.report.comparison import visible
 from pytest_circuits.report.figures.style import (
     AFTER,
     INK,
@@ -15,6 +14,7 @@ from pytest_circuits.report.figures.style import (
     on,
     ticks,
 )
+from pytest_circuits.report.side_by_side import visible
 from pytest_circuits.report.text import cut, in_figure, in_template
 
 if TYPE_CHECKING:

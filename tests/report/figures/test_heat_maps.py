@@ -9,7 +9,7 @@ from plotly.graph_objects import Figure
 from report.figures.handmade_runs import BROKEN, INDUCTION, TOKENS, by_positions, undefined
 from verdicts.handmade import TOLERANCE, around, cells, fractions, role
 
-from pytest_circuits.report.figures import Comparison, heat_maps, mechanism
+from pytest_circuits.report.figures import SideBySide, heat_maps, mechanism
 
 
 def maps(figure):
@@ -37,7 +37,7 @@ def outlined(figure, axes):
 
 
 def drawn(found=BROKEN, approved=INDUCTION, **options):
-    comparison = Comparison.of(found, approved, TOLERANCE if approved else None)
+    comparison = SideBySide.of(found, approved, TOLERANCE if approved else None)
     # Plotly checks every field of it.
     return Figure(heat_maps(comparison, **options))
 
@@ -148,7 +148,7 @@ def test_a_finding_of_another_shape_stands_beside_its_baseline():
 
 
 def test_a_baseline_with_other_axes_leaves_its_place_empty():
-    figure = Figure(mechanism(Comparison.of(INDUCTION, cells([1.0, 2.0], ("layer",)))))
+    figure = Figure(mechanism(SideBySide.of(INDUCTION, cells([1.0, 2.0], ("layer",)))))
     assert "other axes" in [note.text for note in figure.layout.annotations]
     np.testing.assert_allclose(maps(figure)["candidate"].z, INDUCTION.values)
 

@@ -9,7 +9,7 @@ from report.figures.handmade_runs import BROKEN, INDUCTION, undefined
 from verdicts.handmade import TOLERANCE, around, cells, number, role
 
 from pytest_circuits.report import figures
-from pytest_circuits.report.figures import DARK, Comparison, Step
+from pytest_circuits.report.figures import DARK, SideBySide, Step
 from pytest_circuits.report.figures.paired import left_out
 from pytest_circuits.report.figures.points import heads_left_out
 
@@ -31,7 +31,7 @@ paired_samples, over_versions = checked(figures.paired_samples), checked(figures
 
 
 def compared(found, approved, tolerance=TOLERANCE):
-    return Comparison.of(found, approved, tolerance)
+    return SideBySide.of(found, approved, tolerance)
 
 
 def traces(figure):
@@ -54,7 +54,7 @@ def test_values_along_an_axis_with_errors_and_what_is_allowed():
 
 def test_named_cells_stand_at_their_names():
     finding = cells([1.0, 2.0], ("component",), {"component": ("L0 attn", "L0 mlp")})
-    figure = mechanism(Comparison.of(finding))
+    figure = mechanism(SideBySide.of(finding))
     assert figure.layout.xaxis.ticktext == ("L0 attn", "L0 mlp")
     assert list(traces(figure)) == ["measured"]
 
@@ -69,7 +69,7 @@ def test_one_number_before_and_after():
 
 
 def test_a_single_cluster_has_no_error_bar():
-    figure = mechanism(Comparison.of(number(3.1, error=np.nan)))
+    figure = mechanism(SideBySide.of(number(3.1, error=np.nan)))
     assert list(figure.data[0].error_x.array) == [0]
 
 
@@ -101,7 +101,7 @@ def test_ranks_that_nothing_stands_beside():
 
 @pytest.mark.parametrize("found", [number(1.0, error=0.1), role({}), undefined()[0]])
 def test_no_ranking_without_heads_that_have_values(found):
-    assert ranking(Comparison.of(found)) is None
+    assert ranking(SideBySide.of(found)) is None
 
 
 def test_the_same_samples_before_and_after():
@@ -149,7 +149,7 @@ def test_panels_and_heads_that_have_no_room_are_counted():
     gave = replace(approved.companion[0], profile=np.ones(4))
     behaviours = tuple(replace(gave, name=name) for name in ("repeat_loss", "repeat_gain", "c"))
     found = replace(approved, companion=behaviours)
-    drawn = Comparison.of(found, found)
+    drawn = SideBySide.of(found, found)
     assert left_out(drawn) == (
         "The 6 strongest heads; 24 heads more are not drawn. 1 behaviour more is not drawn."
     )
@@ -176,7 +176,7 @@ def test_a_line_a_finding_over_the_models():
 def test_plot_in_a_notebook_gives_the_same_values(finding):
     figure = finding.plot()
     assert isinstance(figure, Figure)
-    same = mechanism(Comparison.of(finding))
+    same = mechanism(SideBySide.of(finding))
     assert [trace.to_plotly_json() for trace in figure.data] == [
         trace.to_plotly_json() for trace in same.data
     ]

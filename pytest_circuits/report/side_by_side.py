@@ -124,7 +124,7 @@ _OF_BEHAVIOURS = {Change.WORSE: "worse", Change.BETTER: "better", Change.GONE: "
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """A finding beside its baseline.
 
     Attributes:
@@ -146,7 +146,7 @@ class Comparison:
         approved: Finding | None = None,
         tolerance: Tolerance | None = None,
         names: tuple[str, str] = NAMES,
-    ) -> Comparison:
+    ) -> SideBySide:
         """A finding beside its baseline, by default held to the default tolerance."""
         return cls(found, approved, tolerance or default_tolerance(approved or found), names)
 
