@@ -130,6 +130,7 @@ class Method(Generic[P]):
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, instance: Methods, /, *arguments: P.args, **options: P.kwargs) -> Finding:
+        __tracebackhide__ = True
         return instance._measure(self.__name__, *arguments, **options)  # noqa: SLF001
 
     @property

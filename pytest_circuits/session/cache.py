@@ -113,6 +113,7 @@ class CachingMeasurer:
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
     ) -> Measured:
         """The finding, as an earlier run measured it or as it is measured now."""
+        __tracebackhide__ = True
         question = self._question(measurement, source, request)
         if question is None:
             return self._measurer.measure(measurement, source, request)

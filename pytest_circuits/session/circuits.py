@@ -80,6 +80,7 @@ class Circuits(Methods):
 
     def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
         """What a measure finds on the model, or found in an earlier run."""
+        __tracebackhide__ = True
         if self._snapshot is not None:
             self._snapshot.check(name)
         measurement = Measurement(name, arguments, options)

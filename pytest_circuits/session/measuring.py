@@ -61,6 +61,7 @@ class ModelMeasurer:
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
     ) -> Measured:
         """The finding, measured now; fails the test where that can't be done."""
+        __tracebackhide__ = True
         # First: loading a model is quickest before anything else has imported its libraries.
         runs = self._models.runs_of_test(source, request)
 

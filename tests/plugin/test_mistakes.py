@@ -36,6 +36,21 @@ def test_a_mistake_is_told_in_a_line(suite):
         assert following  # nothing but the message stands there
 
 
+def test_a_wrong_argument_is_an_error_of_the_line_that_gives_it(suite):
+    suite.ini(RECALL)
+    suite.write("test_heads.py", "def test_heads(circuits):\n    circuits.induction_scores(sed=3)")
+
+    result = suite.run("--circuits")
+
+    assert "session/" not in result.stdout.str()
+    result.stdout.fnmatch_lines([
+        ">       circuits.induction_scores(sed=3)",
+        "E       TypeError: induction_scores() got an unexpected keyword argument 'sed'",
+        "",
+        "test_heads.py:2: TypeError",
+    ])  # fmt: skip
+
+
 def test_what_is_ablated_is_part_of_the_convention(suite):
     suite.ini(RECALL)
     test = """
