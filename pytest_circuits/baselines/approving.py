@@ -9,18 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.codec import Baseline
-from pytest_circuits.findings.encoding import DECIMALS, decode, encode, rounded
+from pytest_circuits.findings.encoding import DECIMALS, decode_measured, rounded
 from pytest_circuits.verdicts import default_tolerance, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_circuits.findings import Behaviour, Finding, Json
     from pytest_circuits.verdicts import Tolerance
-
-#: The fields that were measured. All others were chosen, and one that changed is a change. (A
-#: role's threshold may be a share of a behaviour; its members follow from the values.)
-_MEASURED = ("companion", "canary", "role", "profiles", "nulls", "values", "errors")
 
 
 def says_the_same(own: Baseline, inherited: Baseline) -> bool:
@@ -30,8 +24,7 @@ def says_the_same(own: Baseline, inherited: Baseline) -> bool:
     is the same, but for what it was measured with. *Preserved* would be too little: a finding that
     is within tolerance of the one may not be within tolerance of the other.
     """
-    old = inherited.document()
-    kept = keep_digits(own.document(), old)
+    kept, old = keep_digits(own, inherited).document(), inherited.document()
     return {**kept, "recorded_with": None} == {**old, "recorded_with": None}
 
 
@@ -87,17 +80,14 @@ def approval(name: str, finding: Finding, approved: Baseline | None) -> Baseline
 
     Args:
         name: the finding's name within its test.
-        finding: what was measured.
+        finding: what was measured, as its file would hold it.
         approved: the baseline it was held against, if any. A tolerance that somebody set outlives
             the approval, and so do the digits of numbers that moved by one unit of their last
             place, so that a diff shows changes and nothing else.
     """
-    finding = rounded(finding)
     if approved is None:
         return Baseline(name, finding, default_tolerance(finding))
-    made = Baseline(name, finding, _tolerance(finding, approved))
-    kept = keep_digits(made.document(), approved.document())
-    return Baseline.from_document(kept, "the finding")
+    return keep_digits(Baseline(name, finding, _tolerance(finding, approved)), approved)
 
 
 def _tolerance(finding: Finding, old: Baseline) -> Tolerance:
@@ -134,28 +124,27 @@ def too_few_prompts(finding: Finding, old: Baseline) -> str | None:
     )
 
 
-def keep_digits(new: Mapping[str, Json], old: Mapping[str, Json]) -> dict[str, Json]:
-    """A baseline's document with the stored digits of every number that hardly moved.
+def keep_digits(new: Baseline, old: Baseline) -> Baseline:
+    """A baseline with the stored digits of every number that hardly moved.
 
     A measured number keeps them where it lies no further from them than one unit of the last
     place that is stored. They are held against what is stored, never against an earlier
-    measurement: however often a finding is approved, its file is at most one unit off.
+    measurement: however often a finding is approved, its file is at most one unit off. What was
+    chosen and not measured is the new one's.
 
     Where the stored digits would say something else of who is in the role, a unit is a change:
     then all numbers are the new ones.
 
     Args:
-        new: the document to store.
-        old: the document that is stored, of any finding.
+        new: the baseline to store.
+        old: the baseline that is stored, of any finding.
     """
-    kept = {
-        name: _kept(new[name], old.get(name)) if name in _MEASURED else new[name] for name in new
-    }
-    finding = decode(kept)
-    if finding.members().keys() != decode(new).members().keys():
-        return dict(new)
-    # The members' values and their order follow from the heads' values, which kept their digits.
-    return {**kept, **encode(finding)}
+    stored = old.document()
+    kept = {name: _kept(value, stored.get(name)) for name, value in new.document().items()}
+    finding = new.finding.derived(**decode_measured(kept))
+    if finding.members().keys() != new.finding.members().keys():
+        return new
+    return replace(new, finding=finding)
 
 
 def _kept(new: Json, old: Json) -> Any:  # noqa: ANN401

@@ -103,7 +103,7 @@ class Pending:
 
         Args:
             comparison: the comparison.
-            finding: what was measured, with its origin.
+            finding: what was measured, as its file would hold it, with its origin.
             owners: the aliases whose baselines serve, nearest first.
         """
         served, verdict = comparison.served, comparison.verdict
@@ -116,7 +116,7 @@ class Pending:
             tuple(line.strip() for line in lines(verdict)[1:]) if verdict.reasons else (),
             owners,
             None if served is None else HeldAgainst.of(served),
-            warning=(baseline and too_few_prompts(finding, baseline)) or "",
+            warning=(baseline and too_few_prompts(comparison.measured, baseline)) or "",
         )
 
     @property

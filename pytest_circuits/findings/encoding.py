@@ -118,7 +118,6 @@ def decode(document: Mapping[str, Any]) -> Finding:
         KeyError, TypeError, ValueError: if the document is no finding; the caller knows the
             file and says where.
     """
-    role, canary = document.get("role"), document.get("canary")
     allowance = document.get("allowance")
     return Finding(
         measure=document["measure"],
@@ -126,29 +125,40 @@ def decode(document: Mapping[str, Any]) -> Finding:
         unit=document["unit"],
         direction=Direction(document["direction"]),
         axes=tuple(document["axes"]),
-        values=_array(document["values"]),
-        errors=_array(document["errors"]),
         samples=int(document["samples"]),
         clusters=int(document["clusters"]),
         convention=document["convention"],
         prompts=document["prompts"],
-        role=None if role is None else Role(role["name"], float(role["threshold"])),
-        profiles={name: _array(values) for name, values in document.get("profiles", {}).items()},
-        nulls={
-            head: Null(float(null["mean"]), float(null["p"]))
-            for head, null in document.get("nulls", {}).items()
-        },
-        companion=tuple(
-            _decode_behaviour(name, behaviour) for name, behaviour in document["companion"].items()
-        ),
         relative_to=document.get("relative_to"),
-        canary=None
-        if canary is None
-        else Canary(float(canary["loss"]), canary["kind"], canary["tokens"]),
         provenance=document["recorded_with"],
         labels={axis: tuple(names) for axis, names in document.get("labels", {}).items()},
         allowance=None if allowance is None else Allowance(*map(float, allowance)),
+        **decode_measured(document),
     )
+
+
+def decode_measured(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What was measured, by the finding's fields; all other fields were chosen.
+
+    (A role's threshold may be a share of a behaviour; its members follow from the values.)
+    """
+    role, canary = document.get("role"), document.get("canary")
+    return {
+        "values": _array(document["values"]),
+        "errors": _array(document["errors"]),
+        "role": None if role is None else Role(role["name"], float(role["threshold"])),
+        "profiles": {name: _array(p) for name, p in document.get("profiles", {}).items()},
+        "nulls": {
+            head: Null(float(null["mean"]), float(null["p"]))
+            for head, null in document.get("nulls", {}).items()
+        },
+        "companion": tuple(
+            _decode_behaviour(name, behaviour) for name, behaviour in document["companion"].items()
+        ),
+        "canary": None
+        if canary is None
+        else Canary(float(canary["loss"]), canary["kind"], canary["tokens"]),
+    }
 
 
 def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
@@ -211,4 +221,4 @@ def _rounded_number(value: float) -> float:
     return float(_array(_number(value)))
 
 
-__all__ = ["DECIMALS", "decode", "encode", "rounded"]
+__all__ = ["DECIMALS", "decode", "decode_measured", "encode", "rounded"]

@@ -390,7 +390,7 @@ class CircuitSnapshot(SnapshotAssertion):
         def write_now() -> None:
             from pytest_circuits.baselines.approving import approval
 
-            finding = self._with_origin(comparison.measured)
+            finding = self._with_origin(comparison.found)
             made = approval(comparison.name, finding, comparison.baseline)
             write(Path(result.snapshot_location), [made], self.reader)
             # syrupy counts what was written, when the run is over.
@@ -407,7 +407,7 @@ class CircuitSnapshot(SnapshotAssertion):
         def offer() -> Pending:
             from pytest_circuits.baselines.pending import Pending
 
-            return Pending.of(comparison, self._with_origin(comparison.measured), owners)
+            return Pending.of(comparison, self._with_origin(comparison.found), owners)
 
         self._state.pending.append(offer)
 

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from pytest_circuits.baselines import Baseline
-from pytest_circuits.baselines.approving import keep_digits
+from pytest_circuits.baselines import Baseline, approving
 from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
-from pytest_circuits.verdicts import default_tolerance
+from pytest_circuits.findings.encoding import decode
+from pytest_circuits.verdicts import decode_tolerance, default_tolerance
 
 
 def document(values=((0.5, 0.9),), **fields):
@@ -41,6 +41,16 @@ def document(values=((0.5, 0.9),), **fields):
         }
     )
     return Baseline("", finding, default_tolerance(finding)).document()
+
+
+def keep_digits(new, old):
+    """The document of a baseline with the other's digits where it hardly moved."""
+
+    def baseline(document):
+        tolerance = decode_tolerance(document["tolerance"])
+        return Baseline(document["name"], decode(document), tolerance)
+
+    return approving.keep_digits(baseline(new), baseline(old)).document()
 
 
 def one_number(value, error=0.1):

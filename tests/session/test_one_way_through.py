@@ -6,7 +6,7 @@ from collections import Counter
 from operator import attrgetter
 
 import pytest
-from circuit_suites import counts
+from circuit_suites import counts, edit_baseline
 
 from pytest_circuits.findings import Finding
 from pytest_circuits.verdicts import judge
@@ -23,6 +23,18 @@ def pytest_unconfigure():
     ours = [name for name in sys.modules if name.partition(".")[0] == "pytest_circuits"]
     pathlib.Path("modules.txt").write_text("\\n".join(sorted(ours)))
 """
+
+
+@pytest.fixture
+def strict(quickstart):
+    """The suite, with baselines that allow next to nothing."""
+
+    def allow_nothing(finding):
+        finding["tolerance"] |= {"value": [0.0001, 0.0], "top": 0.0, "origin": "by hand"}
+
+    for file in quickstart.baseline_files().values():
+        edit_baseline(file, allow_nothing)
+    return quickstart
 
 
 @pytest.fixture
@@ -72,6 +84,18 @@ def test_so_they_are_where_a_tuned_model_fails(quickstart, counted):
     )
     assert result.ret == 1
     assert (quickstart.path / "reports/report.html").is_file()
+    assert counter == {**dict.fromkeys(files, 1), "judged": 4, "built": 8}
+
+
+@pytest.mark.parametrize(
+    ("decided", "said"),
+    [("--circuits-pending", "4 findings pending*"), ("--snapshot-update", "4 snapshots updated*")],
+)
+def test_so_they_are_where_findings_are_left_pending_or_approved(strict, counted, decided, said):
+    counter, files = counted
+    tuned = "--circuits-model=recall=bundled:recall-finetuned"
+    result = strict.run("--circuits", decided, EVERYTHING[0], tuned, "-W", "ignore")
+    result.stdout.fnmatch_lines([said])
     assert counter == {**dict.fromkeys(files, 1), "judged": 4, "built": 8}
 
 
