@@ -428,7 +428,7 @@ class Finding:
             approved: a finding to show it against, held to its default tolerance.
         """
         # What draws comes after findings in the house, and is found as other plugins are.
-        (figures,) = entry_points(group="pytest_circuits.plot")
+        (figures,) = entry_points(group="pytest_circuits.plot", name="figures")
         figure: Figure = figures.load()(self, approved)
         return figure
 

@@ -194,9 +194,9 @@ def _seen(character: str) -> str:
     return _REPLACEMENT if unseen else character
 
 
-def code(text: str, most: int = _MOST) -> str:
+def code(text: str) -> str:
     """The text as code within a line."""
-    return _span(clean(text, most))
+    return _span(clean(text))
 
 
 def cell(text: str, most: int = _MOST) -> str:
@@ -216,9 +216,9 @@ def _span(text: str) -> str:
     return f"{fence} {text} {fence}" if padded else f"{fence}{text}{fence}"
 
 
-def html_code(text: str, most: int = _MOST) -> str:
+def html_code(text: str) -> str:
     """The text as code within HTML."""
-    return f"<code>{escape(clean(text, most))}</code>"
+    return f"<code>{escape(clean(text))}</code>"
 
 
 def block(text: str, language: str) -> list[str]:

@@ -162,7 +162,7 @@ def test_every_librarys_version_counts(monkeypatch):
     "file",
     ["forward/new.py", "measures/patching.py", "findings/statistics.py", "models/loading.py",
      "prompts/ioi.py", "prompts/data.json", "models/bundled/recall/config.json",
-     "session/circuits.py"],
+     "session/circuits.py", "session/measuring.py", "session/cache.py", "session/cache_keys.py"],
 )  # fmt: skip
 def test_every_source_and_data_file_that_computes_counts(tmp_path, monkeypatch, file):
     from pytest_circuits.session import cache_keys as code
