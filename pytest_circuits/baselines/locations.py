@@ -55,7 +55,7 @@ class Location(NamedTuple):
         """Whether the file is that of a test which somebody names.
 
         Args:
-            test: a function, perhaps with its class before it and its parameters behind it
+            test: a function, perhaps with its class before it and its parameters after it
                 (``TestHeads.test_induction[16]``), or a node id. Without a class: of any; without
                 parameters: with any.
         """

@@ -315,7 +315,7 @@ class _Ablations:
 
     def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
         """The replacements in this layer."""
-        if layer == self.heads.shape[1]:  # nothing is replaced behind the last layer
+        if layer == self.heads.shape[1]:  # nothing is replaced after the last layer
             return []
         sets, rows = self.sets[chosen], torch.from_numpy(self.rows[chosen])
         hooks: list[Hook] = []

@@ -99,7 +99,7 @@ class Blocks:
     def run(
         self, layer: int, stream: Tensor, before: KeysValues | None, hooks: Sequence[Hook] = ()
     ) -> Tensor:
-        """The stream behind a layer.
+        """The stream after a layer.
 
         Args:
             layer: which.
@@ -138,7 +138,7 @@ class Blocks:
 
 
 def joined(before: KeysValues, own: KeysValues) -> KeysValues:
-    """Keys and values one behind the other; those before of one row for all, or of each."""
+    """Keys and values one after the other; those before of one row for all, or of each."""
     keys, values = (
         torch.cat([earlier.to(later.device).expand(len(later), -1, -1, -1), later], dim=-2)
         for earlier, later in zip(before, own, strict=True)

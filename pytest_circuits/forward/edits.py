@@ -28,7 +28,7 @@ class Edits(Protocol):
     def first(self) -> NDArray[np.int64]:
         """The first layer in which something is put in, ``[run]``.
 
-        The number of layers for what is put in behind the last one.
+        The number of layers for what is put in after the last one.
         """
 
     @property
@@ -36,10 +36,10 @@ class Edits(Protocol):
         """The first position that can differ for it, ``[run]``."""
 
     def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
-        """What puts things into a layer, or behind the last one.
+        """What puts things into a layer, or after the last one.
 
         Args:
-            layer: which; the number of layers for the stream behind the last one.
+            layer: which; the number of layers for the stream after the last one.
             chosen: the runs that go through it together.
             start: the position that their tensors begin at.
         """

@@ -94,10 +94,10 @@ def copied_logits(
 ) -> Iterator[tuple[int, Sequence[int], Tensor]]:
     """The logits of what a head's OV circuit makes of the stream after the first layer.
 
-    Every layer gets the residual stream behind the first one, so that its values are those of
+    Every layer gets the residual stream after the first one, so that its values are those of
     that stream, through the layer's own norm, biases and groups, whatever the architecture. A
     head's values times W_O, which is what it writes if it attends to one position alone, go
-    through the norm behind the attention, where there is one, and then to the end of the stream.
+    through the norm after the attention, where there is one, and then to the end of the stream.
 
     Args:
         runs: the model.

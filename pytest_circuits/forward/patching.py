@@ -111,8 +111,8 @@ class _Patches:
         positions: the position of each; None where all are put in.
         hook: the hook point in a block.
         depth: how many layers the model has.
-        behind: the hook point behind the last one.
-        given: what is put in at the hook point of each layer, and behind the last.
+        behind: the hook point after the last one.
+        given: what is put in at the hook point of each layer, and after the last.
     """
 
     rows: NDArray[np.int64]
@@ -139,7 +139,7 @@ class _Patches:
         since: Sequence[int],
     ) -> _Patches:
         """The cells' runs; ``since`` is the first position of each row that differs."""
-        # What is behind a layer is what is before the next, whose block it saves.
+        # What is after a layer is what is before the next, whose block it saves.
         shift = 1 if site.name == "resid_post" else 0
         hook = SITES["resid_pre"].hook if shift else site.hook
         grid = np.indices((len(group.rows), runs.layers, len(cells))).reshape(3, -1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", str, int)
 
-#: What Gemma's norm behind the attention divides by.
+#: What Gemma's norm after the attention divides by.
 _ATTENTION_SCALE = "ln1_post.hook_scale"
 
 
@@ -36,11 +36,11 @@ class PromptGroup:
         tokens: ``[row, position]``.
         logits: at the last position, ``[row, vocabulary]``.
         z: every head's mixed values, one tensor a layer, ``[row, position, head, d_head]``.
-        attention: what each layer's attention adds at the last position, behind the norm that
+        attention: what each layer's attention adds at the last position, after the norm that
             follows it where there is one, ``[layer, row, d_model]``.
         attention_scale: what that norm divides by, ``[layer, row, 1]``; ones where there is none.
         mlp: the same of each layer's MLP; no layers where the model has none.
-        stream: the residual stream before each layer and behind the last one, one tensor each,
+        stream: the residual stream before each layer and after the last one, one tensor each,
             ``[row, position, d_model]``.
         past: every layer's keys and values as its attention uses them, two tensors each,
             ``[row, key-value head, position, d_head]``; empty where the model keeps none.
@@ -64,7 +64,7 @@ class PromptGroup:
 
     @property
     def residuals(self) -> Tensor:
-        """The stream behind each layer at the last position, ``[layer, row, d_model]``."""
+        """The stream after each layer at the last position, ``[layer, row, d_model]``."""
         return torch.stack([behind[:, -1] for behind in self.stream[1:]])
 
     @property

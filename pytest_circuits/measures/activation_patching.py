@@ -83,8 +83,8 @@ def patch(
     site                               what is put in
     ================================== ========================================================
     resid_pre, resid_mid, resid_post   the residual stream before a layer, between its attention
-                                       and its MLP, behind it
-    attn_out, mlp_out                  what attention or MLP add to it (behind a norm that
+                                       and its MLP, after it
+    attn_out, mlp_out                  what attention or MLP add to it (after a norm that
                                        follows them)
     head_out                           a head's mixed values z, before W_O
     head_q, head_k, head_v             its queries, keys, values, before rotary positions (with

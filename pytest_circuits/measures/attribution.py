@@ -91,7 +91,7 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
     """What the embedding, each attention and each MLP write into the logit difference.
 
     As :func:`head_attribution`, but of whole layers: x_c is what the component adds to the residual
-    stream at the last position, behind a norm that follows it, output biases included. The
+    stream at the last position, after a norm that follows it, output biases included. The
     embedding has the positions in it where they are learned, and is scaled where the model scales
     it; ``bias`` is what the final norm's and the unembedding's biases add. All components together
     are the logit difference before final soft-capping, which every call checks.
@@ -159,7 +159,7 @@ class Decomposition:
 
     Attributes:
         heads: ``[prompt, layer, head]``.
-        output_bias: what each attention's output bias adds, and the bias of a norm behind it,
+        output_bias: what each attention's output bias adds, and the bias of a norm after it,
             ``[prompt, layer]``.
         attention: ``[prompt, layer]``.
         mlp: ``[prompt, layer]``; no layers where the model has no MLPs.
@@ -224,7 +224,7 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
     heads, output_bias = [], []
     for layer, z in enumerate(group.z):
         block = bridge.blocks[layer]
-        # Where a head's share joins the residual stream behind a norm, it goes through it.
+        # Where a head's share joins the residual stream after a norm, it goes through it.
         own, offset = direction, direction.new_zeros(len(direction))
         if getattr(block, "ln1_post", None) is not None:
             own, offset = _before_norm(block.ln1_post, direction, group.attention_scale[layer])
@@ -252,7 +252,7 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
 
 
 def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-    """The direction before a norm that is ``direction`` behind it, and what the norm's bias adds.
+    """The direction before a norm that is ``direction`` after it, and what the norm's bias adds.
 
     With the scale σ that the norm had in this very pass it is linear:
     (γ ⊙ (x − mean x) / σ + β) · d = x · d′ + β · d, d′ = (γ ⊙ d − mean (γ ⊙ d)) / σ; RMS norms

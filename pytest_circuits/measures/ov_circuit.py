@@ -43,9 +43,9 @@ def copying_scores(
 ) -> Finding:
     """How often each head's OV circuit puts a token it looks at among the top k.
 
-    logits = W_U norm(norm′(x) W_V W_O) (+ b_U), with x the residual stream behind the first layer
+    logits = W_U norm(norm′(x) W_V W_O) (+ b_U), with x the residual stream after the first layer
     at the token, norm′ the head's own layer norm applied anew, the value's bias included, the norm
-    behind the attention applied where there is one (Gemma 2 and 3), norm the final one applied to
+    after the attention applied where there is one (Gemma 2 and 3), norm the final one applied to
     the head's output alone; score = share of tokens that are among the k largest of their own
     logits, ties lost (Wang et al. 2022, §3.1, appendix C). Published implementations differ in
     which of these norms they apply, so that scores are comparable within one of them alone.

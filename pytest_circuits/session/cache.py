@@ -1,7 +1,7 @@
-"""The cache behind measuring: findings of earlier runs, by everything that they depend on.
+"""The cache of findings: what earlier runs measured, by everything that it depends on.
 
-It needs no torch. :class:`CachingMeasurer` stands around the measurer that measures, and nothing
-else in a run knows where a finding comes from.
+It needs no torch. :class:`CachingMeasurer` stands around the measurer that measures. A finding that
+was remembered differs in what it was measured on alone, which reports say.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class NativeCheckpoint(FolderCheckpoint):
 
     Its config.json holds arguments of ``TransformerBridgeConfig``. Its tensors go by any names that
     the model has for them: the native model's (``layers.0.attn.q.weight``), wrapped or not, or the
-    bridge's (``blocks.0.attn.q.weight``); all of them behind the same prefix if need be.
+    bridge's (``blocks.0.attn.q.weight``); all of them after the same prefix if need be.
     """
 
     def load(self, device: str, dtype: str) -> TransformerBridge:
