@@ -159,6 +159,8 @@ def parse(text: str, where: Path | str) -> BaselineFile:
         raise BaselineError(_not_json(where, text, error)) from error
     except ValueError as error:
         raise BaselineError(f"{where}: {error}.\n{_RESTORE}") from error
+    except RecursionError as error:
+        raise BaselineError(f"{where}: is nested too deeply.\n{_RESTORE}") from error
     _check_schema(document, where)
     findings = document.get("findings")
     if not isinstance(findings, list) or not all(

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.verdicts import Verdict
 
+#: By what factor an allowance is far wider than another one.
+_FAR = 2.0
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -57,10 +60,19 @@ class Comparison:
 
     @property
     def own_tolerance(self) -> bool:
-        """Whether the baseline's tolerance is another than the default."""
+        """Whether the baseline's tolerance is another than the default.
+
+        The measure says what is the default, and its file only repeats it: an allowance that is
+        far wider there than the measure gives now was set by somebody. (That of a metric of one's
+        own goes with what the metric gives, and moves a little with it.)
+        """
         if self.baseline is None:
             return False
-        return self.baseline.tolerance != default_tolerance(self.baseline.finding)
+        said, now = default_tolerance(self.baseline.finding), default_tolerance(self.found)
+        wider = (
+            said.value.floor > _FAR * now.value.floor or said.value.share > _FAR * now.value.share
+        )
+        return wider or self.baseline.tolerance != said
 
 
 def storable(measured: Finding) -> Finding:

@@ -195,6 +195,10 @@ def rounded(finding: Finding) -> Finding:
     role, canary = finding.role, finding.canary
     return finding.derived(
         **json.loads(json.dumps(chosen, allow_nan=False)),
+        axes=tuple(finding.axes),
+        labels={axis: tuple(names) for axis, names in finding.labels.items()},
+        samples=int(finding.samples),
+        clusters=int(finding.clusters),
         values=_rounded(finding.values),
         errors=_rounded(finding.errors),
         role=role and Role(role.name, _rounded_number(role.threshold)),

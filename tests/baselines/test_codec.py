@@ -339,6 +339,12 @@ def test_a_file_cut_short_is_refused(tmp_path, text):
         read(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path, text):
+    with pytest.raises(BaselineError, match="is nested too deeply"):
+        read(written(tmp_path, text))
+
+
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
     path = tmp_path / "test_heads.json"
     path.write_bytes(b'{"name": "\xff"}')
