@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from importlib import import_module
+from operator import methodcaller
 from types import MethodType
 from typing import TYPE_CHECKING, Generic, ParamSpec, overload
 
@@ -101,6 +102,9 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 P = ParamSpec("P")
+#: Frames with it are left out of pytest's traceback of a wrong argument, which is then an error of
+#: the line that gives it.
+WRONG_ARGUMENT = methodcaller("errisinstance", TypeError)
 
 
 class Method(Generic[P]):
@@ -130,7 +134,7 @@ class Method(Generic[P]):
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, instance: Methods, /, *arguments: P.args, **options: P.kwargs) -> Finding:
-        __tracebackhide__ = True
+        __tracebackhide__ = WRONG_ARGUMENT
         return instance._measure(self.__name__, *arguments, **options)  # noqa: SLF001
 
     @property

@@ -23,6 +23,7 @@ from safetensors.numpy import save
 
 from pytest_circuits.baselines.files import write_bytes
 from pytest_circuits.findings.exact import put_together, take_apart
+from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptWarning
 from pytest_circuits.session.cache_keys import (
@@ -113,7 +114,7 @@ class CachingMeasurer:
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
     ) -> Measured:
         """The finding, as an earlier run measured it or as it is measured now."""
-        __tracebackhide__ = True
+        __tracebackhide__ = WRONG_ARGUMENT
         question = self._question(measurement, source, request)
         if question is None:
             return self._measurer.measure(measurement, source, request)

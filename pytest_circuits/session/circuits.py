@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from pytest_circuits.measures import Methods
+from pytest_circuits.measures import WRONG_ARGUMENT, Methods
 from pytest_circuits.session.measuring import Measurement, OtherModel
 from pytest_circuits.session.outcomes import STATE, failure
 
@@ -80,7 +80,7 @@ class Circuits(Methods):
 
     def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
         """What a measure finds on the model, or found in an earlier run."""
-        __tracebackhide__ = True
+        __tracebackhide__ = WRONG_ARGUMENT
         if self._snapshot is not None:
             self._snapshot.check(name)
         measurement = Measurement(name, arguments, options)

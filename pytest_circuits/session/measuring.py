@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.session.outcomes import Measured, failure
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class ModelMeasurer:
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
     ) -> Measured:
         """The finding, measured now; fails the test where that can't be done."""
-        __tracebackhide__ = True
+        __tracebackhide__ = WRONG_ARGUMENT
         # First: loading a model is quickest before anything else has imported its libraries.
         runs = self._models.runs_of_test(source, request)
 
