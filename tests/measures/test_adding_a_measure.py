@@ -195,10 +195,11 @@ def rows(text):
 def test_its_row_and_its_example_are_written(root):
     page = (root / "docs/measures.md").read_text(encoding="utf-8")
     own, others = rows(page)
-    assert own == [
+    (row,) = own
+    assert row == (
         "| `answer_place` | one number | places | lower | answer | 0.5 or 20 % "
         "| `assert_behaviour` |"
-    ]
+    )
     assert others == rows((ROOT / "docs/measures.md").read_text(encoding="utf-8"))[1]
     assert page.count(EXAMPLE) == 1
 
