@@ -1,9 +1,10 @@
-"""Write the table of all measures in docs/measures.md anew, from what they find.
+"""Write what the documentation says of every measure anew, from what they find.
 
     python scripts/measures_table.py
 
-What a row says is read off a measure's first finding among the examples of the page; a measure
-that has no example there yet is run on the page's prompts.
+In docs/measures.md that is the table of all measures, and an example of each that has none by hand
+there; in the README, a row for each that it does not name yet. What a row says is read off a
+measure's first finding among the examples of the page, or else from one on the page's prompts.
 """
 
 from __future__ import annotations
@@ -20,18 +21,28 @@ import pytest_circuits
 from pytest_circuits import measures
 from pytest_circuits.assertions.thresholds import TAKEN
 from pytest_circuits.findings import Finding
+from pytest_circuits.verdicts import default_tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PAGE = Path(__file__).parents[1] / "docs/measures.md"
-HEAD = "| measure | values | unit | better | companion | held by |\n|---|---|---|---|---|---|\n"
+ROOT = Path(__file__).parents[1]
+PAGE, README = ROOT / "docs/measures.md", ROOT / "README.md"
+HEAD = (
+    "| measure | values | unit | better | companion | tolerance | held by |\n"
+    "|---|---|---|---|---|---|---|\n"
+)
+#: What stands between these two lines of the page is written here.
+MARKS = (
+    "<!-- what has no example above, by scripts/measures_table.py -->\n",
+    "<!-- up to here -->\n",
+)
 #: What a claim is made with that is to be taken, whether it holds or not.
 _CLAIMED = {"at_least": 0.0, "at_most": 0.0, "from_layer": 0}
 
 
-def first_findings(page: str) -> dict[str, Finding]:
-    """The first finding of every measure among a page's examples, or on its prompts."""
+def first_findings(page: str) -> tuple[dict[str, Finding], dict[str, Any]]:
+    """The first finding of every measure among a page's examples, and the names these define."""
     found: dict[str, Finding] = {}
 
     def recording(name: str, measure: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,20 +65,31 @@ def first_findings(page: str) -> dict[str, Finding]:
             case = parser.get_doctest(block, names, "measures", PAGE.name, 0)
             runner.run(case, out=lambda _: None, clear_globs=False)
             names = case.globs
-    for name in set(measures.__all__) - set(found):
-        result = _on_prompts(getattr(measures, name), names["bridge"], names["PHRASES"])
-        if isinstance(result, Finding):
-            found[name] = result
-    return found
+    return found, names
 
 
-def _on_prompts(measure: Callable[..., Any], bridge: object, pairs: object) -> object:
-    """What a measure finds that takes nothing but a model, or a model and pairs; None otherwise."""
+def example(name: str, found: dict[str, Finding], names: Mapping[str, Any]) -> str:
+    """An example of a measure that takes a model, or a model and pairs, on the page's prompts.
+
+    Its finding is put among those found. Of anything else there is no example.
+    """
+    measure = getattr(measures, name)
     _, *others = inspect.signature(measure).parameters.values()
-    needed = [one for one in others if one.default is one.empty]
-    if not needed:
-        return measure(bridge)
-    return measure(bridge, pairs) if [one.name for one in needed] == ["pairs"] else None
+    needed = [one.name for one in others if one.default is one.empty]
+    if needed not in ([], ["pairs"]):
+        return ""
+    finding = measure(names["bridge"], names["PHRASES"]) if needed else measure(names["bridge"])
+    if not isinstance(finding, Finding):
+        return ""
+    found[name] = finding
+    call = f"measures.{name}({'bridge, PHRASES' if needed else 'bridge'})"
+    return f"`{name}`: {summary(name)}\n\n```pycon\n>>> print({call})\n{finding}\n```\n\n"
+
+
+def summary(name: str) -> str:
+    """The first paragraph of the measure's docstring, in one line."""
+    words = inspect.getdoc(getattr(measures, name)) or ""
+    return " ".join(words.split("\n\n", maxsplit=1)[0].split()).replace("``", "`")
 
 
 def table(found: Mapping[str, Finding], page: str) -> str:
@@ -84,6 +106,7 @@ def table(found: Mapping[str, Finding], page: str) -> str:
                 finding.unit,
                 finding.direction.value,
                 labels.get(beside, ", ".join(beside)),
+                "" if finding.screen else _tolerance(finding),
                 "none: a screen" if finding.screen else _held_by(finding),
             ]
             rows.append("".join(f"| {cell} " if cell else "| " for cell in cells) + "|\n")
@@ -96,6 +119,13 @@ def _companions(page: str) -> Iterator[tuple[tuple[str, ...], str]]:
     for row in page[start:].split("\n\n", maxsplit=1)[0].splitlines()[2:]:
         label, words = row.strip("|").split("|")
         yield tuple(re.findall(r"`(\w+)`", words)), label.strip()
+
+
+def _tolerance(finding: Finding) -> str:
+    """What a value of the finding may differ by where its baseline does not say otherwise."""
+    allowance = default_tolerance(finding).value
+    share = f" or {100 * allowance.share:g} %" if allowance.share else ""
+    return f"{allowance.floor:g}{share}"
 
 
 def _held_by(finding: Finding) -> str:
@@ -121,11 +151,30 @@ def _takes(helper: str, finding: Finding) -> bool:
 
 
 def renewed(page: str) -> str:
-    """The page with its table as it has to be."""
-    start = page.index(HEAD)
-    end = page.index("\n\n", start) + 1
-    return page[:start] + table(first_findings(page), page) + page[end:]
+    """The page with its table, and the examples of measures that have none by hand."""
+    before, _, after = page.partition(MARKS[0])
+    after = after.partition(MARKS[1])[2]
+    found, names = first_findings(before + after)
+    missing = [name for name in measures.__all__ if name not in found]
+    more = "".join(example(name, found, names) for name in missing)
+    section = f"## More measures\n\n{more}" if more else ""
+    start = before.index(HEAD)
+    end = before.index("\n\n", start) + 1
+    written = before[:start] + table(found, before) + before[end:]
+    return written + MARKS[0] + "\n" + section + MARKS[1] + after
+
+
+def listed(readme: str) -> str:
+    """The README with a row for each measure that it does not name."""
+    end = readme.index("\n\n[docs/measures.md]")
+    rows = [
+        f"\n| `{name}` | {summary(name).rstrip('.')} |"
+        for name in measures.__all__
+        if name != "canary" and f"`{name}`" not in readme
+    ]
+    return readme[:end] + "".join(rows) + readme[end:]
 
 
 if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, write in ((PAGE, renewed), (README, listed)):
+        path.write_text(write(path.read_text(encoding="utf-8")), encoding="utf-8")

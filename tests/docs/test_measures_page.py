@@ -10,6 +10,7 @@ import pytest
 import pytest_circuits
 from pytest_circuits import measures, prompts
 from pytest_circuits.forward import SITES
+from pytest_circuits.verdicts import Allowance, default_tolerance
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/measures.md").read_text(encoding="utf-8")
@@ -96,13 +97,23 @@ COMPANIONS = {"": [], "accuracy": ["accuracy"]} | {
 def test_the_table_says_what_findings_are(ran):
     shown = {name.strip("`"): rest for name, *rest in rows("measure")}
     assert set(shown) == set(measures.__all__) - {"canary", "ablated"}
-    for name, (values, unit, better, companion, helpers) in shown.items():
+    for name, (values, unit, better, companion, tolerance, helpers) in shown.items():
         finding = ran[name]
         assert values == (" × ".join(finding.axes) or "one number"), name
         assert (unit, better) == (finding.unit, finding.direction.value), name
         assert COMPANIONS[companion] == [one.name for one in finding.companion], name
+        judged = None if finding.screen else default_tolerance(finding).value
+        assert allowance(tolerance) == judged, name
         for helper in re.findall(r"`(\w+)`", helpers):
             check_takes(helper, finding)
+
+
+def allowance(words):
+    """What a cell of the table allows."""
+    if not words:
+        return None
+    floor, _, share = words.removesuffix(" %").partition(" or ")
+    return Allowance(float(floor), float(share or 0) / 100)
 
 
 def test_the_table_is_the_one_that_the_script_writes(ran):

@@ -59,7 +59,7 @@ def tolerance(measure="mine", unit="logits", axes=("head",), companion="mine", *
 _LOGITS = "logit difference, its gap, a layer's (`logit_lens`), another behaviour in logits"
 _COUNTED = "accuracy, top-k accuracy, another share of prompts"
 _NATS = "KL divergence, another behaviour in nats"
-#: By the table's words, the measures whose values have that tolerance.
+#: By the table's words, measures whose values have that tolerance.
 MEASURES = {
     "a head's value, a cell": (
         "attention_between",
@@ -127,9 +127,12 @@ def test_the_default_tolerances_are_those_of_the_code():
 
 def test_every_measure_has_its_row():
     unjudged = {"canary", "ablated", "attribution_patching"}
-    assert {name for names in MEASURES.values() for name in names} == (
-        set(measures.__all__) - unjudged
-    )
+    page = (ROOT / "docs/measures.md").read_text(encoding="utf-8")
+    lines = page[page.index("\n| measure |") + 1 :].split("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in lines]
+    shown = {name for name, *_, tolerance, _ in rows if tolerance}
+    listed = {name for names in MEASURES.values() for name in names}
+    assert listed | shown == set(measures.__all__) - unjudged
 
 
 def test_the_warning_looks_as_shown():

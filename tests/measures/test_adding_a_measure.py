@@ -1,9 +1,10 @@
-"""A new measure is its module, and three lines of the register."""
+"""A new measure is its module, and three lines of the register. A script writes the rest."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -98,27 +99,17 @@ assert status == 0, status
 from pytest_circuits import measures
 from pytest_circuits.session.circuits import Circuits
 
-script = runpy.run_path("scripts/measures_table.py")
-page = script["renewed"](script["PAGE"].read_text(encoding="utf-8"))
+runpy.run_path("scripts/measures_table.py", run_name="__main__")
 print(json.dumps({
     "file": measures.__file__,
     "signature": str(inspect.signature(Circuits.answer_place)),
     "doc": inspect.getdoc(Circuits.answer_place),
-    "row": [line for line in page.splitlines() if "answer_place" in line],
-    "others": [line for line in page.splitlines() if "answer_place" not in line],
 }))
 """
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A copy of the project with the measure in it."""
-    root = tmp_path_factory.mktemp("project")
-    package = Path(pytest_circuits.__file__).parent
-    shutil.copytree(package, root / "pytest_circuits", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("scripts/measures_table.py", "docs/measures.md"):
-        (root / name).parent.mkdir()
-        shutil.copy(ROOT / name, root / name)
+def add_measure(root):
+    """Put the measure into a copy of the project."""
     folder = root / "pytest_circuits/measures"
     (folder / "place.py").write_text(MODULE.lstrip(), encoding="utf-8")
     text = (folder / "__init__.py").read_text(encoding="utf-8")
@@ -126,6 +117,32 @@ def root(tmp_path_factory):
         assert text.count(before) == 1
         text = text.replace(before, before + line)
     (folder / "__init__.py").write_text(text, encoding="utf-8")
+
+
+def run_in(root, *arguments):
+    """What Python prints there, with the copy's package."""
+    ran = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A copy of the package and its documentation with the measure in it."""
+    root = tmp_path_factory.mktemp("project")
+    package = Path(pytest_circuits.__file__).parent
+    shutil.copytree(package, root / "pytest_circuits", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("scripts/measures_table.py", "docs/measures.md", "README.md"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    add_measure(root)
     suite = root / "suite"
     suite.mkdir()
     (suite / "test_place.py").write_text(TEST, encoding="utf-8")
@@ -138,16 +155,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def seen(root):
     """What there is of the measure in the copy."""
-    ran = subprocess.run(
-        [sys.executable, "-c", LOOK],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return json.loads(ran.stdout.splitlines()[-1])
+    return json.loads(run_in(root, "-c", LOOK).splitlines()[-1])
 
 
 def test_it_is_a_method_of_circuits_with_its_own_signature_and_words(root, seen):
@@ -165,8 +173,57 @@ def test_its_baseline_has_its_default_tolerance(root, seen):
     assert finding["tolerance"]["origin"] == "default"
 
 
-def test_its_row_is_written(seen):
-    assert seen["row"] == [
-        "| `answer_place` | one number | places | lower | answer | `assert_behaviour` |"
+#: Its example, up to the numbers.
+EXAMPLE = """
+`answer_place`: How many tokens have more logit than the answer, counted from `first`.
+
+```pycon
+>>> print(measures.answer_place(bridge, PHRASES))
+answer_place (places, 8 samples)
+"""
+
+
+def rows(text):
+    """The lines with the measure, and the others; those between the script's marks are neither."""
+    by_hand = re.sub(r"(<!-- what has no example .*?-->).*?<!--", r"\1<!--", text, flags=re.DOTALL)
+    lines = by_hand.splitlines()
+    own = [line for line in lines if "answer_place" in line]
+    return own, [line for line in lines if line not in own]
+
+
+@pytest.mark.usefixtures("seen")
+def test_its_row_and_its_example_are_written(root):
+    page = (root / "docs/measures.md").read_text(encoding="utf-8")
+    own, others = rows(page)
+    (row,) = own
+    assert row == (
+        "| `answer_place` | one number | places | lower | answer | 0.5 or 20 % "
+        "| `assert_behaviour` |"
+    )
+    assert others == rows((ROOT / "docs/measures.md").read_text(encoding="utf-8"))[1]
+    assert page.count(EXAMPLE) == 1
+
+
+@pytest.mark.usefixtures("seen")
+def test_its_row_in_the_readme_is_written(root):
+    own, others = rows((root / "README.md").read_text(encoding="utf-8"))
+    assert own == [
+        "| `answer_place` | How many tokens have more logit than the answer, counted from `first` |"
     ]
-    assert seen["others"] == (ROOT / "docs/measures.md").read_text(encoding="utf-8").splitlines()
+    assert others == rows((ROOT / "README.md").read_text(encoding="utf-8"))[1]
+
+
+@pytest.mark.nightly
+def test_every_test_of_all_measures_passes_with_it(tmp_path):
+    root = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns(".*", "__pycache__")
+    shutil.copytree(ROOT, root, ignore=ignored)
+    add_measure(root)
+    run_in(root, "scripts/measures_table.py")
+    tests = (
+        "measures/test_methods.py", "measures/test_default_tolerances.py",
+        "docs/test_measures_page.py", "docs/test_verdicts_page.py", "docs/test_readme.py",
+    )  # fmt: skip
+    paths = [f"tests/{name}" for name in tests]
+    passed = run_in(root, "-m", "pytest", "-n0", "-q", "-k", "measure or table", *paths)
+    assert "passed" in passed

@@ -1,4 +1,4 @@
-"""What every measure's finding may differ by from its baseline, unless the baseline says more."""
+"""What a measure's finding may differ by from its baseline, unless the baseline says more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import pytest
 from measured import CASES, finding_of
 
-from pytest_circuits import measures
 from pytest_circuits.findings.encoding import decode, encode, rounded
 from pytest_circuits.verdicts import default_tolerance
 
@@ -95,8 +94,3 @@ def test_a_finding_that_was_read_from_a_file_has_the_same(name):
     read = decode(json.loads(json.dumps(encode(finding_of(name)))))
 
     assert default_tolerance(read) == default_tolerance(rounded(finding_of(name)))
-
-
-def test_every_measure_is_here():
-    named = {name.partition(",")[0] for name in CASES}
-    assert named == set(measures.__all__) - {"ablated", "canary"}

@@ -24,20 +24,28 @@ _CIRCUIT = {**_REPLACED, "direction": "noising", "metric": "logit_diff"}
 DEFAULTS = {
     "ablate": {"heads": (), "mlps": (), "metric": "logit_diff", **_REPLACED},
     "ablated": {"heads": (), "mlps": ()},
+    "accuracy": {},
+    "answer_probability": {},
     "attention_between": {"query": "END"},
+    "attention_scores": {},
     "attribution_patching": _PATCHED,
     "completeness": {"subsets": 20, **_CIRCUIT},
+    "component_attribution": {},
     "copying_scores": {"at": ("IO", "S1"), "k": 5},
     "current_token_scores": {"prompts": None},
     "duplicate_token_scores": {"prompts": None},
     "faithfulness": {"ablated": "complement", "null": 0, **_CIRCUIT},
     "first_token_scores": {"prompts": None},
+    "head_attribution": {},
     "induction_scores": {"prompts": None},
+    "kl_divergence": {},
+    "logit_diff": {},
     "logit_lens": {"read": "logit_diff"},
     "minimality": {"subsets": 20, **_CIRCUIT},
     "patch": _PATCHED,
     "previous_token_scores": {"prompts": None},
     "repeat_loss": {"prompts": None},
+    "text_loss": {},
     "top_k_accuracy": {"k": 5},
 }
 
@@ -47,14 +55,14 @@ def parameters(function):
     return list(inspect.signature(function).parameters.values())[1:]
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", DEFAULTS)
 def test_a_measure_has_these_defaults(name):
     given = {
         one.name: one.default
         for one in inspect.signature(getattr(measures, name)).parameters.values()
         if one.default is not one.empty
     }
-    assert given == DEFAULTS.get(name, {})
+    assert given == DEFAULTS[name]
 
 
 @pytest.mark.parametrize("name", sorted(set(MEASURES) - OWN))

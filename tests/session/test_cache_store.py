@@ -1,6 +1,7 @@
 """The files of findings: equal to the last bit, or measured again."""
 
 import dataclasses
+import inspect
 import os
 
 import numpy as np
@@ -87,29 +88,30 @@ EVERY = {
     "attention_scores": lambda runs: measures.attention_scores(
         runs, PAIRS, mask=np.tri(4, dtype=bool), name="mine"
     ),
-    "completeness": lambda runs: measures.completeness(
-        runs, PAIRS, HEADS, subsets=2, value="zero"
-    ),
+    "completeness": lambda runs: measures.completeness(runs, PAIRS, HEADS, subsets=2, value="zero"),
     "copying_scores": lambda runs: measures.copying_scores(runs, PAIRS, at=["first"]),
     "faithfulness": lambda runs: measures.faithfulness(runs, PAIRS, HEADS, value="zero"),
     "kl_divergence": lambda runs: measures.kl_divergence(runs, PAIRS, to=runs),
     "minimality": lambda runs: measures.minimality(runs, PAIRS, HEADS, subsets=2, value="zero"),
     "text_loss": lambda runs: measures.text_loss(runs, ["dog star dog"]),
-    **{
-        name: lambda runs, name=name: getattr(measures, name)(runs, PAIRS)
-        for name in (
-            "accuracy", "answer_probability", "attribution_patching", "component_attribution",
-            "head_attribution", "logit_diff", "logit_lens", "patch", "top_k_accuracy",
-        )
-    },
-    **{
-        name: lambda runs, name=name: getattr(measures, name)(runs)
-        for name in (
-            "current_token_scores", "duplicate_token_scores", "first_token_scores",
-            "induction_scores", "previous_token_scores", "repeat_loss",
-        )
-    },
-}  # fmt: skip
+}
+
+
+def of_model_and_pairs(name):
+    """The call of a measure that takes a model, or a model and pairs; None of any other."""
+    measure = getattr(measures, name)
+    _, *others = inspect.signature(measure).parameters.values()
+    needed = [one.name for one in others if one.default is one.empty]
+    if needed == ["pairs"]:
+        return lambda runs: measure(runs, PAIRS)
+    return None if needed else measure
+
+
+EVERY |= {
+    name: call
+    for name in measures.__all__
+    if name not in {*EVERY, "canary", "ablated"} and (call := of_model_and_pairs(name))
+}
 
 
 @pytest.mark.parametrize("name", EVERY)
