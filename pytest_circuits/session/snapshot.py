@@ -271,8 +271,9 @@ class CircuitSnapshot(SnapshotAssertion):
             self._offer_later(comparison)
         return passing
 
-    def _with_origin(self, finding: Finding) -> Finding:
-        return finding.derived(provenance={**self.origin(finding), **finding.provenance})
+    def _provenance(self, comparison: Comparison) -> dict[str, Any]:
+        """What a finding was measured with, and on."""
+        return {**self.origin(comparison.measured), **comparison.found.provenance}
 
     def _warn(self, comparison: Comparison) -> None:
         """Warn of a tolerance that rests on too few prompts, which a new baseline can't show."""
@@ -365,7 +366,7 @@ class CircuitSnapshot(SnapshotAssertion):
         if self.whole_findings:
             from pytest_circuits.report import Details
 
-            shown = self._with_origin(comparison.measured)
+            shown = comparison.measured.derived(provenance=self._provenance(comparison))
             details = Details.of(comparison.name, shown, baseline)
         row = Row.judged(
             item.nodeid,
@@ -390,7 +391,7 @@ class CircuitSnapshot(SnapshotAssertion):
         def write_now() -> None:
             from pytest_circuits.baselines.approving import approval
 
-            finding = self._with_origin(comparison.found)
+            finding = comparison.found.derived(provenance=self._provenance(comparison))
             made = approval(comparison.name, finding, comparison.baseline)
             write(Path(result.snapshot_location), [made], self.reader)
             # syrupy counts what was written, when the run is over.
@@ -407,7 +408,8 @@ class CircuitSnapshot(SnapshotAssertion):
         def offer() -> Pending:
             from pytest_circuits.baselines.pending import Pending
 
-            return Pending.of(comparison, self._with_origin(comparison.found), owners)
+            finding = comparison.found.derived(provenance=self._provenance(comparison))
+            return Pending.of(comparison, finding, owners)
 
         self._state.pending.append(offer)
 
