@@ -1,7 +1,7 @@
 """Approved findings and their files. Reading and writing them needs no model."""
 
 from pytest_circuits.baselines.codec import SCHEMA, Baseline, BaselineError, BaselineFile, read
-from pytest_circuits.baselines.comparing import Comparison, compare, storable, verdict_on
+from pytest_circuits.baselines.comparing import Comparison, compare, compare_stored, storable
 from pytest_circuits.baselines.files import (
     BaselineReader,
     Served,
@@ -25,12 +25,12 @@ __all__ = [
     "baseline_path",
     "check_first",
     "compare",
+    "compare_stored",
     "delete",
     "file_name",
     "find",
     "read",
     "storable",
-    "verdict_on",
     "walk",
     "write",
 ]

@@ -100,12 +100,13 @@ def compare(name: str, measured: Finding, found: Finding, served: Served | None)
         found: the same, as :func:`storable` gives it.
         served: the baseline that serves for it, if there is one.
     """
-    verdict = verdict_on(found, None if served is None else served.baseline)
+    if served is None:
+        return Comparison(name, measured, found, None, without_baseline(found))
+    approved = served.baseline
+    verdict = judge(found, approved.finding, approved.tolerance)
     return Comparison(name, measured, found, served, verdict)
 
 
-def verdict_on(found: Finding, approved: Baseline | None) -> Verdict:
-    """The verdict on a finding, as its file would hold it, against a baseline if there is one."""
-    if approved is None:
-        return without_baseline(found)
-    return judge(found, approved.finding, approved.tolerance)
+def compare_stored(new: Baseline, old: Served | None) -> Comparison:
+    """Hold what is stored in one state against what served before, if anything did."""
+    return compare(new.name, new.finding, new.finding, old)

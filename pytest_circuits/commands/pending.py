@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.baselines import Baseline, BaselineError, Location, find, verdict_on
+from pytest_circuits.baselines import (
+    Baseline,
+    BaselineError,
+    Location,
+    Served,
+    compare_stored,
+    find,
+)
 from pytest_circuits.baselines.pending import MeasuredOn, Pending, PendingError, read_pending
 from pytest_circuits.baselines.pending_files import (
     OutdatedError,
@@ -207,10 +214,7 @@ def _row(entry: PendingEntry, approved: Baseline | None) -> Row:
     return Row.judged(
         entry.test,
         entry.place.alias,
-        found.finding,
-        verdict_on(found.finding, approved),
-        name=found.name,
-        owner="",
+        compare_stored(found, None if approved is None else Served("", approved)),
         passes=True,
         written=False,
         details=Details(found, approved),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.baselines import verdict_on
+from pytest_circuits.baselines import Served, compare_stored
 from pytest_circuits.baselines.codec import dumps
 from pytest_circuits.report.run import DELETED, RENAMED
 from pytest_circuits.verdicts import headline, summarise
@@ -15,11 +15,10 @@ from pytest_circuits.verdicts import headline, summarise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pytest_circuits.baselines import Baseline
+    from pytest_circuits.baselines import Baseline, Comparison
     from pytest_circuits.baselines.locations import Location
     from pytest_circuits.findings import Json
     from pytest_circuits.history.files import File
-    from pytest_circuits.verdicts import Verdict
 
 
 class Place(NamedTuple):
@@ -65,27 +64,30 @@ class FindingChange:
         return self.was is not None and self.unchanged
 
     @cached_property
-    def verdict(self) -> Verdict | None:
-        """The verdict on what there is now; None where there is nothing to judge.
+    def comparison(self) -> Comparison | None:
+        """What there is now, held against what was; None where there is nothing to judge.
 
-        It is held against what was, with the tolerance that it had then: a wider one that comes
-        with it excuses nothing.
+        It is judged with the tolerance that there was then: a wider one that comes with it excuses
+        nothing.
         """
-        return None if self.new is None else verdict_on(self.new.finding, self.old)
+        if self.new is None:
+            return None
+        owner = self.beside or self.place.location.alias
+        return compare_stored(self.new, None if self.old is None else Served(owner, self.old))
 
     @property
     def kind(self) -> str:
         """What became of it: the verdict, ``deleted`` or ``renamed``."""
-        if self.verdict is None:
+        if self.comparison is None:
             return DELETED
-        return RENAMED if self.moved else self.verdict.kind
+        return RENAMED if self.moved else self.comparison.kind
 
     @property
     def words(self) -> str:
         """The same in a few words."""
-        if self.verdict is None:
+        if self.comparison is None:
             return summarise(self.shown.finding)
-        return headline(self.verdict)
+        return headline(self.comparison.verdict)
 
 
 #: One that is gone, and one that is new.

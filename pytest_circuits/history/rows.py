@@ -65,7 +65,7 @@ def _source(alias: str, rows: list[Row]) -> str:
 def _row(each: FindingChange, top: Path) -> Row:
     alias, owner = _text(each.place.location.alias), _text(each.beside or each.place.location.alias)
     test = nodeid(_text(nodeid_of(each.place.location, top)), alias)
-    if each.verdict is None:
+    if each.comparison is None:
         return Row(
             each.kind, test, alias, each.shown.finding.measure, each.words,
             name=each.place.name, owner=owner, passes=False,
@@ -73,16 +73,13 @@ def _row(each: FindingChange, top: Path) -> Row:
     row = Row.judged(
         test,
         alias,
-        each.shown.finding,
-        each.verdict,
-        name=each.place.name,
-        owner=owner,
-        passes=passes(each.verdict.kind, Gate.REGRESSION, in_ci=False),
+        each.comparison,
+        passes=passes(each.comparison.kind, Gate.REGRESSION, in_ci=False),
         written=False,
         details=Details(each.shown, each.old),
     )
-    kind, words = _told(each, each.verdict, top)
-    return replace(row, verdict=kind, headline=words)
+    kind, words = _told(each, each.comparison.verdict, top)
+    return replace(row, verdict=kind, headline=words, owner=owner)
 
 
 def _told(each: FindingChange, verdict: Verdict, top: Path) -> tuple[str, str]:

@@ -11,9 +11,9 @@ from pytest_circuits.report.text import cut
 from pytest_circuits.verdicts import About, Change, Reason, headline, summarise
 
 if TYPE_CHECKING:
+    from pytest_circuits.baselines import Comparison
     from pytest_circuits.findings import Finding
     from pytest_circuits.report.details import Details
-    from pytest_circuits.verdicts import Verdict
 
 #: The name of a row among a test's user properties (JUnit prints it, xdist carries it).
 PROPERTY = "circuits"
@@ -87,11 +87,8 @@ class Row:
         cls,
         test: str,
         alias: str,
-        finding: Finding,
-        verdict: Verdict,
+        comparison: Comparison,
         *,
-        name: str,
-        owner: str,
         passes: bool,
         written: bool,
         pending: bool = False,
@@ -103,17 +100,18 @@ class Row:
         remembered: bool = False,
         details: Details | None = None,
     ) -> Row:
-        """A row for a verdict."""
+        """A row for a comparison."""
+        verdict, found = comparison.verdict, comparison.found
         canary = verdict.canary
         return cls(
             verdict=verdict.kind.value,
             test=test,
             alias=alias,
-            measure=finding.measure,
+            measure=found.measure,
             headline=headline(verdict),
             number=None if verdict.number is None else round(verdict.number, DECIMALS),
-            name=name,
-            owner=owner,
+            name=comparison.name,
+            owner=comparison.owner,
             passes=passes,
             written=written,
             pending=pending,
@@ -122,7 +120,7 @@ class Row:
             scope=verdict.scope or "",
             canary=() if canary is None else (canary.before, canary.after),
             # A finding that has none itself would have none after an approval either.
-            no_canary=no_canary and finding.canary is not None,
+            no_canary=no_canary and found.canary is not None,
             redundant=redundant,
             own_tolerance=own_tolerance,
             remembered=remembered,

@@ -371,10 +371,7 @@ class CircuitSnapshot(SnapshotAssertion):
         row = Row.judged(
             item.nodeid,
             self.source.alias,
-            comparison.found,
-            comparison.verdict,
-            name=comparison.name,
-            owner=comparison.owner,
+            comparison,
             remembered=self._state.is_remembered(comparison.measured),
             no_canary=baseline is not None and baseline.finding.canary is None,
             own_tolerance=comparison.own_tolerance,

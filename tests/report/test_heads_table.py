@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from handmade_rows import run
 
-from pytest_circuits.baselines import Baseline
+from pytest_circuits.baselines import Baseline, Served, compare
 from pytest_circuits.findings import Behaviour, Direction, Finding, Null, Role
 from pytest_circuits.report import Details, Row, terminal_lines
 from pytest_circuits.report.terminal_tables import heads_lines
-from pytest_circuits.verdicts import default_tolerance, judge, without_baseline
+from pytest_circuits.verdicts import default_tolerance
 
 UP, DOWN = np.array([-0.1, -0.1, 0.1, 0.1]), np.array([0.1, 0.1, -0.1, -0.1])
 LOSS = Behaviour("repeat_loss", 0.5, 0.05, 4, Direction.LOWER, "nats")
@@ -63,14 +63,9 @@ def row_of(found, approved=None, *, test="test_a.py::test_heads[tuned]", name=""
     details = Details.of(name, found, baseline)
     if not judged:
         return Row.not_judged(test, "tuned", found, details=details)
-    verdict = without_baseline(found)
-    if baseline is not None:
-        verdict = judge(found, baseline.finding, baseline.tolerance)
-    passes = verdict.kind in ("preserved", "relocated", "strengthened", "new")
-    return Row.judged(
-        test, "tuned", found, verdict, name=name, owner="", passes=passes, written=False,
-        details=details,
-    )  # fmt: skip
+    comparison = compare(name, found, found, baseline and Served("", baseline))
+    passes = comparison.kind in ("preserved", "relocated", "strengthened", "new")
+    return Row.judged(test, "tuned", comparison, passes=passes, written=False, details=details)
 
 
 def table(*arguments, width=80, **options):

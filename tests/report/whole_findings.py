@@ -7,11 +7,11 @@ import numpy as np
 from handmade_rows import failed, run
 from verdicts.handmade import around, cells, fractions, number, role
 
-from pytest_circuits.baselines import Baseline
+from pytest_circuits.baselines import Baseline, Served, compare
 from pytest_circuits.findings import Canary
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.report import Details, Row
-from pytest_circuits.verdicts import default_tolerance, judge, without_baseline
+from pytest_circuits.verdicts import default_tolerance
 
 FULL = {"L1H0": 0.9, "L1H1": 0.8}
 #: The same with the values of samples, which fractions keep in logits.
@@ -33,18 +33,16 @@ def told(found, approved=None, *, test="test_a.py::test_heads", alias="recall", 
     nodeid = f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
     found = recorded(rounded(found)) if not found.provenance else found
     baseline = None
-    verdict = without_baseline(found)
     if approved is not None:
         approved = approved if approved.provenance else recorded(approved)
         baseline = Baseline(name, rounded(approved), default_tolerance(approved))
-        verdict = judge(found, baseline.finding, baseline.tolerance)
+    comparison = compare(name, found, found, baseline and Served("recall", baseline))
     row = Row.judged(
-        nodeid, alias, found, verdict,
-        name=name, owner="recall" if approved else "", passes=True, written=False,
+        nodeid, alias, comparison, passes=True, written=False,
         # As they come from a worker.
         details=Details.from_document(Details.of(name, found, baseline).document(), "here"),
     )  # fmt: skip
-    passes = verdict.kind in ("preserved", "relocated", "strengthened")
+    passes = comparison.kind in ("preserved", "relocated", "strengthened")
     row = replace(row, passes=passes, outcome="passed" if passes else "failed", line=7)
     failure = "" if passes else f"assert {row.verdict}: {row.headline}"
     return replace(row, **({"failure": failure} | fields))

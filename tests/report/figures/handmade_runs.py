@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from verdicts.handmade import DOWN, around, cells, fractions, number, role
 
-from pytest_circuits.baselines import Baseline
+from pytest_circuits.baselines import Baseline, Served, compare
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run
-from pytest_circuits.verdicts import Gate, default_tolerance, judge, passes, without_baseline
+from pytest_circuits.verdicts import Gate, default_tolerance, passes
 
 TOKENS = ["<bos>", "When", " John", " and", " Mary", "\n", " gave", " John", ","]
 
@@ -36,23 +36,19 @@ WOBBLES = {
 }
 
 
-def judged(found, approved, *, test="test_a.py::test_heads", alias="cand", **fields):
+def judged(found, approved, *, test="test_a.py::test_heads", alias="cand", name="", **fields):
     """A row of a finding held against a baseline (or against none), with all its details."""
     baseline = None if approved is None else Baseline("", approved, default_tolerance(approved))
     details = Details.of("", found, baseline)
-    verdict = (
-        without_baseline(found)
-        if approved is None
-        else judge(found, approved, details.found.tolerance)
-    )
+    # Held to what the baseline allows, with what is measured now besides.
+    held = baseline and replace(baseline, tolerance=details.found.tolerance)
+    comparison = compare(name, found, found, held and Served("recall", held))
     about = {
-        "name": "",
-        "owner": "" if approved is None else "recall",
-        "passes": passes(verdict.kind, Gate.REGRESSION, in_ci=True),
+        "passes": passes(comparison.kind, Gate.REGRESSION, in_ci=True),
         "written": False,
         "details": details,
     }
-    row = Row.judged(f"{test}[{alias}]", alias, found, verdict, **(about | fields))
+    row = Row.judged(f"{test}[{alias}]", alias, comparison, **(about | fields))
     return replace(row, outcome="passed" if row.passes else "failed", line=3)
 
 
