@@ -271,9 +271,11 @@ class CircuitSnapshot(SnapshotAssertion):
             self._offer_later(comparison)
         return passing
 
-    def _provenance(self, comparison: Comparison) -> dict[str, Any]:
-        """What a finding was measured with, and on."""
-        return {**self.origin(comparison.measured), **comparison.found.provenance}
+    def _with_origin(self, comparison: Comparison, finding: Finding) -> Finding:
+        """A form of what was measured, with where the weights came from."""
+        return finding.derived(
+            provenance={**self.origin(comparison.measured), **finding.provenance}
+        )
 
     def _warn(self, comparison: Comparison) -> None:
         """Warn of a tolerance that rests on too few prompts, which a new baseline can't show."""
@@ -366,7 +368,7 @@ class CircuitSnapshot(SnapshotAssertion):
         if self.whole_findings:
             from pytest_circuits.report import Details
 
-            shown = comparison.measured.derived(provenance=self._provenance(comparison))
+            shown = self._with_origin(comparison, comparison.measured)
             details = Details.of(comparison.name, shown, baseline)
         row = Row.judged(
             item.nodeid,
@@ -388,7 +390,7 @@ class CircuitSnapshot(SnapshotAssertion):
         def write_now() -> None:
             from pytest_circuits.baselines.approving import approval
 
-            finding = comparison.found.derived(provenance=self._provenance(comparison))
+            finding = self._with_origin(comparison, comparison.found)
             made = approval(comparison.name, finding, comparison.baseline)
             write(Path(result.snapshot_location), [made], self.reader)
             # syrupy counts what was written, when the run is over.
@@ -405,7 +407,7 @@ class CircuitSnapshot(SnapshotAssertion):
         def offer() -> Pending:
             from pytest_circuits.baselines.pending import Pending
 
-            finding = comparison.found.derived(provenance=self._provenance(comparison))
+            finding = self._with_origin(comparison, comparison.found)
             return Pending.of(comparison, finding, owners)
 
         self._state.pending.append(offer)
