@@ -58,8 +58,13 @@ def test_one_model(one_test):
 @pytest.mark.nightly
 def test_three_models_in_one_process_and_in_two_workers(one_test):
     one_test.write("test_loose.py", "def test_loose(circuits):\n    circuits.repeat_loss()")
-    assert one_test.run("--circuits", *MODELS, "--circuits-report=one").ret == 1
-    assert one_test.run("--circuits", *MODELS, "--circuits-report=two", "-n", "2").ret == 1
+    assert one_test.run("--circuits", "--circuits-fresh", *MODELS, "--circuits-report=one").ret == 1
+    assert (
+        one_test.run(
+            "--circuits", "--circuits-fresh", *MODELS, "--circuits-report=two", "-n", "2"
+        ).ret
+        == 1
+    )
     report = read(one_test.path / "one")
     assert report["exit_status"] == 1
     assert [model["alias"] for model in report["models"]] == ["recall", "fine", "regressed"]

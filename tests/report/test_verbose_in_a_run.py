@@ -2,6 +2,7 @@
 
 import pytest
 
+FRESH = ("--circuits", "--circuits-fresh", "--circuits-verbose")
 REGRESSED = ("--circuits-model", "tuned=bundled:recall-regressed")
 
 
@@ -35,8 +36,8 @@ def test_a_red_run_shows_which_heads_left_by_how_much_and_what_that_did(one_test
 
 @pytest.mark.nightly
 def test_two_workers_show_the_same_as_one_process(one_test):
-    serial = one_test.run("--circuits", "--circuits-verbose", *REGRESSED)
-    workers = one_test.run("--circuits", "--circuits-verbose", *REGRESSED, "-n", "2")
+    serial = one_test.run(*FRESH, *REGRESSED)
+    workers = one_test.run(*FRESH, *REGRESSED, "-n", "2")
     assert section(workers) == section(serial)
 
 
