@@ -140,16 +140,21 @@ def suite(pytester):
     return Suite(pytester)
 
 
+def copy_quickstart(folder):
+    """Copy the quickstart suite, without what a run there has remembered."""
+    shutil.copytree(
+        EXAMPLES / "quickstart",
+        folder,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"),
+    )
+
+
 @pytest.fixture
 def quickstart(pytester):
     """A copy of the quickstart suite."""
     made = Suite(pytester)
-    shutil.copytree(
-        EXAMPLES / "quickstart",
-        made.path,
-        dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"),
-    )
+    copy_quickstart(made.path)
     return made
 
 

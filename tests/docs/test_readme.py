@@ -2,11 +2,10 @@
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
-from circuit_suites import copy_of_recall
+from circuit_suites import copy_of_recall, copy_quickstart
 
 from pytest_circuits import testing
 
@@ -43,7 +42,7 @@ def test_the_first_example_is_approved_and_then_preserved(pytester, quiet):
 
 def test_the_red_run_looks_as_shown(pytester, quiet, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path / "quickstart")
+    copy_quickstart(pytester.path / "quickstart")
     shown = block("console", "= circuits =").splitlines()
     command = shown[0].removeprefix("$ pytest ").split()[:-1]
     result = quiet(*command, "quickstart")
@@ -55,7 +54,7 @@ def test_the_red_run_looks_as_shown(pytester, quiet, monkeypatch):
 
 def test_several_versions_look_as_shown(pytester, quiet, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path / "quickstart")
+    copy_quickstart(pytester.path / "quickstart")
     command, *shown = block("console", "--circuits-report=out").splitlines()
     result = quiet(*command.removeprefix("$ pytest ").split()[:-1], "quickstart")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -67,7 +66,7 @@ def test_several_versions_look_as_shown(pytester, quiet, monkeypatch):
 def test_the_commands_on_baselines_run(pytester, monkeypatch, capsys):
     from pytest_circuits.cli import main
 
-    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path, dirs_exist_ok=True)
+    copy_quickstart(pytester.path)
     pytester.run("git", "init", "-q")
     pytester.run("git", "add", ".")
     identity = ("-c", "user.name=me", "-c", "user.email=me@localhost")
@@ -90,7 +89,7 @@ def writes_less(tensors):
 def test_a_change_is_reviewed_as_shown(pytester, quiet, monkeypatch, capsys):
     from pytest_circuits.cli import main
 
-    shutil.copytree(ROOT / "example_suites/quickstart", pytester.path, dirs_exist_ok=True)
+    copy_quickstart(pytester.path)
     pytester.run("git", "init", "-q", "-b", "main")
     pytester.run("git", "add", ".")
     identity = ("-c", "user.name=me", "-c", "user.email=me@localhost")

@@ -1,11 +1,10 @@
 """docs/reports.md runs as it stands, and names every report there is."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
-from circuit_suites import EXAMPLES
+from circuit_suites import copy_quickstart
 from docs.pages import ROOT, WIDTH, Terminal, blocks, page, too_wide
 
 from pytest_circuits.session.settings import REPORTS
@@ -16,7 +15,7 @@ PAGE = page("reports.md")
 @pytest.fixture
 def terminal(pytester, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(WIDTH))
-    shutil.copytree(EXAMPLES / "quickstart", pytester.path / "quickstart")
+    copy_quickstart(pytester.path / "quickstart")
     return Terminal(pytester, capsys)
 
 

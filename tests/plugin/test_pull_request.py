@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from circuit_suites import EXAMPLES, QUIET
+from circuit_suites import QUIET, copy_quickstart
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
@@ -57,7 +57,7 @@ def repository(pytester, monkeypatch):
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "me")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "me@localhost")
-    shutil.copytree(EXAMPLES / "quickstart", pytester.path, dirs_exist_ok=True)
+    copy_quickstart(pytester.path)
     pytester.run("git", "init", "-q", "-b", "main")
     commit(pytester, "What the model does")
     pytester.run("git", "switch", "-q", "-c", "tuned")
