@@ -62,9 +62,9 @@ class Comparison:
     def own_tolerance(self) -> bool:
         """Whether the baseline's tolerance is another than the default.
 
-        The measure says what is the default, and its file only repeats it: an allowance that is
-        far wider there than the measure gives now was set by somebody. (That of a metric of one's
-        own goes with what the metric gives, and moves a little with it.)
+        The measure declares the default, and the file repeats it: an allowance that is far wider
+        in the file than the measure gives now was edited by hand. (The allowance of a user's own
+        metric is a share of what the metric gives, and moves a little with it.)
         """
         if self.baseline is None:
             return False

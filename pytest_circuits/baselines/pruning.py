@@ -1,4 +1,4 @@
-"""Which baseline files nobody needs: no test owns them, or they equal their parents'."""
+"""Which baseline files are unused: no test owns them, or they equal their parents'."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Collected:
 
 @dataclass
 class Needless:
-    """The files that nobody needs.
+    """The unused files.
 
     Attributes:
         reasons: why, by file.

@@ -20,7 +20,7 @@ EXIT_USAGE = 2
 EXIT_UNREADABLE = 3
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
-#: What stands for the standard output in place of a file.
+#: The file name that means the standard output.
 STDOUT = "-"
 
 

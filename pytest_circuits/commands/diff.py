@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
         one is that against the working tree; A..B, and A...B for what B did since it
         left A. Without a path all of the repository is looked at, from any folder.
         What is there now is held against what was, with the tolerance it had then:
-        a wider one excuses nothing, and is told of. A model's first baseline of its
+        a wider one excuses nothing, and is reported. A model's first baseline of its
         own is held against its parent's, which served before.
 
         example:
@@ -56,7 +56,7 @@ def add(commands: Commands) -> None:
           0  no changes
           1  findings changed
           2  usage error: no git, no repository, no such revision or path
-          3  a baseline can't be read, or is a symbolic link; the others are told of
+          3  a baseline can't be read, or is a symbolic link; the others are compared
         """,
         run,
     )

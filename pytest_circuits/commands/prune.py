@@ -1,4 +1,4 @@
-"""``pytest-circuits prune``: the baseline and pending files that nobody needs."""
+"""``pytest-circuits prune``: the unused baseline and pending files."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def add(commands: Commands) -> None:
     prune = add_command(
         commands,
         "prune",
-        "list baseline files that nobody needs, or delete them",
+        "list unused baseline files, or delete them",
         """
-        Nobody needs a file that no test on a declared model owns, nor one that equals
-        the baselines of the model's parent: the same numbers (to one unit of the last
+        A file is unused if no test on a declared model owns it, or if it equals the
+        baselines of the model's parent: the same numbers (to one unit of the last
         stored place), conventions, prompts and tolerance. pytest collects the tests
         as `pytest --circuits` would, all of them, whatever the suite's addopts select.
         Left alone are the files of a module in which it finds no test, or one with an
@@ -66,7 +66,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the baseline files that nobody needs; with ``--yes`` delete them."""
+    """List the unused baseline files; with ``--yes`` delete them."""
     from pytest_circuits.baselines import delete
     from pytest_circuits.baselines.pending_files import forget, pending_path
     from pytest_circuits.baselines.pruning import needless

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pytest_circuits.baselines.approving import nothing_to_approve
 from pytest_circuits.baselines.locations import file_of
 from pytest_circuits.report.run import test_of
-from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
@@ -70,6 +69,6 @@ def no_approval(run: Run, row: Row) -> str:
 
 
 def _to_decide(run: Run, row: Row) -> bool:
-    """Whether a finding was compared, and is another than its baseline, or has none."""
+    """Whether a run, and no comparison of files, found a finding to differ from its baseline."""
     measured = run.compared is None and any(model.alias == row.alias for model in run.models)
-    return measured and row.verdict in list(Kind) and row.verdict != Kind.PRESERVED
+    return measured and row.differs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.findings.encoding import DECIMALS
 from pytest_circuits.report.text import cut
-from pytest_circuits.verdicts import About, Change, Reason, headline, summarise
+from pytest_circuits.verdicts import About, Change, Kind, Reason, headline, summarise
 
 if TYPE_CHECKING:
     from pytest_circuits.baselines import Comparison
@@ -81,6 +81,16 @@ class Row:
     line: int | None = None
     failure: str = ""
     details: Details | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a verdict; not where the finding was refused or never compared."""
+        return self.verdict in list(Kind)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the finding was compared, and is another than its baseline or has none."""
+        return self.is_judged and self.verdict != Kind.PRESERVED
 
     @classmethod
     def judged(

@@ -11,7 +11,6 @@ from pytest_circuits.baselines.pending_files import leave
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.text import cut
 from pytest_circuits.session.snapshot import baseline_file
-from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     import pytest
@@ -36,7 +35,7 @@ def leave_pending(item: pytest.Item, state: ItemState, *, passed: bool) -> None:
     """
     path = baseline_file(item)
     place = None if path is None else Location.of(path)
-    compared = {row.name for row in state.rows if row.verdict in list(Kind)}
+    compared = {row.name for row in state.rows if row.is_judged}
     if place is None or not (compared or passed):
         return
     findings = tuple(offer() for offer in state.pending)

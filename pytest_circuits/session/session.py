@@ -336,7 +336,7 @@ class CircuitsSession:
         """How many findings wait for a decision, and how to come to it; and which never will."""
         if not self.settings.pending:
             return
-        differ = [row for rows in self.rows.values() for row in rows if _differs(row)]
+        differ = [row for rows in self.rows.values() for row in rows if row.differs]
         tests = [row.test for row in differ if row.pending]
         hopeless = len(differ) - len(tests)
         if hopeless:
@@ -415,13 +415,6 @@ def _details_of(report: pytest.TestReport) -> list[Details | None]:
 
 def _is_circuit_test(item: pytest.Item) -> bool:
     return item.get_closest_marker("circuits") is not None
-
-
-def _differs(row: Row) -> bool:
-    """Whether a finding was compared, and is another than its baseline, or has none."""
-    from pytest_circuits.verdicts import Kind
-
-    return row.verdict in list(Kind) and row.verdict != Kind.PRESERVED
 
 
 def _outcome(report: pytest.TestReport) -> str:
