@@ -71,6 +71,7 @@ def _between_parts(document: Mapping[str, Any]) -> Iterator[str]:
         if _shape(document[part], len(document["axes"])) is None:
             yield _no_fit(part, document)
     yield from _of_labels(document)
+    yield from _of_absent(document)
     yield from _of_heads(document)
 
 
@@ -100,17 +101,24 @@ def _of_labels(document: Mapping[str, Any]) -> Iterator[str]:
         cells = cells[0] if cells else []
 
 
+def _of_absent(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with cells that the model does not have: that one has an error all the same."""
+    values = list(_flat(document["values"]))
+    # What has no value at all is undefined; a finding checks that there are as many errors.
+    cells = zip(values, _flat(document["errors"]), strict=False)
+    if set(values) != {None} and any(v is None and e is not None for v, e in cells):
+        yield "values is null in a place where errors is not"
+
+
 def _of_heads(document: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with values, and with parts that are by head: that there is no such head."""
+    """What is wrong with parts that are by head: that there is no such head."""
     axes, values = document["axes"], document["values"]
-    undefined = {value is None for value in _flat(values)}
-    if len(undefined) > 1:
-        yield "values is null in some places and not in all"
+    undefined = set(_flat(values)) == {None}
     # Without a role a profile is of the one number, and has its name.
     for part in ("nulls", "profiles") if "role" in document else ("nulls",):
         for name in document.get(part, {}):
             if axes == ["layer", "head"]:
-                known = _is_head(name, values)
+                known = _is_head(name, values, undefined=undefined)
             else:
                 # One number's null goes by its measure.
                 known = not axes and name == document["measure"]
@@ -118,14 +126,15 @@ def _of_heads(document: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{part} names {name}, and there is no such {'head' if axes else 'number'}"
 
 
-def _is_head(label: str, values: Sequence[Sequence[object]]) -> bool:
-    """Whether it is the label of a head that has a value."""
+def _is_head(label: str, values: Sequence[Sequence[object]], *, undefined: bool) -> bool:
+    """Whether it is the label of a head that the model has; any may be, if none has a value."""
     try:
         head = Head.parse(label)
     except ValueError:
         return False
-    there = head.layer < len(values) and head.head_index < len(values[head.layer])
-    return there and str(head) == label
+    if head.layer >= len(values) or head.head_index >= len(values[head.layer]):
+        return False
+    return str(head) == label and (undefined or values[head.layer][head.head_index] is not None)
 
 
 def _flat(values: object) -> Iterator[object]:

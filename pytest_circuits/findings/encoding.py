@@ -44,6 +44,15 @@ def _array(numbers: Json) -> NDArray[np.float64]:
     return np.array(numbers, dtype=np.float64)
 
 
+def _without_value(values: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """The cells that are absent, by what is stored: those without a value, where others have one.
+
+    Where no cell has one, the finding is undefined, and which of them the model has is not known.
+    """
+    missing = np.isnan(values)
+    return missing if missing.any() and not missing.all() else None
+
+
 def encode(finding: Finding) -> dict[str, Json]:
     """The finding as a JSON document (rounded; NaN becomes null)."""
     document: dict[str, Json] = {
@@ -143,8 +152,10 @@ def decode_measured(document: Mapping[str, Any]) -> dict[str, Any]:
     (A role's threshold may be a share of a behaviour; its members follow from the values.)
     """
     role, canary = document.get("role"), document.get("canary")
+    values = _array(document["values"])
     return {
-        "values": _array(document["values"]),
+        "values": values,
+        "absent": _without_value(values),
         "errors": _array(document["errors"]),
         "role": None if role is None else Role(role["name"], float(role["threshold"])),
         "profiles": {name: _array(p) for name, p in document.get("profiles", {}).items()},
@@ -193,13 +204,15 @@ def rounded(finding: Finding) -> Finding:
         "provenance": dict(finding.provenance),
     }
     role, canary = finding.role, finding.canary
+    values = _rounded(finding.values)
     return finding.derived(
         **json.loads(json.dumps(chosen, allow_nan=False)),
         axes=tuple(finding.axes),
         labels={axis: tuple(names) for axis, names in finding.labels.items()},
         samples=int(finding.samples),
         clusters=int(finding.clusters),
-        values=_rounded(finding.values),
+        values=values,
+        absent=_without_value(values),
         errors=_rounded(finding.errors),
         role=role and Role(role.name, _rounded_number(role.threshold)),
         profiles={head: _rounded(profile) for head, profile in finding.profiles.items()},

@@ -186,9 +186,10 @@ class Finding:
         unit: for example ``probability``, ``logits``, ``fraction``, ``nats``.
         direction: which way a value gets better.
         axes: names of the values' axes: ``("layer", "head")``, or ``()`` for one number.
-        values: ``[layer, head]`` or ``[]``. NaN throughout where the behaviour is gone and a
-            fraction of it would be meaningless.
-        errors: standard errors, same shape; NaN with a single cluster.
+        values: ``[layer, head]`` or ``[]``. NaN in cells that are ``absent``, and throughout where
+            the behaviour is gone and a fraction of it would be meaningless.
+        errors: standard errors, same shape; NaN in cells that are ``absent``, and with a single
+            cluster.
         samples: number of sequences or prompts.
         clusters: number of clusters the errors count.
         convention: every choice that changes the numbers.
@@ -216,6 +217,10 @@ class Finding:
             declares nothing.
         null_takes: how to get nulls where there are none, in the words of an error message; empty
             if the measure has no control. In memory alone.
+        absent: which cells the model does not have, such as the heads of a layer without attention,
+            same shape as the values; None where it has all. What is kept by sample is NaN there
+            too. A file has no such field: there a cell without a value is absent, unless the
+            finding is undefined, whose file no longer says which cells the model has.
     """
 
     measure: str
@@ -243,6 +248,7 @@ class Finding:
     clustering: tuple[object, ...] = ()
     allowance: Allowance | None = None
     null_takes: str = ""
+    absent: NDArray[np.bool_] | None = None
 
     # Without this numpy on the left of == would broadcast instead of asking us.
     __array_ufunc__ = None
@@ -263,15 +269,38 @@ class Finding:
             raise InvalidFindingError(
                 f"{self.measure}: a role is what heads have enough of, so more must be better"
             )
+        if self.absent is not None:
+            self._check_absent(self.absent)
         broken = [b.name for b in self.companion if not np.isfinite(b.value)]
-        if broken or not (np.isfinite(self.values).all() or self.undefined):
-            where = broken or [self.cell_name(cell) for cell in self._not_finite()[:3]]
+        wrong = self.present & ~np.isfinite(self.values)
+        if broken or (wrong.any() and not self.undefined):
+            where = broken or self._names(wrong)
             raise not_finite(self.measure, ", ".join(where) or self.quantity)
 
-    def _not_finite(self) -> list[tuple[int, ...]]:
-        return (
-            [] if not self.axes else list(zip(*np.nonzero(~np.isfinite(self.values)), strict=True))
-        )
+    def _check_absent(self, absent: NDArray[np.bool_]) -> None:
+        """Refuse absent cells of another shape, or of which something was measured."""
+        if absent.shape != self.values.shape or absent.dtype != np.bool_:
+            raise InvalidFindingError(
+                f"{self.measure}: absent is true or false for each value, not {absent.dtype} "
+                f"{absent.shape} for values {self.values.shape}"
+            )
+        if absent.all():
+            raise InvalidFindingError(f"{self.measure}: the model has none of the cells")
+        filled = absent & ~(np.isnan(self.values) & np.isnan(self.errors))
+        named = {self.cell_name(cell) for cell in np.argwhere(absent).tolist()}
+        wrong = self._names(filled) or [n for n in (*self.profiles, *self.nulls) if n in named]
+        if wrong:
+            raise InvalidFindingError(
+                f"{self.measure}: there are numbers of cells that the model does not have "
+                f"({', '.join(wrong[:3])})"
+            )
+        if not absent.any():
+            object.__setattr__(self, "absent", None)
+
+    def _names(self, chosen: NDArray[np.bool_]) -> list[str]:
+        """The names of the first few cells that were chosen; none of one number."""
+        cells: list[list[int]] = np.argwhere(chosen)[:3].tolist() if self.axes else []
+        return [self.cell_name(cell) for cell in cells]
 
     def derived(self, **fields: Any) -> Finding:  # noqa: ANN401 — any fields
         """The same finding with other values in some fields.
@@ -282,6 +311,11 @@ class Finding:
         twin = object.__new__(type(self))
         vars(twin).update({**vars(self), **fields})
         return twin
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which cells the model has, same shape as the values."""
+        return np.ones(self.values.shape, dtype=bool) if self.absent is None else ~self.absent
 
     @property
     def gone(self) -> tuple[Behaviour, ...]:
@@ -334,7 +368,7 @@ class Finding:
         return ", ".join(names)
 
     def cells(self) -> dict[str, float]:
-        """Every cell's value by its name, largest magnitude first.
+        """Every cell's value by its name, largest magnitude first; without those that are absent.
 
         Raises:
             TypeError: if the finding is one number.
@@ -345,11 +379,12 @@ class Finding:
 
     def _ranked(self) -> list[tuple[int, ...]]:
         order = np.argsort(-np.abs(self.values), axis=None, kind="stable")
+        order = order[self.present.ravel()[order]]
         places = np.unravel_index(order, self.values.shape)
         return [tuple(map(int, cell)) for cell in zip(*places, strict=True)]
 
     def heads(self) -> dict[Head, float]:
-        """Every head's value, largest magnitude first.
+        """The value of every head that the model has, largest magnitude first.
 
         Raises:
             TypeError: if the finding has no layer × head values.

@@ -177,7 +177,7 @@ DAMAGES = [
     (("values",), [[0.1], [0.1, 0.9]], "values is [[0.1], [0.1, 0.9]], which does not fit"),
     (("errors",), [["a", 0.1]], 'errors is [["a", 0.1]], which does not fit the axes'),
     (("errors",), [[0.1]], "induction_scores: values (1, 2) and errors (1, 1) do not fit the axes"),
-    (("values",), [[0.1, None]], "values is null in some places and not in all"),
+    (("values",), [[0.1, None]], "values is null in a place where errors is not"),
     (("axes",), "head", 'axes is "head", which is no list'),
     (("axes",), ["head", "head"], 'axes is ["head", "head"], which has one of them twice'),
     (("rolle",), {}, "rolle is there, and there is no such field"),
@@ -249,7 +249,7 @@ def test_names_of_cells_come_back():
             {"labels": {"component": ["embedding"]}},
             "labels.component has 1 names, and there are 3 values",
         ),
-        ({"values": [1.0, None, 0.2]}, "values is null in some places and not in all"),
+        ({"values": [1.0, None, 0.2]}, "values is null in a place where errors is not"),
         (
             {"nulls": {"embedding": {"mean": 0.1, "p": 0.1}}},
             "nulls names embedding, and there is no such head",
@@ -260,6 +260,28 @@ def test_damage_to_named_cells_is_told(damage, said):
     with pytest.raises(BaselineError) as error:
         Baseline.from_document(of_components(**damage), "f.json")
     assert f"({said})." in str(error.value)
+
+
+def test_a_value_and_an_error_that_are_null_are_of_a_cell_that_the_model_does_not_have():
+    absent = {"values": [1.0, None, -0.2], "errors": [0.1, None, 0.1]}
+    finding = Baseline.from_document(of_components(**absent), "f.json").finding
+    assert finding.cells() == {"embedding": 1.0, "L0 mlp": -0.2}
+    assert finding.absent.tolist() == [False, True, False]
+
+
+def test_values_that_are_all_null_while_their_behaviour_is_there_are_damage():
+    nothing = {"values": [None] * 3, "errors": [None] * 3}
+    with pytest.raises(BaselineError, match="damaged"):
+        Baseline.from_document(of_components(**nothing), "f.json")
+
+
+@pytest.mark.parametrize("part", ["nulls", "profiles"])
+def test_parts_of_a_head_that_the_model_does_not_have_are_damage(part):
+    document = with_everything() | {"values": [[None, 0.9]], "errors": [[None, 0.1]]}
+    assert Baseline.from_document(document, "f.json").finding.absent.tolist() == [[True, False]]
+    document[part] = {"L0H0": document[part]["L0H1"]}
+    with pytest.raises(BaselineError, match=f"{part} names L0H0, and there is no such head"):
+        Baseline.from_document(document, "f.json")
 
 
 def test_rows_of_rows_are_all_alike():

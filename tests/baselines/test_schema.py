@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -10,7 +11,9 @@ from circuit_suites import EXAMPLES
 from jsonschema import Draft202012Validator
 
 from pytest_circuits.baselines import SCHEMA as IDENTIFIER, Baseline, baseline_path, write
+from pytest_circuits.baselines.codec import read
 from pytest_circuits.findings import Allowance, Behaviour, Canary, Direction, Finding, Null, Role
+from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.verdicts import default_tolerance
 
 SCHEMA = json.loads(
@@ -77,8 +80,12 @@ OF_CELLS = (
 )
 
 
+def path_in(tmp_path):
+    return baseline_path(tmp_path / "test_heads.py", "recall", "test_heads")
+
+
 def written(tmp_path, *findings):
-    path = baseline_path(tmp_path / "test_heads.py", "recall", "test_heads")
+    path = path_in(tmp_path)
     write(path, [Baseline(f.measure, f, default_tolerance(f)) for f in findings])
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -140,6 +147,20 @@ def test_a_value_that_is_undefined_is_valid(tmp_path):
     heads["values"] = [[None, None]]
     number["values"] = None
     assert errors(document) == []
+
+
+@pytest.mark.parametrize("whole", [of_heads(), *OF_CELLS], ids=lambda whole: whole.measure)
+def test_cells_that_the_model_does_not_have_are_valid(tmp_path, whole):
+    absent = np.zeros(whole.values.shape, dtype=bool)
+    absent.flat[0] = True
+    values, spread = (np.where(absent, np.nan, part) for part in (whole.values, whole.errors))
+    kept = {label: profile for label, profile in whole.profiles.items() if label != "L0H0"}
+    finding = replace(whole, values=values, errors=spread, absent=absent, profiles=kept)
+    document = written(tmp_path, finding)
+    assert errors(document) == []
+    back = read(path_in(tmp_path))[whole.measure].finding
+    assert back.equals(rounded(finding))
+    np.testing.assert_array_equal(back.absent, absent)
 
 
 def objects():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,6 +160,39 @@ def test_undefined_values_are_null_and_come_back_as_nan():
     assert document["role"] == {"name": "induction heads", "threshold": 0.4, "members": {}}
     assert decode(document).undefined
     assert np.isnan(decode(document).values).all()
+
+
+#: The second head is one that the model does not have.
+ABSENT = np.array([[False, True], [False, False]])
+
+
+def without_a_cell(values=((0.123456, 0.0), (0.9, 0.65)), **fields):
+    values, errors = np.where(ABSENT, math.nan, values), np.where(ABSENT, math.nan, 0.01)
+    whole = finding(companion_value=0.5) if np.isnan(values).all() else finding()
+    return replace(whole, values=values, errors=errors, absent=ABSENT, **fields)
+
+
+def test_cells_that_the_model_does_not_have_are_null_and_come_back():
+    document = encode(without_a_cell())
+    assert document["values"] == [[0.1235, None], [0.9, 0.65]]
+    assert document["errors"] == [[0.01, None], [0.01, 0.01]]
+    assert "absent" not in document
+
+    back = decode(json.loads(json.dumps(document, allow_nan=False)))
+
+    np.testing.assert_array_equal(back.absent, ABSENT)
+    np.testing.assert_array_equal(rounded(without_a_cell()).absent, ABSENT)
+    assert back.equals(rounded(without_a_cell()))
+    assert encode(back) == document
+    assert decode(encode(finding())).absent is None
+
+
+def test_the_document_of_an_undefined_finding_does_not_say_which_cells_there_are():
+    nothing = without_a_cell(math.nan, relative_to="accuracy")
+    assert nothing.undefined
+    assert nothing.absent is not None
+    assert decode(encode(nothing)).absent is None
+    assert rounded(nothing).absent is None
 
 
 def test_an_error_that_a_single_cluster_does_not_have_is_null():

@@ -192,6 +192,71 @@ def test_values_errors_and_axes_must_fit_each_other(fields):
         scores([[0.1, 0.9]], **fields)
 
 
+NOWHERE = math.nan
+#: Layer 0 has no heads, and the last one has one.
+HYBRID = [[NOWHERE, NOWHERE], [0.9, -0.2], [0.5, NOWHERE]]
+
+
+def hybrid(values=HYBRID, **fields) -> Finding:
+    missing = np.isnan(np.array(values, dtype=np.float64))
+    errors = np.where(missing, math.nan, 0.01)
+    return scores(values, **{"errors": errors, "absent": missing, **fields})
+
+
+def test_cells_that_the_model_does_not_have_are_left_out():
+    finding = hybrid()
+    assert finding.heads() == {Head(1, 0): 0.9, Head(2, 0): 0.5, Head(1, 1): -0.2}
+    assert finding.cells() == {"L1H0": 0.9, "L2H0": 0.5, "L1H1": -0.2}
+    assert finding.members(threshold=-1.0) == finding.heads()
+    np.testing.assert_array_equal(finding.present, [[False, False], [True, True], [True, False]])
+
+
+def test_a_finding_whose_cells_are_all_there_has_none_absent():
+    finding = scores([[0.9, 0.5]], absent=np.zeros((1, 2), dtype=bool))
+    assert finding.absent is None
+    assert finding.present.all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"absent": np.ones((1, 2), dtype=bool)}, "not bool (1, 2) for values (3, 2)"),
+        ({"absent": np.zeros((3, 2))}, "absent is true or false for each value, not float64"),
+        ({"errors": np.full((3, 2), 0.01)},
+         "there are numbers of cells that the model does not have (L0H0, L0H1, L2H1)"),
+        ({"values": np.zeros((3, 2))}, "there are numbers of cells that the model does not have"),
+        ({"nulls": {"L2H1": Null(0.0, 0.5)}},
+         "there are numbers of cells that the model does not have (L2H1)"),
+        ({"profiles": {"L0H1": np.zeros(10)}},
+         "there are numbers of cells that the model does not have (L0H1)"),
+        ({"absent": np.ones((3, 2), dtype=bool), "values": np.full((3, 2), NOWHERE),
+          "errors": np.full((3, 2), NOWHERE)}, "the model has none of the cells"),
+        ({"absent": None}, "numbers that are not finite (L0H0, L0H1, L2H1)"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_absent_is_refused(fields, said):
+    missing = np.isnan(HYBRID)
+    whole = {"values": HYBRID, "errors": np.where(missing, NOWHERE, 0.01), "absent": missing}
+    with pytest.raises(InvalidFindingError) as error:
+        scores(**whole | fields)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_value_that_is_not_finite_is_refused_beside_cells_that_are_absent(wrong):
+    values = np.array(HYBRID)
+    values[1, 1] = wrong
+    with pytest.raises(InvalidFindingError, match=r"not finite \(L1H1\)"):
+        hybrid(values, absent=np.isnan(HYBRID))
+
+
+def test_an_undefined_finding_has_no_values_at_all_and_may_know_its_cells():
+    nothing = np.full((3, 2), NOWHERE)
+    finding = scores(nothing, errors=nothing, absent=np.isnan(HYBRID), **GONE)
+    assert finding.undefined
+    assert list(finding.heads()) == [Head(1, 0), Head(1, 1), Head(2, 0)]
+
+
 def test_heads_come_strongest_first_whatever_their_sign():
     finding = scores([[0.1, -0.9], [0.5, 0.0]])
 
