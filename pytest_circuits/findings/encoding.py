@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from pytest_circuits.findings.absent import without_value
 from pytest_circuits.findings.finding import (
     Allowance,
     Behaviour,
@@ -42,15 +43,6 @@ def _numbers(values: NDArray[np.float64]) -> Json:
 def _array(numbers: Json) -> NDArray[np.float64]:
     # numpy reads None as NaN when it is asked for floats.
     return np.array(numbers, dtype=np.float64)
-
-
-def _without_value(values: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """The cells that are absent, by what is stored: those without a value, where others have one.
-
-    Where no cell has one, the finding is undefined, and which of them the model has is not known.
-    """
-    missing = np.isnan(values)
-    return missing if missing.any() and not missing.all() else None
 
 
 def encode(finding: Finding) -> dict[str, Json]:
@@ -155,7 +147,7 @@ def decode_measured(document: Mapping[str, Any]) -> dict[str, Any]:
     values = _array(document["values"])
     return {
         "values": values,
-        "absent": _without_value(values),
+        "absent": without_value(values),
         "errors": _array(document["errors"]),
         "role": None if role is None else Role(role["name"], float(role["threshold"])),
         "profiles": {name: _array(p) for name, p in document.get("profiles", {}).items()},
@@ -212,7 +204,7 @@ def rounded(finding: Finding) -> Finding:
         samples=int(finding.samples),
         clusters=int(finding.clusters),
         values=values,
-        absent=_without_value(values),
+        absent=without_value(values),
         errors=_rounded(finding.errors),
         role=role and Role(role.name, _rounded_number(role.threshold)),
         profiles={head: _rounded(profile) for head, profile in finding.profiles.items()},

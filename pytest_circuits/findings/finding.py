@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from pytest_circuits.findings import absent
 from pytest_circuits.findings.circuit import Head
 from pytest_circuits.findings.statistics import share_bound, t95
 
@@ -269,38 +270,15 @@ class Finding:
             raise InvalidFindingError(
                 f"{self.measure}: a role is what heads have enough of, so more must be better"
             )
-        if self.absent is not None:
-            self._check_absent(self.absent)
+        if absent.problem(self):
+            raise InvalidFindingError(f"{self.measure}: {absent.problem(self)}")
+        if self.absent is not None and not self.absent.any():
+            object.__setattr__(self, "absent", None)
         broken = [b.name for b in self.companion if not np.isfinite(b.value)]
         wrong = self.present & ~np.isfinite(self.values)
         if broken or (wrong.any() and not self.undefined):
-            where = broken or self._names(wrong)
+            where = broken or absent.names(self, wrong)
             raise not_finite(self.measure, ", ".join(where) or self.quantity)
-
-    def _check_absent(self, absent: NDArray[np.bool_]) -> None:
-        """Refuse absent cells of another shape, or of which something was measured."""
-        if absent.shape != self.values.shape or absent.dtype != np.bool_:
-            raise InvalidFindingError(
-                f"{self.measure}: absent is true or false for each value, not {absent.dtype} "
-                f"{absent.shape} for values {self.values.shape}"
-            )
-        if absent.all():
-            raise InvalidFindingError(f"{self.measure}: the model has none of the cells")
-        filled = absent & ~(np.isnan(self.values) & np.isnan(self.errors))
-        named = {self.cell_name(cell) for cell in np.argwhere(absent).tolist()}
-        wrong = self._names(filled) or [n for n in (*self.profiles, *self.nulls) if n in named]
-        if wrong:
-            raise InvalidFindingError(
-                f"{self.measure}: there are numbers of cells that the model does not have "
-                f"({', '.join(wrong[:3])})"
-            )
-        if not absent.any():
-            object.__setattr__(self, "absent", None)
-
-    def _names(self, chosen: NDArray[np.bool_]) -> list[str]:
-        """The names of the first few cells that were chosen; none of one number."""
-        cells: list[list[int]] = np.argwhere(chosen)[:3].tolist() if self.axes else []
-        return [self.cell_name(cell) for cell in cells]
 
     def derived(self, **fields: Any) -> Finding:  # noqa: ANN401 — any fields
         """The same finding with other values in some fields.
@@ -468,7 +446,7 @@ class Finding:
         return figure
 
     def to_pandas(self) -> DataFrame:
-        """The finding as a pandas data frame: one row for each cell, called by its name.
+        """The finding as a pandas data frame: a row for each cell of the model, called by its name.
 
         There is a column for each axis (indices, or the axis's labels as categories), ``value``
         and ``error``. ``attrs`` holds measure, quantity, unit, direction, samples, clusters,
@@ -496,7 +474,8 @@ class Finding:
         shape = " × ".join(
             f"{n} {axis}s" for n, axis in zip(self.values.shape, self.axes, strict=True)
         )
-        return f"<Finding {self.measure} {shape or format(float(self.values), '.4g')}>"
+        absent = f", {self.absent.sum()} absent" if self.absent is not None else ""
+        return f"<Finding {self.measure} {shape or format(float(self.values), '.4g')}{absent}>"
 
     def __str__(self) -> str:
         lines = [f"{self.measure} ({self.unit}, {self.samples} samples)"]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def to_frame(finding: Finding) -> pd.DataFrame:
-    """One row for each cell of a finding; see :meth:`Finding.to_pandas`."""
-    cells = list(np.ndindex(finding.values.shape))
+    """One row for each cell that the model has; see :meth:`Finding.to_pandas`."""
+    cells = list(map(tuple, np.argwhere(finding.present).tolist()))
     columns: dict[str, Any] = {}
     for place, axis in enumerate(finding.axes):
         indices = [cell[place] for cell in cells]
@@ -24,7 +24,8 @@ def to_frame(finding: Finding) -> pd.DataFrame:
             indices if labels is None else pd.Categorical.from_codes(indices, categories=labels)
         )
     frame = pd.DataFrame(
-        columns | {"value": finding.values.ravel(), "error": finding.errors.ravel()},
+        columns
+        | {"value": finding.values[finding.present], "error": finding.errors[finding.present]},
         index=pd.Index(
             [finding.cell_name(cell) for cell in cells] if finding.axes else [finding.measure],
             name="cell",

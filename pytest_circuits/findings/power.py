@@ -62,7 +62,7 @@ def enough_prompts(
             f"{finding.measure} has no error to reckon with: that takes two clusters of prompts "
             f"or more, and a behaviour that is there"
         )
-    if error <= _NO_SPREAD * max(1.0, float(np.abs(finding.values).max())):
+    if error <= _NO_SPREAD * max(1.0, float(np.abs(finding.values[finding.present]).max())):
         raise ValueError(
             f"{finding.measure}: all prompts gave the same, which says nothing about the spread of "
             f"others"
@@ -88,7 +88,7 @@ def _largest_error(finding: Finding) -> float:
     if finding.undefined:
         return math.nan
     if finding.role is None:
-        return float(finding.errors.max())
+        return float(finding.errors[finding.present].max())
     errors = [float(finding.errors[head]) for head in finding.members()]
     if not errors:
         raise ValueError(f"{finding.measure} has no {finding.role.name} to reckon with")

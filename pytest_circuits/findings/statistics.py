@@ -246,12 +246,12 @@ def sign_flip_p(
     in place of largest T.
 
     Args:
-        differences: ``[sample, …]``, finite.
+        differences: ``[sample, …]``, finite; NaN for heads that the model does not have.
         clusters: one label for each sample.
         seed: seed of the draws.
 
     Returns:
-        p-values ``[…]``; the family is all that was given.
+        p-values ``[…]``, NaN for heads that the model does not have; the family is all others.
     """
     sums, _ = _cluster_sums(differences, clusters)
     # A difference and its negative are a family of two, the larger T of which is |T|.
@@ -283,14 +283,16 @@ def max_t_p(differences: NDArray[np.float64], *, seed: int = 0) -> NDArray[np.fl
     Differences that are all alike have the largest T there is, or 0 if all are 0.
 
     Args:
-        differences: ``[sample, …]``, finite.
+        differences: ``[sample, …]``, finite; NaN for heads that the model does not have.
         seed: seed of the draws.
 
     Returns:
-        p-values ``[…]``; the family is all that was given.
+        p-values ``[…]``, NaN for heads that the model does not have; the family is all others.
     """
     count = len(differences)
-    flat = differences.reshape(count, -1)
+    every = differences.reshape(count, -1)
+    there = ~np.isnan(every).any(axis=0)
+    flat = every[:, there]
     norms = np.linalg.norm(flat, axis=0)
     # A flip leaves the norm as it is, so T = r √((n − 1) / (n − r²)) grows with r, the sum of the
     # differences divided by their norm, in the same way for every head. r is never infinite.
@@ -301,7 +303,8 @@ def max_t_p(differences: NDArray[np.float64], *, seed: int = 0) -> NDArray[np.fl
     largest = np.sort(np.concatenate([(part @ units).max(axis=1) for part in parts]))
     reached = len(largest) - np.searchsorted(largest, units.sum(axis=0) - _TIE)
     # The samples as they are count as one of the flips that were drawn.
-    p: NDArray[np.float64] = (reached + (not exact)) / (len(largest) + (not exact))
+    p = np.full(every.shape[1], np.nan)
+    p[there] = (reached + (not exact)) / (len(largest) + (not exact))
     return p.reshape(differences.shape[1:])
 
 

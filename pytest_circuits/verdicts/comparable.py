@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pytest_circuits.findings.absent import extent
 from pytest_circuits.verdicts.verdict import About, Change, Reason
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
         "direction": (approved.direction.value, found.direction.value),
         "relative_to": (approved.relative_to, found.relative_to),
         "axes": (" × ".join(approved.axes), " × ".join(found.axes)),
-        "shape": (_shape(approved), _shape(found)),
+        "shape": _shapes(approved, found),
     }
     pairs |= {f"labels.{axis}": pair for axis, pair in _renamed(approved, found).items()}
     pairs |= _of_companion(found, approved)
@@ -79,6 +82,24 @@ def _pairs(
 ) -> dict[str, tuple[object, object]]:
     keys = list(approved) + [key for key in found if key not in approved]
     return {f"{name}.{key}": (approved.get(key), found.get(key)) for key in keys}
+
+
+def _shapes(approved: Finding, found: Finding) -> tuple[str, str]:
+    """How many cells there are along each axis, or else the first that only one of the two has.
+
+    What is undefined has no values to compare, and its file does not say which cells there are.
+    """
+    shapes = _shape(approved), _shape(found)
+    if shapes[0] != shapes[1] or approved.undefined or found.undefined:
+        return shapes
+    differing = np.argwhere(approved.present != found.present).tolist()
+    if not differing:
+        return shapes
+    first = differing[0]
+    # Of heads, all of a layer are told at once.
+    alike = [cell for cell in differing if cell[0] == first[0]]
+    more = ", …" if len(differing) > len(alike) else ""
+    return extent(approved, first) + more, extent(found, first) + more
 
 
 def _shape(finding: Finding) -> str:

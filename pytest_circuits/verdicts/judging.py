@@ -281,6 +281,7 @@ def headline_number(finding: Finding, members: Mapping[Head, float] | None = Non
 def _foremost(finding: Finding) -> tuple[int, ...]:
     """The cell of a matrix that says most: the best where less is better, else the largest."""
     strengths = -finding.values if finding.direction is Direction.LOWER else abs(finding.values)
+    strengths = np.where(finding.present, strengths, -np.inf)
     return tuple(map(int, np.unravel_index(strengths.argmax(), strengths.shape)))
 
 

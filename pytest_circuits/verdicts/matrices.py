@@ -24,7 +24,7 @@ def matrix_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> I
     better; it tells that everything gave way a little, and noise in single cells cancels in it.
     It has the tolerance that a role's summed strength has, ‖approved‖ being the strength.
     """
-    cells = list(np.ndindex(approved.values.shape))
+    cells = list(map(tuple, np.argwhere(approved.present).tolist()))
     moved = [
         movement(approved.direction, float(approved.values[cell]), float(found.values[cell]))
         for cell in cells
@@ -48,12 +48,13 @@ def matrix_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> I
 
 
 def _as_a_whole(found: Finding, approved: Finding, tolerance: Tolerance) -> Iterator[Reason]:
-    strength = float(np.linalg.norm(approved.values))
+    values, now = approved.values[approved.present], found.values[approved.present]
+    strength = float(np.linalg.norm(values))
     if strength == 0:
         return  # nothing to be a part of
     two_sided = approved.direction is Direction.TWO_SIDED
-    along = (approved.values if two_sided else abs(approved.values)) / strength
-    before, after = float(np.vdot(along, approved.values)), float(np.vdot(along, found.values))
+    along = (values if two_sided else abs(values)) / strength
+    before, after = float(np.vdot(along, values)), float(np.vdot(along, now))
     moved = movement(approved.direction, before, after)
     allowed = tolerance.role.of(strength)
     if not within(moved, allowed):

@@ -92,7 +92,7 @@ class Tolerance:
         if not finding.axes:
             return self
         if finding.role is None:
-            return self.beside(float(abs(finding.values).max()))
+            return self.beside(float(abs(finding.values[finding.present]).max()))
         strongest = max(map(abs, finding.members().values()), default=0.0)
         return self.beside(strongest, finding.role.threshold)
 

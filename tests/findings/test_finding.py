@@ -28,6 +28,7 @@ def behaviour(value: float, error: float = 0.1, **fields) -> Behaviour:
 def scores(values, **fields) -> Finding:
     values = np.array(values, dtype=np.float64)
     fields = {
+        "unit": "attention probability",
         "direction": Direction.HIGHER,
         "axes": ("layer", "head"),
         "errors": np.full_like(values, 0.01),
@@ -38,7 +39,6 @@ def scores(values, **fields) -> Finding:
     return Finding(
         measure="induction_scores",
         quantity="induction score",
-        unit="attention probability",
         values=values,
         samples=10,
         clusters=10,
@@ -116,6 +116,11 @@ def test_findings_that_differ_are_not_equals(change):
     finding = scores([[0.1, 0.9]])
 
     assert not finding.equals(replace(finding, **change))
+
+
+def test_findings_with_other_cells_are_not_equals():
+    assert hybrid().equals(hybrid())
+    assert not hybrid().equals(scores(np.nan_to_num(np.array(HYBRID))))
 
 
 def test_undefined_findings_are_equals():
@@ -369,6 +374,18 @@ def test_shares_of_what_is_gone_have_no_bounds():
     assert np.isnan(replace(gone, unit="share of prompts").lower_bounds()).all()
 
 
+@pytest.mark.parametrize("unit", ["attention probability", "share of tokens"])
+def test_cells_that_the_model_does_not_have_have_no_bounds(unit):
+    whole = scores([[0.0, 0.9], [0.5, 0.2]], unit=unit)
+    sparse = hybrid([[NOWHERE, 0.9], [0.5, NOWHERE]], unit=unit)
+    for made, expected in (
+        (sparse.lower_bounds(), whole.lower_bounds()),
+        (sparse.upper_bounds(), whole.upper_bounds()),
+    ):
+        np.testing.assert_array_equal(made[sparse.present], expected[sparse.present])
+        assert np.isnan(made[~sparse.present]).all()
+
+
 def test_one_cluster_has_no_lower_bound():
     assert np.isnan(replace(scores([[0.5]]), clusters=1).lower_bounds()).all()
 
@@ -418,6 +435,7 @@ def test_a_behaviour_is_found_by_its_name():
 def test_a_finding_is_one_line_in_a_debugger():
     assert repr(scores([[0.1, 0.9]])) == "<Finding induction_scores 1 layers × 2 heads>"
     assert repr(number(3.14159)) == "<Finding induction_scores 3.142>"
+    assert repr(hybrid()) == "<Finding induction_scores 3 layers × 2 heads, 3 absent>"
 
 
 def test_a_finding_prints_as_a_short_table():
@@ -430,6 +448,14 @@ def test_a_finding_prints_as_a_short_table():
     assert len(lines) == 1 + 8 + 1  # the strongest eight, then the behaviour
     assert lines[-1] == "  repeat_gain 4.000 ± 0.100 nats"
     assert str(number(3.5)).splitlines()[1] == "  3.500 ± 0.250"
+
+
+def test_what_is_printed_names_no_cell_that_the_model_does_not_have():
+    assert str(hybrid()).splitlines()[1:-1] == [
+        "  L1H0       0.900 ± 0.010",
+        "  L2H0       0.500 ± 0.010",
+        "  L1H1      -0.200 ± 0.010",
+    ]
 
 
 def test_labels_that_are_not_one_for_each_cell_of_an_axis_are_refused():

@@ -151,3 +151,15 @@ def test_findings_import_no_pandas():
     code = "import sys; from pytest_circuits.findings import *; sys.exit('pandas' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_cells_that_the_model_does_not_have_have_no_row():
+    absent = np.array([[True, True, True], [False, False, True]])
+    values = np.where(absent, NAN, HEADS.values)
+    frame = finding(values, absent=absent).to_pandas()
+    assert list(frame.index) == ["L1H0", "L1H1"]
+    assert frame.loc["L1H1"].to_dict() == {"layer": 1, "head": 1, "value": 0.0, "error": 0.0}
+
+    names = {"component": ("L0 attn", "L0 mlp", "L1 mlp")}
+    parts = finding([1.0, NAN, 3.0], ("component",), labels=names, absent=np.array([0, 1, 0]) > 0)
+    assert list(parts.to_pandas()["component"]) == ["L0 attn", "L1 mlp"]

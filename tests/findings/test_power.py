@@ -151,3 +151,18 @@ def test_fractions_of_what_is_gone_have_no_error_to_reckon_with():
     )
     with pytest.raises(ValueError, match="logit_diff has no error to reckon with"):
         enough_prompts(finding, 0.1)
+
+
+def test_cells_that_the_model_does_not_have_need_no_prompts():
+    cells = {"axes": ("layer",), "values": np.array([3.0, 2.0]), "errors": np.array([0.4, 0.1])}
+    whole = replace(number(1.0), **cells)
+    sparse = replace(
+        whole,
+        values=np.array([math.nan, 3.0, 2.0]),
+        errors=np.array([math.nan, 0.4, 0.1]),
+        absent=np.array([True, False, False]),
+    )
+    assert enough_prompts(sparse, 0.5) == enough_prompts(whole, 0.5)
+    same_everywhere = replace(sparse, errors=np.array([math.nan, 1e-13, 0.0]))
+    with pytest.raises(ValueError, match="all prompts gave the same"):
+        enough_prompts(replace(same_everywhere, values=sparse.values * 1e4), 0.5)

@@ -388,3 +388,35 @@ def test_two_sided_flips_are_over_all_values_at_once():
     assert alone.tolist() == [2 / 32, 2 / 32]
     assert beside[0] == 4 / 32
     assert sign_flip_p(np.zeros(4), range(4)) == 1
+
+
+def some_absent(draw, *, samples=8):
+    """Samples of four heads, of which the model does not have the second and the last."""
+    whole = draw.normal(0.3, 1.0, (samples, 2, 2))
+    sparse = whole.copy()
+    sparse[:, :, 1] = np.nan
+    return sparse, whole[:, :, :1]
+
+
+CLUSTERS = [0, 0, 1, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "statistic",
+    [
+        lambda samples: mean_and_error(samples, CLUSTERS),
+        lambda samples: interval(samples, CLUSTERS),
+        lambda samples: interval(np.repeat(samples, 5, axis=0), range(40)),
+        lambda samples: ratio_and_error(samples, np.arange(1.0, 9.0), CLUSTERS),
+        lambda samples: [max_t_p(samples)],
+        lambda samples: [max_t_p(np.repeat(samples, 2, axis=0))],
+        lambda samples: [sign_flip_p(samples, CLUSTERS)],
+    ],
+    ids=["mean", "t-interval", "bootstrap", "ratio", "max-T", "drawn flips", "sign flips"],
+)
+def test_heads_that_the_model_does_not_have_leave_the_others_as_they_are(statistic):
+    """A NaN stays where it is: the largest T of a flip is that of the heads that are there."""
+    sparse, others = some_absent(np.random.default_rng(4))
+    for made, expected in zip(statistic(sparse), statistic(others), strict=True):
+        assert np.isnan(made[:, 1]).all()
+        np.testing.assert_allclose(made[:, :1], expected, rtol=1e-12)

@@ -172,3 +172,37 @@ def cells(
             **fields,
         },
     )
+
+
+def without(finding: Finding, *cells: tuple[int, ...]) -> Finding:
+    """The finding of a model that does not have these cells; of a shorter index, none in it."""
+    absent = np.zeros(finding.values.shape, dtype=bool)
+    for cell in cells:
+        absent[cell] = True
+    gone = {finding.cell_name(cell) for cell in np.argwhere(absent).tolist()}
+    return replace(
+        finding,
+        values=np.where(absent, np.nan, finding.values),
+        errors=np.where(absent, np.nan, finding.errors),
+        absent=absent,
+        profiles={head: p for head, p in finding.profiles.items() if head not in gone},
+        nulls={head: null for head, null in finding.nulls.items() if head not in gone},
+    )
+
+
+def widened(finding: Finding, layers: int, there: Sequence[int]) -> Finding:
+    """A finding of so many layers of which only these have what the finding has in order."""
+    shape = (layers, *finding.values.shape[1:])
+    values, errors = np.full(shape, np.nan), np.full(shape, np.nan)
+    values[list(there)], errors[list(there)] = finding.values, finding.errors
+
+    def at(label: str) -> str:
+        layer, head = Head.parse(label)
+        return str(Head(there[layer], head))
+
+    profiles = {at(head): profile for head, profile in finding.profiles.items()}
+    nulls = {at(head): null for head, null in finding.nulls.items()}
+    return replace(
+        finding, values=values, errors=errors, absent=np.isnan(values), profiles=profiles,
+        nulls=nulls,
+    )  # fmt: skip
