@@ -171,8 +171,12 @@ def assert_logit_lens(
         raise ValueError(f"there is no layer {from_layer}: the model has {layers}")
     if at_least is None and at_most is None:
         raise ValueError("assert_logit_lens holds nothing without at_least or at_most")
+    if not finding.present[from_layer]:
+        from pytest_circuits.findings.absent import extent
+
+        raise ValueError(f"there is nothing to hold: {extent(finding, [from_layer % layers])}")
     missing = []
-    for layer in range(from_layer % layers, layers):
+    for layer in (n for n in range(from_layer % layers, layers) if finding.present[n]):
         value = float(finding.values[layer])
         short = -math.inf if at_least is None else at_least - value
         much = -math.inf if at_most is None else value - at_most
@@ -301,7 +305,7 @@ def assert_minimal(
     """
     __tracebackhide__ = True
     check_usable(finding, "assert_minimal")
-    hold_at_least(finding, at_least, count=finding.values.size, sure=sure, of=of)
+    hold_at_least(finding, at_least, count=int(finding.present.sum()), sure=sure, of=of)
 
 
 def assert_behaviour(
@@ -370,7 +374,7 @@ def assert_head_ranking(
     __tracebackhide__ = True
     check_usable(finding, "assert_head_ranking")
     values = finding.heads()
-    wanted = _parse(top, values)
+    wanted = _parse(top, finding, values)
     _hold_ranking(finding, wanted, values, margin, by)
 
 
@@ -407,7 +411,7 @@ def assert_component_ranking(
         raise ValueError("top is a list of components, first place first, each named once")
     for name in top:
         if name not in values:
-            known = ", ".join(finding.labels[finding.axes[0]])
+            known = ", ".join(name for name in finding.labels[finding.axes[0]] if name in values)
             raise ValueError(f"there is no component {name!r} here; there are {known}")
     _hold_ranking(finding, list(top), values, margin, by)
 
@@ -448,17 +452,20 @@ def _hold_ranking(
     )
 
 
-def _parse(labels: Sequence[str], values: dict[Head, float]) -> list[Head]:
+def _parse(labels: Sequence[str], finding: Finding, values: Mapping[Head, float]) -> list[Head]:
     __tracebackhide__ = True
     from pytest_circuits.findings import Head
+    from pytest_circuits.findings.absent import extent
 
     if isinstance(labels, str) or not labels:
         raise ValueError("top is a list of head labels, first place first")
     heads = [Head.parse(label) for label in labels]
     for head in heads:
         if head not in values:
-            last = max(values)
-            raise ValueError(f"this model has no head {head}: its last one is {last}")
+            layers, most = finding.values.shape
+            absent = head.layer < layers and head.head_index < most
+            why = extent(finding, head) if absent else f"its last one is {max(values)}"
+            raise ValueError(f"this model has no head {head}: {why}")
     if len(set(heads)) < len(heads):
         raise ValueError(f"top names a head twice: {', '.join(labels)}")
     return heads

@@ -110,11 +110,12 @@ def check_defined(finding: Finding) -> None:
 
 
 def values_of(finding: Finding) -> list[Value]:
-    """Every value, the largest first."""
+    """Every value that there is, the largest first."""
     import numpy as np
 
     low, high = finding.lower_bounds(), finding.upper_bounds()
-    cells = sorted(np.ndindex(finding.values.shape), key=lambda cell: -finding.values[cell])
+    there: list[list[int]] = np.argwhere(finding.present).tolist()
+    cells = sorted(map(tuple, there), key=lambda cell: -finding.values[cell])
     return [
         Value(
             finding.cell_name(cell),
@@ -237,8 +238,8 @@ def _thresholds(
     other = differences(finding, reference)
     if other:
         raise ValueError(
-            f"{finding.quantity}: the reference is not the same quantity: {other[0].subject} is "
-            f"{other[0].before} there, and {other[0].after} here"
+            f"{finding.quantity}: the reference is not the same quantity: {other[0].subject} "
+            f"differs, {other[0].before} there and {other[0].after} here"
         )
     strongest = values_of(reference)[:count]
     for one in strongest:

@@ -73,11 +73,11 @@ def test_every_value_is_at_most_a_share_of_the_references_largest():
 @pytest.mark.parametrize(
     ("other", "field"),
     [
-        ({"measure": "patch"}, "measure is patch there, and induction_scores here"),
-        ({"unit": "logits"}, "unit is logits there, and units here"),
-        ({"convention": {"block": 9}}, "convention.block is 9 there, and none here"),
-        ({"prompts": {"tokens": "a"}}, "prompts.tokens is a there, and none here"),
-        ({"values": [[0.1, 0.2, 0.3]]}, "shape is 1 × 3 there, and 2 × 2 here"),
+        ({"measure": "patch"}, "measure differs, patch there and induction_scores here"),
+        ({"unit": "logits"}, "unit differs, logits there and units here"),
+        ({"convention": {"block": 9}}, "convention.block differs, 9 there and none here"),
+        ({"prompts": {"tokens": "a"}}, "prompts.tokens differs, a there and none here"),
+        ({"values": [[0.1, 0.2, 0.3]]}, "shape differs, 1 × 3 there and 2 × 2 here"),
     ],
 )
 def test_another_quantity_has_no_share_and_the_field_is_named(other, field):
