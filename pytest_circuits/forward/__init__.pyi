@@ -4,6 +4,7 @@ from .ablation import (
     Replacement as Replacement,
     Value as Value,
     drawn_from as drawn_from,
+    every_node as every_node,
     fewest_references as fewest_references,
     mean_of as mean_of,
     nodes as nodes,
@@ -11,10 +12,10 @@ from .ablation import (
     run_ablated as run_ablated,
     silenced as silenced,
 )
+from .anatomy import output_weights as output_weights
 from .edits import Reading as Reading
 from .lens import (
     copied_logits as copied_logits,
-    output_weights as output_weights,
     read_out as read_out,
 )
 from .patching import (
@@ -44,7 +45,6 @@ from .sequences import (
 from .sites import (
     SITES as SITES,
     Site as Site,
-    check_site as check_site,
     gradients as gradients,
     record as record,
 )

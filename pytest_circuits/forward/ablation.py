@@ -13,7 +13,7 @@ import torch
 from pytest_circuits.findings import ChoiceError, Head
 from pytest_circuits.forward.fitting import grouped
 from pytest_circuits.forward.prompted import first_difference, run_prompts
-from pytest_circuits.forward.sites import SITES, record
+from pytest_circuits.forward.sites import record
 from pytest_circuits.forward.sweeps import sweep
 from pytest_circuits.prompts import PromptError
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pytest_circuits.forward.anatomy import Anatomy
     from pytest_circuits.forward.edits import Reading
     from pytest_circuits.forward.prompted import PromptGroup
     from pytest_circuits.forward.runs import Hook, Runs
-    from pytest_circuits.forward.sites import Site
 
     Prompts = Sequence[Sequence[int]]
 
@@ -54,9 +54,6 @@ class Nodes:
     def __str__(self) -> str:
         return ", ".join(self.names)
 
-    def __invert__(self) -> Nodes:
-        return Nodes(~self.heads, ~self.mlps)
-
     def __or__(self, other: Nodes) -> Nodes:
         return Nodes(self.heads | other.heads, self.mlps | other.mlps)
 
@@ -72,19 +69,37 @@ def nodes(
     Raises:
         ChoiceError: for one that the model doesn't have.
     """
-    layers = runs.layers if _has_mlps(runs) else 0
-    made = Nodes(np.zeros((runs.layers, runs.heads), bool), np.zeros(layers, bool))
+    there = every_node(runs)
+    made = Nodes(np.zeros_like(there.heads), np.zeros_like(there.mlps))
     for head in heads:
-        if head.layer >= runs.layers or head.head_index >= runs.heads:
-            last = f"L{runs.layers - 1}H{runs.heads - 1}"
-            raise ChoiceError(f"this model has no head {head}: its last one is {last}")
+        if head.layer >= runs.layers or head.head_index >= runs.anatomy.heads[head.layer]:
+            raise ChoiceError(f"this model has no head {head}: {_heads_of(runs, head.layer)}")
         made.heads[head] = True
-    for layer in range(layers) if mlps == "all" else mlps:
-        if not 0 <= layer < layers:
-            has = f"its last one is that of layer {layers - 1}" if layers else "it has none"
+    with_mlps = np.flatnonzero(there.mlps).tolist()
+    for layer in with_mlps if mlps == "all" else mlps:
+        if layer not in with_mlps:
+            has = f"its last one is that of layer {with_mlps[-1]}" if with_mlps else "it has none"
             raise ChoiceError(f"this model has no MLP of layer {layer}: {has}")
         made.mlps[layer] = True
     return made
+
+
+def every_node(runs: Runs) -> Nodes:
+    """All heads and MLPs of the model."""
+    counts = np.array(runs.anatomy.heads)
+    mlps = np.array([point is not None for point in runs.anatomy.points["mlp_out"]])
+    return Nodes(np.arange(counts.max()) < counts[:, None], mlps if mlps.any() else mlps[:0])
+
+
+def _heads_of(runs: Runs, layer: int) -> str:
+    """Which heads there are, for a message about one in this layer that there isn't."""
+    counts = runs.anatomy.heads
+    if not any(counts):
+        return "transformer-lens shows no attention heads in it"
+    if layer < runs.layers and not counts[layer]:
+        return f"layer {layer} has no attention"
+    last = layer if layer < runs.layers else max(n for n, count in enumerate(counts) if count)
+    return f"its last one{f' in layer {layer}' if len(set(counts)) > 1 else ''} is L{last}H{counts[last] - 1}"
 
 
 @dataclass(frozen=True)
@@ -98,8 +113,8 @@ class Replacement:
             None where it can be everywhere.
     """
 
-    z: Sequence[Sequence[Tensor]] | None
-    mlp: Sequence[Sequence[Tensor]] | None
+    z: Sequence[Sequence[Tensor | None]] | None
+    mlp: Sequence[Sequence[Tensor | None]] | None
     since: Sequence[int] | None = None
 
 
@@ -109,12 +124,19 @@ ZERO = Replacement(None, None)
 def recorded(runs: Runs, prompts: Prompts, others: Prompts) -> Replacement:
     """What heads and MLPs say on other prompts, one for each and as long as it."""
     return Replacement(
-        record(runs, others, SITES["head_out"]).layers,
-        record(runs, others, SITES["mlp_out"]).layers if _has_mlps(runs) else None,
+        _recorded(runs, others, "head_out"),
+        _recorded(runs, others, "mlp_out"),
         [first_difference(*both) for both in zip(others, prompts, strict=True)]
         if runs.causal
         else None,
     )
+
+
+def _recorded(runs: Runs, prompts: Prompts, site: str) -> Sequence[Sequence[Tensor | None]] | None:
+    """What a site holds on prompts; None where the model doesn't have it."""
+    if site in runs.anatomy.refusals:
+        return None
+    return record(runs, prompts, site, "ablation").layers
 
 
 def mean_of(
@@ -138,15 +160,15 @@ def mean_of(
     kinds = [_kind(prompt, template) for prompt, template in zip(prompts, templates, strict=True)]
     _check_kinds(kinds, where)
 
-    def means(site: Site) -> list[tuple[Tensor, ...]]:
-        found = record(runs, reference, site)
+    def means(site: str) -> list[tuple[Tensor | None, ...]] | None:
+        if site in runs.anatomy.refusals:
+            return None
+        found = record(runs, reference, site, "ablation")
         at = {row: (g, i) for g, rows in enumerate(found.rows) for i, row in enumerate(rows)}
         # All prompts of a kind are equally long, so they may lie in several passes, but fit.
         made = {
             kind: [
-                torch.stack([found.layers[g][layer][i] for g, i in map(at.__getitem__, rows)]).mean(
-                    0
-                )
+                _mean([(found.layers[g][layer], i) for g, i in map(at.__getitem__, rows)])
                 for layer in range(runs.layers)
             ]
             for kind, rows in where.items()
@@ -154,15 +176,24 @@ def mean_of(
         }
         return [
             tuple(
-                torch.stack([made[kinds[row]][layer] for row in rows])
-                for layer in range(runs.layers)
+                _stacked([made[kinds[row]][layer] for row in rows]) for layer in range(runs.layers)
             )
             for rows, _ in grouped(runs, prompts)
         ]
 
-    return Replacement(
-        means(SITES["head_out"]), means(SITES["mlp_out"]) if _has_mlps(runs) else None
-    )
+    return Replacement(means("head_out"), means("mlp_out"))
+
+
+def _mean(rows: Sequence[tuple[Tensor | None, int]]) -> Tensor | None:
+    """The mean of some rows of tensors; None in a layer that has none."""
+    stacked = _stacked([None if held is None else held[row] for held, row in rows])
+    return None if stacked is None else stacked.mean(0)
+
+
+def _stacked(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    """Tensors of a layer together; None in a layer that has none."""
+    there = [tensor for tensor in tensors if tensor is not None]
+    return torch.stack(there) if there else None
 
 
 def fewest_references(
@@ -238,6 +269,7 @@ def run_ablated(
     Raises:
         ModelError: if there is too little memory for a single run.
     """
+    _require(runs, sets, measure)
     results = np.tile(intact[:, None], (1, len(sets)))
     with runs.watched(measure, len(sets), "ablations") as advance:
         for number, group in enumerate(run_prompts(runs, prompts).groups):
@@ -247,6 +279,18 @@ def run_ablated(
             numbers = sweep(runs, group, edits, read, lambda done: advance(done / len(prompts)))
             results[np.array(group.rows)[edits.rows], edits.sets] = numbers
     return results
+
+
+def _require(runs: Runs, sets: Sequence[Nodes], measure: str) -> None:
+    """Refuse sets of nodes that can't be replaced in this model.
+
+    Raises:
+        ModelError: saying why.
+    """
+    if any(one.heads.any() for one in sets):
+        runs.anatomy.require("head_out", measure)
+    if any(one.mlps.any() for one in sets):
+        runs.anatomy.require("mlp_out", measure)
 
 
 @dataclass(frozen=True)
@@ -262,6 +306,7 @@ class _Ablations:
         z: what heads say instead, ``[layer]``, tensors ``[row, position, head, d_head]``; None for
             nothing.
         mlp: the same of MLPs, ``[row, position, d_model]``.
+        anatomy: where heads and MLPs are.
     """
 
     rows: NDArray[np.int64]
@@ -271,8 +316,9 @@ class _Ablations:
     heads: NDArray[np.bool_]
     mlps: NDArray[np.bool_]
     where: Tensor | None
-    z: Sequence[Tensor] | None
-    mlp: Sequence[Tensor] | None
+    z: Sequence[Tensor | None] | None
+    mlp: Sequence[Tensor | None] | None
+    anatomy: Anatomy
 
     @classmethod
     def of(
@@ -311,6 +357,7 @@ class _Ablations:
             where=where,
             z=None if replacement.z is None else replacement.z[number],
             mlp=None if replacement.mlp is None else replacement.mlp[number],
+            anatomy=runs.anatomy,
         )
 
     def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
@@ -322,15 +369,20 @@ class _Ablations:
         heads = self.heads[sets, layer]
         if heads.any():
             instead = None if self.z is None else self.z[layer]
-            replaced = torch.from_numpy(heads)[:, None, :, None]  # [run, position, head, d]
+            # [run, position, head, d], of the heads that the layer has
+            replaced = torch.from_numpy(heads[:, : self.anatomy.heads[layer]])[:, None, :, None]
             hooks.append(
-                (SITES["head_out"].at(layer), self._replace(replaced, rows, start, instead))
+                self.anatomy.at("head_out", layer).hook(
+                    self._replace(replaced, rows, start, instead)
+                )
             )
         if self.mlps.shape[1] and self.mlps[sets, layer].any():
             instead = None if self.mlp is None else self.mlp[layer]
             replaced = torch.from_numpy(self.mlps[sets, layer])[:, None, None]
             hooks.append(
-                (SITES["mlp_out"].at(layer), self._replace(replaced, rows, start, instead))
+                self.anatomy.at("mlp_out", layer).hook(
+                    self._replace(replaced, rows, start, instead)
+                )
             )
         return hooks
 
@@ -352,8 +404,13 @@ class _Ablations:
 
 @contextmanager
 def silenced(runs: Runs, silent: Nodes) -> Iterator[None]:
-    """While these heads and MLPs say nothing at all, whatever is run."""
-    with runs.hooks_on(list(_silencing(silent))):
+    """While these heads and MLPs say nothing at all, whatever is run.
+
+    Raises:
+        ModelError: if they can't be replaced in this model.
+    """
+    _require(runs, [silent], "ablated")
+    with runs.hooks_on(list(_silencing(runs.anatomy, silent))):
         before, runs.silenced = runs.silenced, (*runs.silenced, *silent.names)
         try:
             yield
@@ -361,12 +418,13 @@ def silenced(runs: Runs, silent: Nodes) -> Iterator[None]:
             runs.silenced = before
 
 
-def _silencing(silent: Nodes) -> Iterator[Hook]:
+def _silencing(anatomy: Anatomy, silent: Nodes) -> Iterator[Hook]:
     for layer, heads in enumerate(silent.heads):
         if heads.any():
-            yield SITES["head_out"].at(layer), _silence(torch.from_numpy(heads)[:, None])
+            chosen = torch.from_numpy(heads[: anatomy.heads[layer]])[:, None]
+            yield anatomy.at("head_out", layer).hook(_silence(chosen))
     for layer in np.flatnonzero(silent.mlps).tolist():
-        yield SITES["mlp_out"].at(layer), _silence(torch.ones(1, dtype=torch.bool))
+        yield anatomy.at("mlp_out", layer).hook(_silence(torch.ones(1, dtype=torch.bool)))
 
 
 def _silence(silent: Tensor) -> Callable[..., Tensor]:
@@ -374,10 +432,6 @@ def _silence(silent: Tensor) -> Callable[..., Tensor]:
         return value.masked_fill(silent.to(value.device), 0)
 
     return hook
-
-
-def _has_mlps(runs: Runs) -> bool:
-    return runs.has_hook(SITES["mlp_out"].at(0))
 
 
 def _kind(prompt: Sequence[int], template: str) -> tuple[str, int]:

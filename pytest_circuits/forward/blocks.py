@@ -166,7 +166,7 @@ def blocks_from(runs: Runs, group: PromptGroup, start: int) -> Blocks:
 def _record(runs: Runs, tokens: Tensor, start: int, *, in_tuples: bool | None) -> Blocks:
     """Have the model run with blocks that do nothing but note what they are given."""
     bridge: Any = runs.bridge
-    past = _Past(start, runs.layers) if runs.takes_past else None
+    past = _Past(start, runs.layers) if runs.anatomy.past else None
     given: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     tuples: list[bool] = [] if in_tuples is None else [in_tuples]
 

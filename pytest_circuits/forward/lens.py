@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_circuits.forward.anatomy import output_weights
 from pytest_circuits.forward.prompted import keep
-from pytest_circuits.forward.sites import SITES, record
+from pytest_circuits.forward.sites import record
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
@@ -70,25 +71,6 @@ def end_logits(runs: Runs, residual: Tensor, columns: Tensor | None = None) -> T
     return found.to(here)
 
 
-def output_weights(runs: Runs, layer: int) -> Tensor:
-    """What a layer's heads write with, W_O ``[head, d_head, d_model]``.
-
-    Raises:
-        ModelError: if the weights are packed, so that only a forward pass can use them.
-    """
-    bridge: Any = runs.bridge
-    try:
-        weights: Tensor = bridge.blocks[layer].attn.W_O
-    except NotImplementedError as error:
-        raise ModelError(
-            "the model's weights are quantised and stay packed, so that what its heads write can't "
-            "be read.\n"
-            "Patching, ablation and attention scores work; for this measure, use the checkpoint "
-            "that was quantised."
-        ) from error
-    return weights
-
-
 def copied_logits(
     runs: Runs, prompts: Sequence[Sequence[int]], positions: Sequence[Sequence[int]]
 ) -> Iterator[tuple[int, Sequence[int], Tensor]]:
@@ -107,31 +89,33 @@ def copied_logits(
     Yields:
         layer, rows of a group of prompts, and logits ``[row, position, head, vocabulary]``.
     """
-    stream = record(runs, prompts, SITES["resid_post"])
-    for group, (rows, layers) in enumerate(zip(stream.rows, stream.layers, strict=True)):
+    stream = record(runs, prompts, "resid_post", "copying_scores")
+    into, of = (runs.anatomy.points[site] for site in ("resid_pre", "head_v"))
+    for group, rows in enumerate(stream.rows):
         tokens = torch.tensor([list(prompts[row]) for row in rows], device=runs.device)
         values: dict[int, Tensor] = {}
         hooks: list[tuple[str, Callable[..., Tensor | None]]] = []
         for layer in range(runs.layers):
-            hooks += [
-                (SITES["resid_pre"].at(layer), _instead(stream.layers[group][0])),
-                (SITES["head_v"].at(layer), keep(values, layer)),
-            ]
+            start, at = into[layer], of[layer]
+            first = stream.layers[group][0]
+            if start is not None and at is not None and first is not None:
+                hooks += [start.hook(_instead(first)), at.hook(keep(values, layer))]
         runs.forward(tokens, hooks)
         where = torch.tensor([list(positions[row]) for row in rows], device=runs.device)
         everyone = torch.arange(len(rows), device=runs.device)[:, None]
-        for layer in range(len(layers)):
-            yield layer, rows, _logits(runs, layer, values[layer][everyone, where])
+        for layer, of_layer in values.items():
+            yield layer, rows, _logits(runs, layer, of_layer[everyone, where])
 
 
 def _logits(runs: Runs, layer: int, values: Tensor) -> Tensor:
     """From values ``[row, position, key-value head, d_head]`` to every head's logits."""
     bridge: Any = runs.bridge
     block = bridge.blocks[layer]
-    own = values.repeat_interleave(runs.heads // values.shape[2], dim=2)
+    own = values.repeat_interleave(runs.anatomy.heads[layer] // values.shape[2], dim=2)
     with torch.no_grad():
-        output = output_weights(runs, layer).to(own.dtype)
+        output = output_weights(runs.bridge, layer, runs.anatomy.heads[layer]).to(own.dtype)
         written = torch.einsum("nphk,hkd->nphd", own.to(output.device), output)
+        written = written * runs.anatomy.factors["head_out"][layer]
         behind = getattr(block, "ln1_post", None)
         if behind is not None:
             flat: Tensor = behind(written.flatten(0, 2)[None])[0]

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from pytest_circuits.forward.anatomy import mix
 from pytest_circuits.forward.prompted import first_difference, run_prompts
-from pytest_circuits.forward.sites import SITES, mix, record
+from pytest_circuits.forward.sites import SITES, record
 from pytest_circuits.forward.sweeps import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pytest_circuits.forward.anatomy import Points
     from pytest_circuits.forward.edits import Reading
     from pytest_circuits.forward.prompted import PromptGroup
     from pytest_circuits.forward.runs import Hook, Runs
@@ -63,7 +65,7 @@ def patch_cells(
     """Run the target prompts once for every cell of every layer, with that cell of the source.
 
     A cell before the first token in which source and target differ is put in where it already is:
-    it has no effect, and is not run.
+    it has no effect, and is not run. Nor is a cell that a layer doesn't have.
 
     Args:
         runs: the model.
@@ -109,10 +111,8 @@ class _Patches:
         cells: which of the cells, ``[run]``.
         heads: the head of each; None where all there is at a position is put in.
         positions: the position of each; None where all are put in.
-        hook: the hook point in a block.
-        depth: how many layers the model has.
-        behind: the hook point after the last one.
-        given: what is put in at the hook point of each layer, and after the last.
+        points: the hook points, of each layer and after the last; None in a layer without the site.
+        given: what is put in there.
     """
 
     rows: NDArray[np.int64]
@@ -122,10 +122,8 @@ class _Patches:
     cells: NDArray[np.int64]
     heads: NDArray[np.int64] | None
     positions: NDArray[np.int64] | None
-    hook: str
-    depth: int
-    behind: str
-    given: Mapping[int, Tensor]
+    points: Points
+    given: Sequence[Tensor | None]
 
     @classmethod
     def of(
@@ -133,15 +131,18 @@ class _Patches:
         runs: Runs,
         site: Site,
         group: PromptGroup,
-        values: Sequence[Tensor],
+        values: Sequence[Tensor | None],
         *,
         cells: Sequence[Cell],
         since: Sequence[int],
     ) -> _Patches:
         """The cells' runs; ``since`` is the first position of each row that differs."""
         # What is after a layer is what is before the next, whose block it saves.
-        shift = 1 if site.name == "resid_post" else 0
-        hook = SITES["resid_pre"].hook if shift else site.hook
+        points, given = site.points(runs), tuple(values)
+        shift = 0
+        if site.name == "resid_post":
+            points, given = (*SITES["resid_pre"].points(runs), points[-1]), (None, *given)
+            shift = 1
         grid = np.indices((len(group.rows), runs.layers, len(cells))).reshape(3, -1)
         start = np.array(since)[grid[0]]
         positions = None
@@ -152,6 +153,7 @@ class _Patches:
         # Identical tokens up to a position say the same there.
         length = group.tokens.shape[1]
         felt = start < length if positions is None else positions >= start
+        felt &= _there(points[shift:], cells)[grid[1], grid[2]]
         if positions is not None:
             start, positions = positions[felt], positions[felt]
         else:
@@ -168,10 +170,8 @@ class _Patches:
             cells=chosen,
             heads=heads,
             positions=positions,
-            hook=hook,
-            depth=runs.layers,
-            behind=SITES["resid_post"].at(runs.layers - 1),
-            given={layer + shift: value for layer, value in enumerate(values)},
+            points=points,
+            given=given,
         )
 
     def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
@@ -182,14 +182,14 @@ class _Patches:
         if not here.any():
             return []
         places, these = np.flatnonzero(here), chosen[here]
-        name = f"blocks.{layer}.{self.hook}" if layer < self.depth else self.behind
-        return [(name, self._put_in(layer, places, these, start))]
+        point, given = self.points[layer], self.given[layer]
+        assert point is not None  # only what is there is put in
+        assert given is not None
+        return [point.hook(self._put_in(given, places, these, start))]
 
     def _put_in(
-        self, layer: int, places: NDArray[np.int64], these: NDArray[np.int64], start: int
+        self, given: Tensor, places: NDArray[np.int64], these: NDArray[np.int64], start: int
     ) -> Callable[..., Tensor]:
-        given = self.given[layer]
-
         def index(array: NDArray[np.int64]) -> Tensor:
             return torch.from_numpy(array).to(given.device)
 
@@ -211,22 +211,33 @@ class _Patches:
         return hook
 
 
+def _there(points: Points, cells: Sequence[Cell]) -> NDArray[np.bool_]:
+    """Whether each layer has each cell, ``[layer, cell]``."""
+    heads = np.array([0 if cell.head is None else cell.head for cell in cells])
+    counts = np.array([0 if point is None else point.heads or 1 for point in points])
+    there: NDArray[np.bool_] = heads < counts[:, None]
+    return there
+
+
 def to_put_in(
     runs: Runs,
     site: Site,
     source: Sequence[Sequence[int]],
     target: Sequence[Sequence[int]],
     source_runs: Runs | None = None,
-) -> list[tuple[Tensor, ...]]:
+) -> list[tuple[Tensor | None, ...]]:
     """What a site's hook gets to put in, ``[group][layer]``, tensors ``[row, position, …]``."""
-    given = record(runs if source_runs is None else source_runs, source, site).layers
+    given = record(runs if source_runs is None else source_runs, source, site.name).layers
     if site.stands_for is None:
-        return [tuple(layers) for layers in given]
+        return list(given)
     # What the attention would have to add for that stream, or what a head mixes by that pattern
     # of the values that it has.
-    other = record(runs, target, SITES["resid_pre" if site.name == "resid_mid" else "head_v"])
+    other = record(runs, target, "resid_pre" if site.name == "resid_mid" else "head_v")
     make = torch.sub if site.name == "resid_mid" else mix
     return [
-        tuple(make(value, there) for value, there in zip(*layers, strict=True))
+        tuple(
+            None if value is None or there is None else make(value, there)
+            for value, there in zip(*layers, strict=True)
+        )
         for layers in zip(given, other.layers, strict=True)
     ]

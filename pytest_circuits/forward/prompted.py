@@ -13,7 +13,7 @@ from pytest_circuits.forward.fitting import grouped, in_parts
 from pytest_circuits.forward.runs import bytes_of, exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -35,11 +35,13 @@ class PromptGroup:
         rows: indices of these prompts among all.
         tokens: ``[row, position]``.
         logits: at the last position, ``[row, vocabulary]``.
-        z: every head's mixed values, one tensor a layer, ``[row, position, head, d_head]``.
-        attention: what each layer's attention adds at the last position, after the norm that
-            follows it where there is one, ``[layer, row, d_model]``.
-        attention_scale: what that norm divides by, ``[layer, row, 1]``; ones where there is none.
-        mlp: the same of each layer's MLP; no layers where the model has none.
+        z: every head's mixed values, one tensor a layer, ``[row, position, head, d_head]``; None
+            in a layer without heads.
+        written: what each layer's attention, MLP and mixer add at the last position, after the norm
+            that follows them where there is one, by site (``attn_out``, ``mlp_out``,
+            ``mixer_out``) one tensor a layer, ``[row, d_model]``; None in a layer without it.
+        attention_scale: what the norm that follows the attention divides by, ``[layer, row, 1]``;
+            ones where there is none.
         stream: the residual stream before each layer and after the last one, one tensor each,
             ``[row, position, d_model]``.
         past: every layer's keys and values as its attention uses them, two tensors each,
@@ -52,10 +54,9 @@ class PromptGroup:
     rows: tuple[int, ...]
     tokens: Tensor
     logits: Tensor
-    z: tuple[Tensor, ...]
-    attention: Tensor
+    z: tuple[Tensor | None, ...]
+    written: Mapping[str, tuple[Tensor | None, ...]]
     attention_scale: Tensor
-    mlp: Tensor
     stream: tuple[Tensor, ...]
     past: tuple[tuple[Tensor, Tensor], ...]
     residual: Tensor
@@ -84,7 +85,7 @@ class PromptRun:
         """Bytes held."""
         return bytes_of(
             [
-                (group.logits, group.attention, group.mlp, group.z, group.stream, group.past)
+                (group.logits, dict(group.written), group.z, group.stream, group.past)
                 for group in self.groups
             ]
         )
@@ -122,36 +123,31 @@ def first_difference(one: Sequence[int], other: Sequence[int]) -> int:
 
 def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup:
     seen: dict[str, Tensor] = {}
-
+    points = runs.anatomy.points
     layers = range(runs.layers)
-    wanted = [
-        f"blocks.{layer}.{part}" for layer in layers for part in ("hook_attn_out", "hook_mlp_out")
-    ]
-    wanted += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
-    wanted += ["ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
-    hooks = [(name, keep(seen, name, last=True)) for name in wanted if runs.has_hook(name)]
-    z = [f"blocks.{layer}.attn.hook_z" for layer in layers]
+    written = {site: points[site] for site in ("attn_out", "mlp_out", "mixer_out")}
+    at_end = [point.name for each in written.values() for point in each if point is not None]
+    at_end += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
+    at_end += ["ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
     stream = [f"blocks.{layer}.hook_in" for layer in layers] + [f"blocks.{layers[-1]}.hook_out"]
-    hooks += [(name, keep(seen, name)) for name in (*z, *stream)]
+    everywhere = [*stream, *(point.name for point in points["head_out"] if point is not None)]
+    hooks = [(name, keep(seen, name, last=True)) for name in at_end if runs.has_hook(name)]
+    hooks += [(name, keep(seen, name)) for name in everywhere]
     logits, found, past = run_recorded(runs, tokens, hooks, seen)
 
     ones = logits.new_ones((len(rows), 1))
-
-    def stack(part: str) -> Tensor:
-        names = [f"blocks.{layer}.{part}" for layer in layers]
-        held = [found[name] for name in names if name in found]
-        return torch.stack(held) if held else logits.new_zeros((0, len(rows), 1))
-
     return PromptGroup(
         rows=rows,
         tokens=tokens,
         logits=logits,
-        z=tuple(found[name] for name in z),
-        attention=stack("hook_attn_out"),
+        z=tuple(None if at is None else at.split(found[at.name]) for at in points["head_out"]),
+        written={
+            site: tuple(None if at is None else found[at.name] for at in each)
+            for site, each in written.items()
+        },
         attention_scale=torch.stack(
             [found.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
         ),
-        mlp=stack("hook_mlp_out"),
         stream=tuple(found[name] for name in stream),
         past=past,
         residual=found["ln_final.hook_in"],
@@ -200,7 +196,7 @@ def run_recorded(
 
     def run(rows: NDArray[np.int64]) -> None:
         seen.clear()
-        kept = DynamicCache() if runs.takes_past else None
+        kept = DynamicCache() if runs.anatomy.past else None
         last = runs.forward(tokens[rows], hooks, past_key_values=kept)[:, -1].clone()
         logits.append(last)  # from here on nothing takes memory
         seen_in.append(dict(seen))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from pytest_circuits.forward.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from transformer_lens.hook_points import HookPoint, LensHandle
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import Cache
+
+    from pytest_circuits.forward.anatomy import Anatomy
 
     Hook = tuple[str, Callable[..., Tensor | None]]
 
@@ -164,15 +165,28 @@ class Runs:
         """Number of layers."""
         return int(self.bridge.cfg.n_layers)
 
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Where the model's parts are, found out when it is first asked for.
+
+        Raises:
+            ModelError: if the model can't be run.
+        """
+        from pytest_circuits.forward.contract import examine
+
+        # It is about the model, whatever a test has put on it.
+        with self._as_loaded.lifted():
+            return examine(self)
+
     @property
     def heads(self) -> int:
-        """Number of (query) heads in a layer."""
-        return int(self.bridge.cfg.n_heads)
+        """Number of (query) heads in a layer, the most where layers differ."""
+        return max(self.anatomy.heads)
 
     @property
     def key_value_heads(self) -> int:
         """Number of key-value heads in a layer: fewer than heads where queries are grouped."""
-        return int(getattr(self.bridge.cfg, "n_key_value_heads", None) or self.heads)
+        return max(self.anatomy.key_value_heads)
 
     @property
     def family(self) -> str:
@@ -312,13 +326,19 @@ class Runs:
             past_key_values: what is given every layer's keys and values; for models that take it.
         """
         self.passes += 1
+        with torch.set_grad_enabled(differentiable):
+            return self.trial(tokens, hooks, past_key_values)
+
+    def trial(
+        self, tokens: Tensor, hooks: Sequence[Hook] = (), past_key_values: Cache | None = None
+    ) -> Tensor:
+        """The same, of a pass that is not counted: it is about the model, not about prompts."""
         kept: dict[str, Any] = (
             {} if past_key_values is None else {"past_key_values": past_key_values}
         )
-        with torch.set_grad_enabled(differentiable):
-            logits: Tensor = self.bridge.run_with_hooks(
-                tokens, return_type="logits", fwd_hooks=list(self._brought_here(hooks)), **kept
-            )
+        logits: Tensor = self.bridge.run_with_hooks(
+            tokens, return_type="logits", fwd_hooks=list(self._brought_here(hooks)), **kept
+        )
         return logits
 
     @contextmanager
@@ -358,11 +378,6 @@ class Runs:
     def _hook_points(self) -> dict[str, HookPoint]:
         # The bridge gathers them anew whenever it is asked.
         return dict(self.bridge.hook_dict)
-
-    @cached_property
-    def takes_past(self) -> bool:
-        """Whether the model can be given keys and values of positions before those that are run."""
-        return isinstance(self.bridge.original_model, PreTrainedModel)
 
 
 def _brought(hook: Callable[..., Tensor | None], device: torch.device) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ class RepeatedRun:
 
     Attributes:
         previous: mean attention from each query to the token before it, over queries 1 … 2T,
-            ``[sequence, layer, head]``.
+            ``[sequence, layer, head]``; NaN for a head that a layer doesn't have.
         induction: the same to the token after the query's earlier occurrence, A[q, q − (T − 1)],
             over queries T+1 … 2T.
         duplicate: the same to the earlier occurrence itself, A[q, q − T], same queries.
@@ -74,24 +74,28 @@ def _run_repeated(runs: Runs, sequences: Sequence[Sequence[int]], block: int) ->
         "duplicate": (block, block + 1),
         "current": (0, 1),
     }
+    points = runs.anatomy.points["attention"]
+    if "attention" in runs.anatomy.refusals:  # measures of it say so, and the losses need none
+        points = (None,) * runs.layers
     of_heads = (len(sequences), runs.layers, runs.heads)
-    means = {name: np.zeros(of_heads) for name in [*stripes, "first"]}
+    means = {name: np.full(of_heads, np.nan) for name in [*stripes, "first"]}
     of_tokens = (len(sequences), 2 * block)
     losses, hits = np.zeros(of_tokens), np.zeros(of_tokens)
 
     def read(rows: NDArray[np.int64], layer: int) -> Callable[..., None]:
         def hook(pattern: Tensor, **_: object) -> None:
+            there = np.ix_(rows, [layer], range(pattern.shape[1]))
             for name, (offset, first) in stripes.items():
                 # diagonal[…, i] is A[i + offset, i]
                 diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)[..., first - offset :]
-                means[name][rows, layer] = exact(diagonal).mean(-1).numpy()
-            means["first"][rows, layer] = exact(pattern[..., 1:, 0]).mean(-1).numpy()
+                means[name][there] = exact(diagonal).mean(-1).numpy()[:, None]
+            means["first"][there] = exact(pattern[..., 1:, 0]).mean(-1).numpy()[:, None]
 
         return hook
 
     def run(rows: NDArray[np.int64], tokens: Tensor) -> None:
         hooks = [
-            (f"blocks.{layer}.attn.hook_pattern", read(rows, layer)) for layer in range(runs.layers)
+            point.hook(read(rows, layer)) for layer, point in enumerate(points) if point is not None
         ]
         logits = runs.forward(tokens, hooks)
         losses[rows] = next_token_losses(logits, tokens).numpy()

@@ -9,14 +9,14 @@ import torch
 
 from pytest_circuits.forward.fitting import grouped
 from pytest_circuits.forward.prompted import keep, run_prompts, run_recorded
-from pytest_circuits.forward.runs import ROUNDING, bytes_of, exact
-from pytest_circuits.models import ModelError
+from pytest_circuits.forward.runs import bytes_of, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
+    from pytest_circuits.forward.anatomy import Points
     from pytest_circuits.forward.prompted import PromptGroup
     from pytest_circuits.forward.runs import Runs
 
@@ -27,21 +27,19 @@ class Site:
 
     Attributes:
         name: what users call it.
-        hook: the name of its hook point in a block.
         of_heads: whether there is one for each head.
         grouped: whether that is a key-value head, which several query heads may share.
-        stands_for: what is put in at the hook point in its stead, if not what the site holds.
+        stands_for: the site at which it is put in, as something else, if not at its own.
     """
 
     name: str
-    hook: str
     of_heads: bool = False
     grouped: bool = False
     stands_for: str | None = None
 
-    def at(self, layer: int) -> str:
-        """The full name of its hook point in a layer."""
-        return f"blocks.{layer}.{self.hook}"
+    def points(self, runs: Runs) -> Points:
+        """The hook points at which it is put in, by layer."""
+        return runs.anatomy.points[self.stands_for or self.name]
 
 
 #: Two sites are put in as something else. resid_mid as what the attention adds to the residual
@@ -49,32 +47,26 @@ class Site:
 #: head then mixes: some families' attention (GPT-Neo, GPT-J, OPT) shows its pattern only after it
 #: has used it.
 _SITES = (
-    Site("resid_pre", "hook_in"),
-    Site("resid_mid", "hook_attn_out", stands_for="attn_out"),
-    Site("resid_post", "hook_out"),
-    Site("attn_out", "hook_attn_out"),
-    Site("mlp_out", "hook_mlp_out"),
-    Site("head_out", "attn.hook_z", of_heads=True),
-    Site("head_q", "attn.hook_q", of_heads=True),
-    Site("head_k", "attn.hook_k", of_heads=True, grouped=True),
-    Site("head_v", "attn.hook_v", of_heads=True, grouped=True),
-    Site("head_pattern", "attn.hook_z", of_heads=True, stands_for="head_out"),
+    Site("resid_pre"),
+    Site("resid_mid", stands_for="attn_out"),
+    Site("resid_post"),
+    Site("attn_out"),
+    Site("mlp_out"),
+    Site("head_out", of_heads=True),
+    Site("head_q", of_heads=True),
+    Site("head_k", of_heads=True, grouped=True),
+    Site("head_v", of_heads=True, grouped=True),
+    Site("head_pattern", of_heads=True, stands_for="head_out"),
 )
 SITES = {site.name: site for site in _SITES}
-
-_RESID_MID, _PATTERN, _VALUES = "hook_resid_mid", "attn.hook_pattern", "attn.hook_v"
-#: What is recorded for a site that no pass over prompts keeps.
-_PARTS: dict[str, tuple[str, ...]] = {
-    site.name: (site.hook,)
-    for site in _SITES
-    if site.name not in ("resid_pre", "resid_post", "head_out", "head_pattern")
-} | {"resid_mid": ("hook_attn_out", _RESID_MID), "head_pattern": (_PATTERN, _VALUES)}
+#: What no pass over prompts keeps, and is recorded when it is needed.
+_RECORDED = ("resid_mid", "attn_out", "mlp_out", "head_q", "head_k", "head_v", "attention")
 #: Bytes of activations up to which those of all sites are recorded together.
 _ROOM_FOR_ALL = 1 << 27
 
 
 #: What every pass over prompts keeps.
-_KEPT: dict[str, Callable[[PromptGroup], tuple[Tensor, ...]]] = {
+_KEPT: dict[str, Callable[[PromptGroup], tuple[Tensor | None, ...]]] = {
     "head_out": lambda group: group.z,
     "resid_pre": lambda group: group.stream[:-1],
     "resid_post": lambda group: group.stream[1:],
@@ -88,64 +80,41 @@ class Activations:
     Attributes:
         rows: the prompts of each group.
         layers: ``[group][layer]``, tensors ``[row, position, …]`` with heads third where the site
-            has any.
+            has any; None in a layer without the site.
     """
 
     rows: tuple[tuple[int, ...], ...]
-    layers: tuple[tuple[Tensor, ...], ...]
+    layers: tuple[tuple[Tensor | None, ...], ...]
 
 
-def record(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> Activations:
+def record(
+    runs: Runs, prompts: Sequence[Sequence[int]], site: str, measure: str = "recording"
+) -> Activations:
     """What a site holds in every layer on these prompts, made once for all who need it.
+
+    Args:
+        runs: the model.
+        prompts: token ids of each.
+        site: a site's name, or ``attention``, which is ``[row, query, head, key]``.
+        measure: what needs it, for the message.
 
     Raises:
         ModelError: if the model has no such site.
     """
-    check_site(runs, site)
-    if site.name in _KEPT:
-        groups = run_prompts(runs, prompts).groups
-        return Activations(
-            tuple(group.rows for group in groups),
-            tuple(_KEPT[site.name](group) for group in groups),
-        )
+    name = "attention" if site == "head_pattern" else site
+    runs.anatomy.require(site, measure)
     groups = run_prompts(runs, prompts).groups
-    seen = _seen(runs, prompts, site)
-    layers = []
-    for group, held in zip(groups, seen.groups, strict=True):
-        if site.name == "resid_mid":
-            parts = zip(group.stream[:-1], held[site.hook], held[_RESID_MID], strict=True)
-            layers.append(tuple(_mid(runs, *of_layer) for of_layer in parts))
-        elif site.name == "head_pattern":
-            parts = zip(group.z, held[_PATTERN], held[_VALUES], strict=True)
-            layers.append(tuple(_mixed(runs, *of_layer) for of_layer in parts))
-        else:
-            layers.append(tuple(held[site.hook]))
-    return Activations(tuple(group.rows for group in groups), tuple(layers))
-
-
-def check_site(runs: Runs, site: Site) -> None:
-    """Refuse a site that the model doesn't have.
-
-    Raises:
-        ModelError: saying why.
-    """
-    layers = range(runs.layers)
-    if not all(runs.has_hook(site.at(layer)) for layer in layers):
-        why = "it has no MLPs" if site.name == "mlp_out" else f"it has no {site.hook}"
-        raise ModelError(f"{runs.family} has no {site.name}: {why}.")
-    if site.name == "resid_mid" and not all(
-        runs.has_hook(f"blocks.{layer}.{_RESID_MID}") for layer in layers
-    ):
-        alone = not runs.has_hook("blocks.0.hook_mlp_out")
-        raise ModelError(
-            f"{runs.family} has no resid_mid: "
-            + (
-                "without MLPs it is resid_post."
-                if alone
-                else "its attention and its MLP read the same residual stream.\n"
-                "Use resid_pre, attn_out or mlp_out."
-            )
-        )
+    rows = tuple(group.rows for group in groups)
+    if name in _KEPT:
+        return Activations(rows, tuple(_KEPT[name](group) for group in groups))
+    seen = _seen(runs, prompts, name)
+    layers: list[tuple[Tensor | None, ...]] = [tuple(held[name]) for held in seen.groups]
+    if name == "attention":
+        layers = [
+            tuple(None if pattern is None else pattern.transpose(1, 2) for pattern in of_group)
+            for of_group in layers
+        ]
+    return Activations(rows, tuple(layers))
 
 
 @dataclass(frozen=True)
@@ -153,10 +122,10 @@ class _Seen:
     """What hook points of every block were given in passes over prompts.
 
     Attributes:
-        groups: for each group of prompts by the hook point's name in a block, a tensor a layer.
+        groups: for each group of prompts by site, a tensor a layer.
     """
 
-    groups: tuple[dict[str, list[Tensor]], ...]
+    groups: tuple[dict[str, list[Tensor | None]], ...]
 
     @property
     def nbytes(self) -> int:
@@ -164,18 +133,13 @@ class _Seen:
         return bytes_of(self.groups)
 
 
-def _seen(runs: Runs, prompts: Sequence[Sequence[int]], site: Site) -> _Seen:
+def _seen(runs: Runs, prompts: Sequence[Sequence[int]], site: str) -> _Seen:
     """One pass for all sites, where there is room for all, so that another needs none."""
-    parts = _PARTS[site.name]
+    sites: tuple[str, ...] = (site,)
     if _bytes_of_all(runs, prompts) <= _ROOM_FOR_ALL:
-        every = dict.fromkeys(part for parts in _PARTS.values() for part in parts)
-        parts = tuple(
-            part
-            for part in every
-            if all(runs.has_hook(f"blocks.{layer}.{part}") for layer in range(runs.layers))
-        )
-    key = ("activations", parts, tuple(map(tuple, prompts)))
-    return runs.remember(key, lambda: _record(runs, prompts, parts))
+        sites = tuple(name for name in _RECORDED if name not in runs.anatomy.refusals)
+    key = ("activations", sites, tuple(map(tuple, prompts)))
+    return runs.remember(key, lambda: _record(runs, prompts, sites))
 
 
 def _bytes_of_all(runs: Runs, prompts: Sequence[Sequence[int]]) -> int:
@@ -186,60 +150,23 @@ def _bytes_of_all(runs: Runs, prompts: Sequence[Sequence[int]]) -> int:
     return int(of_layer * runs.layers * next(runs.bridge.parameters()).element_size())
 
 
-def _record(runs: Runs, prompts: Sequence[Sequence[int]], parts: Sequence[str]) -> _Seen:
+def _record(runs: Runs, prompts: Sequence[Sequence[int]], sites: Sequence[str]) -> _Seen:
+    points = {site: runs.anatomy.points[site] for site in sites}
     groups = []
     with runs.watched("record activations", len(prompts), "prompts") as advance:
         for group, tokens in grouped(runs, prompts):
             seen: dict[str, Tensor] = {}
-            names = [f"blocks.{layer}.{part}" for part in parts for layer in range(runs.layers)]
-            hooks = [(name, keep(seen, name)) for name in names]
+            names = {point.name for each in points.values() for point in each if point is not None}
+            hooks = [(name, keep(seen, name)) for name in sorted(names)]
             found = run_recorded(runs, tokens, hooks, seen).seen
             groups.append(
                 {
-                    part: [found[f"blocks.{layer}.{part}"] for layer in range(runs.layers)]
-                    for part in parts
+                    site: [None if at is None else at.split(found[at.name]) for at in each]
+                    for site, each in points.items()
                 }
             )
             advance(len(group))
     return _Seen(tuple(groups))
-
-
-def _mid(runs: Runs, before: Tensor, added: Tensor, between: Tensor) -> Tensor:
-    """The stream between attention and MLP, if it is what putting it in takes it to be."""
-    if not _near(between, before + added):
-        raise ModelError(
-            f"{runs.family} has no resid_mid: there the "
-            f"stream is not what came before plus what the attention adds.\n"
-            f"Use resid_pre, attn_out or mlp_out."
-        )
-    return between
-
-
-def _mixed(runs: Runs, z: Tensor, shown: Tensor, values: Tensor) -> Tensor:
-    """The pattern, ``[row, query, head, key]``, if heads mix their values by it."""
-    pattern = shown.transpose(1, 2)
-    if not _near(z, mix(pattern, values)):
-        raise ModelError(
-            f"{runs.family} has no head_pattern: its heads do "
-            f"not mix their values by what is seen of it.\nUse head_out, head_q or head_k."
-        )
-    return pattern
-
-
-def mix(pattern: Tensor, values: Tensor) -> Tensor:
-    """What heads mix by a pattern: z, ``[row, query, head, d_head]``.
-
-    Args:
-        pattern: ``[row, query, head, key]``.
-        values: ``[row, key, key-value head, d_head]``; successive heads share one.
-    """
-    own = values.repeat_interleave(pattern.shape[2] // values.shape[2], dim=2)
-    return torch.einsum("nqhk,nkhd->nqhd", pattern, own)
-
-
-def _near(held: Tensor, made: Tensor) -> bool:
-    # What is not finite is near: that is for whoever reads it to tell.
-    return not bool((held - made).abs().max() > ROUNDING[held.dtype] * held.abs().max())
 
 
 def gradients(
@@ -247,7 +174,7 @@ def gradients(
     site: Site,
     prompts: Sequence[Sequence[int]],
     read: Callable[[Tensor, tuple[int, ...]], Tensor],
-) -> list[tuple[Tensor, ...]]:
+) -> list[tuple[Tensor | None, ...]]:
     """How a number of each prompt changes with what the site holds there.
 
     Args:
@@ -259,20 +186,19 @@ def gradients(
 
     Returns:
         the gradients, ``[group][layer]``, tensors ``[row, position, …]`` with heads third where
-        the site has any; exact, on the CPU.
+        the site has any, None in a layer without the site; exact, on the CPU.
 
     Raises:
-        ModelError: if the model has no such site.
         ValueError: if the number has no gradient.
     """
-    check_site(runs, site)
-    found = []
+    points = site.points(runs)
+    found: list[tuple[Tensor | None, ...]] = []
     with runs.watched(f"gradients at {site.name}", len(prompts), "prompts") as advance:
         for rows, tokens in grouped(runs, prompts):
             # A gradient with respect to nothing added is one with respect to what it is added to,
             # whatever the model does with the tensor that the hook was given.
             added: list[Tensor] = []
-            hooks = [(site.at(layer), _add_nothing(added)) for layer in range(runs.layers)]
+            hooks = [point.hook(_add_nothing(added)) for point in points if point is not None]
             logits = runs.forward(tokens, hooks, differentiable=True)[:, -1]
             numbers = read(logits, rows)
             if not numbers.requires_grad:
@@ -281,8 +207,8 @@ def gradients(
                     "can be estimated from one; patch instead"
                 )
             # Prompts don't touch each other, so the gradient of their sum holds each one's own.
-            back = torch.autograd.grad(numbers.sum(), added)
-            found.append(tuple(exact(gradient) for gradient in back))
+            back = iter(torch.autograd.grad(numbers.sum(), added))
+            found.append(tuple(None if point is None else exact(next(back)) for point in points))
             advance(len(rows))
     return found
 

@@ -15,7 +15,6 @@ from pytest_circuits.forward import (
     Site,
     as_runs,
     cells_of,
-    check_site,
     exact,
     gradients,
     patch_cells,
@@ -214,7 +213,7 @@ class _Plan:
         """How many heads the site has, None for a site of the whole layer."""
         if not self.site.of_heads:
             return None
-        return self.runs.key_value_heads if self.site.grouped else self.runs.heads
+        return max(point.heads or 0 for point in self.site.points(self.runs) if point is not None)
 
     def sweep(self) -> NDArray[np.float64]:
         """The metric with each cell put in, ``[prompt, layer, …]``."""
@@ -233,14 +232,17 @@ class _Plan:
     def estimate(self) -> NDArray[np.float64]:
         """What :meth:`sweep` would give if the model were linear."""
         back = gradients(self.runs, self.site, self.target, self.metric.read)
-        seen_as = SITES[self.site.stands_for or self.site.name]
-        here = record(self.runs, self.target, seen_as)
+        here = record(self.runs, self.target, self.site.stands_for or self.site.name)
         given = to_put_in(self.runs, self.site, self.source, self.target)
         effects = np.zeros((len(self.target), *self.shape))
         for rows, *parts in zip(here.rows, given, here.layers, back, strict=True):
             for layer, (put, was, gradient) in enumerate(zip(*parts, strict=True)):
+                if put is None or was is None or gradient is None:
+                    continue
                 moved = (exact(put) - exact(was)) * gradient  # [row, position, …, d]
-                effects[list(rows), layer] = self._summed(moved.sum(-1), rows).numpy()
+                found = self._summed(moved.sum(-1), rows).numpy()
+                place: tuple[Any, ...] = (list(rows), layer)
+                effects[(*place, slice(found.shape[1])) if self.site.of_heads else place] = found
         return self.start.reshape(-1, *[1] * len(self.shape)) + effects
 
     def _summed(self, moved: Tensor, rows: tuple[int, ...]) -> Tensor:
@@ -262,6 +264,15 @@ class _Plan:
         places = () if self.positions is None else (len(self.positions.names),)
         return (self.runs.layers, *heads, *places)
 
+    @property
+    def absent(self) -> NDArray[np.bool_] | None:
+        """Which cells the model doesn't have, as :attr:`shape`; None if it has all."""
+        missing = self.runs.anatomy.absent(self.site.stands_for or self.site.name)
+        if missing is None:
+            return None
+        spread = missing.reshape(*missing.shape, *[1] * (len(self.shape) - missing.ndim))
+        return np.broadcast_to(spread, self.shape).copy()
+
     def finding(
         self, numbers: Callable[[], NDArray[np.float64]], *, screen: bool = False
     ) -> Finding:
@@ -277,6 +288,8 @@ class _Plan:
         if not companion[-1].indistinct:
             patched = numbers()
             self.metric.check(self.measure, f"patched {self.metric.quantity}", patched)
+            if self.absent is not None:
+                patched[:, self.absent] = np.nan
             raw["patched"] = patched
             numerators = patched - self.start.reshape(-1, *[1] * len(self.shape))
             values, errors = ratio_and_error(numerators, self.goal - self.start, clusters)
@@ -290,6 +303,7 @@ class _Plan:
             axes=self.axes,
             values=values,
             errors=errors,
+            absent=self.absent,
             convention=self._convention(quantity),
             role=Role(f"{does} {kind}", ROLE_THRESHOLD) if of_heads else None,
             profiles=(
@@ -345,11 +359,18 @@ class _Plan:
             ),
         )
 
+    @property
+    def _taken(self) -> str:
+        """Where queries or keys are taken, if not where they are projected."""
+        points = self.site.points(self.runs)
+        normed = any(point is not None and point.name.endswith("_normed") for point in points)
+        return ", after its norm" if normed else ""
+
     def _convention(self, quantity: str) -> dict[str, Json]:
         where = "all positions" if self.positions is None else "each position by itself"
         return {
             **pairs_convention(self.tokenized, self.metric.formula),
-            "site": self.site.name,
+            "site": self.site.name + self._taken,
             "patching": f"{self.direction}, {where}",
             quantity: "ratio of means over prompts",
             **({} if self.positions is None else self.positions.convention),
@@ -372,7 +393,7 @@ def _plan(
         raise ChoiceError(f"direction is {' or '.join(_DIRECTIONS)}, not {direction!r}")
     runs = as_runs(model)
     place = SITES[site]
-    check_site(runs, place)
+    runs.anatomy.require(site, measure)
     tokenized = tokenize(runs, pairs)
     if positions is None:
         positions = "all" if place.of_heads else "each"

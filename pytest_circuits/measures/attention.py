@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Direction, Finding, Role
-from pytest_circuits.forward import SITES, Runs, as_runs, exact, record, run_prompts
+from pytest_circuits.forward import Runs, as_runs, exact, record, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
     looked_at_once,
@@ -76,6 +76,7 @@ def attention_between(
         InvalidFindingError: if the model's numbers are not finite.
     """
     runs = as_runs(model)
+    runs.anatomy.require("attention", "attention_between")
     tokenized = tokenize(runs, pairs)
     queries, keys = tokenized.at(query), tokenized.at(key)
     for number, (one, other) in enumerate(zip(queries, keys, strict=True)):
@@ -123,10 +124,11 @@ def attention_scores(
         PromptError: if a mask does not fit its prompt, is empty, or looks ahead.
         InvalidFindingError: if the model's numbers are not finite.
     """
+    runs = as_runs(model)
+    runs.anatomy.require("attention", "attention_scores")
     if isinstance(prompts, RepeatedTokens):
-        on = _on_repeated(*draw_repeated(model, prompts), prompts)
+        on = _on_repeated(*draw_repeated(runs, prompts), prompts)
     else:
-        runs = as_runs(model)
         on = _on_pairs(runs, tokenize(runs, prompts), "attention_scores")
     masks = _masks(mask, on.prompts)
     return _finding(
@@ -219,24 +221,27 @@ def _finding(
     role: Role,
 ) -> Finding:
     runs = on.runs
-    samples = np.zeros((len(on.prompts), runs.layers, runs.heads))
-    patterns = record(runs, on.prompts, SITES["head_pattern"])
+    samples = np.full((len(on.prompts), runs.layers, runs.heads), np.nan)
+    patterns = record(runs, on.prompts, "attention", measure)
     with runs.watched(measure, len(on.prompts), "prompts") as advance:
         for rows, layers in zip(patterns.rows, patterns.layers, strict=True):
             for layer, pattern in enumerate(layers):  # [row, query, head, key]
+                if pattern is None:
+                    continue
                 for place, row in enumerate(rows):
                     queries, keys = cells[row]
                     picked = exact(pattern[place, list(queries), :, list(keys)])  # [cell, head]
-                    samples[row, layer] = picked.mean(0).numpy()
+                    samples[row, layer, : picked.shape[1]] = picked.mean(0).numpy()
             advance(len(rows))
-    check_finite(measure, "attention", samples)
+    absent = runs.anatomy.absent_heads
+    check_finite(measure, "attention", samples, absent)
     return Finding(
         measure=measure,
         quantity="attention",
         unit="attention probability",
         direction=Direction.HIGHER,
         convention={**convention, **on.convention},
-        **of_heads(samples, on.clusters, role),
+        **of_heads(samples, on.clusters, role, absent=absent),
         companion=on.companion,
         raw={"attention": samples},
         **on.about,

@@ -71,6 +71,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         ModelError: if the parts don't sum to the whole on this architecture.
     """
     runs = as_runs(model)
+    runs.anatomy.require("contributions", "head_attribution")
     tokenized = tokenize(runs, pairs)
     samples = decompose(runs, tokenized, "head_attribution").heads.numpy()
     run = run_prompts(runs, tokenized.clean)
@@ -80,7 +81,11 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         measure="head_attribution",
         companion=companion,
         **of_heads(
-            samples, tokenized.clusters, Role("answer-writing heads", threshold), signed=True
+            samples,
+            tokenized.clusters,
+            Role("answer-writing heads", threshold),
+            absent=runs.anatomy.absent_heads,
+            signed=True,
         ),
         **_common(runs, tokenized),
     )
@@ -114,10 +119,11 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
     tokenized = tokenize(runs, pairs)
     parts = decompose(runs, tokenized, "component_attribution")
     columns = {"embedding": parts.embedding}
+    kinds = {"attn": parts.attention, "mixer": parts.mixer, "mlp": parts.mlp}
     for layer in range(runs.layers):
-        columns[f"L{layer} attn"] = parts.attention[:, layer]
-        if parts.mlp.shape[1]:
-            columns[f"L{layer} mlp"] = parts.mlp[:, layer]
+        for kind, added in kinds.items():
+            if runs.anatomy.points[f"{kind}_out"][layer] is not None:
+                columns[f"L{layer} {kind}"] = added[:, layer]
     columns["bias"] = parts.constant
     samples = torch.stack(list(columns.values()), dim=1).numpy()
     mean, error = mean_and_error(samples, tokenized.clusters)
@@ -154,27 +160,32 @@ def _common(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:
 class Decomposition:
     """The logit difference at the last position, taken apart; all in logits.
 
-    ``embedding + attention.sum(1) + mlp.sum(1) + constant == total``, and
-    ``heads.sum(2) + output_bias == attention``.
+    ``embedding + attention.sum(1) + mixer.sum(1) + mlp.sum(1) + constant == total``, and
+    ``heads.nansum(2) + output_bias == attention``. What a layer doesn't have adds 0.
 
     Attributes:
-        heads: ``[prompt, layer, head]``.
+        heads: ``[prompt, layer, head]``; NaN for a head that a layer doesn't have, and for all
+            where what they write can't be computed one by one.
         output_bias: what each attention's output bias adds, and the bias of a norm after it,
             ``[prompt, layer]``.
         attention: ``[prompt, layer]``.
-        mlp: ``[prompt, layer]``; no layers where the model has no MLPs.
+        mixer: ``[prompt, layer]``.
+        mlp: ``[prompt, layer]``.
         embedding: ``[prompt]``.
         constant: what the final norm's bias and the unembedding's bias add, ``[prompt]``.
         total: the logit difference before final soft-capping, ``[prompt]``.
+        capped: the same after it.
     """
 
     heads: Tensor
     output_bias: Tensor
     attention: Tensor
+    mixer: Tensor
     mlp: Tensor
     embedding: Tensor
     constant: Tensor
     total: Tensor
+    capped: Tensor
 
 
 def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution") -> Decomposition:
@@ -198,8 +209,8 @@ def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution
             for field in Decomposition.__dataclass_fields__
         }
     )
-    check_finite(measure, "attribution", whole.heads.numpy())
-    _check_identity(runs, whole, torch.from_numpy(differences))
+    check_finite(measure, "attribution", whole.attention.numpy())
+    _check_identity(runs, whole, torch.from_numpy(differences), measure)
     return whole
 
 
@@ -208,12 +219,17 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
     answers = [tokenized.answers[row] for row in group.rows]
     wrong = [tokenized.wrong_answers[row] for row in group.rows]
     # In float64 from here on: sums of hundreds of parts are held against their total.
-    target = exact(bridge.W_U[:, answers]).T - exact(bridge.W_U[:, wrong]).T  # [row, d_model]
-    constant = target.new_zeros(len(answers))
-    bias = getattr(bridge, "b_U", None)
-    if bias is not None:
-        constant = exact(bias[answers]) - exact(bias[wrong])
-    total = (exact(group.normalised) * target).sum(-1) + constant
+    chosen = torch.tensor([answers, wrong])
+    unembedding = exact(bridge.W_U[:, chosen]).permute(1, 2, 0)  # [answer or wrong, row, d_model]
+    biases = unembedding.new_zeros(chosen.shape)
+    if getattr(bridge, "b_U", None) is not None:
+        biases = exact(bridge.b_U[chosen])
+    read = (exact(group.normalised) * unembedding).sum(-1) + biases
+    right_and_wrong: Tensor = bridge.adapter.apply_output_logits_transform(read)
+    factor = _logit_factor(runs)
+    target = factor * (unembedding[0] - unembedding[1])  # [row, d_model]
+    constant = factor * (biases[0] - biases[1])
+    total = factor * (read[0] - read[1])
 
     direction = target
     # A model without norms has no scale either, and a final "norm" that passes all through.
@@ -221,34 +237,67 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
         direction, added = _before_norm(bridge.ln_final, target, group.scale)
         constant = constant + added
 
-    heads, output_bias = [], []
-    for layer, z in enumerate(group.z):
-        block = bridge.blocks[layer]
-        # Where a head's share joins the residual stream after a norm, it goes through it.
-        own, offset = direction, direction.new_zeros(len(direction))
-        if getattr(block, "ln1_post", None) is not None:
-            own, offset = _before_norm(block.ln1_post, direction, group.attention_scale[layer])
-        written = torch.einsum("hkd,nd->nhk", exact(output_weights(runs, layer)), own)
-        heads.append((written * exact(z[:, -1])).sum(-1))
-        bias = getattr(block.attn, "b_O", None)
-        output_bias.append(offset if bias is None else offset + own @ exact(bias))
-
-    def along(stack: Tensor) -> Tensor:
+    def along(site: str) -> Tensor:
         """What each layer's output at the last position adds, ``[row, layer]``."""
-        added: Tensor = direction.new_zeros((len(direction), 0))
-        if len(stack):
-            added = (exact(stack) * direction).sum(-1).T
-        return added
+        zeros = direction.new_zeros(len(direction))
+        factors = runs.anatomy.factors[site]
+        added = [
+            zeros if output is None else by * (exact(output) * direction).sum(-1)
+            for output, by in zip(group.written[site], factors, strict=True)
+        ]
+        return torch.stack(added, dim=1)
 
+    heads, output_bias = _heads(runs, group, direction)
     return Decomposition(
-        heads=torch.stack(heads, dim=1),
-        output_bias=torch.stack(output_bias, dim=1),
-        attention=along(group.attention),
-        mlp=along(group.mlp),
+        heads=heads,
+        output_bias=output_bias,
+        attention=along("attn_out"),
+        mixer=along("mixer_out"),
+        mlp=along("mlp_out"),
         embedding=(exact(group.embedding) * direction).sum(-1),
         constant=constant,
         total=total,
+        capped=right_and_wrong[0] - right_and_wrong[1],
     )
+
+
+def _heads(runs: Runs, group: PromptGroup, direction: Tensor) -> tuple[Tensor, Tensor]:
+    """What heads and output biases of each layer add along a direction at the stream's end.
+
+    Returns:
+        of heads ``[row, layer, head]``, of biases ``[row, layer]``.
+    """
+    bridge: Any = runs.bridge
+    anatomy = runs.anatomy
+    heads = direction.new_full((len(direction), runs.layers, runs.heads), torch.nan)
+    biases = direction.new_zeros(heads.shape[:2])
+    if "contributions" in anatomy.refusals:
+        return heads, biases
+    for layer, z in enumerate(group.z):
+        if z is None:
+            continue
+        block = bridge.blocks[layer]
+        own = anatomy.factors["attn_out"][layer] * direction
+        # Where a head's share joins the residual stream after a norm, it goes through it.
+        if getattr(block, "ln1_post", None) is not None:
+            own, biases[:, layer] = _before_norm(block.ln1_post, own, group.attention_scale[layer])
+        own = anatomy.factors["head_out"][layer] * own
+        written = torch.einsum("hkd,nd->nhk", exact(output_weights(bridge, layer, z.shape[2])), own)
+        heads[:, layer, : z.shape[2]] = (written * exact(z[:, -1])).sum(-1)
+        bias = getattr(block.attn, "b_O", None)
+        if bias is not None:
+            biases[:, layer] += own @ exact(bias)
+    return heads, biases
+
+
+def _logit_factor(runs: Runs) -> float:
+    """By what the model multiplies the unembedding's logits.
+
+    That is the slope at 0 of what it does to them, which a soft cap doesn't change.
+    """
+    bridge: Any = runs.bridge
+    small = exact(torch.full((1, 1), 1e-6))
+    return float(bridge.adapter.apply_output_logits_transform(small.clone())) / float(small)
 
 
 def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
@@ -267,7 +316,7 @@ def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, T
     before = direction
     weight = getattr(norm, "weight", None)
     if weight is not None:
-        before = before * (exact(weight) + (1 if norm.uses_weight_offset else 0))
+        before = before * (exact(weight) + (1 if getattr(norm, "uses_weight_offset", False) else 0))
     if not norm.uses_rms_norm:
         before = before - before.mean(-1, keepdim=True)
         if getattr(norm, "bias", None) is not None:
@@ -275,30 +324,28 @@ def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, T
     return before / exact(scale), added
 
 
-def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor) -> None:
+def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor, measure: str) -> None:
     allowed = ROUNDING[next(runs.bridge.parameters()).dtype] * max(
         1.0, float(parts.total.abs().max())
     )
-    capped = float(getattr(runs.bridge.cfg, "output_logits_soft_cap", -1.0) or -1.0) > 0
+    layers = (parts.attention + parts.mixer + parts.mlp).sum(1)
     sums = {
         "its embedding, attention, MLPs and biases do not sum to the logit difference": (
-            parts.embedding + parts.attention.sum(1) + parts.mlp.sum(1) + parts.constant,
+            parts.embedding + layers + parts.constant,
             parts.total,
         ),
-        "its heads do not sum to its attention": (
-            parts.heads.sum(2) + parts.output_bias,
-            parts.attention,
-        ),
-        "its unembedding does not give its logits": (
-            parts.total,
-            parts.total if capped else differences,
-        ),
+        "its unembedding does not give its logits": (parts.capped, differences),
     }
+    if "contributions" not in runs.anatomy.refusals:
+        sums["its heads do not sum to its attention"] = (
+            parts.heads.nansum(2) + parts.output_bias,
+            parts.attention,
+        )
     for what, (left, right) in sums.items():
         miss = float((left - right).abs().max())
         if not miss <= allowed:
             raise ModelError(
-                f"logits can't be attributed on {type(runs.bridge.original_model).__name__}:\n"
+                f"{measure}: logits can't be attributed on {runs.family}:\n"
                 f"{what} (off by {miss:.3g} logits, {allowed:.3g} allowed).\n"
                 f"Its residual stream has a part this measure doesn't know; use patching instead."
             )

@@ -22,7 +22,7 @@ from pytest_circuits.findings import (
 )
 from pytest_circuits.findings.circuit import UNNAMED
 from pytest_circuits.findings.statistics import ratio_and_error
-from pytest_circuits.forward import Nodes, Runs, Value, as_runs, nodes
+from pytest_circuits.forward import Nodes, Runs, Value, as_runs, every_node, nodes
 from pytest_circuits.measures.common import behaviour, looked_at_once, tokenize
 from pytest_circuits.measures.knockout import Knockout, knockout_on_pairs
 
@@ -139,7 +139,7 @@ def faithfulness(
     if finding.undefined or not null:
         return finding
     stream = random.Random(f"circuit {seed}")  # noqa: S311 — a reproducible draw is the point
-    others = [_like(runs.circuit, stream) for _ in range(null)]
+    others = [_like(runs.circuit, runs.whole, stream) for _ in range(null)]
     if ablated == "circuit":
         others = [runs.whole - other for other in others]
     drawn = runs.fractions("faithfulness", others)
@@ -266,11 +266,11 @@ def minimality(
     return replace(finding, provenance={**finding.provenance, "largest beside": beside})
 
 
-def _like(circuit: Nodes, stream: random.Random) -> Nodes:
-    """A random circuit with as many heads in every layer, and the same MLPs."""
+def _like(circuit: Nodes, whole: Nodes, stream: random.Random) -> Nodes:
+    """A random circuit of the whole with as many heads in every layer, and the same MLPs."""
     heads = np.zeros_like(circuit.heads)
     for layer, count in enumerate(circuit.heads.sum(1).tolist()):
-        left = list(range(heads.shape[1]))
+        left = np.flatnonzero(whole.heads[layer]).tolist()
         for _ in range(count):
             heads[layer, left.pop(int(stream.random() * len(left)))] = True
     return Nodes(heads, circuit.mlps)
@@ -445,9 +445,9 @@ def circuit_runs(  # noqa: PLR0917 — the choices of three measures, handed on
         seed=seed,
         denoising=denoising,
     )
-    nothing = nodes(runs)
+    nothing, whole_model = nodes(runs), every_node(runs)
     # Noising takes everything away, and denoising puts everything in.
-    other_end = out.of("faithfulness", [~nothing])[:, 0]
+    other_end = out.of("faithfulness", [whole_model])[:, 0]
     whole, empty = (other_end, out.intact) if denoising else (out.intact, other_end)
     names = str(members if circuit.mlps != "all" else nodes(runs, circuit.heads))
     convention: dict[str, Json] = {
@@ -469,7 +469,7 @@ def circuit_runs(  # noqa: PLR0917 — the choices of three measures, handed on
     return CircuitRuns(
         out=replace(out, convention=convention),
         circuit=members,
-        whole=~nothing,
+        whole=whole_model,
         nothing=nothing,
         denoising=denoising,
         m_whole=whole,

@@ -127,25 +127,43 @@ def behaviour(
     )
 
 
-def check_finite(measure: str, what: str, samples: NDArray[np.float64]) -> None:
+def check_finite(
+    measure: str,
+    what: str,
+    samples: NDArray[np.float64],
+    absent: NDArray[np.bool_] | None = None,
+) -> None:
     """Refuse samples that are NaN or infinite before anything is computed from them.
+
+    Args:
+        measure: the measure.
+        what: what the samples are.
+        samples: ``[sample, …]``.
+        absent: ``[…]``, what the model doesn't have, which is NaN.
 
     Raises:
         InvalidFindingError: if there are any.
     """
-    if not np.isfinite(samples).all():
+    there = samples if absent is None else samples[..., ~absent]
+    if not np.isfinite(there).all():
         raise not_finite(measure, what)
 
 
 def of_heads(
-    samples: NDArray[np.float64], clusters: Sequence[object], role: Role, *, signed: bool = False
+    samples: NDArray[np.float64],
+    clusters: Sequence[object],
+    role: Role,
+    *,
+    absent: NDArray[np.bool_] | None,
+    signed: bool = False,
 ) -> dict[str, Any]:
     """The fields of a finding whose values are means over samples, one for each head.
 
     Args:
-        samples: ``[sample, layer, head]``.
+        samples: ``[sample, layer, head]``; NaN for a head that a layer doesn't have.
         clusters: one label for each sample.
         role: the role of the heads whose value reaches its threshold.
+        absent: which heads the model doesn't have, ``[layer, head]``; None if it has all.
         signed: whether magnitudes are held against the threshold.
     """
     mean, error = mean_and_error(samples, clusters)
@@ -153,6 +171,7 @@ def of_heads(
         "axes": ("layer", "head"),
         "values": mean,
         "errors": error,
+        "absent": absent,
         "role": role,
         "profiles": profiles(np.abs(mean) if signed else mean, samples, role.threshold),
         "per_sample": samples,

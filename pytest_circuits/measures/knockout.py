@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 import torch
 
 from pytest_circuits.findings import (
@@ -29,6 +30,7 @@ from pytest_circuits.forward import (
     Value,
     as_runs,
     drawn_from,
+    every_node,
     fewest_references,
     mean_of,
     next_token_losses,
@@ -61,7 +63,6 @@ from pytest_circuits.prompts.pairs import digest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
@@ -216,15 +217,19 @@ def _together(out: Knockout, chosen: Nodes) -> Finding:
 
 def _each(out: Knockout, others: Nodes) -> Finding:
     runs = out.runs
-    every = [Head(layer, head) for layer in range(runs.layers) for head in range(runs.heads)]
-    found = out.of("ablate", [nodes(runs, [head]) | others for head in every])
-    found = found.reshape(len(found), runs.layers, runs.heads)
+    there = every_node(runs).heads
+    every = [Head(*cell) for cell in np.argwhere(there).tolist()]
+    if not every:
+        runs.anatomy.require("head_out", "ablate")
+    found = np.full((len(out.intact), *there.shape), np.nan)
+    found[:, there] = out.of("ablate", [nodes(runs, [head]) | others for head in every])
     threshold = ROLE_SHARE * abs(float(out.intact.mean())) or LEAST_THRESHOLD
     if out.metric.unit in _ABSOLUTE:
         threshold = max(LEAST_THRESHOLD, threshold)
     role = Role("needed heads", threshold)
     ablated = "each head" + (f", with {others}" if str(others) else "")
-    what = of_heads(_harm(out, found), out.clusters, role, signed=True)
+    absent = runs.anatomy.absent_heads
+    what = of_heads(_harm(out, found), out.clusters, role, absent=absent, signed=True)
     return _finding(out, found, ablated, **what)
 
 

@@ -71,6 +71,9 @@ def copying_scores(
     if k < 1:
         raise ChoiceError(f"k is 1 or more, not {k}")
     runs = as_runs(model)
+    # What a head writes if it attends to one token alone takes all of these.
+    for needed in ("head_pattern", "contributions"):
+        runs.anatomy.require(needed, "copying_scores")
     tokenized = tokenize(runs, pairs)
     positions = make_positions(at, tokenized)
     assert positions is not None
@@ -79,7 +82,7 @@ def copying_scores(
         raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
     run = run_prompts(runs, tokenized.clean)
     companion = answer_companion(run, tokenized, "copying_scores")
-    samples = np.zeros((len(tokenized), runs.layers, runs.heads))
+    samples = np.full((len(tokenized), runs.layers, runs.heads), np.nan)
     with runs.watched("copying_scores", runs.layers, "layers") as advance:
         for layer, rows, logits in copied_logits(runs, tokenized.clean, where):
             own = torch.tensor([[tokenized.clean[row][p] for p in where[row]] for row in rows])
@@ -89,7 +92,8 @@ def copying_scores(
             check_finite("copying_scores", f"what heads of layer {layer} write", largest)
             # A head that writes nothing gives all tokens the same logit, and copies none of them.
             hits = (logits >= logits.gather(-1, own)).sum(-1) <= k  # [row, position, head]
-            samples[list(rows), layer] = exact(hits).mean(1).numpy()
+            heads = range(hits.shape[2])
+            samples[np.ix_(rows, [layer], heads)] = exact(hits).mean(1).numpy()[:, None]
             advance(len(rows) / len(tokenized))
     return Finding(
         measure="copying_scores",
@@ -103,7 +107,12 @@ def copying_scores(
             "indices": digest(where),
             "norms": "layer's own, behind attention where there is one, final; each anew",
         },
-        **of_heads(samples, tokenized.clusters, Role("copying heads", ROLE_THRESHOLD)),
+        **of_heads(
+            samples,
+            tokenized.clusters,
+            Role("copying heads", ROLE_THRESHOLD),
+            absent=runs.anatomy.absent_heads,
+        ),
         companion=companion,
         # A token at the edge of the top five leaves it, or enters.
         allowance=Allowance(floor=0.1, share=0.1),

@@ -187,10 +187,14 @@ def _scores(
     *,
     control: bool = True,
 ) -> Finding:
-    runs, drawn, run = draw_repeated(model, prompts)
+    runs = as_runs(model)
+    runs.anatomy.require("attention", measure)
+    runs, drawn, run = draw_repeated(runs, prompts)
     samples: NDArray[np.float64] = getattr(run, stripe)
+    absent = runs.anatomy.absent_heads
     name = measure.removesuffix("_scores").replace("_", " ")
-    heads = of_heads(samples, range(len(samples)), Role(f"{name} heads", ROLE_THRESHOLD))
+    role = Role(f"{name} heads", ROLE_THRESHOLD)
+    heads = of_heads(samples, range(len(samples)), role, absent=absent)
     strong = np.argwhere(heads["values"] >= ROLE_THRESHOLD).tolist()
     candidates = [str(Head(*cell)) for cell in strong]
     return Finding(
@@ -215,15 +219,18 @@ def _nulls(
     heads: Collection[str],
 ) -> dict[str, Null]:
     """The nulls of heads, by label; the pass over the control is made only if it can tell."""
-    if not heads or 2.0 ** -len(samples) > SIGNIFICANT or not np.isfinite(samples).all():
+    absent = runs.anatomy.absent_heads
+    there = np.ones(samples.shape[1:], bool) if absent is None else ~absent
+    if not heads or 2.0 ** -len(samples) > SIGNIFICANT or not np.isfinite(samples[:, there]).all():
         return {}
     control: NDArray[np.float64] = getattr(run_control(runs, drawn), stripe)
-    if not np.isfinite(control).all():
+    if not np.isfinite(control[:, there]).all():
         raise InvalidFindingError(
             "the model gives attention that is not finite on the control sequences. "
             "Look for NaN or overflow in its weights, or try another dtype."
         )
-    p = max_t_p(samples - control)
+    p = np.full(there.shape, np.nan)
+    p[there] = max_t_p((samples - control)[:, there])
     cells = {label: Head.parse(label) for label in heads}
     return {
         label: Null(float(control[:, *cell].mean()), float(p[cell]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -126,6 +127,24 @@ class Clean:
         """Whether other hooks are on the model than at first (more, or fewer)."""
         return self.look().changed
 
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """While nobody's hooks are on the model but the libraries' own."""
+        before = []
+        for kept, key, hook in list(self._hooks()):
+            if _is_librarys(getattr(hook, "user_hook", hook)):
+                continue
+            # transformer-lens' handle holds torch's, which knows where torch keeps the hook.
+            hooks, number = (kept, key) if key is not None else _in_torch(hook.hook)
+            before.append((hooks, dict(hooks)))
+            del hooks[number]
+        try:
+            yield
+        finally:
+            for hooks, all_of_them in reversed(before):  # in the order that they were in
+                hooks.clear()
+                hooks.update(all_of_them)
+
     def restore(self) -> None:
         """Take away everything that was put on the model since."""
         for kept, key, hook in self._strays():
@@ -139,6 +158,12 @@ class Clean:
         self._bridge.requires_grad_(requires_grad=False)
         for parameter in self._bridge.parameters():
             parameter.grad = None
+
+
+def _in_torch(handle: Any) -> tuple[dict[int, Any], int]:  # noqa: ANN401 — torch's, of a hook
+    """Where torch keeps a hook, and under which number."""
+    hooks: dict[int, Any] = handle.hooks_dict_ref()
+    return hooks, handle.id
 
 
 def _is_librarys(hook: object) -> bool:

@@ -60,13 +60,15 @@ class Circuits(Methods):
         """While these heads and MLPs are zero, to measure anything without them."""
         from pytest_circuits import measures
         from pytest_circuits.findings import ChoiceError
+        from pytest_circuits.models import ModelError
 
         with ExitStack() as stack:
             try:
                 runs = self._models.runs_of_test(self._source, self._request)
                 stack.enter_context(measures.ablated(runs, heads=heads, mlps=mlps))
-            except ChoiceError as error:
-                raise failure(f"ablated on {self.alias}: {error}") from None
+            except (ChoiceError, ModelError) as error:
+                problem = str(error).removeprefix("ablated: ")
+                raise failure(f"ablated on {self.alias}: {problem}") from None
             yield self
 
     def kl_divergence(self, pairs: PromptPairs, *, to: str | TransformerBridge | Runs) -> Finding:

@@ -136,7 +136,7 @@ def test_a_run_gives_the_same_numbers_as_the_model_by_hand(bridge, recall):
     for layer in range(2):
         torch.testing.assert_close(group.z[layer], cache[f"blocks.{layer}.attn.hook_z"])
         torch.testing.assert_close(
-            group.attention[layer], cache[f"blocks.{layer}.hook_attn_out"][:, -1]
+            group.written["attn_out"][layer], cache[f"blocks.{layer}.hook_attn_out"][:, -1]
         )
     torch.testing.assert_close(group.embedding, cache["blocks.0.hook_resid_pre"][:, -1])
     torch.testing.assert_close(group.residual, cache["blocks.1.hook_resid_post"][:, -1])

@@ -64,7 +64,7 @@ def test_what_was_seen_is_put_together_in_the_prompts_order(bridge, cramped):
     assert group.rows == whole.rows
     for one, other in zip(group.stream, whole.stream, strict=True):
         torch.testing.assert_close(one, other)
-    torch.testing.assert_close(group.mlp, whole.mlp)
+    torch.testing.assert_close(group.written["mlp_out"], whole.written["mlp_out"])
     for site in ("head_q", "head_v", "head_pattern"):
         seen, expected = (record(runs, prompts, SITES[site]) for runs in (cramped, Runs(bridge)))
         torch.testing.assert_close(seen.layers, expected.layers)

@@ -22,7 +22,16 @@ from transformers import AutoModelForCausalLM
 
 from pytest_circuits import Circuit, measures
 from pytest_circuits.findings import ChoiceError, Direction, Head
-from pytest_circuits.forward import ZERO, Reading, Runs, nodes, recorded, run_ablated, runs
+from pytest_circuits.forward import (
+    ZERO,
+    Reading,
+    Runs,
+    every_node,
+    nodes,
+    recorded,
+    run_ablated,
+    runs,
+)
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.prompts.pairs import digest
@@ -613,7 +622,7 @@ def test_heads_are_taken_as_findings_give_them(perfect):
 def test_ablation_of_nothing_and_of_all_by_itself_change_nothing(subject):
     model, pairs, *_ = subject
     tokens = pairs.check(model.tokenizer)
-    nothing = nodes(model)
+    nothing, whole = nodes(model), every_node(model)
     read = Reading(lambda logits, rows: read_difference(logits, rows, tokens))
     intact = measures.logit_diff(model, pairs).profiles["logit_diff"]
 
@@ -625,10 +634,10 @@ def test_ablation_of_nothing_and_of_all_by_itself_change_nothing(subject):
     unknown = replace(itself, since=None)
     for replacement in (itself, unknown):
         before = model.replayed
-        for found in run(replacement, nothing, ~nothing):
+        for found in run(replacement, nothing, whole):
             np.testing.assert_allclose(found, intact, atol=1e-5)
         assert (model.replayed > before) is (replacement is unknown)
     (unchanged,) = run(ZERO, nothing)
     np.testing.assert_array_equal(unchanged, intact)
-    (emptied,) = run(ZERO, ~nothing)
+    (emptied,) = run(ZERO, whole)
     assert np.abs(emptied - intact).max() > 0.1

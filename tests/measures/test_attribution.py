@@ -66,7 +66,8 @@ def test_parts_sum_whatever_the_norm(telling_pairs, norm, attention_only):
     parts = assert_parts_sum_to_the_whole(bridge, telling_pairs(bridge))
 
     assert parts.heads.abs().min() > 0
-    assert parts.mlp.shape == (6, 0 if attention_only else 2)
+    assert parts.mlp.shape == (6, 2)
+    assert (parts.mlp == 0).all() == attention_only
     assert (parts.output_bias != 0).all()
 
 
@@ -238,7 +239,7 @@ def test_a_model_with_a_part_that_nobody_knows_is_refused(folders, telling_pairs
         measures.head_attribution(bridge, pairs)
 
     message = str(error.value)
-    assert message.startswith("logits can't be attributed on ")
+    assert message.startswith("head_attribution: logits can't be attributed on ")
     assert "do not sum to the logit difference (off by" in message
     assert "use patching instead" in message
 

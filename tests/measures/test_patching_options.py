@@ -489,7 +489,8 @@ def test_a_model_without_mlps_is_told_so(perfect, measure, site, message):
     with pytest.raises(ModelError) as error:
         measure(perfect, NAMED, site=site)
 
-    assert str(error.value) == type(perfect.original_model).__name__ + message
+    family = type(perfect.original_model).__name__
+    assert str(error.value) == f"{measure.__name__}: {family}{message}"
 
 
 def test_where_attention_and_mlp_read_one_stream_there_is_nothing_between_them(telling_pairs):
@@ -500,7 +501,7 @@ def test_where_attention_and_mlp_read_one_stream_there_is_nothing_between_them(t
         measures.patch(runs, pairs, site="resid_mid")
 
     assert str(error.value) == (
-        "PhiForCausalLM has no resid_mid: its attention and its MLP read the same residual "
+        "patch: PhiForCausalLM has no resid_mid: its attention and its MLP read the same residual "
         "stream.\nUse resid_pre, attn_out or mlp_out."
     )
     assert runs.passes == 0

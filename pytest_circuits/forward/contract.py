@@ -1,0 +1,408 @@
+"""The contract: what is recorded of a model, and put in, is what measures take it for.
+
+Two short passes over two drawn prompts decide for each site. The first records every hook point.
+The second runs the first prompt many times, each row with something else put in; every layer gets
+the stream that it had in the first pass, so that layers are checked independently of each other. A
+site that breaks the contract in any layer is refused, with the reason; all others can be used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pytest_circuits.forward.anatomy import Anatomy, Point, mix, output_weights
+from pytest_circuits.forward.contract_edits import check_edits
+from pytest_circuits.forward.runs import ROUNDING, exact
+from pytest_circuits.forward.trial import FirstPass
+from pytest_circuits.models import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from pytest_circuits.forward.runs import Runs
+
+#: Where the parts of a block that aren't attention or MLP write.
+_MIXERS = tuple(f"{name}.hook_out" for name in ("linear_attn", "mamba", "mixer", "conv"))
+#: The hook points in a block that may hold a site, the first that keeps the contract being taken.
+#: Some families normalise the queries of all heads together, or compute queries and a gate by one
+#: projection: there, what belongs to one head's queries is known only after their norm.
+_HOOKS: dict[str, tuple[str, ...]] = {
+    "resid_pre": ("hook_in",),
+    "resid_mid": ("hook_resid_mid",),
+    "resid_post": ("hook_out",),
+    "attn_out": ("hook_attn_out",),
+    "mlp_out": ("hook_mlp_out",),
+    "head_out": ("attn.hook_z",),
+    "head_v": ("attn.hook_v",),
+    "head_q": ("attn.hook_q", "attn.hook_q_normed"),
+    "head_k": ("attn.hook_k", "attn.hook_k_normed"),
+    "attention": ("attn.hook_pattern",),
+}
+#: What attention writes, before a norm or a factor.
+_WRITTEN = "attn.hook_out"
+#: Sites that only a layer with attention has, and what is asked of them beside the sites proper:
+#: that attention can be read, and that what heads write can be computed one by one.
+_OF_ATTENTION = (
+    "attn_out",
+    "head_out",
+    "head_q",
+    "head_k",
+    "head_v",
+    "head_pattern",
+    "attention",
+    "contributions",
+)
+
+
+def examine(runs: Runs) -> Anatomy:
+    """Find out what of a model can be used, by two short passes.
+
+    Raises:
+        ModelError: if the model can't be run.
+    """
+    hooks = [hook for candidates in _HOOKS.values() for hook in candidates]
+    first = FirstPass.of(runs, [*hooks, _WRITTEN, *_MIXERS])
+    sites = Sites(first)
+    sites.check()
+    check_edits(sites)
+    return sites.anatomy()
+
+
+@dataclass
+class Candidate:
+    """A hook point that may hold a site.
+
+    Attributes:
+        hook: its name in a block.
+        points: it in each layer; None in a layer that doesn't have the site.
+        fault: why it doesn't hold the site; None as long as nothing speaks against it.
+    """
+
+    hook: str
+    points: tuple[Point | None, ...]
+    fault: str | None = None
+
+
+class Sites:
+    """Where sites are, and what the first pass says of them.
+
+    Attributes:
+        heads: how many query heads each layer has.
+        key_value_heads: how many heads its own keys and values have.
+        candidates: the hook points that may hold each site.
+        refusals: why a site can't be used.
+        factors: as in :class:`.Anatomy`.
+    """
+
+    def __init__(self, first: FirstPass) -> None:
+        self.first = first
+        self.layers = range(first.runs.layers)
+        self.positions = first.tokens.shape[1]
+        self.stream = first.seen["blocks.0.hook_in"]
+        self.heads = [self._count_heads(layer) for layer in self.layers]
+        self.key_value_heads = [self._count_key_value_heads(layer) for layer in self.layers]
+        self.candidates = {
+            site: [self._candidate(site, hook) for hook in hooks] for site, hooks in _HOOKS.items()
+        }
+        self.mixers = tuple(self._mixer(layer) for layer in self.layers)
+        self.refusals: dict[str, str] = {}
+        self.factors: dict[str, tuple[float, ...]] = {}
+
+    def anatomy(self) -> Anatomy:
+        """All of it; of several candidates the first that has no fault."""
+        points = {"mixer_out": self.mixers}
+        for site, candidates in self.candidates.items():
+            good = [candidate for candidate in candidates if candidate.fault is None]
+            points[site] = (good or candidates)[0].points
+            if not good:
+                self.refusals.setdefault(site, str(candidates[0].fault))
+        if "head_out" in self.refusals:
+            self.refusals.setdefault("head_pattern", self.refusals["head_out"])
+        runs = self.first.runs
+        heads, grouped = tuple(self.heads), tuple(self.key_value_heads)
+        return Anatomy(
+            runs.family, heads, grouped, points, self.refusals, self.factors, self.first.past
+        )
+
+    # Finding heads and sites
+
+    def _count_heads(self, layer: int) -> int:
+        """How many query heads a layer has; 0 without attention."""
+        pattern = self.first.get(layer, "attn.hook_pattern")
+        if pattern is not None and pattern.shape[-2:] == (self.positions, self.positions):
+            return int(pattern.shape[1])
+        shown = pattern is not None or self.first.get(layer, "attn.hook_z") is not None
+        return int(self.first.runs.bridge.cfg.n_heads) if shown else 0
+
+    def _count_key_value_heads(self, layer: int) -> int:
+        """How many heads a layer's keys and values have; 0 if it has none of its own."""
+        for shown, beside in (("attn.hook_v", "attn.hook_z"), ("attn.hook_k", "attn.hook_q")):
+            own, queries = self.first.get(layer, shown), self.first.get(layer, beside)
+            if own is None or queries is None or not self.heads[layer]:
+                continue
+            if self._heads_first(own):
+                return int(own.shape[1])
+            # A key-value head is as wide as what a query head mixes of it, or as its query.
+            return own[0, 0].numel() * self.heads[layer] // queries[0, 0].numel()
+        return 0
+
+    def _heads_first(self, value: Tensor) -> bool:
+        return value.ndim == 4 and value.shape[1] != self.positions == value.shape[2]  # noqa: PLR2004
+
+    def _candidate(self, site: str, hook: str) -> Candidate:
+        """Where a hook point holds a site, if its shapes allow that."""
+        counts = self.key_value_heads if site in ("head_k", "head_v") else self.heads
+        candidate = Candidate(hook, ())
+        for layer in self.layers:
+            value = self.first.get(layer, hook)
+            needed = counts[layer] if site in _OF_ATTENTION else site.startswith("resid")
+            point = None
+            if value is None and needed:
+                candidate.fault = f"transformer-lens shows no {hook} in layer {layer}"
+            elif value is not None and (needed or site == "mlp_out"):
+                point = self._point(site, f"blocks.{layer}.{hook}", value, counts[layer])
+                if point is None:
+                    shape = " × ".join(map(str, value.shape[1:]))
+                    candidate.fault = (
+                        f"{hook} of layer {layer} is {shape} for {self.positions} positions and "
+                        f"{counts[layer]} heads"
+                    )
+            candidate.points += (point,)
+        return candidate
+
+    def _point(self, site: str, name: str, value: Tensor, heads: int) -> Point | None:
+        """The hook point; None if what it holds hasn't the shape of the site."""
+        if site == "attention":
+            square = (self.positions, self.positions)
+            return Point(name) if value.shape[1:] == (heads, *square) else None
+        if not site.startswith("head_"):
+            width = int(self.first.runs.bridge.cfg.d_model)
+            return Point(name) if value.shape[1:] == (self.positions, width) else None
+        if self._heads_first(value):
+            return Point(name, heads, heads_first=True) if value.shape[1] == heads else None
+        if value.shape[1] == self.positions and value[0, 0].numel() % heads == 0:
+            return Point(name, heads)
+        return None
+
+    def _mixer(self, layer: int) -> Point | None:
+        """Where another part than attention and MLP writes, if the layer has one."""
+        for hook in _MIXERS:
+            value = self.first.get(layer, hook)
+            if value is not None:
+                return self._point("mixer_out", f"blocks.{layer}.{hook}", value, 0)
+        return None
+
+    def held(self, point: Point) -> Tensor:
+        """What a hook point held, ``[2, position, …]``, heads third where it has any."""
+        return point.split(self.first.seen[point.name])
+
+    # What the first pass shows
+
+    def check(self) -> None:
+        """Refuse what isn't what it is taken for."""
+        if not any(self.heads):
+            for site in _OF_ATTENTION:
+                self.refusals[site] = "transformer-lens shows no attention heads in it"
+        if not any(self.candidates["mlp_out"][0].points):
+            self.refusals["mlp_out"] = "it has no MLPs"
+        self._check_stream()
+        if any(self.heads):
+            self._check_widths()
+            self._check_attention()
+            self._check_contributions()
+        self._check_factors()
+
+    def _at(self, site: str, layer: int) -> Tensor | None:
+        """What the first candidate of a site held in a layer."""
+        point = self.candidates[site][0].points[layer]
+        return None if point is None else self.held(point)
+
+    def by_head(self, layer: int, z: Tensor) -> Tensor:
+        """What heads of a layer mix, from its hook point, ``[row, head, position, d_head]``."""
+        point = self.candidates["head_out"][0].points[layer]
+        return z if point is None else point.split(z).transpose(1, 2)
+
+    def near(
+        self,
+        one: Tensor,
+        other: Tensor,
+        bounds: dict[torch.dtype, float] = ROUNDING,
+        scale: Tensor | None = None,
+    ) -> bool:
+        """Whether two tensors are the same but for rounding.
+
+        Numbers that are not finite count as the same: measures refuse them.
+
+        Args:
+            one: the one.
+            other: the other.
+            bounds: the rounding of each dtype, as a share of the largest number.
+            scale: where that number is looked for; by default in the other.
+        """
+        if not one.numel():
+            return True
+        largest = (other if scale is None else scale).abs().max()
+        # Some parts of a model are more exact than what they get.
+        bound = max(bounds[other.dtype], bounds[self.stream.dtype])
+        return not bool((one - other).abs().max() > bound * largest)
+
+    def _check_stream(self) -> None:
+        """The stream between attention and MLP has to be what was before plus what is added."""
+        (mid,) = self.candidates["resid_mid"]
+        if mid.fault is not None:
+            alone = "mlp_out" in self.refusals
+            mid.fault = (
+                "without MLPs it is resid_post"
+                if alone
+                else "its attention and its MLP read the same residual stream.\n"
+                "Use resid_pre, attn_out or mlp_out"
+            )
+            return
+        for layer in self.layers:
+            before, added, between = (
+                self._at(s, layer) for s in ("resid_pre", "attn_out", "resid_mid")
+            )
+            if before is None or added is None or between is None:
+                mid.fault = f"layer {layer} has no attention, through which it would be put in"
+                return
+            if not self.near(before + added, between):
+                mid.fault = (
+                    "there the stream is not what came before plus what the attention adds.\n"
+                    "Use resid_pre, attn_out or mlp_out"
+                )
+
+    def _check_widths(self) -> None:
+        """A head's queries have to be as wide as its keys."""
+        for queries in self.candidates["head_q"]:
+            for layer in self.layers:
+                keys = self.candidates["head_k"][0].points[layer]
+                point = queries.points[layer]
+                if keys is None or point is None:
+                    continue
+                width, expected = self.held(point).shape[-1], self.held(keys).shape[-1]
+                if width != expected:
+                    queries.fault = (
+                        f"one projection gives a head's queries and something else "
+                        f"({width} numbers, where its keys are {expected})"
+                    )
+
+    def _check_attention(self) -> None:
+        """Attention has to be what heads mix their values by, or at least to sum to one."""
+        (candidate,) = self.candidates["attention"]
+        for layer in self.layers:
+            pattern = self._at("attention", layer)
+            if pattern is None:
+                continue
+            z, values = self._at("head_out", layer), self._at("head_v", layer)
+            if z is not None and values is not None and self._mixed(pattern, values, z):
+                continue
+            why = (
+                "its heads do not mix their values by what is seen of it"
+                if values is not None
+                else f"layer {layer} has no values of its own"
+            )
+            self.refusals["head_pattern"] = f"{why}.\nUse head_out, head_q or head_k"
+            sums = pattern.sum(-1)
+            if not self.near(sums, torch.ones_like(sums)):
+                candidate.fault = (
+                    f"in layer {layer} it doesn't sum to one, and isn't what heads mix values by"
+                )
+        if candidate.fault is not None:
+            self.refusals["head_pattern"] = candidate.fault
+
+    def _mixed(self, pattern: Tensor, values: Tensor, z: Tensor) -> bool:
+        """Whether a layer's heads mix these values by this pattern."""
+        grouped = values.shape[2]
+        return pattern.shape[1] % grouped == 0 and self.near(
+            mix(pattern.transpose(1, 2), values), z
+        )
+
+    def _check_contributions(self) -> None:
+        """What heads write one by one has to sum to what attention writes."""
+        factors = []
+        for layer in self.layers:
+            factor, fault = self._contribution(layer) if self.heads[layer] else (1.0, None)
+            factors.append(factor)
+            if fault is not None:
+                self.refusals.setdefault("contributions", fault)
+        self.factors["head_out"] = tuple(factors)
+
+    def _contribution(self, layer: int) -> tuple[float, str | None]:
+        """The factor between what heads write and what attention adds, and what is wrong."""
+        bridge: Any = self.first.runs.bridge
+        z, added = self._at("head_out", layer), self._at("attn_out", layer)
+        # What a norm after the attention gets is what heads write; else there may be a factor.
+        normed = getattr(bridge.blocks[layer], "ln1_post", None) is not None
+        written = self.first.get(layer, _WRITTEN) if normed else added
+        if z is None or written is None:
+            return 1.0, f"transformer-lens doesn't show what attention of layer {layer} writes"
+        try:
+            weights = output_weights(bridge, layer, self.heads[layer])
+        except ModelError:  # packed: measures that need them say so
+            return 1.0, None
+        if weights.shape[:2] != z.shape[2:]:
+            return 1.0, f"the output projection of layer {layer} doesn't fit its heads"
+        total = torch.einsum("nphk,hkd->npd", exact(z), exact(weights))
+        bias = getattr(bridge.blocks[layer].attn, "b_O", None)
+        total = total if bias is None else total + exact(bias)
+        factor = self._factors([total.to(written)], written)[0]
+        if not self.near(factor * total.to(written), written):
+            return 1.0, f"in layer {layer} heads don't sum to what their attention writes"
+        return factor, None
+
+    def _check_factors(self) -> None:
+        """By what each part is multiplied before it joins the residual stream."""
+        sites = ("attn_out", "mlp_out", "mixer_out")
+        found: dict[str, list[float]] = {site: [] for site in sites}
+        for layer in self.layers:
+            parts = {
+                site: self.held(point)
+                for site in sites
+                if (point := self._points(site)[layer]) is not None
+            }
+            before, after = self._at("resid_pre", layer), self._at("resid_post", layer)
+            factors = dict.fromkeys(sites, 1.0)
+            if before is not None and after is not None and parts:
+                fitted = self._factors(list(parts.values()), after - before)
+                factors |= dict(zip(parts, fitted, strict=True))
+            for site in sites:
+                found[site].append(factors[site])
+        self.factors |= {site: tuple(factors) for site, factors in found.items()}
+
+    def _points(self, site: str) -> tuple[Point | None, ...]:
+        return self.mixers if site == "mixer_out" else self.candidates[site][0].points
+
+    def _factors(self, parts: Sequence[Tensor], total: Tensor) -> list[float]:
+        """The factors with which parts sum to a total; all 1 where none do.
+
+        A factor that is 1, or a number of the model's config, within rounding is taken for it.
+        """
+        if not self.first.finite:
+            return [1.0] * len(parts)
+        columns = torch.stack([exact(part).flatten() for part in parts], dim=1)
+        if self.near(sum(parts, torch.zeros_like(total)), total):
+            return [1.0] * len(parts)
+        target = exact(total).flatten()
+        fitted = torch.linalg.lstsq(columns, target[:, None], driver="gelsd").solution[:, 0]
+        if not self.near((columns @ fitted).to(total.dtype), target.to(total.dtype)):
+            return [1.0] * len(parts)
+        rounding = ROUNDING[self.first.logits.dtype]
+        return [_named(float(factor), self._numbers, rounding) for factor in fitted]
+
+    @property
+    def _numbers(self) -> list[float]:
+        """1, and all fractions in the model's config."""
+        config = getattr(self.first.runs.bridge.original_model, "config", None)
+        named = config.to_dict().values() if config is not None else []
+        return [1.0, *(number for number in named if isinstance(number, float))]
+
+
+def _named(factor: float, numbers: Sequence[float], rounding: float) -> float:
+    """The number that a factor is within rounding; the factor itself if there is none."""
+    closest = min(numbers, key=lambda number: abs(number - factor))
+    return closest if abs(closest - factor) <= rounding * abs(factor) else factor

@@ -1,0 +1,242 @@
+"""The contract's second pass: what is put in at a site changes what it should, and only that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from pytest_circuits.forward.anatomy import output_weights
+from pytest_circuits.forward.runs import exact
+from pytest_circuits.forward.trial import trial
+from pytest_circuits.models import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import EllipsisType
+
+    from torch import Tensor
+
+    from pytest_circuits.forward.anatomy import Point
+    from pytest_circuits.forward.contract import Candidate, Sites
+
+    #: A part of a tensor, by what it is indexed with.
+    Part = Tensor | EllipsisType | tuple[EllipsisType | int | slice, ...]
+
+#: Rounding of numbers that are computed twice in the same way, as a share of the largest of them.
+SAME = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
+#: What is put in is multiplied by this: so much that a norm over all heads shows even where one of
+#: many heads hardly changes it, and turned round, so that attention that is all on one token moves.
+_FACTOR = -4.0
+#: What a site's heads hold, for messages.
+_HELD = {
+    "head_q": "queries",
+    "head_k": "keys",
+    "head_v": "values",
+    "head_out": "mixed values",
+}
+_PATTERN, _Z, _WRITTEN = "attn.hook_pattern", "attn.hook_z", "attn.hook_out"
+
+
+class _Edit(NamedTuple):
+    """One row of the second pass: what is put in at a candidate's points, in every layer."""
+
+    site: str
+    candidate: Candidate
+
+
+def check_edits(sites: Sites) -> None:
+    """Find fault with candidates that don't change what they should, or more than that."""
+    edits = [
+        _Edit(site, candidate)
+        for site in (*_HELD, "attn_out", "mlp_out", "resid_pre")
+        for candidate in sites.candidates[site]
+        if candidate.fault is None and any(candidate.points)
+    ]
+    if not _SecondPass(sites, edits).succeeds():
+        for edit in edits:  # to know which it was
+            _SecondPass(sites, [edit]).succeeds()
+
+
+def _whole(held: Tensor) -> Callable[[Tensor], None]:
+    """Puts in all that a hook point held of one prompt."""
+
+    def put(value: Tensor) -> None:
+        value[:] = held
+
+    return put
+
+
+class _Moved(NamedTuple):
+    """What an edit changed in a layer.
+
+    Attributes:
+        mine: whether anything of what it was to change.
+        others: whether something else.
+        differs: whether what was put in is another thing than what was there.
+    """
+
+    mine: bool
+    others: bool
+    differs: bool
+
+
+class _SecondPass:
+    """The first prompt once as it is, and once for every edit."""
+
+    def __init__(self, sites: Sites, edits: Sequence[_Edit]) -> None:
+        self.sites, self.first, self.edits = sites, sites.first, edits
+        self.putting: dict[tuple[str, int], Callable[[Tensor], None]] = {}
+        for layer in sites.layers:
+            self._hold_stream(layer)
+        for row, edit in enumerate(edits, start=1):
+            for layer, point in enumerate(edit.candidate.points):
+                if point is not None and edit.site != "resid_pre":
+                    self.putting[point.name, row] = self._edit(layer, point)
+
+    def _hold_stream(self, layer: int) -> None:
+        """Every row gets the first prompt's stream, but for that of the stream's own edit."""
+        name = f"blocks.{layer}.hook_in"
+        for row in range(len(self.edits) + 1):
+            other = row > 0 and self.edits[row - 1].site == "resid_pre"
+            self.putting[name, row] = _whole(self.first.seen[name][int(other)])
+            if other and layer == self.sites.layers[-1]:
+                end = f"blocks.{layer}.hook_out"
+                self.putting[end, row] = _whole(self.first.seen[end][1])
+
+    def _edit(self, layer: int, point: Point) -> Callable[[Tensor], None]:
+        """What the second prompt has there, put in: one head's, or one position's."""
+        other = self.sites.held(point)[1]
+
+        def put(value: Tensor) -> None:
+            part = point.split(value)[0]
+            if point.heads is None:
+                part[-1] = other[-1]
+            else:
+                head = layer % point.heads
+                part[:, head] = _FACTOR * other[:, head]
+
+        return put
+
+    def _put(self, name: str, value: Tensor, rows: Tensor) -> None:
+        for place, row in enumerate(rows.tolist()):
+            put = self.putting.get((name, row))
+            if put is not None:
+                put(value[place : place + 1])
+
+    def succeeds(self) -> bool:
+        """Run it and judge every edit; False if that can only be done one by one."""
+        names = list(
+            {name for name, _ in self.putting}
+            | {
+                f"blocks.{layer}.{hook}"
+                for layer in self.sites.layers
+                for hook in (_PATTERN, _Z, _WRITTEN, "hook_resid_mid", "hook_out")
+            }
+            & set(self.first.seen)
+        )
+        tokens = self.first.tokens[:1].expand(len(self.edits) + 1, -1)
+        try:
+            logits, self.seen = trial(self.first.runs, tokens, sorted(names), self._put)
+        except Exception as error:  # noqa: BLE001 — whatever an unknown architecture does then
+            return self._blame(f"nothing can be put in there ({type(error).__name__})")
+        for layer in self.sites.layers:
+            name = f"blocks.{layer}.hook_out"
+            if not self.sites.near(self.seen[name][0], self.first.seen[name][0]):
+                return self._blame("putting its own values back changes the model")
+        if not self.first.finite:
+            return True
+        for row, edit in enumerate(self.edits, start=1):
+            edit.candidate.fault = self._fault(edit, row)
+            if edit.site == "resid_pre":
+                self._check_end(logits[row])
+        return True
+
+    def _blame(self, fault: str) -> bool:
+        """Put a fault on the only edit; False if there are several."""
+        if len(self.edits) == 1:
+            self.edits[0].candidate.fault = fault
+        return len(self.edits) == 1
+
+    def _check_end(self, logits: Tensor) -> None:
+        """With the other prompt's stream after the last layer, the logits are that prompt's."""
+        (end,) = self.sites.candidates["resid_post"]
+        if end.fault is None and not self.sites.near(logits, self.first.logits[1]):
+            end.fault = "its logits are not read from what comes after its last layer"
+
+    def _fault(self, edit: _Edit, row: int) -> str | None:
+        """What is wrong with an edit; None if nothing is."""
+        effect = differs = False
+        for layer, point in enumerate(edit.candidate.points):
+            if point is None:
+                continue
+            moved = self._moved(edit.site, layer, point, row)
+            if moved.others:
+                if point.heads is None:
+                    return f"what is put in at one position changes others in layer {layer}"
+                return f"what is put into one head's {_HELD[edit.site]} changes other heads too"
+            effect |= moved.mine
+            differs |= moved.differs
+        return "what is put in there has no effect" if differs and not effect else None
+
+    def _moved(self, site: str, layer: int, point: Point, row: int) -> _Moved:
+        """What an edit changed in its own layer."""
+        own, other = self.sites.held(point)
+        if site == "resid_pre":
+            mine = self._changed(layer, "hook_out", row)
+            return _Moved(mine, others=False, differs=True)
+        if point.heads is None:
+            mid = site == "attn_out" and self.sites.candidates["resid_mid"][0].fault is None
+            seen = "hook_resid_mid" if mid else "hook_out"
+            mine = self._changed(layer, seen, row, (..., -1, slice(None)))
+            others = self._changed(layer, seen, row, (..., slice(-1), slice(None)), SAME)
+            return _Moved(mine, others, bool((own[-1] != other[-1]).any()))
+        head = layer % point.heads
+        difference = _FACTOR * other[:, head] - own[:, head]
+        differs = bool(difference.any())
+        if site == "head_out":
+            mine = self._changed(layer, _WRITTEN, row)
+            return _Moved(mine, not self._written(layer, head, difference, row), differs)
+        heads = self.sites.heads[layer]
+        share = heads // point.heads
+        touched = torch.zeros(heads, dtype=torch.bool)
+        touched[head * share : (head + 1) * share] = True
+        mine = others = False
+        for hook in (_PATTERN, _Z):
+            mine |= self._changed(layer, hook, row, touched)
+            others |= self._changed(layer, hook, row, ~touched, SAME)
+        return _Moved(mine, others, differs)
+
+    def _changed(
+        self,
+        layer: int,
+        hook: str,
+        row: int,
+        part: Part = ...,
+        bounds: dict[torch.dtype, float] | None = None,
+    ) -> bool:
+        """Whether a part of what a hook point holds is another than in the first row.
+
+        By more than rounding, if there are bounds for it.
+        """
+        value = self.seen.get(f"blocks.{layer}.{hook}")
+        if value is None:
+            return False
+        if hook == _Z:
+            value = self.sites.by_head(layer, value)
+        one, base = value[row][part], value[0][part]
+        if bounds is None:
+            return bool((one != base).any())
+        return not self.sites.near(one, base, bounds, value[0])
+
+    def _written(self, layer: int, head: int, difference: Tensor, row: int) -> bool:
+        """Whether what attention writes changed by what the head's change should write."""
+        seen = self.seen.get(f"blocks.{layer}.{_WRITTEN}")
+        if seen is None or "contributions" in self.sites.refusals:
+            return True
+        try:
+            weights = output_weights(self.first.runs.bridge, layer, self.sites.heads[layer])[head]
+        except ModelError:  # packed
+            return True
+        expected = exact(seen[0]) + exact(difference) @ exact(weights)
+        return self.sites.near(seen[row], expected.to(seen))
