@@ -206,7 +206,7 @@ def _cells(old: Baseline, found: Finding) -> Iterator[_Drift]:
     """The heads that have or had the role; all cells where there is none."""
     approved, tolerance = old.finding, old.tolerance.among(old.finding)
     if approved.role is None:
-        cells = list(np.ndindex(approved.values.shape))
+        cells = list(map(tuple, np.argwhere(approved.present).tolist()))
     else:
         heads = {**approved.members(), **found.members(approved.role.threshold)}
         cells = [(head.layer, head.head_index) for head in heads]
@@ -274,7 +274,7 @@ def _most_changed(old: Finding, new: Finding) -> tuple[str, bool]:
     """Of values that no drift tells of: the one that moved furthest, of those without the role."""
     if old.undefined or new.undefined:
         return "values", False
-    moved = abs(new.values - old.values)
+    moved = np.where(new.present, abs(new.values - old.values), -1.0)
     cell = tuple(map(int, np.unravel_index(moved.argmax(), moved.shape)))
     move = _move(float(old.values[cell]), float(new.values[cell]))
     return f"values outside the role: {new.cell_name(cell)} {move}", True

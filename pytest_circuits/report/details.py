@@ -91,11 +91,11 @@ def _profiles(finding: Finding, approved: Baseline | None) -> dict[str, NDArray[
     if finding.per_sample is None or finding.role is None:
         return dict(finding.profiles)
     before = [] if approved is None else list(approved.finding.members())
-    strongest = list(finding.heads())[:_FURTHER_HEADS]
-    _, layers, heads = finding.per_sample.shape
-    told = dict.fromkeys([*finding.members(), *before, *strongest])
+    # A baseline of another model may have had other heads.
+    every = finding.heads()
+    told = dict.fromkeys([*finding.members(), *before, *list(every)[:_FURTHER_HEADS]])
     return {
         str(head): finding.per_sample[:, head.layer, head.head_index]
         for head in told
-        if head.layer < layers and head.head_index < heads
+        if head in every
     }

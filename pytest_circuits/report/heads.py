@@ -186,7 +186,7 @@ class _Side:
             words |= {Change.WORSE: "weaker", Change.BETTER: "stronger"}
         made = [
             self._value(self.found.cell_name(cell), cell, None, self._happened(cell, words))
-            for cell in np.ndindex(self.found.values.shape)
+            for cell in map(tuple, np.argwhere(self.held.present).tolist())
         ]
         return sorted(made, key=lambda each: _badness(each, words[Change.WORSE]))
 

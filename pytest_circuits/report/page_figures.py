@@ -84,10 +84,14 @@ def _values(comparison: SideBySide) -> FigureView:
             caption.append("A triangle marks what moved by more than its tolerance.")
             if comparison.role is not None:
                 caption.append("Heads outside the role before and after are not judged.")
+        if not comparison.present.all():
+            caption.append("A line runs through what the model does not have.")
     else:
         caption[0] += ", ± its standard error"
         if comparison.comparable:
             caption.append("The bar behind an open circle is the tolerance.")
+        if not comparison.present.all():
+            caption.append("What the model does not have has no circle.")
     return FigureView(
         "Every value" if found.axes else "The number",
         f"{caption[0]}. {' '.join(caption[1:])}",

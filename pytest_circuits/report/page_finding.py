@@ -148,7 +148,7 @@ def _whole(row: Row, names: tuple[str, str]) -> WholeView | None:
     drawn = figures_of(comparison)
     return WholeView(
         cells=cells_that_matter(comparison),
-        count=int(found.values.size),
+        count=int(comparison.present.sum()),
         behaviours=list(behaviours(comparison)),
         figures=drawn.views,
         data=drawn.data,

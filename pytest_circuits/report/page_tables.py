@@ -35,9 +35,9 @@ def cells_that_matter(comparison: SideBySide) -> list[CellText]:
     role = [*before, *comparison.members]
     places = list(dict.fromkeys([*beyond, *map(tuple, role)]))
     if not places:
-        order = np.argsort(-np.abs(np.nan_to_num(comparison.values)), axis=None, kind="stable")
-        shape = comparison.values.shape
-        places = [tuple(map(int, np.unravel_index(flat, shape))) for flat in order[:_FOREMOST]]
+        there = list(map(tuple, np.argwhere(comparison.present).tolist()))
+        strengths = np.nan_to_num(np.abs(comparison.values))
+        places = sorted(there, key=lambda place: -strengths[place])[:_FOREMOST]
     return [comparison.cell(place) for place in places[:_MOST_CELLS]]
 
 

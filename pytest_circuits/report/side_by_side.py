@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_circuits.findings import Head
+from pytest_circuits.findings.absent import extent
 from pytest_circuits.findings.encoding import DECIMALS
 from pytest_circuits.report.text import cut, printable
 from pytest_circuits.verdicts import (
@@ -90,17 +91,19 @@ class CellText(NamedTuple):
         excess: the difference in tolerances.
         role: whether it has, left or joined the role, or joined it against the behaviour.
         beyond: ``▲`` or ``▼`` where it moved by more than the tolerance.
+        absent: why there is nothing of it, ``layer 0 has no heads``, if the model doesn't have it.
     """
 
     name: str
-    value: str
-    error: str
-    before: str
-    difference: str
-    tolerance: str
-    excess: str
-    role: str
-    beyond: str
+    value: str = ""
+    error: str = ""
+    before: str = ""
+    difference: str = ""
+    tolerance: str = ""
+    excess: str = ""
+    role: str = ""
+    beyond: str = ""
+    absent: str = ""
 
 
 class Companion(NamedTuple):
@@ -169,6 +172,17 @@ class SideBySide:
             return None
         values = np.round(self.approved.values, DECIMALS)
         return np.full(values.shape, np.nan) if self.approved.undefined else values
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which cells the model has."""
+        return self._of_cells.present
+
+    @cached_property
+    def _of_cells(self) -> Finding:
+        """The finding that says which cells there are: of what is undefined, no file does."""
+        unknown = self.found.undefined and self.found.absent is None
+        return self.approved if unknown and self.approved and self.same_cells else self.found
 
     @cached_property
     def undefined(self) -> bool:
@@ -342,6 +356,9 @@ class SideBySide:
 
     def _cell(self, place: tuple[int, ...]) -> CellText:
         found, before, allowed = self.found, None, None
+        name = cell_text(found, place) if found.axes else found.quantity
+        if not self.present[place]:
+            return CellText(name, absent=extent(self._of_cells, place))
         if self.before is not None and self.same_cells:
             before = float(self.before[place])
         difference = excess = ""
@@ -351,7 +368,7 @@ class SideBySide:
             allowed = float(self.allowed[place]) if self.judged[place] else None
             excess = f"{moved / allowed:+.1f}" if allowed else ""
         return CellText(
-            cell_text(found, place) if found.axes else found.quantity,
+            name,
             _text(float(self.values[place])),
             _text(float(self.errors[place])),
             _text(before),
@@ -369,11 +386,8 @@ class SideBySide:
     @cached_property
     def same_cells(self) -> bool:
         """Whether a cell of the baseline is the same cell of the finding."""
-        approved, found = self.approved, self.found
-        return approved is not None and (
-            (approved.axes, approved.values.shape, dict(approved.labels))
-            == (found.axes, found.values.shape, dict(found.labels))
-        )
+        cells = ("axes", "shape", *(readable(f"labels.{axis}") for axis in self.found.axes))
+        return self.approved is not None and not {*cells} & {*self._differing}
 
     def part(self, place: tuple[int, ...]) -> str:
         """What part a cell has in the role: ``in the role``, ``left``, ``joined``, or none.

@@ -1,6 +1,7 @@
 """The HTML report as people see it: drawn, filtered, hostile, light and dark, wide and narrow."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ from report.figures.handmade_runs import (
     one_of_each,
     run,
 )
-from verdicts.handmade import cells, number
+from verdicts.handmade import cells, number, without
 
 from pytest_circuits.report.html import html_report
 
 #: What every object of a script has, and a colour of the page: names like any other.
 INHERITED = ("constructor", "__proto__", "toString", "#1c2330")
+
+#: A finding of a model without heads in its first layer, and with one less in its last.
+SPARSE = without(INDUCTION, (0,), (2, 3))
 
 pytestmark = pytest.mark.browser
 
@@ -40,6 +44,7 @@ def files(tmp_path_factory):
         "hostile": hostile_run("".join(PAYLOADS)),
         "inherited": _inherited(),
         "other axes": run(*(_other_axes())),
+        "absent": run(judged(without(BROKEN, (0,), (2, 3)), SPARSE), *_sparse()),
     }
     for name, made in runs.items():
         (folder / f"{name}.html").write_text(html_report(made), encoding="utf-8")
@@ -62,6 +67,15 @@ def _other_axes():
             if found is not approved:
                 pair = f"{len(found.axes)}_{len(approved.axes)}"
                 yield judged(found, approved, test=f"test_a.py::test_{pair}")
+
+
+def _sparse():
+    """Findings of other axes that lack cells, also of a layer that is the first."""
+    for axes in (("layer",), ("layer", "position"), ("layer", "head", "position")):
+        values = np.arange(1.0, 1 + 3 ** len(axes)).reshape([3] * len(axes))
+        found = without(cells(values, axes), (0,))
+        more = replace(found, values=found.values * 1.5)
+        yield judged(more, found, test=f"test_a.py::test_{len(axes)}")
 
 
 @pytest.fixture
@@ -235,6 +249,33 @@ def test_every_value_stands_in_a_table(browser, files):
             "layer 0, position 2 (␣John)", "0.800", "0.400", "0.010", "▼ -0.400", "0.080", "-5.0",
         ]  # fmt: skip
     quiet(seen, files["red"])
+
+
+def test_what_the_model_does_not_have_says_why_and_is_in_no_table(browser, files):
+    with opened(browser, files["absent"]) as seen:
+        finding = seen.open_finding()
+        plot = finding.locator(".plot").nth(0)
+        plot.scroll_into_view_if_needed()
+        box = plot.locator(".heatmaplayer").nth(1).locator("image").first.bounding_box()
+        label = plot.locator(".hoverlayer .hovertext")
+        for row, column, words in (
+            (0, 1, "L0H1no head here: layer 0 has no heads"),
+            (2, 3, "L2H3no head here: layer 2 has 3 heads"),
+            (1, 0, "L1H0candidate: 0.200 ± 0.020 attention probability"),
+        ):
+            seen.page.mouse.move(
+                box["x"] + (column + 0.5) * box["width"] / 4,
+                box["y"] + (row + 0.5) * box["height"] / 3,
+            )
+            label.filter(has_text=words).wait_for()
+        legend = plot.locator(".legendtext").all_text_contents()
+        assert "no head here" in legend
+        finding.get_by_role("button", name="Show all 7 values").click()
+        rows = finding.locator(".cells tbody tr").all_inner_texts()
+        assert [row.split("\t")[0] for row in rows] == [
+            "L1H0", "L1H1", "L1H2", "L1H3", "L2H0", "L2H1", "L2H2",
+        ]  # fmt: skip
+    quiet(seen, files["absent"])
 
 
 def test_the_theme_can_be_chosen_and_plots_follow(browser, files):

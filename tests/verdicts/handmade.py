@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -206,3 +207,12 @@ def widened(finding: Finding, layers: int, there: Sequence[int]) -> Finding:
         finding, values=values, errors=errors, absent=np.isnan(values), profiles=profiles,
         nulls=nulls,
     )  # fmt: skip
+
+
+def relabelled(texts: Sequence[str], there: Sequence[int]) -> list[str]:
+    """What is said of a finding's heads and layers, of the one that :func:`widened` makes."""
+
+    def at(found: re.Match[str]) -> str:
+        return f"{found[1]}{there[int(found[2])]}"
+
+    return [re.sub(r"\b(L|layer )(\d)(?=H|\b)", at, text) for text in texts]

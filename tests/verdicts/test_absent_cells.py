@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from verdicts.handmade import TOLERANCE, UP, around, cells, fractions, role, widened, without
+from verdicts.handmade import (
+    TOLERANCE,
+    UP,
+    around,
+    cells,
+    fractions,
+    relabelled,
+    role,
+    widened,
+    without,
+)
 
 from pytest_circuits.baselines import Baseline
 from pytest_circuits.findings import Direction, Head
@@ -58,22 +67,17 @@ def changed(rng, finding):
     return replace(moved, companion=(loss, *moved.companion[1:]))
 
 
-def relabelled(text):
-    """What is said of a whole model's heads and layers, of one that has more layers."""
-    text = re.sub(r"L(\d)H", lambda m: f"L{THERE[int(m[1])]}H", text)
-    return re.sub(r"layer (\d)", lambda m: f"layer {THERE[int(m[1])]}", text)
-
-
 def check_alike(found, approved, tolerance=TOLERANCE):
     """Hold the two against each other, and again with layers between that have nothing."""
     whole = judge(found, approved, tolerance)
     sparse = judge(widened(found, LAYERS, THERE), widened(approved, LAYERS, THERE), tolerance)
-    assert lines(sparse) == [relabelled(line) for line in lines(whole)]
+    assert lines(sparse) == relabelled(lines(whole), THERE)
     assert (sparse.kind, sparse.number, sparse.reading) == (whole.kind, whole.number, whole.reading)
     assert sparse.companion == whole.companion
     for one, other in zip(sparse.reasons, whole.reasons, strict=True):
+        subject, taker = relabelled((other.subject, other.other), THERE)
         said = replace(
-            other, subject=relabelled(other.subject), other=relabelled(other.other),
+            other, subject=subject, other=taker,
             before=one.before, after=one.after, tolerance=one.tolerance,
         )  # fmt: skip
         assert one == said
@@ -147,7 +151,7 @@ def test_tolerances_defaults_and_numbers_are_those_of_the_cells_that_are_there()
         assert default_tolerance(sparse) == default_tolerance(whole)
         assert TOLERANCE.among(sparse) == TOLERANCE.among(whole)
         assert headline_number(sparse) == pytest.approx(headline_number(whole))
-        assert summarise(sparse) == relabelled(summarise(whole))
+        assert [summarise(sparse)] == relabelled([summarise(whole)], THERE)
         assert without_baseline(sparse).kind is Kind.NEW
 
 

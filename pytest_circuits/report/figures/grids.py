@@ -49,14 +49,16 @@ class Grid:
     def of(cls, comparison: SideBySide) -> Grid:
         """The grid of a finding with two axes or more.
 
-        Where several axes run down, only the rows that say most are in it: those with a value
-        beyond its tolerance, then those with the largest values.
+        Where several axes run down and rows are many, only those that say most are in it: those
+        with a value beyond its tolerance, then those with the largest values; and none without any.
         """
         found = comparison.found
         *down, across = found.axes
         columns = tuple(tick_text(found, across))
         places = list(np.ndindex(*found.values.shape[:-1]))
         note = ""
+        if len(down) > 1 and len(places) > _MOST_ROWS:
+            places = [place for place in places if comparison.present[place].any()]
         if len(down) > 1 and len(places) > _MOST_ROWS:
             told = _foremost(comparison, places)
             what = "head" if down == ["layer", "head"] else "row"
@@ -107,6 +109,7 @@ class Panel:
         scale: that of values, or that of differences.
         cells: what is said of each cell.
         hover: the template that says it; empty where there is nothing to say.
+        absent: which cells the model does not have, ``[row, column]``.
         outlined: cells with an outline, as row and column.
         empty: what stands in a map without values.
     """
@@ -117,6 +120,7 @@ class Panel:
     scale: str
     cells: list[list[list[str]]]
     hover: str
+    absent: NDArray[np.bool_]
     outlined: Sequence[tuple[int, int]] = ()
     empty: str = ""
 
@@ -133,6 +137,7 @@ def panels_of(comparison: SideBySide) -> list[Panel]:
         VALUES,
         cells,
         cell_hover(comparison),
+        grid.take(~comparison.present),
         _places(grid, comparison.members),
         _nothing(comparison.values),
     )
@@ -151,17 +156,17 @@ def _approved_panel(comparison: SideBySide, title: str, found: Panel) -> Panel:
     assert comparison.before is not None
     shown, grid, cells = comparison, found.grid, found.cells
     if len(approved.axes) < 2:  # noqa: PLR2004 — rows and columns
-        nothing = Grid("", "", ("",), ("",), ((),))
-        return Panel(title, np.full((1, 1), np.nan), nothing, VALUES, [], "", (), "other axes")
-    if (approved.axes, approved.values.shape) != (comparison.found.axes, comparison.values.shape):
+        nothing, value = Grid("", "", ("",), ("",), ((),)), np.full((1, 1), np.nan)
+        absent = np.zeros((1, 1), dtype=bool)
+        return Panel(title, value, nothing, VALUES, [], "", absent, empty="other axes")
+    if not comparison.same_cells:
         # Other cells, which nothing stands beside.
         shown = SideBySide.of(approved, names=("", comparison.names[0]))
         grid = Grid.of(shown)
         cells = grid.cells(shown)
     values, outlined = grid.take(comparison.before), _places(grid, comparison.members_before)
-    return Panel(
-        title, values, grid, VALUES, cells, cell_hover(shown), outlined, _nothing(comparison.before)
-    )
+    absent, empty = grid.take(~shown.present), _nothing(comparison.before)
+    return Panel(title, values, grid, VALUES, cells, cell_hover(shown), absent, outlined, empty)
 
 
 def _difference(comparison: SideBySide, found: Panel) -> Iterator[Panel]:

@@ -32,6 +32,8 @@ from pytest_circuits.report.text import in_figure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from pytest_circuits.report.figures.grids import Panel
     from pytest_circuits.report.figures.style import Drawing
     from pytest_circuits.report.side_by_side import SideBySide
@@ -56,7 +58,8 @@ def heat_maps(comparison: SideBySide, *, stacked: bool = False) -> Drawing:
     """Maps of baseline, candidate and difference; what can't be compared has no difference.
 
     Baseline and candidate share one range of colours. Cells that have the role are outlined;
-    those that moved by more than their tolerance have a triangle, up or down.
+    those that moved by more than their tolerance have a triangle, up or down. Where the model has
+    no such cell there is no colour, and a line.
 
     Args:
         comparison: a finding with two axes or more, and its baseline.
@@ -73,34 +76,63 @@ def heat_maps(comparison: SideBySide, *, stacked: bool = False) -> Drawing:
     # Rows that are the same ones are named once.
     alike = not arrangement.stacked and len({panel.grid.rows for panel in panels}) == 1
     first = next((panel for panel in panels if panel.outlined), None)
+    sparse = next((panel for panel in panels if panel.absent.any()), None)
+    absent = "no head here" if comparison.found.axes[:2] == ("layer", "head") else "no value here"
     data: list[dict[str, Any]] = []
     for number, (panel, spot) in enumerate(zip(panels, arrangement.spots, strict=True), start=1):
-        data += _traces(panel, number, comparison)
+        data += _traces(panel, number, comparison, absent)
         layout |= _axes(panel, spot, number, named=number == 1 or not alike)
         layout["annotations"] += _words(panel, spot, number)
         layout["shapes"] += _outlines(panel, number, explained=panel is first)
+        layout["shapes"] += _blanks(panel, number, absent if panel is sparse else "")
     layout |= _colour_axes(comparison, panels, arrangement.spots)
-    if any(np.isnan(panel.values).any() for panel in panels):
+    if any((np.isnan(panel.values) & ~panel.absent).any() for panel in panels):
         # It is seen where there is no value.
         layout["plot_bgcolor"] = NOTHING
     return figure(data, **layout)
 
 
-def _traces(panel: Panel, number: int, comparison: SideBySide) -> Iterator[dict[str, Any]]:
+def _traces(
+    panel: Panel, number: int, comparison: SideBySide, absent: str
+) -> Iterator[dict[str, Any]]:
     where = on(number)
-    yield where | {
-        "type": "heatmap",
-        "name": panel.title,
-        "z": numbers(panel.values),
-        **(
-            {"customdata": panel.cells, "hovertemplate": panel.hover}
-            if panel.hover
-            else {"hoverinfo": "skip"}
-        ),
-        "coloraxis": panel.scale,
-        "xgap": 1,
-        "ygap": 1,
-    }
+    # Where there is no cell, the pointer meets the map below.
+    gaps = {"hoverongaps": False} if panel.absent.any() else {}
+    yield (
+        where
+        | gaps
+        | {
+            "type": "heatmap",
+            "name": panel.title,
+            "z": numbers(panel.values),
+            **(
+                {"customdata": panel.cells, "hovertemplate": panel.hover}
+                if panel.hover
+                else {"hoverinfo": "skip"}
+            ),
+            "coloraxis": panel.scale,
+            "xgap": 1,
+            "ygap": 1,
+        }
+    )
+    if panel.absent.any():
+        yield (
+            where
+            | gaps
+            | {
+                "type": "heatmap",
+                "name": absent,
+                "z": numbers(np.where(panel.absent, 0.0, np.nan)),
+                "customdata": panel.cells,
+                "hovertemplate": (
+                    f"<b>%{{customdata[0]}}</b><br>{absent}: %{{customdata[1]}}<extra></extra>"
+                ),
+                "colorscale": scale((PAPER, PAPER)),
+                "showscale": False,
+                "xgap": 1,
+                "ygap": 1,
+            }
+        )
     if panel.scale == DIFFERENCES:
         beyond, rose = panel.grid.take(comparison.beyond), panel.values > 0
         rows, columns = np.indices(beyond.shape)
@@ -164,6 +196,32 @@ def _outlines(panel: Panel, number: int, *, explained: bool) -> Iterator[dict[st
         "line": {"color": INK, "width": 2},
         **({"showlegend": True, "name": "in the role"} if explained else {}),
     }
+
+
+def _blanks(panel: Panel, number: int, name: str) -> Iterator[dict[str, Any]]:
+    """Lines through the cells that the model does not have, as one shape; a name explains them."""
+    if not panel.absent.any():
+        return
+    runs = [
+        (row, columns[0] - 0.2, columns[-1] + 0.2)
+        for row, absent in enumerate(panel.absent)
+        for columns in _runs(np.flatnonzero(absent))
+    ]
+    yield {
+        "type": "path",
+        "xref": f"x{suffix(number)}",
+        "yref": f"y{suffix(number)}",
+        "path": "".join(f"M{start:g},{row}H{end:g}" for row, start, end in runs),
+        "line": {"color": MUTED, "width": 1},
+        **({"showlegend": True, "name": name} if name else {}),
+    }
+
+
+def _runs(numbers: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Rising numbers in parts without a gap."""
+    if not len(numbers):
+        return []
+    return np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
 
 
 @dataclass(frozen=True)
@@ -247,7 +305,10 @@ def _colour_axes(
         }
     }
     if comparison.differences is not None and comparison.allowed is not None:
-        most = float(max(np.abs(comparison.differences).max(), 2 * comparison.allowed.min()))
+        moved, allowed = (
+            each[comparison.present] for each in (comparison.differences, comparison.allowed)
+        )
+        most = float(max(np.abs(moved).max(), 2 * allowed.min()))
         axes[DIFFERENCES] = {
             "cmin": -most,
             "cmax": most,

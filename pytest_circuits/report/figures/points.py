@@ -195,10 +195,11 @@ def _along(comparison: SideBySide) -> Iterator[dict[str, Any]]:
 def _bands(comparison: SideBySide) -> Iterator[dict[str, Any]]:
     if comparison.before is None or comparison.allowed is None:
         return
-    around = zip(comparison.before, comparison.allowed, strict=True)
-    for place, (value, allowed) in enumerate(around):
+    places = np.flatnonzero(comparison.present).tolist()
+    for place in places:
+        value, allowed = comparison.before[place], comparison.allowed[place]
         box = band((place - _HALF, place + _HALF), (value - allowed, value + allowed))
-        yield box | ({} if place else {"showlegend": True, "name": "tolerance"})
+        yield box | ({"showlegend": True, "name": "tolerance"} if place == places[0] else {})
 
 
 def one_number(comparison: SideBySide) -> Drawing:

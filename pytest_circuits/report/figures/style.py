@@ -208,6 +208,11 @@ def cell_hover(comparison: SideBySide) -> str:
 
 
 def said(cell: CellText) -> list[str]:
-    """A cell's texts for plotly, with dashes for what there is none of."""
+    """A cell's texts for plotly, with dashes for what there is none of.
+
+    Of one that the model does not have: its name, and why.
+    """
+    if cell.absent:
+        return [in_figure(cell.name), cell.absent]
     numbers = [text or "–" for text in cell[1:7]]
     return [in_figure(cell.name), *numbers, cell.role or "not in the role", cell.beyond]

@@ -217,7 +217,9 @@ for (const button of every(".every")) {
   button.hidden = false;
   button.addEventListener("click", () => {
     const { shared, table: whole } = source(button.dataset.source);
-    const cells = Array.isArray(shared[whole][0][0]) ? shared[whole].flat() : shared[whole];
+    const every = Array.isArray(shared[whole][0][0]) ? shared[whole].flat() : shared[whole];
+    // Of a cell that the model does not have there are its name and why, and no numbers.
+    const cells = every.filter((cell) => cell.length > 2);
     const table = button.closest(".body").querySelector(".cells");
     const { columns, role } = button.dataset;
     table.tBodies[0].replaceChildren(...rows(cells, columns, role === "yes"));
