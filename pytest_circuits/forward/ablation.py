@@ -98,8 +98,10 @@ def _heads_of(runs: Runs, layer: int) -> str:
         return "transformer-lens shows no attention heads in it"
     if layer < runs.layers and not counts[layer]:
         return f"layer {layer} has no attention"
-    last = layer if layer < runs.layers else max(n for n, count in enumerate(counts) if count)
-    return f"its last one{f' in layer {layer}' if len(set(counts)) > 1 else ''} is L{last}H{counts[last] - 1}"
+    if layer < runs.layers and counts[layer] < runs.heads:
+        return f"the last one in layer {layer} is L{layer}H{counts[layer] - 1}"
+    last = max(number for number, count in enumerate(counts) if count)
+    return f"its last one is L{last}H{counts[last] - 1}"
 
 
 @dataclass(frozen=True)

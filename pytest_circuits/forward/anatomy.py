@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     Points = tuple["Point | None", ...]
 
 
+#: What a site is called in messages, if not by its name.
+_NAMES = {
+    "attention": "attention patterns",
+    "contributions": "contributions of single heads",
+    "added": "resid_mid",
+}
+
+
 @dataclass(frozen=True)
 class Point:
     """A hook point, and how to see heads in what it holds.
@@ -100,7 +108,16 @@ class Anatomy:
             ModelError: if it can't be used, with the model's class, the measure and the reason.
         """
         if site in self.refusals:
-            raise ModelError(f"{measure}: {self.family} has no {site}: {self.refusals[site]}.")
+            named = _NAMES.get(site, site)
+            raise ModelError(f"{measure}: {self.family} has no {named}: {self.refusals[site]}.")
+
+    @property
+    def stream(self) -> tuple[Point, ...] | None:
+        """Where the residual stream is, before each layer and after the last; None if unknown."""
+        if {"resid_pre", "resid_post"} & set(self.refusals):
+            return None
+        before = [self.at("resid_pre", layer) for layer in range(self.layers)]
+        return (*before, self.at("resid_post", self.layers - 1))
 
     def at(self, site: str, layer: int) -> Point:
         """The hook point of a site in a layer that has it."""

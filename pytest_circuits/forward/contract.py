@@ -103,13 +103,19 @@ class Sites:
         self.first = first
         self.layers = range(first.runs.layers)
         self.positions = first.tokens.shape[1]
-        self.stream = first.seen["blocks.0.hook_in"]
+        streams = (held for name, held in first.seen.items() if name.endswith("hook_in"))
+        self.dtype = next(streams, first.logits).dtype
         self.heads = [self._count_heads(layer) for layer in self.layers]
         self.key_value_heads = [self._count_key_value_heads(layer) for layer in self.layers]
         self.candidates = {
             site: [self._candidate(site, hook) for hook in hooks] for site, hooks in _HOOKS.items()
         }
         self.mixers = tuple(self._mixer(layer) for layer in self.layers)
+        # What a layer adds to the stream before its MLP.
+        (attention,) = self.candidates["attn_out"]
+        added = zip(attention.points, self.mixers, strict=True)
+        both = tuple(point if point is not None else mixer for point, mixer in added)
+        self.candidates["added"] = [Candidate("hook_attn_out", both, attention.fault)]
         self.refusals: dict[str, str] = {}
         self.factors: dict[str, tuple[float, ...]] = {}
 
@@ -121,8 +127,11 @@ class Sites:
             points[site] = (good or candidates)[0].points
             if not good:
                 self.refusals.setdefault(site, str(candidates[0].fault))
-        if "head_out" in self.refusals:
-            self.refusals.setdefault("head_pattern", self.refusals["head_out"])
+            elif not any(points[site]):
+                self.refusals.setdefault(site, f"transformer-lens shows no {good[0].hook} in it")
+        for site, other in (("head_pattern", "head_out"), ("resid_mid", "added")):
+            if other in self.refusals:
+                self.refusals.setdefault(site, self.refusals[other])
         runs = self.first.runs
         heads, grouped = tuple(self.heads), tuple(self.key_value_heads)
         return Anatomy(
@@ -168,9 +177,10 @@ class Sites:
                 point = self._point(site, f"blocks.{layer}.{hook}", value, counts[layer])
                 if point is None:
                     shape = " × ".join(map(str, value.shape[1:]))
+                    heads = f" and {counts[layer]} heads" if site in _OF_ATTENTION else ""
                     candidate.fault = (
-                        f"{hook} of layer {layer} is {shape} for {self.positions} positions and "
-                        f"{counts[layer]} heads"
+                        f"{hook} of layer {layer} holds {shape} numbers for {self.positions} "
+                        f"positions{heads}"
                     )
             candidate.points += (point,)
         return candidate
@@ -248,7 +258,7 @@ class Sites:
             return True
         largest = (other if scale is None else scale).abs().max()
         # Some parts of a model are more exact than what they get.
-        bound = max(bounds[other.dtype], bounds[self.stream.dtype])
+        bound = max(bounds[other.dtype], bounds[self.dtype])
         return not bool((one - other).abs().max() > bound * largest)
 
     def _check_stream(self) -> None:
@@ -265,10 +275,10 @@ class Sites:
             return
         for layer in self.layers:
             before, added, between = (
-                self._at(s, layer) for s in ("resid_pre", "attn_out", "resid_mid")
+                self._at(s, layer) for s in ("resid_pre", "added", "resid_mid")
             )
             if before is None or added is None or between is None:
-                mid.fault = f"layer {layer} has no attention, through which it would be put in"
+                mid.fault = f"layer {layer} has neither attention nor what transformer-lens shows"
                 return
             if not self.near(before + added, between):
                 mid.fault = (
@@ -337,7 +347,13 @@ class Sites:
         bridge: Any = self.first.runs.bridge
         z, added = self._at("head_out", layer), self._at("attn_out", layer)
         # What a norm after the attention gets is what heads write; else there may be a factor.
-        normed = getattr(bridge.blocks[layer], "ln1_post", None) is not None
+        norm = getattr(bridge.blocks[layer], "ln1_post", None)
+        normed = norm is not None
+        if normed and not hasattr(norm, "uses_rms_norm"):
+            return (
+                1.0,
+                f"transformer-lens doesn't show the norm after the attention of layer {layer}",
+            )
         written = self.first.get(layer, _WRITTEN) if normed else added
         if z is None or written is None:
             return 1.0, f"transformer-lens doesn't show what attention of layer {layer} writes"

@@ -36,6 +36,7 @@ _HELD = {
     "head_out": "mixed values",
 }
 _PATTERN, _Z, _WRITTEN = "attn.hook_pattern", "attn.hook_z", "attn.hook_out"
+_MID, _OUT = "hook_resid_mid", "hook_out"
 
 
 class _Edit(NamedTuple):
@@ -49,13 +50,25 @@ def check_edits(sites: Sites) -> None:
     """Find fault with candidates that don't change what they should, or more than that."""
     edits = [
         _Edit(site, candidate)
-        for site in (*_HELD, "attn_out", "mlp_out", "resid_pre")
+        for site in (*_HELD, "attn_out", "added", "mlp_out", "resid_pre")
         for candidate in sites.candidates[site]
         if candidate.fault is None and any(candidate.points)
     ]
-    if not _SecondPass(sites, edits).succeeds():
+    (stream,) = sites.candidates["resid_pre"]
+    if stream.fault is not None:
+        for edit in edits:
+            edit.candidate.fault = (
+                "transformer-lens doesn't show the residual stream before its layers, so that "
+                "nothing of a layer can be checked by itself"
+            )
+    elif not _SecondPass(sites, edits).succeeds():
         for edit in edits:  # to know which it was
             _SecondPass(sites, [edit]).succeeds()
+
+
+def _after(seen: dict[str, Tensor], layer: int) -> Tensor | None:
+    """The stream after a layer, or what the next layer gets; None if neither was shown."""
+    return seen.get(f"blocks.{layer}.{_OUT}", seen.get(f"blocks.{layer + 1}.hook_in"))
 
 
 def _whole(held: Tensor) -> Callable[[Tensor], None]:
@@ -100,8 +113,8 @@ class _SecondPass:
         for row in range(len(self.edits) + 1):
             other = row > 0 and self.edits[row - 1].site == "resid_pre"
             self.putting[name, row] = _whole(self.first.seen[name][int(other)])
-            if other and layer == self.sites.layers[-1]:
-                end = f"blocks.{layer}.hook_out"
+            end = f"blocks.{layer}.{_OUT}"
+            if other and layer == self.sites.layers[-1] and end in self.first.seen:
                 self.putting[end, row] = _whole(self.first.seen[end][1])
 
     def _edit(self, layer: int, point: Point) -> Callable[[Tensor], None]:
@@ -131,7 +144,7 @@ class _SecondPass:
             | {
                 f"blocks.{layer}.{hook}"
                 for layer in self.sites.layers
-                for hook in (_PATTERN, _Z, _WRITTEN, "hook_resid_mid", "hook_out")
+                for hook in (_PATTERN, _Z, _WRITTEN, _MID, _OUT)
             }
             & set(self.first.seen)
         )
@@ -141,8 +154,12 @@ class _SecondPass:
         except Exception as error:  # noqa: BLE001 — whatever an unknown architecture does then
             return self._blame(f"nothing can be put in there ({type(error).__name__})")
         for layer in self.sites.layers:
-            name = f"blocks.{layer}.hook_out"
-            if not self.sites.near(self.seen[name][0], self.first.seen[name][0]):
+            found, before = _after(self.seen, layer), _after(self.first.seen, layer)
+            if (
+                found is not None
+                and before is not None
+                and not self.sites.near(found[0], before[0])
+            ):
                 return self._blame("putting its own values back changes the model")
         if not self.first.finite:
             return True
@@ -173,7 +190,7 @@ class _SecondPass:
             moved = self._moved(edit.site, layer, point, row)
             if moved.others:
                 if point.heads is None:
-                    return f"what is put in at one position changes others in layer {layer}"
+                    return f"what is put in in layer {layer} isn't what is added to the stream"
                 return f"what is put into one head's {_HELD[edit.site]} changes other heads too"
             effect |= moved.mine
             differs |= moved.differs
@@ -183,14 +200,17 @@ class _SecondPass:
         """What an edit changed in its own layer."""
         own, other = self.sites.held(point)
         if site == "resid_pre":
-            mine = self._changed(layer, "hook_out", row)
+            mine = self._changed(layer, _OUT, row)
             return _Moved(mine, others=False, differs=True)
         if point.heads is None:
-            mid = site == "attn_out" and self.sites.candidates["resid_mid"][0].fault is None
-            seen = "hook_resid_mid" if mid else "hook_out"
+            mid = f"blocks.{layer}.{_MID}" in self.seen and site != "mlp_out"
+            seen = _MID if mid else _OUT
             mine = self._changed(layer, seen, row, (..., -1, slice(None)))
             others = self._changed(layer, seen, row, (..., slice(-1), slice(None)), SAME)
-            return _Moved(mine, others, bool((own[-1] != other[-1]).any()))
+            difference = other[-1] - own[-1]
+            if site != "mlp_out":
+                others |= not self._added(layer, seen, row, difference)
+            return _Moved(mine, others, bool(difference.any()))
         head = layer % point.heads
         difference = _FACTOR * other[:, head] - own[:, head]
         differs = bool(difference.any())
@@ -202,10 +222,19 @@ class _SecondPass:
         touched = torch.zeros(heads, dtype=torch.bool)
         touched[head * share : (head + 1) * share] = True
         mine = others = False
-        for hook in (_PATTERN, _Z):
+        # Queries and keys go on through the pattern alone; what the model makes of that is its own.
+        shown = f"blocks.{layer}.{_PATTERN}" in self.seen
+        observed = (_PATTERN,) if shown and site != "head_v" else (_PATTERN, _Z)
+        for hook in observed:
             mine |= self._changed(layer, hook, row, touched)
             others |= self._changed(layer, hook, row, ~touched, SAME)
         return _Moved(mine, others, differs)
+
+    def _seen(self, layer: int, hook: str) -> Tensor | None:
+        """What a hook point was given, ``[row, …]``."""
+        if hook == _OUT:
+            return _after(self.seen, layer)
+        return self.seen.get(f"blocks.{layer}.{hook}")
 
     def _changed(
         self,
@@ -219,7 +248,7 @@ class _SecondPass:
 
         By more than rounding, if there are bounds for it.
         """
-        value = self.seen.get(f"blocks.{layer}.{hook}")
+        value = self._seen(layer, hook)
         if value is None:
             return False
         if hook == _Z:
@@ -229,9 +258,20 @@ class _SecondPass:
             return bool((one != base).any())
         return not self.sites.near(one, base, bounds, value[0])
 
+    def _added(self, layer: int, seen: str, row: int, difference: Tensor) -> bool:
+        """Whether the stream moved by what was put in, or by a multiple of it."""
+        stream = self._seen(layer, seen)
+        if stream is None:
+            return True
+        moved = exact(stream[row, -1]) - exact(stream[0, -1])
+        put = exact(difference)
+        factor = (moved @ put) / (put @ put).clamp_min(torch.finfo(put.dtype).tiny)
+        expected = exact(stream[0, -1]) + factor * put
+        return self.sites.near(expected.to(stream), stream[row, -1], scale=stream[0])
+
     def _written(self, layer: int, head: int, difference: Tensor, row: int) -> bool:
         """Whether what attention writes changed by what the head's change should write."""
-        seen = self.seen.get(f"blocks.{layer}.{_WRITTEN}")
+        seen = self._seen(layer, _WRITTEN)
         if seen is None or "contributions" in self.sites.refusals:
             return True
         try:

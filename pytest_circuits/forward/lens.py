@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_circuits.forward.runs import Runs
 
 
-def read_out(runs: Runs, residual: Tensor) -> Tensor:
+def read_out(runs: Runs, residual: Tensor, measure: str) -> Tensor:
     """The logits that these vectors would give at the end of the residual stream.
 
     They go through the final norm, which looks at each anew, the unembedding, and what the model
@@ -28,6 +28,7 @@ def read_out(runs: Runs, residual: Tensor) -> Tensor:
     Args:
         runs: the model.
         residual: ``[…, d_model]``.
+        measure: what they are for, for the message.
 
     Returns:
         logits ``[…, vocabulary]``.
@@ -40,7 +41,7 @@ def read_out(runs: Runs, residual: Tensor) -> Tensor:
     try:
         return logit_readout(runs.bridge, residual).values.to(residual.device)
     except (ValueError, NotImplementedError) as error:
-        raise ModelError(f"{runs.family} has no logit lens: {error}") from error
+        raise ModelError(f"{measure}: {runs.family} has no logit lens: {error}") from error
 
 
 def end_logits(runs: Runs, residual: Tensor, columns: Tensor | None = None) -> Tensor:
@@ -120,7 +121,7 @@ def _logits(runs: Runs, layer: int, values: Tensor) -> Tensor:
         if behind is not None:
             flat: Tensor = behind(written.flatten(0, 2)[None])[0]
             written = flat.view(written.shape)
-    return read_out(runs, written.to(values.device))
+    return read_out(runs, written.to(values.device), "copying_scores")
 
 
 def _instead(value: Tensor) -> Callable[..., Tensor]:

@@ -43,10 +43,9 @@ class PromptGroup:
         attention_scale: what the norm that follows the attention divides by, ``[layer, row, 1]``;
             ones where there is none.
         stream: the residual stream before each layer and after the last one, one tensor each,
-            ``[row, position, d_model]``.
+            ``[row, position, d_model]``; empty where transformer-lens doesn't show it.
         past: every layer's keys and values as its attention uses them, two tensors each,
             ``[row, key-value head, position, d_head]``; empty where the model keeps none.
-        residual: what the final norm gets at the last position, ``[row, d_model]``.
         scale: what the final norm divides by, ``[row, 1]``; ones where there is no norm.
         normalised: what the unembedding gets, ``[row, d_model]``.
     """
@@ -59,7 +58,6 @@ class PromptGroup:
     attention_scale: Tensor
     stream: tuple[Tensor, ...]
     past: tuple[tuple[Tensor, Tensor], ...]
-    residual: Tensor
     scale: Tensor
     normalised: Tensor
 
@@ -128,9 +126,9 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
     written = {site: points[site] for site in ("attn_out", "mlp_out", "mixer_out")}
     at_end = [point.name for each in written.values() for point in each if point is not None]
     at_end += [f"blocks.{layer}.{_ATTENTION_SCALE}" for layer in layers]
-    at_end += ["ln_final.hook_in", "ln_final.hook_scale", "unembed.hook_in"]
-    stream = [f"blocks.{layer}.hook_in" for layer in layers] + [f"blocks.{layers[-1]}.hook_out"]
-    everywhere = [*stream, *(point.name for point in points["head_out"] if point is not None)]
+    at_end += ["ln_final.hook_scale", "unembed.hook_in"]
+    stream = () if runs.anatomy.stream is None else runs.anatomy.stream
+    everywhere = [point.name for point in (*stream, *points["head_out"]) if point is not None]
     hooks = [(name, keep(seen, name, last=True)) for name in at_end if runs.has_hook(name)]
     hooks += [(name, keep(seen, name)) for name in everywhere]
     logits, found, past = run_recorded(runs, tokens, hooks, seen)
@@ -148,9 +146,8 @@ def _run_group(runs: Runs, rows: tuple[int, ...], tokens: Tensor) -> PromptGroup
         attention_scale=torch.stack(
             [found.get(f"blocks.{layer}.{_ATTENTION_SCALE}", ones) for layer in layers]
         ),
-        stream=tuple(found[name] for name in stream),
+        stream=tuple(found[point.name] for point in stream),
         past=past,
-        residual=found["ln_final.hook_in"],
         scale=found.get("ln_final.hook_scale", ones),
         normalised=found["unembed.hook_in"],
     )

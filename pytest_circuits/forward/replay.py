@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pytest_circuits.forward.anatomy import Point
     from pytest_circuits.forward.blocks import KeysValues
     from pytest_circuits.forward.edits import Edits
     from pytest_circuits.forward.prompted import PromptGroup
@@ -280,16 +281,23 @@ class _Check:
 
 
 @dataclass(frozen=True)
-class _Nothing:
-    """Runs into which nothing is put."""
+class _Around:
+    """A run into which nothing is put, between two whose stream is another from the start."""
 
     rows: NDArray[np.int64]
     first: NDArray[np.int64]
     start: NDArray[np.int64]
+    point: Point
 
     def hooks(self, layer: int, chosen: NDArray[np.int64], start: int) -> list[Hook]:
-        del layer, chosen, start
-        return []
+        del start
+        others = torch.from_numpy(chosen != 1)
+
+        def hook(value: Tensor, **_: object) -> Tensor:
+            mask = others.to(value.device)[:, None, None]
+            return torch.where(mask, value.roll(1, dims=-1), value)
+
+        return [self.point.hook(hook)] if layer == 0 else []
 
 
 def check(runs: Runs, group: PromptGroup) -> _Check:
@@ -299,7 +307,7 @@ def check(runs: Runs, group: PromptGroup) -> _Check:
     whose positions look at later ones: what is put in changes what comes before it too.
     """
     # Without finite logits there is nothing to compare.
-    if not runs.bare or not runs.causal or not group.logits.isfinite().all():
+    if not (runs.bare and runs.causal and group.stream and group.logits.isfinite().all()):
         return _Check(blocks=False, past=False)
     key = ("replay", group.tokens.shape[1])
     return runs.remember(key, lambda: _check(runs, group))
@@ -329,17 +337,24 @@ def _tell(runs: Runs, why: str) -> _Check:
 
 
 def _misses(runs: Runs, group: PromptGroup, start: int, *, past: bool) -> str | None:
-    """How a replayed run differs from the run itself; None where it doesn't."""
-    # Two, for there are blocks that run as many rows only as the model was given.
-    rows = np.arange(2) % len(group.rows)
-    nothing = _Nothing(rows, np.zeros_like(rows), np.full_like(rows, start))
+    """How a replayed run differs from the run itself; None where it doesn't.
+
+    It is replayed a block at a time with others before and after it, so that a block shows that
+    keeps something of what it was given, or passes it on to other blocks than by the stream.
+    """
+    rows = np.zeros(3, int)
+    around = _Around(
+        rows, np.zeros_like(rows), np.full_like(rows, start), runs.anatomy.at("resid_pre", 0)
+    )
     read = Reading(lambda logits, _: logits[:, 0])
-    own = group.logits[rows].float()
+    own = group.logits[:1].float()
     try:
-        track = _Track(runs, group, nothing, read, start, rows, past)
-        for layer in range(runs.layers):
-            track.run(layer, lambda _: None)
-        ends = track.stream[:, -1]
+        for together in (1, len(rows)):  # there are blocks that run as many rows only as at first
+            track = _Track(runs, group, around, read, start, np.arange(len(rows)), past)
+            track.most = min(track.most, together)
+            for layer in range(runs.layers):
+                track.run(layer, lambda _: None)
+        ends = track.stream[1:2, -1]
         best = own.topk(2).indices
         few = own.gather(1, best) - end_logits(runs, ends, best).float()
         missed = max((end_logits(runs, ends).float() - own).abs().max(), few.abs().max())

@@ -325,6 +325,7 @@ class Runs:
             differentiable: whether gradients can be taken.
             past_key_values: what is given every layer's keys and values; for models that take it.
         """
+        _ = self.anatomy  # a model that can't be run says so in our words
         self.passes += 1
         with torch.set_grad_enabled(differentiable):
             return self.trial(tokens, hooks, past_key_values)

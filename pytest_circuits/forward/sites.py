@@ -42,13 +42,13 @@ class Site:
         return runs.anatomy.points[self.stands_for or self.name]
 
 
-#: Two sites are put in as something else. resid_mid as what the attention adds to the residual
-#: stream: the second norm's input is but one of two ways on from there. head_pattern as what the
-#: head then mixes: some families' attention (GPT-Neo, GPT-J, OPT) shows its pattern only after it
-#: has used it.
+#: Two sites are put in as something else. resid_mid as what the attention, or what a layer has in
+#: its place, adds to the residual stream: the second norm's input is but one of two ways on from
+#: there. head_pattern as what the head then mixes: some families' attention (GPT-Neo, GPT-J, OPT)
+#: shows its pattern only after it has used it.
 _SITES = (
     Site("resid_pre"),
-    Site("resid_mid", stands_for="attn_out"),
+    Site("resid_mid", stands_for="added"),
     Site("resid_post"),
     Site("attn_out"),
     Site("mlp_out"),
@@ -60,7 +60,7 @@ _SITES = (
 )
 SITES = {site.name: site for site in _SITES}
 #: What no pass over prompts keeps, and is recorded when it is needed.
-_RECORDED = ("resid_mid", "attn_out", "mlp_out", "head_q", "head_k", "head_v", "attention")
+_RECORDED = ("resid_mid", "added", "attn_out", "mlp_out", "head_q", "head_k", "head_v", "attention")
 #: Bytes of activations up to which those of all sites are recorded together.
 _ROOM_FOR_ALL = 1 << 27
 

@@ -195,6 +195,8 @@ def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution
         InvalidFindingError: if the model's numbers are not finite.
         ModelError: if the parts don't sum to the whole.
     """
+    for needed in ("resid_pre", "resid_post"):
+        runs.anatomy.require(needed, measure)
     run = run_prompts(runs, tokenized.clean)
     differences = answer_differences(run, tokenized, measure)
     parts = []

@@ -96,6 +96,7 @@ def logit_lens(
         raise ChoiceError(f"read is {', '.join(_READINGS)}, not {read!r}")
     quantity, unit, formula, direction, allowance = _READINGS[read]
     runs = as_runs(model)
+    runs.anatomy.require("resid_post", "logit_lens")
     tokenized = tokenize(runs, pairs)
     run = run_prompts(runs, tokenized.clean)
     companion = answer_companion(run, tokenized, "logit_lens")
@@ -128,7 +129,7 @@ def _read(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs, read: str) 
     columns = []
     with runs.watched("logit_lens", runs.layers, "layers") as advance:
         for residual in group.residuals:
-            logits = read_out(runs, residual).float()
+            logits = read_out(runs, residual, "logit_lens").float()
             answer = logits.gather(1, right[:, None])
             if read == "rank":
                 columns.append(1 + (logits > answer).sum(-1))
@@ -142,12 +143,12 @@ def _read(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs, read: str) 
 
 def _check_identity(runs: Runs, run: PromptRun) -> None:
     for group in run.groups:
-        logits = read_out(runs, group.residuals[-1])
+        logits = read_out(runs, group.residuals[-1], "logit_lens")
         miss = float((logits - group.logits).abs().max())
         allowed = ROUNDING[logits.dtype] * max(1.0, float(group.logits.abs().max()))
         if not miss <= allowed:
             raise ModelError(
-                f"{type(runs.bridge.original_model).__name__} has no logit lens:\n"
+                f"logit_lens: {runs.family} has no logit lens:\n"
                 f"its last residual stream, through final norm and unembedding, does not give its "
                 f"logits\n(off by {miss:.3g}, {allowed:.3g} allowed)."
             )

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pytest_circuits import measures
-from pytest_circuits.forward import SITES, Runs, record, run_prompts
+from pytest_circuits.forward import Runs, record, run_prompts
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 
@@ -66,5 +66,5 @@ def test_what_was_seen_is_put_together_in_the_prompts_order(bridge, cramped):
         torch.testing.assert_close(one, other)
     torch.testing.assert_close(group.written["mlp_out"], whole.written["mlp_out"])
     for site in ("head_q", "head_v", "head_pattern"):
-        seen, expected = (record(runs, prompts, SITES[site]) for runs in (cramped, Runs(bridge)))
+        seen, expected = (record(runs, prompts, site) for runs in (cramped, Runs(bridge)))
         torch.testing.assert_close(seen.layers, expected.layers)

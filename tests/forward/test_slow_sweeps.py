@@ -23,7 +23,15 @@ from measures.families import FAMILIES, Family, hooked, random_model
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaModel
 
 from pytest_circuits import measures
-from pytest_circuits.forward import ZERO, Runs, SlowSweepWarning, nodes, run_ablated, run_prompts
+from pytest_circuits.forward import (
+    ZERO,
+    Runs,
+    SlowSweepWarning,
+    every_node,
+    nodes,
+    run_ablated,
+    run_prompts,
+)
 from pytest_circuits.prompts import RepeatedTokens
 
 CLEAN = drawn(8, 8)
@@ -92,7 +100,7 @@ def test_ablations_are_whole_passes_then_too(model):
     both = Both.of(model)
     read = difference(CLEAN)
     intact = as_they_are(both.whole, CLEAN, read)
-    sets = [nodes(both.whole, mlps=[0]), ~nodes(both.whole), nodes(both.whole)]
+    sets = [nodes(both.whole, mlps=[0]), every_node(both.whole), nodes(both.whole)]
 
     with pytest.warns(SlowSweepWarning):
         found, expected = (
