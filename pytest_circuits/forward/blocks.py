@@ -6,7 +6,7 @@ cache) is recorded from the model itself, so that nothing here knows any archite
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -186,11 +186,8 @@ def _record(runs: Runs, tokens: Tensor, start: int, *, in_tuples: bool | None) -
         return forward
 
     with torch.no_grad(), _replaced(bridge.blocks, note):
-        try:
-            options = {} if past is None else {"past_key_values": past}
-            bridge(tokens[:, start:], return_type="logits", **options)
-        except _Enough:
-            pass
+        with suppress(_Enough):
+            bridge(tokens[:, start:], return_type="logits", **runs.cached_in(past))
     return Blocks(runs, past, tuple(given), tuples[0], bytes_of(given))
 
 

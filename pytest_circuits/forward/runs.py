@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from pytest_circuits.forward.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
@@ -334,13 +335,25 @@ class Runs:
         self, tokens: Tensor, hooks: Sequence[Hook] = (), past_key_values: Cache | None = None
     ) -> Tensor:
         """The same, of a pass that is not counted: it is about the model, not about prompts."""
-        kept: dict[str, Any] = (
-            {} if past_key_values is None else {"past_key_values": past_key_values}
-        )
         logits: Tensor = self.bridge.run_with_hooks(
-            tokens, return_type="logits", fwd_hooks=list(self._brought_here(hooks)), **kept
+            tokens,
+            return_type="logits",
+            fwd_hooks=list(self._brought_here(hooks)),
+            **self.cached_in(past_key_values),
         )
         return logits
+
+    def cached_in(self, past_key_values: Cache | None) -> dict[str, Any]:
+        """The arguments of a pass that keeps its keys and values there, or none at all.
+
+        A model of transformers that isn't asked not to would make a cache of its own, in which its
+        blocks keep what they are given, whatever they are run on next.
+        """
+        if past_key_values is not None:
+            return {"past_key_values": past_key_values}
+        if isinstance(self.bridge.original_model, PreTrainedModel):
+            return {"use_cache": False}
+        return {}
 
     @contextmanager
     def hooks_on(self, hooks: Sequence[Hook]) -> Iterator[None]:
