@@ -84,12 +84,12 @@ def _run_repeated(runs: Runs, sequences: Sequence[Sequence[int]], block: int) ->
 
     def read(rows: NDArray[np.int64], layer: int) -> Callable[..., None]:
         def hook(pattern: Tensor, **_: object) -> None:
-            there = np.ix_(rows, [layer], range(pattern.shape[1]))
+            there = (rows[:, None], layer, np.arange(pattern.shape[1]))
             for name, (offset, first) in stripes.items():
                 # diagonal[…, i] is A[i + offset, i]
                 diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)[..., first - offset :]
-                means[name][there] = exact(diagonal).mean(-1).numpy()[:, None]
-            means["first"][there] = exact(pattern[..., 1:, 0]).mean(-1).numpy()[:, None]
+                means[name][there] = exact(diagonal).mean(-1).numpy()
+            means["first"][there] = exact(pattern[..., 1:, 0]).mean(-1).numpy()
 
         return hook
 

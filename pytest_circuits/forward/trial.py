@@ -112,7 +112,7 @@ def trial(
     """
     every = torch.arange(len(tokens))
     logits, parts = [], []
-    for rows in every.split(runs.rows_at_once(tokens.shape[1])):
+    for rows in torch.split(every, runs.rows_at_once(tokens.shape[1])):
         seen: dict[str, Tensor] = {}
         hooks = [(name, _recording(seen, name, rows, put)) for name in names]
         with torch.no_grad():

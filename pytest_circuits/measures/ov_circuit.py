@@ -92,8 +92,8 @@ def copying_scores(
             check_finite("copying_scores", f"what heads of layer {layer} write", largest)
             # A head that writes nothing gives all tokens the same logit, and copies none of them.
             hits = (logits >= logits.gather(-1, own)).sum(-1) <= k  # [row, position, head]
-            heads = range(hits.shape[2])
-            samples[np.ix_(rows, [layer], heads)] = exact(hits).mean(1).numpy()[:, None]
+            there = (np.array(rows)[:, None], layer, np.arange(hits.shape[2]))
+            samples[there] = exact(hits).mean(1).numpy()
             advance(len(rows) / len(tokenized))
     return Finding(
         measure="copying_scores",
