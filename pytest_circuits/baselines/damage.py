@@ -67,6 +67,10 @@ def _between_parts(document: Mapping[str, Any]) -> Iterator[str]:
     for name in document["companion"]:
         if name not in document["tolerance"]["behaviours"]:
             yield f"tolerance.behaviours.{name} is missing"
+    whole = document.get("relative_to")
+    if whole is not None and whole not in document["companion"]:
+        # What is undefined because it is gone would else be held against nothing, and pass.
+        yield f"relative_to names {whole}, and there is no such behaviour"
     for part in ("values", "errors"):
         if _shape(document[part], len(document["axes"])) is None:
             yield _no_fit(part, document)

@@ -180,6 +180,7 @@ DAMAGES = [
     (("values",), [[0.1, None]], "values is null in a place where errors is not"),
     (("axes",), "head", 'axes is "head", which is no list'),
     (("axes",), ["head", "head"], 'axes is ["head", "head"], which has one of them twice'),
+    (("relative_to",), "gap", "relative_to names gap, and there is no such behaviour"),
     (("rolle",), {}, "rolle is there, and there is no such field"),
     (("measure",), "", 'measure is "", which is empty'),
     (("samples",), 0, "samples is 0, which is less than 1"),

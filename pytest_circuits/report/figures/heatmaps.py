@@ -80,11 +80,11 @@ def heat_maps(comparison: SideBySide, *, stacked: bool = False) -> Drawing:
     absent = "no head here" if comparison.found.axes[:2] == ("layer", "head") else "no value here"
     data: list[dict[str, Any]] = []
     for number, (panel, spot) in enumerate(zip(panels, arrangement.spots, strict=True), start=1):
-        data += _traces(panel, number, comparison, absent)
+        data += _traces(panel, number, comparison)
+        data += _blanks(panel, number, absent, explained=panel is sparse)
         layout |= _axes(panel, spot, number, named=number == 1 or not alike)
         layout["annotations"] += _words(panel, spot, number)
         layout["shapes"] += _outlines(panel, number, explained=panel is first)
-        layout["shapes"] += _blanks(panel, number, absent if panel is sparse else "")
     layout |= _colour_axes(comparison, panels, arrangement.spots)
     if any((np.isnan(panel.values) & ~panel.absent).any() for panel in panels):
         # It is seen where there is no value.
@@ -92,53 +92,64 @@ def heat_maps(comparison: SideBySide, *, stacked: bool = False) -> Drawing:
     return figure(data, **layout)
 
 
-def _traces(
-    panel: Panel, number: int, comparison: SideBySide, absent: str
-) -> Iterator[dict[str, Any]]:
+def _traces(panel: Panel, number: int, comparison: SideBySide) -> Iterator[dict[str, Any]]:
     where = on(number)
-    # Where there is no cell, the pointer meets the map below.
-    gaps = {"hoverongaps": False} if panel.absent.any() else {}
-    yield (
-        where
-        | gaps
-        | {
-            "type": "heatmap",
-            "name": panel.title,
-            "z": numbers(panel.values),
-            **(
-                {"customdata": panel.cells, "hovertemplate": panel.hover}
-                if panel.hover
-                else {"hoverinfo": "skip"}
-            ),
-            "coloraxis": panel.scale,
-            "xgap": 1,
-            "ygap": 1,
-        }
-    )
-    if panel.absent.any():
-        yield (
-            where
-            | gaps
-            | {
-                "type": "heatmap",
-                "name": absent,
-                "z": numbers(np.where(panel.absent, 0.0, np.nan)),
-                "customdata": panel.cells,
-                "hovertemplate": (
-                    f"<b>%{{customdata[0]}}</b><br>{absent}: %{{customdata[1]}}<extra></extra>"
-                ),
-                "colorscale": scale((PAPER, PAPER)),
-                "showscale": False,
-                "xgap": 1,
-                "ygap": 1,
-            }
-        )
+    yield where | {
+        "type": "heatmap",
+        "name": panel.title,
+        "z": numbers(panel.values),
+        **(
+            {"customdata": panel.cells, "hovertemplate": panel.hover}
+            if panel.hover
+            else {"hoverinfo": "skip"}
+        ),
+        "coloraxis": panel.scale,
+        "xgap": 1,
+        "ygap": 1,
+        # What is said there is said by another trace.
+        **({"hoverongaps": False} if panel.absent.any() else {}),
+    }
     if panel.scale == DIFFERENCES:
         beyond, rose = panel.grid.take(comparison.beyond), panel.values > 0
         rows, columns = np.indices(beyond.shape)
         at = np.asarray(columns), np.asarray(rows)
         for marks in beyond_marks(beyond & rose, beyond & ~rose, at, 9):
             yield marks | where
+
+
+def _blanks(panel: Panel, number: int, name: str, *, explained: bool) -> Iterator[dict[str, Any]]:
+    """Cells that the model does not have: what is said of each, and a line through all of a row."""
+    if not panel.absent.any():
+        return
+    where = on(number)
+    yield where | {
+        "type": "heatmap",
+        "name": name,
+        "z": numbers(np.where(panel.absent, 0.0, np.nan)),
+        "customdata": panel.cells,
+        "hovertemplate": f"<b>%{{customdata[0]}}</b><br>{name}: %{{customdata[1]}}<extra></extra>",
+        "hoverongaps": False,
+        "colorscale": scale((PAPER, PAPER)),
+        "showscale": False,
+    }
+    runs = [(row, run) for row, absent in enumerate(panel.absent) for run in _runs(absent)]
+    yield where | {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [end for _, run in runs for end in (run[0] - 0.2, run[-1] + 0.2, None)],
+        "y": [end for row, _ in runs for end in (row, row, None)],
+        "line": {"color": MUTED, "width": 1},
+        "hoverinfo": "skip",
+        "showlegend": explained,
+    }
+
+
+def _runs(absent: NDArray[np.bool_]) -> list[list[int]]:
+    """The columns of a row that are absent, in parts without a gap."""
+    columns = np.flatnonzero(absent)
+    parts = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    return [part.tolist() for part in parts if len(part)]
 
 
 def _axes(panel: Panel, spot: _Spot, number: int, *, named: bool) -> dict[str, Any]:
@@ -196,32 +207,6 @@ def _outlines(panel: Panel, number: int, *, explained: bool) -> Iterator[dict[st
         "line": {"color": INK, "width": 2},
         **({"showlegend": True, "name": "in the role"} if explained else {}),
     }
-
-
-def _blanks(panel: Panel, number: int, name: str) -> Iterator[dict[str, Any]]:
-    """Lines through the cells that the model does not have, as one shape; a name explains them."""
-    if not panel.absent.any():
-        return
-    runs = [
-        (row, columns[0] - 0.2, columns[-1] + 0.2)
-        for row, absent in enumerate(panel.absent)
-        for columns in _runs(np.flatnonzero(absent))
-    ]
-    yield {
-        "type": "path",
-        "xref": f"x{suffix(number)}",
-        "yref": f"y{suffix(number)}",
-        "path": "".join(f"M{start:g},{row}H{end:g}" for row, start, end in runs),
-        "line": {"color": MUTED, "width": 1},
-        **({"showlegend": True, "name": name} if name else {}),
-    }
-
-
-def _runs(numbers: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Rising numbers in parts without a gap."""
-    if not len(numbers):
-        return []
-    return np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
 
 
 @dataclass(frozen=True)

@@ -64,14 +64,17 @@ def test_under_the_pointer_stands_why_a_cell_is_not_there():
     assert maps(figure)["candidate"].customdata[1][0][1] == "0.200"
 
 
-def test_a_mark_in_the_legend_says_what_the_empty_cells_are():
+def test_a_line_runs_through_a_layer_without_heads_and_the_legend_explains_it():
     figure = drawn(AFTER, BEFORE)
-    named = [shape.name for shape in figure.layout.shapes if shape.showlegend]
-    assert named == ["in the role", "no head here"]
-    dashes = [shape for shape in figure.layout.shapes if shape.path.count("V") == 0]
-    assert [shape.xref for shape in dashes] == ["x", "x2", "x3"]
-    # One line through the whole layer, and one through the head.
-    assert {shape.path for shape in dashes} == {"M-0.2,0H3.2M2.8,2H3.2"}
+    lines = [t for t in figure.data if t.type == "scatter" and t.mode == "lines"]
+    assert [trace.xaxis for trace in lines] == ["x", "x2", "x3"]
+    for trace in lines:
+        # And one through the head that the last layer lacks.
+        assert trace.x == (-0.2, 3.2, None, 2.8, 3.2, None)
+        assert trace.y == (0, 0, None, 2, 2, None)
+    assert [(trace.name, trace.showlegend) for trace in lines] == [
+        ("no head here", True), ("no head here", False), ("no head here", False),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("scale", [1.0, -1.0])
