@@ -105,7 +105,7 @@ def record(
     runs.anatomy.require(site, measure)
     groups = run_prompts(runs, prompts).groups
     rows = tuple(group.rows for group in groups)
-    if name in _KEPT:
+    if name in _KEPT and (groups[0].stream or name == "head_out"):
         return Activations(rows, tuple(_KEPT[name](group) for group in groups))
     seen = _seen(runs, prompts, name)
     layers: list[tuple[Tensor | None, ...]] = [tuple(held[name]) for held in seen.groups]
@@ -137,7 +137,8 @@ def _seen(runs: Runs, prompts: Sequence[Sequence[int]], site: str) -> _Seen:
     """One pass for all sites, where there is room for all, so that another needs none."""
     sites: tuple[str, ...] = (site,)
     if _bytes_of_all(runs, prompts) <= _ROOM_FOR_ALL:
-        sites = tuple(name for name in _RECORDED if name not in runs.anatomy.refusals)
+        usable = [name for name in _RECORDED if name not in runs.anatomy.refusals]
+        sites = tuple(dict.fromkeys([*usable, site]))
     key = ("activations", sites, tuple(map(tuple, prompts)))
     return runs.remember(key, lambda: _record(runs, prompts, sites))
 
