@@ -184,4 +184,5 @@ def mix(pattern: Tensor, values: Tensor) -> Tensor:
         values: ``[row, key, key-value head, d_head]``; successive heads share one.
     """
     own = values.repeat_interleave(pattern.shape[2] // values.shape[2], dim=2)
-    return torch.einsum("nqhk,nkhd->nqhd", pattern, own)
+    # Some models' patterns are more exact than their values.
+    return torch.einsum("nqhk,nkhd->nqhd", pattern, own.to(pattern.dtype)).to(values.dtype)

@@ -185,9 +185,8 @@ def _record(runs: Runs, tokens: Tensor, start: int, *, in_tuples: bool | None) -
 
         return forward
 
-    with torch.no_grad(), _replaced(bridge.blocks, note):
-        with suppress(_Enough):
-            bridge(tokens[:, start:], return_type="logits", **runs.cached_in(past))
+    with torch.no_grad(), _replaced(bridge.blocks, note), suppress(_Enough):
+        bridge(tokens[:, start:], return_type="logits", **runs.caching(past))
     return Blocks(runs, past, tuple(given), tuples[0], bytes_of(given))
 
 

@@ -150,7 +150,9 @@ class _SecondPass:
         )
         tokens = self.first.tokens[:1].expand(len(self.edits) + 1, -1)
         try:
-            logits, self.seen = trial(self.first.runs, tokens, sorted(names), self._put)
+            logits, self.seen, _ = trial(
+                self.first.runs, tokens, sorted(names), self._put, cached=self.first.past
+            )
         except Exception as error:  # noqa: BLE001 — whatever an unknown architecture does then
             return self._blame(f"nothing can be put in there ({type(error).__name__})")
         for layer in self.sites.layers:

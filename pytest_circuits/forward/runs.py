@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from pytest_circuits.forward.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
@@ -326,10 +326,10 @@ class Runs:
             differentiable: whether gradients can be taken.
             past_key_values: what is given every layer's keys and values; for models that take it.
         """
-        _ = self.anatomy  # a model that can't be run says so in our words
+        keeps = past_key_values is None and self.anatomy.past
         self.passes += 1
         with torch.set_grad_enabled(differentiable):
-            return self.trial(tokens, hooks, past_key_values)
+            return self.trial(tokens, hooks, DynamicCache() if keeps else past_key_values)
 
     def trial(
         self, tokens: Tensor, hooks: Sequence[Hook] = (), past_key_values: Cache | None = None
@@ -339,21 +339,24 @@ class Runs:
             tokens,
             return_type="logits",
             fwd_hooks=list(self._brought_here(hooks)),
-            **self.cached_in(past_key_values),
+            **self.caching(past_key_values),
         )
         return logits
 
-    def cached_in(self, past_key_values: Cache | None) -> dict[str, Any]:
+    @property
+    def makes_caches(self) -> bool:
+        """Whether the model takes a cache, and makes one by itself if it isn't asked not to."""
+        return isinstance(self.bridge.original_model, PreTrainedModel)
+
+    def caching(self, past_key_values: Cache | None) -> dict[str, Any]:
         """The arguments of a pass that keeps its keys and values there, or none at all.
 
-        A model of transformers that isn't asked not to would make a cache of its own, in which its
-        blocks keep what they are given, whatever they are run on next.
+        In a cache that the model made, its blocks would keep what they are given, whatever they are
+        run on next.
         """
         if past_key_values is not None:
             return {"past_key_values": past_key_values}
-        if isinstance(self.bridge.original_model, PreTrainedModel):
-            return {"use_cache": False}
-        return {}
+        return {"use_cache": False} if self.makes_caches else {}
 
     @contextmanager
     def hooks_on(self, hooks: Sequence[Hook]) -> Iterator[None]:

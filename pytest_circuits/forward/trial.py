@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache
 
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.errors import first_lines
@@ -55,16 +55,15 @@ class FirstPass:
         names = [f"blocks.{layer}.{hook}" for layer in range(runs.layers) for hook in hooks]
         names = [name for name in names if runs.has_hook(name)]
         tokens = _tokens(runs)
-        if isinstance(runs.bridge.original_model, PreTrainedModel):
-            cache = DynamicCache()
+        if runs.makes_caches:
             try:
-                logits, seen = trial(runs, tokens, names, past_key_values=cache)
+                found = trial(runs, tokens, names, cached=True)
             except Exception:  # noqa: BLE001, S110 — whatever a model says whose state is another
                 pass
             else:
-                return cls(runs, tokens, seen, logits, _filled(cache, runs.layers, tokens.shape[1]))
+                return cls(runs, tokens, found.seen, found.logits, found.cached)
         try:
-            logits, seen = trial(runs, tokens, names)
+            logits, seen, _ = trial(runs, tokens, names)
         except Exception as error:
             raise ModelError(
                 f"a {runs.family} can't be run with transformer-lens' hooks on it "
@@ -91,13 +90,28 @@ def _tokens(runs: Runs) -> Tensor:
     return torch.stack([1 + 3 * places, 2 + 5 * places]) % vocabulary
 
 
+class Trial(NamedTuple):
+    """What a pass showed.
+
+    Attributes:
+        logits: at the last position, ``[row, vocabulary]``.
+        seen: what each hook point held, ``[row, …]``.
+        cached: whether the model put keys and values of all positions into a plain cache.
+    """
+
+    logits: Tensor
+    seen: dict[str, Tensor]
+    cached: bool
+
+
 def trial(
     runs: Runs,
     tokens: Tensor,
     names: Sequence[str],
     put: Put | None = None,
-    past_key_values: DynamicCache | None = None,
-) -> tuple[Tensor, dict[str, Tensor]]:
+    *,
+    cached: bool = False,
+) -> Trial:
     """A pass, as many rows at a time as the model can be given.
 
     Args:
@@ -105,20 +119,20 @@ def trial(
         tokens: ``[row, position]``.
         names: the hook points that are recorded.
         put: puts something else into hook points, after what they hold was recorded.
-        past_key_values: as for :meth:`.Runs.forward`.
-
-    Returns:
-        logits at the last position, and what each hook point held.
+        cached: whether the model is given a plain cache.
     """
     every = torch.arange(len(tokens))
-    logits, parts = [], []
+    logits, parts, filled = [], [], []
     for rows in torch.split(every, runs.rows_at_once(tokens.shape[1])):
         seen: dict[str, Tensor] = {}
         hooks = [(name, _recording(seen, name, rows, put)) for name in names]
+        cache = DynamicCache() if cached else None
         with torch.no_grad():
-            logits.append(runs.trial(tokens[rows], hooks, past_key_values)[:, -1])
+            logits.append(runs.trial(tokens[rows], hooks, cache)[:, -1])
         parts.append(seen)
-    return torch.cat(logits), {name: torch.cat([p[name] for p in parts]) for name in parts[0]}
+        filled.append(cache is not None and _filled(cache, runs.layers, tokens.shape[1]))
+    seen_in_all = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return Trial(torch.cat(logits), seen_in_all, all(filled))
 
 
 def _recording(
