@@ -1,0 +1,82 @@
+"""Print what comes of each measure on each architecture.
+
+    python -m zoo.report [specimen …]
+
+with ``tests`` on the path. A line for each specimen, under it whatever is not equal, and at the end
+the largest deviation of each measure.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import torch
+import transformers
+from zoo.cases import Other, store
+from zoo.outcomes import Outcome, outcomes_of
+from zoo.specimens import SPECIMENS
+
+
+def report(names: list[str]) -> dict[str, dict[str, Outcome]]:
+    """Print it, specimen by specimen."""
+    found: dict[str, dict[str, Outcome]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        other = Other(Path(folder, "other"))
+        for name in names:
+            began = time.perf_counter()
+            try:
+                stored = store(SPECIMENS[name], Path(folder, name.replace("/", "-")))
+                built = time.perf_counter()
+                found[name] = outcomes_of(SPECIMENS[name], stored, other)
+            except Exception:  # noqa: BLE001
+                print(f"{name}: THE HARNESS FAILED\n{traceback.format_exc(limit=-4)}", flush=True)
+                continue
+            took = f"{built - began:.1f} + {time.perf_counter() - built:.1f} s"
+            print(f"{name} ({took}): {summary(found[name])}")
+            for message, of in by_message(found[name]).items():
+                print(f"    {', '.join(of)}:\n        {message}")
+            sys.stdout.flush()
+    return found
+
+
+def summary(outcomes: dict[str, Outcome]) -> str:
+    """How many measures came out how, and the largest deviation."""
+    counts = Counter(one.kind if one.has else f"{one.kind}: has none" for one in outcomes.values())
+    largest = max(one.deviation for one in outcomes.values())
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) + f"; {largest:.1e}"
+
+
+def by_message(outcomes: dict[str, Outcome]) -> dict[str, list[str]]:
+    """What is not equal, in words, and the measures of which that is true."""
+    measures: dict[str, list[str]] = {}
+    for measure, outcome in outcomes.items():
+        if outcome.kind != "equal":
+            measures.setdefault(" / ".join(str(outcome).splitlines()), []).append(measure)
+    return measures
+
+
+def largest(found: dict[str, dict[str, Outcome]]) -> dict[str, tuple[float, str]]:
+    """The largest deviation of each measure among those that are equal, and where it is."""
+    worst: dict[str, tuple[float, str]] = {}
+    for name, outcomes in found.items():
+        for measure, outcome in outcomes.items():
+            if outcome.kind == "equal":
+                worst[measure] = max(worst.get(measure, (0.0, "")), (outcome.deviation, name))
+    return worst
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    if "--list" in sys.argv:
+        sys.exit("\n".join(SPECIMENS))
+    everything = report(sys.argv[1:] or list(SPECIMENS))
+    print("\nlargest deviation of each measure")
+    for measure, (deviation, name) in largest(everything).items():
+        print(f"    {measure}: {deviation:.1e} ({name})")
