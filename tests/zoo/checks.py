@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
     from zoo.cases import Case, Other
+    from zoo.plain import Plain
 
     from pytest_circuits.findings import Finding
 
@@ -44,12 +45,22 @@ class Check:
         found: what the measure says; parts by name.
         expected: the same of the plain model.
         site: the site that a model must have.
+        direct: whether its parts must sum to its logits.
     """
 
     group: str
     found: Callable[[Case, Other], Numbers]
     expected: Callable[[Case, Other], Numbers]
     site: str | None = None
+    direct: bool = False
+
+    def lacks(self, plain: Plain) -> str:
+        """What a model doesn't have that is measured; nothing if it has all."""
+        if self.site is not None and self.site not in plain.sites:
+            return f"it has no {self.site}"
+        if self.direct and not plain.family.direct:
+            return "its parts don't sum to its logits"
+        return ""
 
 
 def exact(tensor: Tensor) -> NDArray[np.float64]:
@@ -159,7 +170,8 @@ def _plain_scores(measure: str, case: Case, _: Other) -> Numbers:
             back, first = _STRIPES[measure]
             queries = torch.arange(first, tokens.shape[1])
             keys = queries - back
-        found[layer] = exact(pattern[:, :, queries, keys].double().mean((0, 2)))
+        scores = exact(pattern[:, :, queries, keys].double().mean((0, 2)))
+        found[layer, : len(scores)] = scores
     return {"value": found}
 
 
@@ -348,12 +360,15 @@ CHECKS: dict[str, Check] = {
     "repeat_loss": Check("behaviour", partial(_repeated, "repeat_loss"), _plain_repeat_loss),
     **{
         name: Check(
-            "attention scores", partial(_repeated, name), partial(_plain_scores, name), "head_out"
+            "attention scores",
+            partial(_repeated, name),
+            partial(_plain_scores, name),
+            "head_pattern",
         )
         for name in (*_STRIPES, "first_token_scores")
     },
-    "head_attribution": Check("head attribution", _heads, _plain_heads, "head_out"),
-    "component_attribution": Check("component attribution", _components, _plain_components),
+    "head_attribution": Check("head attribution", _heads, _plain_heads, "head_out", direct=True),
+    "component_attribution": Check("component attribution", _components, _plain_components, direct=True),
     "logit_lens": Check("logit lens", _lens, _plain_lens),
     **{
         f"patch {site}": Check(

@@ -32,7 +32,9 @@ USUAL = SIZES | {
     "tie_word_embeddings": False,
 }
 GROUPED = USUAL | {"num_key_value_heads": KEY_VALUE_HEADS}
-#: What GPT-2 and its kin call them.
+#: What configurations call how many heads there are.
+_HEADS = ("num_attention_heads", "n_head", "num_heads", "n_heads")
+#: What GPT-2 and its kin call their sizes.
 GPT = SIZES | {"n_positions": 64, "n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS}
 
 
@@ -60,13 +62,20 @@ class Family:
             (CodeGen's four, each with queries, values and keys).
         assembled: whether queries, keys and values are what goes into attention, not what comes
             out of a projection.
+        attention: what gives what attention adds, where heads have no output projection.
+        heads_by_layer: how many heads layers have that differ in it.
         parallel: whether attention and MLP read the same stream.
-        offset: whether its norms store γ − 1.
+        after: whether norms come after what attention and MLP are added to.
+        joins: whether attention's output joins the residual stream; another mixer reads it if not.
+        first_norm: in the first layer, a norm of the embedding that the stream begins with.
+        gain: in every layer, what the stream behind it is multiplied with.
+        end: what reads the last stream, where that is not the final norm.
+        direct: whether what parts add to the stream sums to what the final norm reads, and the
+            unembedding to what it gives.
         scales: what attention (``attn``), MLP (``mlp``) and mixer (``mixer``) are multiplied with
             before they join the residual stream.
         logit_scale: what the unembedding's output is multiplied with.
         dtype: of the weights.
-        missing: sites that its models don't have, though there are modules for them.
     """
 
     model: str
@@ -83,12 +92,18 @@ class Family:
     values: str = "self_attn.v_proj"
     layout: str = "separate"
     assembled: bool = False
+    attention: str = ""
+    heads_by_layer: tuple[int, ...] = ()
     parallel: bool = False
-    offset: bool = False
+    after: bool = False
+    joins: bool = True
+    first_norm: str = ""
+    gain: str = ""
+    end: str = ""
+    direct: bool = True
     scales: dict[str, float] = field(default_factory=dict)
     logit_scale: float = 1.0
     dtype: str = "float32"
-    missing: tuple[str, ...] = ()
 
     def but(self, **options: object) -> Family:
         """The same with other options."""
@@ -97,23 +112,22 @@ class Family:
     @property
     def layers(self) -> int:
         """How many layers its models have."""
-        return int(self._option("num_hidden_layers", "n_layer", "num_layers", "n_layers"))
+        return int(self._option("num_hidden_layers", "n_layer", "num_layers", "n_layers") or LAYERS)
 
     @property
     def heads(self) -> int:
         """How many heads queries have in a layer with attention."""
-        return int(self._option("num_attention_heads", "n_head", "num_heads", "n_heads"))
+        return int(self._option(*_HEADS) or HEADS)
 
     @property
     def key_value_heads(self) -> int:
         """How many heads keys and values have."""
         if self.options.get("multi_query"):
             return 1
-        named = ("num_key_value_heads", "num_kv_heads", "num_attention_heads")
-        return int(self._option(*named, "n_head", "num_heads", "n_heads"))
+        return int(self._option("num_key_value_heads", "num_kv_heads", *_HEADS) or HEADS)
 
     def _option(self, *names: str) -> Any:
-        return next(self.options[name] for name in names if name in self.options)
+        return next((self.options[name] for name in names if name in self.options), None)
 
 
 def fused(name: str) -> dict[str, str]:

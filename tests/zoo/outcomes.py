@@ -77,7 +77,8 @@ def outcomes_of(
 
 def outcome(case: Case, check: Check, other: Other) -> Outcome:
     """What comes of a measure on a model."""
-    has = check.site is None or check.site in case.plain.sites
+    lacks = check.lacks(case.plain)
+    has = not lacks
     expected = check.expected(case, other) if has else {}
     try:
         found = check.found(case, other)
@@ -86,7 +87,7 @@ def outcome(case: Case, check: Check, other: Other) -> Outcome:
     except Exception as error:  # noqa: BLE001
         return _crashed(error, has=has)
     if not has:
-        return Outcome("WRONG", f"gives numbers, and the model has no {check.site}", has=has)
+        return Outcome("WRONG", f"gives numbers, though {lacks}", has=has)
     return compared(found, expected)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -142,9 +143,11 @@ class Plain:
         self.unembedding: nn.Module = model.get_output_embeddings()
         self.blocks = [model.get_submodule(family.block.format(n)) for n in range(self.layers)]
         self.outputs = self._modules(family.output)
-        norm = module_of(model, family.norm)
-        self.norm = norm
-        self.end = Place(norm or self.unembedding, "in")
+        #: Of each layer, whether it has attention.
+        self.attends = [one is not None for one in self._modules(family.attention or family.output)]
+        self.norm = module_of(model, family.norm)
+        end = module_of(model, family.end) or self.norm or self.unembedding
+        self.end = Place(end, "in")
         self.places = self._places()
 
     def _modules(self, names: str) -> list[nn.Module | None]:
@@ -153,12 +156,12 @@ class Plain:
     def _attentions(self) -> list[nn.Module | None]:
         """The modules that call the function that computes attention; none if they have their own.
 
-        That is the output projection's parent.
+        They are what values come from a part of.
         """
-        parents = [name.rpartition(".")[0] for name in self.family.output.split("|")]
+        parents = [name.rpartition(".")[0] for name in self.family.values.split("|")]
         found = [
-            module_of(block, "|".join(parents)) if output is not None else None
-            for block, output in zip(self.blocks, self.outputs, strict=True)
+            module_of(block, "|".join(parents)) if attends else None
+            for block, attends in zip(self.blocks, self.attends, strict=True)
         ]
         homes = {sys.modules[type(one).__module__] for one in found if one is not None}
         return found if all(hasattr(home, _ATTENTION) for home in homes) else [None] * self.layers
@@ -174,18 +177,20 @@ class Plain:
             return [None if one is None else Place(one, where, columns) for one in modules]
 
         attentions = self._attentions()
-        attn = self._modules(family.attention_norm) if family.attention_norm else self.outputs
-        attn = [
-            one if output is not None else None
-            for one, output in zip(attn, self.outputs, strict=True)
-        ]
+        attn = self.outputs
+        if family.attention_norm:
+            norms = self._modules(family.attention_norm)
+            attn = [one if has else None for one, has in zip(norms, attn, strict=True)]
+        elif family.attention:
+            attn = self._modules(family.attention)
         places = {
             "resid_pre": at(self.blocks, "in"),
             "resid_post": at(self.blocks),
-            "attn_out": at(attn),
+            "attn_out": at(attn) if family.joins else [],
             "mlp_out": at(self._modules(family.mlp)),
             "mixer_out": at(self._modules(family.mixer)),
-            "head_out": at(self.outputs, "in", lambda width: _split(width, self.heads)),
+            "head_out": self._heads(self.outputs, "in"),
+            "first": at([module_of(self.blocks[0], family.first_norm)]),
         }
         if family.attention_norm:
             places["before_norm"] = at(attn, "in")
@@ -196,7 +201,7 @@ class Plain:
                 places[f"head_{given[0]}"] = at(attentions, given)
             else:
                 of = self._modules(getattr(family, name))
-                places[f"head_{given[0]}"] = at(of, "out", _columns(family, kind))
+                places[f"head_{given[0]}"] = self._heads(of, "out", kind)
         # What patterns mix, and where they do: a gate may come after it.
         has = any(one is not None for one in attentions)
         places["mixed"] = at(attentions, "mixed") if has else places["head_out"]
@@ -205,6 +210,17 @@ class Plain:
             places["head_pattern"] = at(attentions, "pattern")
         return {site: layers for site, layers in places.items() if any(layers)}
 
+    def _heads(
+        self, modules: Sequence[nn.Module | None], where: str, kind: int | None = None
+    ) -> list[Place | None]:
+        """Where heads lie: queries (0), keys (1), values (2), or what they have mixed."""
+        family = self.family
+        of = family.heads_by_layer or [family.heads] * self.layers
+        return [
+            None if one is None else Place(one, where, _columns(family, kind, heads))
+            for one, heads in zip(modules, of, strict=True)
+        ]
+
     def scale(self, part: str) -> float:
         """What a part is multiplied with before it joins the residual stream."""
         return self.family.scales.get(part, 1.0)
@@ -212,12 +228,12 @@ class Plain:
     @property
     def sites(self) -> list[str]:
         """The sites it has, in some layer."""
-        joins = {"attn_out", "mixer_out"} & set(self.places)
-        has_mid = "mlp_out" in self.places and joins and not self.family.parallel
-        known = {*self.places, *({"resid_mid"} if has_mid else ())}
-        if "head_out" in self.places:
+        known = set(self.places)
+        apart = not (self.family.parallel or self.family.after)
+        if apart and any(self._joins(layer) for layer in range(self.layers)):
+            known.add("resid_mid")
+        if "mixed" in self.places:
             known.add("head_pattern")
-        known -= set(self.family.missing)
         return [site for site in (*LAYER_SITES, *HEAD_SITES) if site in known]
 
     def run(self, tokens: Tensor, changes: Sequence[tuple[Place, Any]], **options: Any) -> Any:
@@ -238,7 +254,7 @@ class Plain:
         with torch.no_grad():
             shown = self.run(tokens, [], output_attentions=True).attentions or ()
         given = iter([one for one in shown if one is not None])
-        return [None if output is None else next(given) for output in self.outputs]
+        return [next(given) if attends else None for attends in self.attends]
 
     def see(self, tokens: Tensor) -> dict[str, Any]:
         """All activations, and the logits ``[row, position, vocabulary]``."""
@@ -255,46 +271,51 @@ class Plain:
         ]
         with torch.no_grad():
             seen["logits"] = self.run(tokens, changes).logits
-        if "head_out" in seen:
+        if any(self.attends):
             seen["head_pattern"] = self.patterns(tokens)
         seen["resid_mid"] = [self._joined(seen, layer) for layer in range(self.layers)]
         return seen
 
     def _joined(self, seen: dict[str, Any], layer: int) -> Tensor | None:
         """The stream between attention and MLP."""
-        parts = [
-            self.scale(part) * seen[f"{part}_out"][layer]
-            for part in ("attn", "mixer")
-            if f"{part}_out" in seen and seen[f"{part}_out"][layer] is not None
-        ]
-        if not parts or "mlp_out" not in seen or seen["mlp_out"][layer] is None:
-            return None
-        return seen["resid_pre"][layer] + sum(parts)
+        parts = [self.scale(part) * seen[f"{part}_out"][layer] for part in self._joins(layer)]
+        return self._begins(seen, layer) + sum(parts) if parts else None
 
-    def _joins(self, layer: int) -> tuple[str, str]:
-        """The last part that joins the stream before the MLP, and its site."""
-        attends = "attn_out" in self.places and self.places["attn_out"][layer] is not None
-        part = "attn" if attends else "mixer"
-        return part, f"{part}_out"
+    def _begins(self, seen: dict[str, Any], layer: int) -> Tensor:
+        """The stream that a layer's parts are added to."""
+        of = "first" if layer == 0 and "first" in seen else "resid_pre"
+        begins: Tensor = seen[of][layer]
+        return begins
+
+    def _has(self, part: str, layer: int) -> bool:
+        return self.places.get(f"{part}_out", [None] * self.layers)[layer] is not None
+
+    def _joins(self, layer: int) -> list[str]:
+        """The parts that join the stream before a layer's MLP; none if it has no MLP."""
+        joining = [part for part in ("attn", "mixer") if self._has(part, layer)]
+        return joining if self._has("mlp", layer) else []
 
     def to_put_in(
         self, site: str, clean: dict[str, Any], corrupted: dict[str, Any]
     ) -> tuple[list[Place | None], Layers]:
         """Where a clean run's activation goes into a corrupted one's, and what goes there.
 
-        ``resid_mid`` is what the MLP reads, and what goes on past it: it is put in with the last
-        part that joins it. A pattern is put in with what it mixes.
+        ``resid_mid`` is what the MLP reads, and what goes on past it: it is put in with a part that
+        joins it. A pattern is put in with what it mixes.
         """
         if site == "resid_mid":
             places: list[Place | None] = []
             source: Layers = []
             for layer in range(self.layers):
-                part, at = self._joins(layer)
                 before, goal = corrupted["resid_mid"][layer], clean["resid_mid"][layer]
-                has = before is not None
-                places.append(self.places[at][layer] if has else None)
-                moved = (goal - before) / self.scale(part) + corrupted[at][layer] if has else None
-                source.append(moved)
+                if before is None:
+                    places.append(None)
+                    source.append(None)
+                    continue
+                part = self._joins(layer)[0]
+                places.append(self.places[f"{part}_out"][layer])
+                moved = (goal - before) / self.scale(part)
+                source.append(corrupted[f"{part}_out"][layer] + moved)
             return places, source
         if site == "head_pattern":
             mixed = [
@@ -386,8 +407,10 @@ class Plain:
             found[site][layer] = gradient
         for layer in range(self.layers):
             if corrupted["resid_mid"][layer] is not None:
-                part, at = self._joins(layer)
-                found["resid_mid"][layer] = found[at][layer] / self.scale(part)
+                part = self._joins(layer)[0]
+                gradient = found[f"{part}_out"][layer]
+                assert gradient is not None
+                found["resid_mid"][layer] = gradient / self.scale(part)
         return found
 
     def lens(self, tokens: Tensor, seen: dict[str, Any]) -> Tensor:
@@ -421,21 +444,29 @@ class Plain:
             more = unembedding.bias.double()
             bias = bias + more[list(answers)] - more[list(wrong)]
         scale = self.family.logit_scale
+        gains = [self._gain(layer) for layer in range(self.layers)]
 
-        def written(part: Tensor) -> Tensor:
-            return scale * (final(part.double()) * along).sum(-1)
+        def written(part: Tensor, layer: int = self.layers) -> Tensor:
+            """What that adds, joining the stream in a layer; by default behind all of them."""
+            factor = scale * math.prod(gains[layer:])
+            return factor * (final(part.double()) * along).sum(-1)
 
         heads = torch.full((self.layers, len(along), self.heads), torch.nan, dtype=torch.float64)
-        components = {"embedding": written(seen["resid_pre"][0][:, -1])}
+        components = {"embedding": written(self._begins(seen, 0)[:, -1], 0)}
         for layer in range(self.layers):
             for part in ("attn", "mixer", "mlp"):
                 given = seen.get(f"{part}_out", [None] * self.layers)[layer]
                 if given is not None:
-                    components[f"L{layer} {part}"] = self.scale(part) * written(given[:, -1])
+                    components[f"L{layer} {part}"] = self.scale(part) * written(given[:, -1], layer)
             if self.outputs[layer] is not None:
-                heads[layer] = self.scale("attn") * written(self._shares(seen, layer)).T
+                shares = self.scale("attn") * written(self._shares(seen, layer), layer)
+                heads[layer, :, : len(shares)] = shares.T
         bias = scale * bias
         return heads.transpose(0, 1), components | {"bias": bias}, written(last) + bias
+
+    def _gain(self, layer: int) -> float:
+        """What the stream behind a layer is multiplied with."""
+        return float(getattr(self.blocks[layer], self.family.gain)) if self.family.gain else 1.0
 
     def _shares(self, seen: dict[str, Any], layer: int) -> Tensor:
         """What each head of a layer adds at the last position, ``[head, row, d_model]``."""
@@ -476,16 +507,14 @@ def frozen(norm: nn.Module | None, seen: Tensor) -> tuple[Callable[[Tensor], Ten
     return lambda part: weight * centred(part) * share, shift[0]
 
 
-def _split(width: int, heads: int) -> Tensor:
-    return torch.arange(width).view(heads, -1)
-
-
-def _columns(family: Family, kind: int) -> Callable[[int], Tensor]:
-    """Where queries (0), keys (1) or values (2) lie in what they come from."""
-    heads, grouped = family.heads, family.key_value_heads
+def _columns(family: Family, kind: int | None, heads: int) -> Callable[[int], Tensor]:
+    """Where queries (0), keys (1) or values (2) lie in what they come from, or heads in z."""
+    grouped = family.key_value_heads
 
     def columns(width: int) -> Tensor:
         every = torch.arange(width)
+        if kind is None:
+            return every.view(heads, -1)
         if family.layout == "interleaved":
             return every.view(heads, 3, -1)[:, kind]
         if family.layout == "grouped":
@@ -496,7 +525,7 @@ def _columns(family: Family, kind: int) -> Callable[[int], Tensor]:
         sizes = (heads, grouped, grouped)
         if family.layout == "stacked":
             return every.view(sum(sizes), -1)[sum(sizes[:kind]) : sum(sizes[: kind + 1])]
-        return _split(width, sizes[kind])
+        return every.view(sizes[kind], -1)
 
     return columns
 
