@@ -54,13 +54,14 @@ class Check:
     site: str | None = None
     direct: bool = False
 
-    def lacks(self, plain: Plain) -> str:
-        """What a model doesn't have that is measured; nothing if it has all."""
-        if self.site is not None and self.site not in plain.sites:
-            return f"it has no {self.site}"
-        if self.direct and not plain.family.direct:
-            return "its parts don't sum to its logits"
-        return ""
+    def applies(self, plain: Plain) -> bool:
+        """Whether a model has what is measured."""
+        return self.site is None or self.site in (*plain.sites, *plain.family.unlooped)
+
+    def has_loop(self, plain: Plain) -> bool:
+        """Whether there is a loop over it that gives the same numbers."""
+        family = plain.family
+        return self.site not in family.unlooped and (family.direct or not self.direct)
 
 
 def exact(tensor: Tensor) -> NDArray[np.float64]:

@@ -75,6 +75,7 @@ class Family:
         scales: what attention (``attn``), MLP (``mlp``) and mixer (``mixer``) are multiplied with
             before they join the residual stream.
         logit_scale: what the unembedding's output is multiplied with.
+        unlooped: sites that it has, and that no loop here is written for.
         dtype: of the weights.
     """
 
@@ -103,6 +104,7 @@ class Family:
     direct: bool = True
     scales: dict[str, float] = field(default_factory=dict)
     logit_scale: float = 1.0
+    unlooped: tuple[str, ...] = ()
     dtype: str = "float32"
 
     def but(self, **options: object) -> Family:
@@ -122,12 +124,14 @@ class Family:
     @property
     def key_value_heads(self) -> int:
         """How many heads keys and values have."""
-        if self.options.get("multi_query"):
+        if self._option("multi_query"):
             return 1
         return int(self._option("num_key_value_heads", "num_kv_heads", *_HEADS) or HEADS)
 
     def _option(self, *names: str) -> Any:
-        return next((self.options[name] for name in names if name in self.options), None)
+        # A model of text and images has the options of the text's in a configuration of its own.
+        options = self.options.get("text_config", self.options)
+        return next((options[name] for name in names if name in options), None)
 
 
 def fused(name: str) -> dict[str, str]:

@@ -257,7 +257,7 @@ HYBRIDS: dict[str, Family] = {
         | {
             "num_key_value_heads": HEADS,
             "num_hidden_layers": 4,
-            "layer_types": ["linear_attention", "hybrid"] * 2,
+            "layers_block_type": ["linear_attention", "hybrid"] * 2,
             "num_mem_blocks": 2,
             "mamba_d_state": 8,
             "mamba_headdim": 16,

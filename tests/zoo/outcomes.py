@@ -77,9 +77,8 @@ def outcomes_of(
 
 def outcome(case: Case, check: Check, other: Other) -> Outcome:
     """What comes of a measure on a model."""
-    lacks = check.lacks(case.plain)
-    has = not lacks
-    expected = check.expected(case, other) if has else {}
+    has, looped = check.applies(case.plain), check.has_loop(case.plain)
+    expected = check.expected(case, other) if has and looped else {}
     try:
         found = check.found(case, other)
     except (ModelError, ChoiceError) as error:
@@ -87,7 +86,9 @@ def outcome(case: Case, check: Check, other: Other) -> Outcome:
     except Exception as error:  # noqa: BLE001
         return _crashed(error, has=has)
     if not has:
-        return Outcome("WRONG", f"gives numbers, though {lacks}", has=has)
+        return Outcome("WRONG", f"gives numbers, and the model has no {check.site}", has=has)
+    if not looped:
+        return Outcome("WRONG", "gives numbers, and there is no loop to hold them against")
     return compared(found, expected)
 
 

@@ -234,6 +234,7 @@ class Plain:
             known.add("resid_mid")
         if "mixed" in self.places:
             known.add("head_pattern")
+        known -= set(self.family.unlooped)
         return [site for site in (*LAYER_SITES, *HEAD_SITES) if site in known]
 
     def run(self, tokens: Tensor, changes: Sequence[tuple[Place, Any]], **options: Any) -> Any:
