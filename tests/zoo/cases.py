@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+    from transformer_lens.model_bridge import TransformerBridge
     from zoo.family import Family
 
     from pytest_circuits.prompts import TokenizedPairs
@@ -95,6 +97,29 @@ def see(plain: Plain, seed: int, length: int = LENGTH) -> Seen:
     return Seen(pairs, pairs.check(tokenizer), clean, corrupted)
 
 
+def load_alone(folder: Path, dtype: str = "auto") -> TransformerBridge:
+    """A stored model as the product loads it, which is to start no program.
+
+    Transformer-lens installs what a model of images lacks. That is not let happen, and what swallows
+    the error that it gets is found out.
+
+    Raises:
+        ModelError: if the product refuses the model.
+        RuntimeError: if something tries to start a program.
+    """
+    started: list[object] = []
+
+    def refuse(_: object, arguments: object = None, *__: object, **___: object) -> None:
+        started.append(arguments)
+        raise OSError("no program is started while a model is loaded")
+
+    with mock.patch.object(subprocess.Popen, "__init__", refuse):
+        bridge = load(parse_source(str(folder)), device="cpu", dtype=dtype).bridge
+    if started:
+        raise RuntimeError(f"loading tries to start {started[0]}")
+    return bridge
+
+
 def telling(seen: Seen) -> bool:
     """Whether the prompts move the model, and some head looks somewhere."""
     if not bool(seen.clean["logits"].isfinite().all()):
@@ -143,10 +168,9 @@ class Case:
         Raises:
             ModelError: if the product refuses it.
         """
-        source = parse_source(str(self.folder))
         # Transformers has classes of models whose tokenizer is not what its file says.
         with mock.patch.object(tokenization_auto, "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS", ()):
-            return Runs(load(source, device="cpu", dtype=self.family.dtype).bridge)
+            return Runs(load_alone(self.folder, self.family.dtype))
 
     @cached_property
     def gradients(self) -> dict[str, Any]:
@@ -161,4 +185,4 @@ class Other:
     def __init__(self, folder: Path) -> None:
         tiny_checkpoint(folder, "llama", seed=1)
         self.plain = transformers.LlamaForCausalLM.from_pretrained(folder).eval()
-        self.runs = Runs(load(parse_source(str(folder)), device="cpu").bridge)
+        self.runs = Runs(load_alone(folder))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from zoo import written
 from zoo.plain import HEAD_SITES, LAYER_SITES
 
 from pytest_circuits import measures
@@ -194,7 +195,7 @@ def _lens(case: Case, _: Other) -> Numbers:
 
 def _plain_lens(case: Case, _: Other) -> Numbers:
     tokens = torch.tensor(case.seen.tokens.clean)
-    logits = case.plain.lens(tokens, case.seen.clean)  # [row, layer, vocabulary]
+    logits = written.lens(case.plain, tokens, case.seen.clean)  # [row, layer, vocabulary]
     answers = torch.tensor(case.seen.tokens.answers)[:, None, None].expand(-1, logits.shape[1], 1)
     answer = logits.gather(-1, answers)
     found = {
@@ -211,7 +212,7 @@ def _heads(case: Case, _: Other) -> Numbers:
 
 def _attributed(case: Case) -> Any:
     tokens = case.seen.tokens
-    return case.plain.attributed(case.seen.clean, tokens.answers, tokens.wrong_answers)
+    return written.attributed(case.plain, case.seen.clean, tokens.answers, tokens.wrong_answers)
 
 
 def _plain_heads(case: Case, _: Other) -> Numbers:
@@ -243,6 +244,18 @@ def _by_layer(found: Numbers, layers: int) -> Iterator[tuple[str, Any]]:
 
 def _copying(case: Case, _: Other) -> Numbers:
     return {"value": measures.copying_scores(case.runs, case.pairs, at=_COPIED, k=_TOP).values}
+
+
+def _plain_copying(case: Case, _: Other) -> Numbers:
+    tokens = torch.tensor(case.seen.tokens.clean)
+    found = np.full((case.plain.layers, case.plain.heads), np.nan)
+    for layer, logits in enumerate(written.copied(case.plain, tokens, case.seen.clean)):
+        if logits is None:
+            continue
+        own = logits.gather(-1, tokens[None, :, :, None].expand(len(logits), -1, -1, 1))
+        hits = (logits >= own).sum(-1) <= _TOP  # [head, row, position]
+        found[layer, : len(hits)] = exact(hits[:, :, list(_COPIED)]).mean((1, 2))
+    return {"value": found}
 
 
 # What is put in.
@@ -369,7 +382,10 @@ CHECKS: dict[str, Check] = {
         for name in (*_STRIPES, "first_token_scores")
     },
     "head_attribution": Check("head attribution", _heads, _plain_heads, "head_out", direct=True),
-    "component_attribution": Check("component attribution", _components, _plain_components, direct=True),
+    "component_attribution": Check(
+        "component attribution", _components, _plain_components, direct=True
+    ),
+    "copying_scores": Check("copying", _copying, _plain_copying, "head_v"),
     "logit_lens": Check("logit lens", _lens, _plain_lens),
     **{
         f"patch {site}": Check(

@@ -21,6 +21,28 @@ POST_NORMS: dict[str, Any] = {
 WHOLE_NORMS: dict[str, Any] = {"queries": "self_attn.q_norm", "keys": "self_attn.k_norm"}
 _HEAD_DIM = GROUPED | {"head_dim": D_HEAD}
 _GEMMA = _HEAD_DIM | WINDOWS | {"query_pre_attn_scalar": 8}
+_GEMMA4 = _HEAD_DIM | {
+    "global_head_dim": D_HEAD,
+    "sliding_window": WINDOW,
+    "layer_types": ["sliding_attention", "full_attention"],
+    "num_kv_shared_layers": 0,
+    "hidden_size_per_layer_input": 0,
+    "final_logit_softcapping": 3.0,
+    "pad_token_id": 1,
+}
+#: What a model of images has besides: its text's part is what is measured.
+_WITH_IMAGES = {
+    "block": "model.language_model.layers.{}",
+    "norm": "model.language_model.norm",
+}
+_VISION = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
 _CAPS = {"final_logit_softcapping": 3.0, "attn_logit_softcapping": 5.0}
 
 _FALCON_NAMES: dict[str, Any] = {
@@ -282,9 +304,7 @@ DECODERS: dict[str, Family] = {
     "arcee": Family("ArceeForCausalLM", "ArceeConfig", GROUPED),
     "apertus": Family("ApertusForCausalLM", "ApertusConfig", GROUPED),
     "bitnet": Family("BitNetForCausalLM", "BitNetConfig", GROUPED),
-    "ernie4.5": Family(
-        "Ernie4_5ForCausalLM", "Ernie4_5Config", _HEAD_DIM | {"use_bias": True}
-    ),
+    "ernie4.5": Family("Ernie4_5ForCausalLM", "Ernie4_5Config", _HEAD_DIM | {"use_bias": True}),
     "hunyuan": Family("HunYuanDenseV1ForCausalLM", "HunYuanDenseV1Config", _HEAD_DIM),
     "glm": Family("GlmForCausalLM", "GlmConfig", _HEAD_DIM),
     "glm4": Family(
@@ -314,7 +334,8 @@ DECODERS: dict[str, Family] = {
     "stablelm, parallel": Family(
         "StableLmForCausalLM",
         "StableLmConfig",
-        GROUPED | {"use_parallel_residual": True, "qk_layernorm": True, "partial_rotary_factor": 0.5},
+        GROUPED
+        | {"use_parallel_residual": True, "qk_layernorm": True, "partial_rotary_factor": 0.5},
         parallel=True,
     ),
     "phi": Family(
@@ -412,16 +433,23 @@ DECODERS: dict[str, Family] = {
     "gemma4, no embeddings of layers": Family(
         "Gemma4ForCausalLM",
         "Gemma4TextConfig",
-        _HEAD_DIM
-        | {
-            "global_head_dim": D_HEAD,
-            "sliding_window": WINDOW,
-            "layer_types": ["sliding_attention", "full_attention"],
-            "num_kv_shared_layers": 0,
-            "hidden_size_per_layer_input": 0,
-            "final_logit_softcapping": 3.0,
-        },
+        _GEMMA4,
         gain="layer_scalar",
+        **POST_NORMS,
+    ),
+    "gemma3, with images": Family(
+        "Gemma3ForConditionalGeneration",
+        "Gemma3Config",
+        {"text_config": _GEMMA, "vision_config": _VISION, "mm_tokens_per_image": 4},
+        **_WITH_IMAGES,
+        **POST_NORMS,
+    ),
+    "gemma4, with images": Family(
+        "Gemma4ForConditionalGeneration",
+        "Gemma4Config",
+        {"text_config": _GEMMA4, "vision_config": _VISION, "audio_config": None},
+        gain="layer_scalar",
+        **_WITH_IMAGES,
         **POST_NORMS,
     ),
     "olmo": Family("OlmoForCausalLM", "OlmoConfig", GROUPED),

@@ -175,9 +175,7 @@ MIXTURES: dict[str, Family] = {
         unlooped=("head_out", "head_q", "head_k", "head_v"),
     ),
     # Keys and values from one compressed vector.
-    "deepseek-v2": Family(
-        "DeepseekV2ForCausalLM", "DeepseekV2Config", _MLA | _V2, assembled=True
-    ),
+    "deepseek-v2": Family("DeepseekV2ForCausalLM", "DeepseekV2Config", _MLA | _V2, assembled=True),
     "deepseek-v2, values as wide as queries": Family(
         "DeepseekV2ForCausalLM", "DeepseekV2Config", _MLA | _V2 | _SAME_WIDTH, assembled=True
     ),
@@ -216,9 +214,7 @@ MIXTURES: dict[str, Family] = {
         direct=False,
     ),
     "youtu": Family("YoutuForCausalLM", "YoutuConfig", _MLA, assembled=True),
-    "glm4-moe-lite": Family(
-        "Glm4MoeLiteForCausalLM", "Glm4MoeLiteConfig", _MLA, assembled=True
-    ),
+    "glm4-moe-lite": Family("Glm4MoeLiteForCausalLM", "Glm4MoeLiteConfig", _MLA, assembled=True),
     "glm-moe-dsa": Family(
         "GlmMoeDsaForCausalLM",
         "GlmMoeDsaConfig",

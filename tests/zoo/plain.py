@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from itertools import product
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import torch
+from zoo.places import ATTENTION, Place, columns_of, module_of
 
 from pytest_circuits.testing import word_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
     from zoo.family import Family
@@ -27,109 +25,6 @@ if TYPE_CHECKING:
 #: What there is at each position of a layer, and for each head of it.
 LAYER_SITES = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_SITES = ("head_out", "head_q", "head_k", "head_v", "head_pattern")
-
-#: The function that computes attention in most of transformers' modules.
-_ATTENTION = "eager_attention_forward"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an activation lies: what goes into a module or comes out of it, or a part of that.
-
-    Attributes:
-        module: the module.
-        where: ``in`` what goes into it, ``out`` what comes out of it, ``query``, ``key`` or
-            ``value`` what it gives the function that computes attention, ``mixed`` or ``pattern``
-            what that gives back.
-        columns: from the width of what lies there to the columns of each head,
-            ``[head, d_head]``; None for all of it, in a stream.
-    """
-
-    module: nn.Module
-    where: str = "out"
-    columns: Callable[[int], Tensor] | None = None
-
-    def on(self, change: Callable[[Tensor], None], positions: int) -> Any:
-        """While entered, a hook is there that changes the part ``[row, position, …]`` in place."""
-
-        def changed(value: Any) -> Any:
-            if isinstance(value, tuple | list):
-                first, *rest = value
-                return type(value)((changed(first), *rest))
-            copy = value.clone(memory_format=torch.contiguous_format)
-            # Some MLPs see all tokens in one row; some norms see heads as an axis of their own.
-            flat = copy.view(-1, positions, copy.numel() // (_rows(copy, positions) * positions))
-            if self.columns is None:
-                change(flat)
-            else:
-                columns = self.columns(flat.shape[-1])
-                part = flat[..., columns]
-                change(part)
-                flat[..., columns] = part
-            return copy
-
-        if self.where == "out":
-            return self.module.register_forward_hook(lambda _, args, value: changed(value))
-        if self.where != "in":
-            return self._within_attention(change)
-
-        def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-            if args:
-                return changed(args), named
-            return args, named | {"hidden_states": changed(named["hidden_states"])}
-
-        return self.module.register_forward_pre_hook(before, with_kwargs=True)
-
-    @contextmanager
-    def _within_attention(self, change: Callable[[Tensor], None]) -> Iterator[None]:
-        home = sys.modules[type(self.module).__module__]
-        attend = getattr(home, _ATTENTION)
-
-        def attending(module: nn.Module, *args: Any, **named: Any) -> Any:
-            if module is not self.module:
-                return attend(module, *args, **named)
-            given = list(args)
-            if self.where in _GIVEN:
-                index = _GIVEN.index(self.where)
-                given[index] = _changed_heads(given[index], change)
-            mixed, pattern = attend(module, *given, **named)
-            if self.where == "mixed":
-                mixed = mixed.clone()
-                change(mixed)
-            if self.where == "pattern":
-                change(pattern.clone())  # to be seen only
-            return mixed, pattern
-
-        with mock.patch.object(home, _ATTENTION, attending):
-            yield
-
-
-#: The first arguments of that function, behind the module.
-_GIVEN = ("query", "key", "value")
-
-
-def _rows(value: Tensor, positions: int) -> int:
-    """How many rows there are: tokens are the first axis, or rows and positions the first two."""
-    if value.ndim > 2:
-        return value.shape[0] * value.shape[1] // positions
-    return value.shape[0] // positions
-
-
-def _changed_heads(value: Tensor, change: Callable[[Tensor], None]) -> Tensor:
-    """``[row, head, position, d_head]``, changed as ``[row, position, head, d_head]``."""
-    part = value.transpose(1, 2).clone(memory_format=torch.contiguous_format)
-    change(part)
-    return part.transpose(1, 2)
-
-
-def module_of(block: nn.Module, names: str) -> nn.Module | None:
-    """The module of a name, or of the first of several that is there."""
-    for name in filter(None, names.split("|")):
-        try:
-            return block.get_submodule(name)
-        except AttributeError:
-            continue
-    return None
 
 
 class Plain:
@@ -164,7 +59,7 @@ class Plain:
             for block, attends in zip(self.blocks, self.attends, strict=True)
         ]
         homes = {sys.modules[type(one).__module__] for one in found if one is not None}
-        return found if all(hasattr(home, _ATTENTION) for home in homes) else [None] * self.layers
+        return found if all(hasattr(home, ATTENTION) for home in homes) else [None] * self.layers
 
     def _places(self) -> dict[str, list[Place | None]]:
         family = self.family
@@ -214,12 +109,17 @@ class Plain:
         self, modules: Sequence[nn.Module | None], where: str, kind: int | None = None
     ) -> list[Place | None]:
         """Where heads lie: queries (0), keys (1), values (2), or what they have mixed."""
-        family = self.family
-        of = family.heads_by_layer or [family.heads] * self.layers
         return [
-            None if one is None else Place(one, where, _columns(family, kind, heads))
-            for one, heads in zip(modules, of, strict=True)
+            None if one is None else Place(one, where, self._columns(kind, layer))
+            for layer, one in enumerate(modules)
         ]
+
+    def _columns(self, kind: int | None, layer: int) -> Callable[[int], Tensor]:
+        return columns_of(self.family, kind, self.heads_of(layer))
+
+    def heads_of(self, layer: int) -> int:
+        """How many heads a layer with attention has."""
+        return (self.family.heads_by_layer or [self.heads] * self.layers)[layer]
 
     def scale(self, part: str) -> float:
         """What a part is multiplied with before it joins the residual stream."""
@@ -280,9 +180,9 @@ class Plain:
     def _joined(self, seen: dict[str, Any], layer: int) -> Tensor | None:
         """The stream between attention and MLP."""
         parts = [self.scale(part) * seen[f"{part}_out"][layer] for part in self._joins(layer)]
-        return self._begins(seen, layer) + sum(parts) if parts else None
+        return self.begins(seen, layer) + sum(parts) if parts else None
 
-    def _begins(self, seen: dict[str, Any], layer: int) -> Tensor:
+    def begins(self, seen: dict[str, Any], layer: int) -> Tensor:
         """The stream that a layer's parts are added to."""
         of = "first" if layer == 0 and "first" in seen else "resid_pre"
         begins: Tensor = seen[of][layer]
@@ -413,122 +313,6 @@ class Plain:
                 assert gradient is not None
                 found["resid_mid"][layer] = gradient / self.scale(part)
         return found
-
-    def lens(self, tokens: Tensor, seen: dict[str, Any]) -> Tensor:
-        """What the end of the model makes of the stream behind each layer, ``[row, layer, …]``."""
-        streams = torch.stack(seen["resid_post"], dim=1)  # [row, layer, position, d_model]
-
-        def change(part: Tensor) -> None:
-            part.copy_(streams.flatten(0, 1))
-
-        with torch.no_grad():
-            out = self.run(tokens.repeat_interleave(self.layers, dim=0), [(self.end, change)])
-        logits: Tensor = out.logits[:, -1].unflatten(0, (len(tokens), self.layers))
-        return logits
-
-    def attributed(
-        self, seen: dict[str, Any], answers: Sequence[int], wrong: Sequence[int]
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """What parts write into logit(answer) − logit(wrong) at the last position.
-
-        Returns:
-            of heads, ``[row, layer, head]``, of components, ``[row]`` by label, and the whole
-            before final soft-capping, ``[row]``.
-        """
-        weight: Any = self.unembedding.weight
-        along = (weight[list(answers)] - weight[list(wrong)]).double()
-        last = seen["resid_post"][-1][:, -1]
-        final, shift = frozen(self.norm, last)
-        bias = along.new_zeros(len(along)) + along @ shift
-        unembedding: Any = self.unembedding
-        if getattr(unembedding, "bias", None) is not None:
-            more = unembedding.bias.double()
-            bias = bias + more[list(answers)] - more[list(wrong)]
-        scale = self.family.logit_scale
-        gains = [self._gain(layer) for layer in range(self.layers)]
-
-        def written(part: Tensor, layer: int = self.layers) -> Tensor:
-            """What that adds, joining the stream in a layer; by default behind all of them."""
-            factor = scale * math.prod(gains[layer:])
-            return factor * (final(part.double()) * along).sum(-1)
-
-        heads = torch.full((self.layers, len(along), self.heads), torch.nan, dtype=torch.float64)
-        components = {"embedding": written(self._begins(seen, 0)[:, -1], 0)}
-        for layer in range(self.layers):
-            for part in ("attn", "mixer", "mlp"):
-                given = seen.get(f"{part}_out", [None] * self.layers)[layer]
-                if given is not None:
-                    components[f"L{layer} {part}"] = self.scale(part) * written(given[:, -1], layer)
-            if self.outputs[layer] is not None:
-                shares = self.scale("attn") * written(self._shares(seen, layer), layer)
-                heads[layer, :, : len(shares)] = shares.T
-        bias = scale * bias
-        return heads.transpose(0, 1), components | {"bias": bias}, written(last) + bias
-
-    def _gain(self, layer: int) -> float:
-        """What the stream behind a layer is multiplied with."""
-        return float(getattr(self.blocks[layer], self.family.gain)) if self.family.gain else 1.0
-
-    def _shares(self, seen: dict[str, Any], layer: int) -> Tensor:
-        """What each head of a layer adds at the last position, ``[head, row, d_model]``."""
-        output: Any = self.outputs[layer]
-        mixed = seen["head_out"][layer][:, -1]  # [row, head, d_head]
-        alone = torch.eye(mixed.shape[1], dtype=mixed.dtype)[:, None, :, None] * mixed
-        with torch.no_grad():
-            shares: Tensor = output(alone.flatten(2)) - output(torch.zeros_like(mixed).flatten(1))
-        if not self.family.attention_norm:
-            return shares.double()
-        norm = module_of(self.blocks[layer], self.family.attention_norm)
-        through, _ = frozen(norm, seen["before_norm"][layer][:, -1])
-        return through(shares.double())
-
-
-def frozen(norm: nn.Module | None, seen: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """A norm with the scale that it has on these ``[row, d_model]``, and its bias.
-
-    With that scale it is γ ⊙ (x − mean x)/σ + β, without centring for an RMS norm. All of it is
-    read off what the norm itself gives, however it stores its weight: β is its value at 0, γ follows
-    from its value at a vector with mean 0 and variance 1, and it centres if it maps a constant to β.
-    """
-    if norm is None:
-        return lambda part: part, torch.zeros(seen.shape[-1], dtype=torch.float64)
-    given = seen.new_ones(1, seen.shape[-1])
-    signs = given * (1 - 2 * (torch.arange(seen.shape[-1]) % 2))
-    with torch.no_grad():
-        shift = norm(torch.zeros_like(given)).double()
-        weight = (norm(signs).double() - shift) * signs.double()
-        centres = bool((norm(given).double() - shift).abs().max() < 1e-3 * weight.abs().max())
-        values = (norm(seen).double() - shift) / weight
-
-    def centred(part: Tensor) -> Tensor:
-        return part - part.mean(-1, keepdim=True) if centres else part
-
-    last = centred(seen.double())
-    share = (values * last).sum(-1, keepdim=True) / last.square().sum(-1, keepdim=True)
-    return lambda part: weight * centred(part) * share, shift[0]
-
-
-def _columns(family: Family, kind: int | None, heads: int) -> Callable[[int], Tensor]:
-    """Where queries (0), keys (1) or values (2) lie in what they come from, or heads in z."""
-    grouped = family.key_value_heads
-
-    def columns(width: int) -> Tensor:
-        every = torch.arange(width)
-        if kind is None:
-            return every.view(heads, -1)
-        if family.layout == "interleaved":
-            return every.view(heads, 3, -1)[:, kind]
-        if family.layout == "grouped":
-            groups = every.view(grouped, heads // grouped + 2, -1)
-            return groups[:, kind - 3] if kind else groups[:, :-2].flatten(0, 1)
-        if family.layout == "parts":
-            return every.view(4, 3, heads // 4, -1)[:, (0, 2, 1)[kind]].flatten(0, 1)
-        sizes = (heads, grouped, grouped)
-        if family.layout == "stacked":
-            return every.view(sum(sizes), -1)[sum(sizes[:kind]) : sum(sizes[: kind + 1])]
-        return every.view(sizes[kind], -1)
-
-    return columns
 
 
 def _mix(pattern: Tensor, values: Tensor) -> Tensor:

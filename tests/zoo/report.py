@@ -1,6 +1,6 @@
 """Print what comes of each measure on each architecture.
 
-    python -m zoo.report [specimen …]
+    python -m zoo.report [--list] [specimen …]
 
 with ``tests`` on the path. A line for each specimen, under it whatever is not equal, and at the end
 the largest deviation of each measure.
@@ -14,17 +14,25 @@ import time
 import traceback
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import transformers
 from zoo.cases import Other, store
-from zoo.outcomes import Outcome, outcomes_of
+from zoo.expected import surprises
+from zoo.outcomes import outcomes_of
 from zoo.specimens import SPECIMENS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def report(names: list[str]) -> dict[str, dict[str, Outcome]]:
-    """Print it, specimen by specimen."""
+    from zoo.outcomes import Outcome
+
+
+def lines(names: list[str]) -> Iterator[str]:
+    """The report, as it is made."""
     found: dict[str, dict[str, Outcome]] = {}
+    unexpected = 0
     with tempfile.TemporaryDirectory() as folder:
         other = Other(Path(folder, "other"))
         for name in names:
@@ -34,21 +42,26 @@ def report(names: list[str]) -> dict[str, dict[str, Outcome]]:
                 built = time.perf_counter()
                 found[name] = outcomes_of(SPECIMENS[name], stored, other)
             except Exception:  # noqa: BLE001
-                print(f"{name}: THE HARNESS FAILED\n{traceback.format_exc(limit=-4)}", flush=True)
+                yield f"{name}: THE HARNESS FAILED\n{traceback.format_exc(limit=-4)}"
                 continue
             took = f"{built - began:.1f} + {time.perf_counter() - built:.1f} s"
-            print(f"{name} ({took}): {summary(found[name])}")
+            yield f"{name} ({took}): {summary(found[name])}"
             for message, of in by_message(found[name]).items():
-                print(f"    {', '.join(of)}:\n        {message}")
-            sys.stdout.flush()
-    return found
+                yield f"    {', '.join(of)}:\n        {message}"
+            odd = surprises(name, found[name])
+            unexpected += len(odd)
+            yield from (f"    UNEXPECTED {each}" for each in odd)
+    yield f"\n{len(found)} specimens, {unexpected} unexpected outcomes"
+    yield "largest deviation of each measure:"
+    for measure, (deviation, name) in largest(found).items():
+        yield f"    {measure}: {deviation:.1e} ({name})"
 
 
 def summary(outcomes: dict[str, Outcome]) -> str:
     """How many measures came out how, and the largest deviation."""
     counts = Counter(one.kind if one.has else f"{one.kind}: has none" for one in outcomes.values())
-    largest = max(one.deviation for one in outcomes.values())
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) + f"; {largest:.1e}"
+    worst = max(one.deviation for one in outcomes.values())
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) + f"; {worst:.1e}"
 
 
 def by_message(outcomes: dict[str, Outcome]) -> dict[str, list[str]]:
@@ -74,9 +87,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    if "--list" in sys.argv:
-        sys.exit("\n".join(SPECIMENS))
-    everything = report(sys.argv[1:] or list(SPECIMENS))
-    print("\nlargest deviation of each measure")
-    for measure, (deviation, name) in largest(everything).items():
-        print(f"    {measure}: {deviation:.1e} ({name})")
+    asked = [name for name in sys.argv[1:] if name != "--list"] or list(SPECIMENS)
+    for line in asked if "--list" in sys.argv else lines(asked):
+        print(line, flush=True)  # noqa: T201
