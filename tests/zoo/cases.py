@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import numpy as np
 import torch
 import transformers
 from transformers.models.auto import tokenization_auto
@@ -24,6 +23,7 @@ from pytest_circuits.testing import WORDS, tiny_checkpoint, word_tokenizer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
@@ -100,8 +100,8 @@ def see(plain: Plain, seed: int, length: int = LENGTH) -> Seen:
 def load_alone(folder: Path, dtype: str = "auto") -> TransformerBridge:
     """A stored model as the product loads it, which is to start no program.
 
-    Transformer-lens installs what a model of images lacks. That is not let happen, and what swallows
-    the error that it gets is found out.
+    Transformer-lens installs what a model of images lacks, and swallows the error when it can't:
+    it can't here, and is found out.
 
     Raises:
         ModelError: if the product refuses the model.

@@ -221,6 +221,7 @@ DECODERS: dict[str, Family] = {
         "attn.c_proj",
         layout="stacked",
         after=True,
+        direct=False,
         **fused("attn.c_attn"),
     ),
     "bert, decoding": Family(
@@ -236,6 +237,7 @@ DECODERS: dict[str, Family] = {
         values="attention.self.value",
         end="cls",
         after=True,
+        direct=False,
     ),
     "modernbert-decoder": Family(
         "ModernBertDecoderForCausalLM",

@@ -1,4 +1,4 @@
-"""Classes of models that transformer-lens has no adapter for, and those that nothing is built of."""
+"""Classes of models that transformer-lens has no adapter for, and those that are not built."""
 
 from __future__ import annotations
 

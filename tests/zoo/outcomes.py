@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from zoo.cases import Case
 from zoo.checks import CHECKS
 
 from pytest_circuits.findings import ChoiceError
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from zoo.cases import Other
+    from zoo.cases import Case, Other
     from zoo.checks import Check
-    from zoo.family import Family
 
 #: Deviation from the plain model, as a share of the largest effect.
 EXACT = 1e-4
@@ -55,14 +50,11 @@ class Outcome:
         return f"{self.kind}{lacks}: {self.message}"
 
 
-def outcomes_of(
-    family: Family, folder: Path, other: Other, names: Iterable[str] = CHECKS
-) -> dict[str, Outcome]:
+def outcomes_of(case: Case, other: Other) -> dict[str, Outcome]:
     """What comes of each measure on a stored model, by the measure's name.
 
     A model that is refused when it is loaded has that one outcome, ``load``.
     """
-    case = Case(family, folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -72,7 +64,7 @@ def outcomes_of(
         except Exception as error:  # noqa: BLE001 — whatever it is, it is to be shown
             return {"load": _crashed(error)}
         with runs.untouched():
-            return {name: outcome(case, CHECKS[name], other) for name in names}
+            return {name: outcome(case, check, other) for name, check in CHECKS.items()}
 
 
 def outcome(case: Case, check: Check, other: Other) -> Outcome:
@@ -97,8 +89,9 @@ def compared(found: dict[str, Any], expected: dict[str, Any]) -> Outcome:
     deviation = effect = 0.0
     for part in sorted({*found, *expected}):
         if part not in found or part not in expected:
-            lacks = "lacks" if part not in found else "is not there but has"
-            return Outcome("WRONG", f"{lacks} {part!r}")
+            gone = part not in found
+            message = f"lacks {part!r}" if gone else f"has {part!r}, which is not there"
+            return Outcome("WRONG", message)
         one, other = np.asarray(found[part], float), np.asarray(expected[part], float)
         if one.shape != other.shape:
             return Outcome("WRONG", f"{part} has shape {one.shape}, not {other.shape}")
@@ -106,7 +99,7 @@ def compared(found: dict[str, Any], expected: dict[str, Any]) -> Outcome:
             cells = np.argwhere(np.isnan(one) != np.isnan(other))
             more = "is" if np.isnan(one[tuple(cells[0])]) else "is not"
             return Outcome(
-                "WRONG", f"{part} {more} NaN at {cells[0].tolist()} and {len(cells) - 1} more"
+                "WRONG", f"{part} {more} NaN at {cells[0].tolist()}, {len(cells)} in all"
             )
         largest = float(np.nanmax(np.abs(other), initial=0.0))
         share = float(np.nanmax(np.abs(one - other), initial=0.0)) / (largest or 1.0)

@@ -220,7 +220,7 @@ class Plain:
             return places, source
         if site == "head_pattern":
             mixed = [
-                None if pattern is None else _mix(pattern, values)
+                None if pattern is None else mix(pattern, values)
                 for pattern, values in zip(
                     clean["head_pattern"], corrupted["mixed_values"], strict=True
                 )
@@ -315,7 +315,7 @@ class Plain:
         return found
 
 
-def _mix(pattern: Tensor, values: Tensor) -> Tensor:
+def mix(pattern: Tensor, values: Tensor) -> Tensor:
     """z of patterns ``[row, head, query, key]`` and values ``[row, key, key-value head, d_head]``.
 
     Head h reads from key-value head h // (heads / key-value heads).
@@ -328,4 +328,4 @@ def _mix(pattern: Tensor, values: Tensor) -> Tensor:
 def _adding(extra: Tensor, values: Tensor | None) -> Callable[[Tensor], Any]:
     if values is None:
         return lambda part: part.add_(extra)
-    return lambda part: part.add_(_mix(extra, values))
+    return lambda part: part.add_(mix(extra, values))

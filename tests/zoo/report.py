@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import transformers
-from zoo.cases import Other, store
+from zoo.cases import Case, Other, store
 from zoo.expected import surprises
 from zoo.outcomes import outcomes_of
 from zoo.specimens import SPECIMENS
@@ -40,7 +40,7 @@ def lines(names: list[str]) -> Iterator[str]:
             try:
                 stored = store(SPECIMENS[name], Path(folder, name.replace("/", "-")))
                 built = time.perf_counter()
-                found[name] = outcomes_of(SPECIMENS[name], stored, other)
+                found[name] = outcomes_of(Case(SPECIMENS[name], stored), other)
             except Exception:  # noqa: BLE001
                 yield f"{name}: THE HARNESS FAILED\n{traceback.format_exc(limit=-4)}"
                 continue
