@@ -21,11 +21,12 @@ from pytest_circuits.prompts import PromptPairs
 from pytest_circuits.testing import WORDS, tiny_checkpoint, word_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformer_lens.model_bridge import TransformerBridge
     from zoo.family import Family
 
@@ -120,46 +121,62 @@ def load_alone(folder: Path, dtype: str = "auto") -> TransformerBridge:
     return bridge
 
 
-def telling(seen: Seen) -> bool:
+def telling(seen: Seen, gap: float = GAP, sharp: float = SHARP) -> bool:
     """Whether the prompts move the model, and some head looks somewhere."""
     if not bool(seen.clean["logits"].isfinite().all()):
         return False
     error = seen.gaps.std(ddof=1) / len(seen.gaps) ** 0.5
-    return bool(seen.gaps.mean() >= max(GAP, CLEAR * error)) and seen.sharpest > SHARP
-
-
-def store(family: Family, folder: Path, seed: int = 0) -> Path:
-    """Save a model that the prompts move, with the tokenizer of the words."""
-    model: Any = random_model(family, seed)
-    plain = Plain(family, model)
-    for again in range(1, _DRAWS):
-        if telling(see(plain, seed)):
-            break
-        redraw(model, seed + 1000 * again)
-    else:
-        raise ValueError(f"no draw of {family.model} moves the answers of random words")
-    model.save_pretrained(folder)
-    word_tokenizer().save_pretrained(folder)
-    return folder
+    return bool(seen.gaps.mean() >= max(gap, CLEAR * error)) and seen.sharpest > sharp
 
 
 class Case:
-    """A stored model: plain, hooked by the product, and pairs on which it does something.
+    """A plain model, and pairs on which it does something.
 
     Attributes:
-        seen: the pairs, and what the plain model does on them.
-        pairs: the pairs.
+        seen: pairs of each length, and what the plain model does on them.
+        even: those of one length; which, is told by the seed.
     """
 
-    def __init__(self, family: Family, folder: Path, seed: int = 0) -> None:
-        self.family, self.folder = family, folder
+    def __init__(
+        self, family: Family, model: nn.Module, seed: int = 0, lengths: Sequence[int] = (LENGTH,)
+    ) -> None:
+        self.family, self.seed = family, seed
+        self.plain = Plain(family, model)
+        self.seen = [see(self.plain, seed, length) for length in lengths]
+        self.even = self.seen[seed % len(lengths)]
+        self.pairs = PromptPairs(
+            *(
+                [entry for seen in self.seen for entry in getattr(seen.pairs, column)]
+                for column in ("clean", "corrupted", "answers", "wrong_answers")
+            )
+        )
+
+    def gradients(self, seen: Seen) -> dict[str, Any]:
+        """∂(logit difference)/∂(activation) on the corrupted prompts; found once."""
+        if id(seen) not in self._gradients:
+            tokens = torch.tensor(seen.tokens.corrupted)
+            found = self.plain.gradients(tokens, seen.corrupted, seen.difference)
+            self._gradients[id(seen)] = found
+        return self._gradients[id(seen)]
+
+    @cached_property
+    def _gradients(self) -> dict[int, dict[str, Any]]:
+        return {}
+
+
+class Stored(Case):
+    """A model that was stored.
+
+    Attributes:
+        other: another model, from which a divergence is measured.
+    """
+
+    def __init__(self, family: Family, folder: Path, other: Other | None = None) -> None:
         model = getattr(transformers, family.model).from_pretrained(
             folder, attn_implementation="eager", dtype=getattr(torch, family.dtype)
         )
-        model.eval().requires_grad_(requires_grad=False)
-        self.plain = Plain(family, model)
-        self.seen = see(self.plain, seed)
-        self.pairs = self.seen.pairs
+        super().__init__(family, model.eval().requires_grad_(requires_grad=False))
+        self.folder, self.other = folder, other
 
     @cached_property
     def runs(self) -> Runs:
@@ -172,15 +189,23 @@ class Case:
         with mock.patch.object(tokenization_auto, "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS", ()):
             return Runs(load_alone(self.folder, self.family.dtype))
 
-    @cached_property
-    def gradients(self) -> dict[str, Any]:
-        """∂(logit difference)/∂(activation) on the corrupted prompts."""
-        tokens = torch.tensor(self.seen.tokens.corrupted)
-        return self.plain.gradients(tokens, self.seen.corrupted, self.seen.difference)
+
+def store(family: Family, folder: Path, seed: int = 0) -> Path:
+    """Save a model that the prompts move, with the tokenizer of the words."""
+    model: Any = random_model(family, seed)
+    for again in range(1, _DRAWS):
+        if all(map(telling, Case(family, model, seed).seen)):
+            break
+        redraw(model, seed + 1000 * again)
+    else:
+        raise ValueError(f"no draw of {family.model} moves the answers of random words")
+    model.save_pretrained(folder)
+    word_tokenizer().save_pretrained(folder)
+    return folder
 
 
 class Other:
-    """Another model with the same words, from which a divergence is measured."""
+    """Another model with the same words."""
 
     def __init__(self, folder: Path) -> None:
         tiny_checkpoint(folder, "llama", seed=1)

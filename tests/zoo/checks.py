@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from zoo import written
+from zoo.cases import Seen
 from zoo.plain import HEAD_SITES, LAYER_SITES
 
 from pytest_circuits import measures
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
-    from zoo.cases import Case, Other
+    from zoo.cases import Case, Stored
     from zoo.plain import Plain
 
     from pytest_circuits.findings import Finding
+    from pytest_circuits.forward import Runs
+    from pytest_circuits.prompts import PromptPairs
 
     Numbers = dict[str, Any]
 
@@ -38,10 +41,37 @@ _SEED = 2
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What is put in.
+
+    Attributes:
+        site: where.
+        each: whether positions go in one by one.
+        mixed: whether prompts have more than one length.
+    """
+
+    site: str
+    each: bool = False
+    mixed: bool = False
+
+    def __str__(self) -> str:
+        return self.site + " by position" * self.each
+
+    def pairs(self, case: Case) -> PromptPairs:
+        """The pairs that it is put into."""
+        return case.pairs if self.mixed else case.even.pairs
+
+    def seen(self, case: Case) -> list[Seen]:
+        """What is seen on these, length by length."""
+        return case.seen if self.mixed else [case.even]
+
+
+@dataclass(frozen=True)
 class Check:
     """A measure, and a loop over the plain model that should give the same numbers.
 
     Attributes:
+        name: what is measured.
         group: what it is called in a table, together with others.
         found: what the measure says; parts by name.
         expected: the same of the plain model.
@@ -49,9 +79,10 @@ class Check:
         direct: whether its parts must sum to its logits.
     """
 
+    name: str
     group: str
-    found: Callable[[Case, Other], Numbers]
-    expected: Callable[[Case, Other], Numbers]
+    found: Callable[[Case, Runs], Numbers]
+    expected: Callable[[Case], Numbers]
     site: str | None = None
     direct: bool = False
 
@@ -70,57 +101,62 @@ def exact(tensor: Tensor) -> NDArray[np.float64]:
     return tensor.detach().double().numpy()
 
 
+def of_all(case: Case, read: Callable[[Seen], Tensor]) -> NDArray[np.float64]:
+    """What is read off each prompt, in the order of the pairs."""
+    with torch.no_grad():
+        return np.concatenate([exact(read(seen)) for seen in case.seen])
+
+
 # What the model does.
 
 
-def _number(measure: str, case: Case, other: Other) -> Numbers:
+def _number(measure: str, case: Stored, runs: Runs) -> Numbers:
     options: dict[str, Any] = {}
     if measure == "top_k_accuracy":
         options = {"k": _TOP}
     if measure == "kl_divergence":
-        options = {"to": other.runs}
-    finding: Finding = getattr(measures, measure)(case.runs, case.pairs, **options)
+        options = {"to": case.other.runs}
+    finding: Finding = getattr(measures, measure)(runs, case.pairs, **options)
     return {"value": finding.values, "of prompts": finding.profiles[measure]}
 
 
-def _plain_number(read: Callable[..., Tensor], case: Case, other: Other) -> Numbers:
-    with torch.no_grad():
-        samples = exact(read(case, case.seen.clean["logits"][:, -1].double(), other))
+def _plain_number(read: Callable[[Stored, Seen, Tensor], Tensor], case: Stored) -> Numbers:
+    samples = of_all(case, lambda seen: read(case, seen, seen.clean["logits"][:, -1].double()))
     return {"value": samples.mean(), "of prompts": samples}
 
 
-def _difference(case: Case, logits: Tensor, _: Other) -> Tensor:
-    return case.seen.difference(logits)
+def _difference(_: Case, seen: Seen, logits: Tensor) -> Tensor:
+    return seen.difference(logits)
 
 
-def _right(case: Case, logits: Tensor, _: Other) -> Tensor:
-    return (case.seen.difference(logits) > 0).double()
+def _right(_: Case, seen: Seen, logits: Tensor) -> Tensor:
+    return seen.difference(logits) > 0
 
 
-def _answer(case: Case, logits: Tensor) -> Tensor:
-    return logits[range(len(logits)), case.seen.tokens.answers]
+def _answer(seen: Seen, logits: Tensor) -> Tensor:
+    return logits[range(len(logits)), ..., seen.tokens.answers]
 
 
-def _in_top(case: Case, logits: Tensor, _: Other) -> Tensor:
-    return ((logits > _answer(case, logits)[:, None]).sum(-1) < _TOP).double()
+def _in_top(_: Case, seen: Seen, logits: Tensor) -> Tensor:
+    return (logits > _answer(seen, logits)[:, None]).sum(-1) < _TOP
 
 
-def _probability(case: Case, logits: Tensor, _: Other) -> Tensor:
-    return _answer(case, logits.softmax(-1))
+def _probability(_: Case, seen: Seen, logits: Tensor) -> Tensor:
+    return _answer(seen, logits.softmax(-1))
 
 
-def _divergence(case: Case, logits: Tensor, other: Other) -> Tensor:
-    theirs = other.plain(torch.tensor(case.seen.tokens.clean)).logits[:, -1].double()
+def _divergence(case: Stored, seen: Seen, logits: Tensor) -> Tensor:
+    theirs = case.other.plain(torch.tensor(seen.tokens.clean)).logits[:, -1].double()
     reference = theirs.log_softmax(-1)
     return (reference.exp() * (reference - logits.log_softmax(-1))).sum(-1)
 
 
-def _text_loss(case: Case, _: Other) -> Numbers:
-    finding = measures.text_loss(case.runs, _TEXTS)
+def _text_loss(case: Case, runs: Runs) -> Numbers:
+    finding = measures.text_loss(runs, _TEXTS)
     return {"value": finding.values, "of texts": finding.raw["losses"]}
 
 
-def _plain_text_loss(case: Case, _: Other) -> Numbers:
+def _plain_text_loss(case: Case) -> Numbers:
     sums, count = [], 0
     for text in _TEXTS:
         tokens = torch.tensor([case.plain.tokenizer.encode(text)])
@@ -147,8 +183,8 @@ _STRIPES = {
 }
 
 
-def _repeated(measure: str, case: Case, _: Other) -> Numbers:
-    finding: Finding = getattr(measures, measure)(case.runs, REPEATED)
+def _repeated(measure: str, case: Case, runs: Runs) -> Numbers:
+    finding: Finding = getattr(measures, measure)(runs, REPEATED)
     return {"value": finding.values}
 
 
@@ -159,7 +195,7 @@ def _sequences(case: Case) -> Tensor:
     return torch.tensor(drawn.sequences)
 
 
-def _plain_scores(measure: str, case: Case, _: Other) -> Numbers:
+def _plain_scores(measure: str, case: Case) -> Numbers:
     tokens = _sequences(case)
     found = np.full((case.plain.layers, case.plain.heads), np.nan)
     for layer, pattern in enumerate(case.plain.patterns(tokens)):
@@ -177,7 +213,7 @@ def _plain_scores(measure: str, case: Case, _: Other) -> Numbers:
     return {"value": found}
 
 
-def _plain_repeat_loss(case: Case, _: Other) -> Numbers:
+def _plain_repeat_loss(case: Case) -> Numbers:
     tokens = _sequences(case)
     losses = _next_losses(case.plain.logits(tokens), tokens)
     return {"value": exact(losses[:, REPEATED.block + 1 :].mean())}
@@ -186,50 +222,45 @@ def _plain_repeat_loss(case: Case, _: Other) -> Numbers:
 # What parts write.
 
 
-def _lens(case: Case, _: Other) -> Numbers:
+def _lens(case: Case, runs: Runs) -> Numbers:
+    return {read: measures.logit_lens(runs, case.pairs, read=read).values for read in _READS}
+
+
+def _plain_lens(case: Case) -> Numbers:
+    read = {"logit_diff": Seen.difference, "logit": _answer, "rank": _rank}
     return {
-        read: measures.logit_lens(case.runs, case.pairs, read=read).values  # type: ignore[arg-type]
-        for read in _READS
+        name: of_all(case, lambda seen, of=of: of(seen, written.lens(case.plain, seen))).mean(0)
+        for name, of in read.items()
     }
 
 
-def _plain_lens(case: Case, _: Other) -> Numbers:
-    tokens = torch.tensor(case.seen.tokens.clean)
-    logits = written.lens(case.plain, tokens, case.seen.clean)  # [row, layer, vocabulary]
-    answers = torch.tensor(case.seen.tokens.answers)[:, None, None].expand(-1, logits.shape[1], 1)
-    answer = logits.gather(-1, answers)
-    found = {
-        "logit_diff": case.seen.difference(logits),
-        "logit": answer[..., 0],
-        "rank": 1 + (logits > answer).sum(-1),
-    }
-    return {read: exact(each).mean(0) for read, each in found.items()}
+def _rank(seen: Seen, logits: Tensor) -> Tensor:
+    return 1 + (logits > _answer(seen, logits)[..., None]).sum(-1)
 
 
-def _heads(case: Case, _: Other) -> Numbers:
-    return {"value": measures.head_attribution(case.runs, case.pairs).values}
+def _heads(case: Case, runs: Runs) -> Numbers:
+    return {"value": measures.head_attribution(runs, case.pairs).values}
 
 
-def _attributed(case: Case) -> Any:
-    tokens = case.seen.tokens
-    return written.attributed(case.plain, case.seen.clean, tokens.answers, tokens.wrong_answers)
+def _plain_heads(case: Case) -> Numbers:
+    return {"value": of_all(case, lambda seen: written.attributed(case.plain, seen)[0]).mean(0)}
 
 
-def _plain_heads(case: Case, _: Other) -> Numbers:
-    return {"value": exact(_attributed(case)[0]).mean(0)}
-
-
-def _components(case: Case, _: Other) -> Numbers:
-    finding = measures.component_attribution(case.runs, case.pairs)
+def _components(case: Case, runs: Runs) -> Numbers:
+    finding = measures.component_attribution(runs, case.pairs)
     labels = finding.labels["component"]
     found = dict(zip(labels, finding.values, strict=True))
     return {"sum": finding.values.sum(), **dict(_by_layer(found, case.plain.layers))}
 
 
-def _plain_components(case: Case, _: Other) -> Numbers:
-    _, components, whole = _attributed(case)
-    found = {name: exact(samples).mean() for name, samples in components.items()}
-    return {"sum": exact(whole).mean(), **dict(_by_layer(found, case.plain.layers))}
+def _plain_components(case: Case) -> Numbers:
+    every = [written.attributed(case.plain, seen) for seen in case.seen]
+    found = {
+        name: exact(torch.cat([components[name] for _, components, _ in every])).mean()
+        for name in every[0][1]
+    }
+    whole = exact(torch.cat([whole for *_, whole in every])).mean()
+    return {"sum": whole, **dict(_by_layer(found, case.plain.layers))}
 
 
 def _by_layer(found: Numbers, layers: int) -> Iterator[tuple[str, Any]]:
@@ -242,14 +273,14 @@ def _by_layer(found: Numbers, layers: int) -> Iterator[tuple[str, Any]]:
             yield kind, np.array(of_kind)
 
 
-def _copying(case: Case, _: Other) -> Numbers:
-    return {"value": measures.copying_scores(case.runs, case.pairs, at=_COPIED, k=_TOP).values}
+def _copying(case: Case, runs: Runs) -> Numbers:
+    return {"value": measures.copying_scores(runs, case.even.pairs, at=_COPIED, k=_TOP).values}
 
 
-def _plain_copying(case: Case, _: Other) -> Numbers:
-    tokens = torch.tensor(case.seen.tokens.clean)
+def _plain_copying(case: Case) -> Numbers:
+    tokens = torch.tensor(case.even.tokens.clean)
     found = np.full((case.plain.layers, case.plain.heads), np.nan)
-    for layer, logits in enumerate(written.copied(case.plain, tokens, case.seen.clean)):
+    for layer, logits in enumerate(written.copied(case.plain, tokens, case.even.clean)):
         if logits is None:
             continue
         own = logits.gather(-1, tokens[None, :, :, None].expand(len(logits), -1, -1, 1))
@@ -261,47 +292,49 @@ def _plain_copying(case: Case, _: Other) -> Numbers:
 # What is put in.
 
 
-def _each(site: str) -> bool:
-    """Whether positions go in one by one."""
-    return site in LAYER_SITES
-
-
-def _patch(measure: Any, site: str, case: Case, _: Other) -> Numbers:
-    finding: Finding = measure(case.runs, case.pairs, site=site)
+def _patch(measure: Any, of: Kind, case: Case, runs: Runs) -> Numbers:
+    positions = "each" if of.each else "all"
+    finding: Finding = measure(runs, of.pairs(case), site=of.site, positions=positions)
     nothing = np.full((finding.samples, *finding.values.shape), np.nan)  # where there is no gap
     moved = finding.raw.get("patched", nothing).T - finding.raw["corrupted"]
     return {"value": finding.values, "of prompts": moved.T}
 
 
-def _effects(case: Case, moved: Tensor) -> Numbers:
+def _effects(of: Kind, case: Case, moved: Callable[[Seen], Tensor]) -> Numbers:
     """From what is moved in each prompt, ``[row, layer, …]``, to shares of the gap."""
-    samples = exact(moved)
-    return {"value": samples.mean(0) / case.seen.gaps.mean(), "of prompts": samples}
+    samples = np.concatenate([exact(moved(seen)) for seen in of.seen(case)])
+    gap = np.concatenate([seen.gaps for seen in of.seen(case)]).mean()
+    return {"value": samples.mean(0) / gap, "of prompts": samples}
 
 
-def _plain_patch(site: str, case: Case, _: Other) -> Numbers:
-    seen, plain = case.seen, case.plain
-    places, source = plain.to_put_in(site, seen.clean, seen.corrupted)
-    tokens = torch.tensor(seen.tokens.corrupted)
-    after = seen.difference(plain.with_cells(tokens, places, source, each=_each(site)))
-    before = seen.difference(seen.corrupted["logits"][:, -1])
-    return _effects(case, after - before.view(-1, *[1] * (after.ndim - 1)))
+def _plain_patch(of: Kind, case: Case) -> Numbers:
+    def moved(seen: Seen) -> Tensor:
+        places, source = case.plain.to_put_in(of.site, seen.clean, seen.corrupted)
+        tokens = torch.tensor(seen.tokens.corrupted)
+        after = seen.difference(case.plain.with_cells(tokens, places, source, each=of.each))
+        before = seen.difference(seen.corrupted["logits"][:, -1])
+        return after - before.view(-1, *[1] * (after.ndim - 1))
+
+    return _effects(of, case, moved)
 
 
-def _plain_estimate(site: str, case: Case, _: Other) -> Numbers:
-    seen = case.seen
-    layers: list[Tensor | None] = []
-    for clean, corrupted, back in zip(
-        seen.clean[site], seen.corrupted[site], case.gradients[site], strict=True
-    ):
-        if back is None:
-            layers.append(None)
-            continue
-        effect = ((clean - corrupted).double() * back).sum(-1)  # [row, position, head] or fewer
-        if site == "head_pattern":
-            effect = effect.transpose(1, 2)
-        layers.append(effect if _each(site) else effect.sum(1))
-    return _effects(case, _stacked(layers))
+def _plain_estimate(of: Kind, case: Case) -> Numbers:
+    def moved(seen: Seen) -> Tensor:
+        layers: list[Tensor | None] = []
+        gradients = case.gradients(seen)[of.site]
+        for clean, corrupted, back in zip(
+            seen.clean[of.site], seen.corrupted[of.site], gradients, strict=True
+        ):
+            if back is None:
+                layers.append(None)
+                continue
+            effect = ((clean - corrupted).double() * back).sum(-1)  # [row, position, …]
+            if of.site in HEAD_SITES and of.site != "head_pattern":
+                effect = effect.transpose(1, 2)  # [row, head, position], as a pattern is
+            layers.append(effect if of.each else effect.sum(-1))
+        return _stacked(layers)
+
+    return _effects(of, case, moved)
 
 
 def _stacked(layers: list[Tensor | None]) -> Tensor:
@@ -315,23 +348,23 @@ def _stacked(layers: list[Tensor | None]) -> Tensor:
     return stacked
 
 
-def _ablate(site: str, value: str, case: Case, _: Other) -> Numbers:
+def _ablate(site: str, value: str, case: Case, runs: Runs) -> Numbers:
     options: dict[str, Any] = {"value": value, "seed": _SEED}
     if site == "head_out":
-        finding = measures.ablate(case.runs, case.pairs, heads="each", **options)
+        finding = measures.ablate(runs, case.even.pairs, heads="each", **options)
         return {"value": finding.values}
     found = np.full(case.plain.layers, np.nan)
     # A model without MLPs is asked for one, too.
     layers = [layer for layer, one in enumerate(case.plain.places.get(site, [])) if one] or [0]
     for layer in layers:
-        finding = measures.ablate(case.runs, case.pairs, mlps=[layer], **options)
+        finding = measures.ablate(runs, case.even.pairs, mlps=[layer], **options)
         found[layer] = float(finding.values)
     return {"value": found}
 
 
-def _plain_ablate(site: str, value: str, case: Case, _: Other) -> Numbers:
+def _plain_ablate(site: str, value: str, case: Case) -> Numbers:
     """What is put in is zero, the mean over corrupted prompts, or what another of them says."""
-    seen, plain = case.seen, case.plain
+    seen, plain = case.even, case.plain
     source = [
         None if said is None else _said_instead(case, value, said) for said in seen.corrupted[site]
     ]
@@ -348,7 +381,7 @@ def _said_instead(case: Case, value: str, said: Tensor) -> Tensor:
         return torch.zeros_like(said)
     if value == "mean":
         return said.mean(0, keepdim=True).expand_as(said)
-    tokens, stream = case.seen.tokens, random.Random(_SEED)
+    tokens, stream = case.even.tokens, random.Random(_SEED)
     drawn = []
     for prompt in tokens.clean:
         others = [row for row, other in enumerate(tokens.corrupted) if other != prompt]
@@ -363,64 +396,71 @@ _NUMBERS = {
     "answer_probability": _probability,
     "kl_divergence": _divergence,
 }
+_SCORES = (*_STRIPES, "first_token_scores")
+_ABLATED = {"heads": "head_out", "MLPs": "mlp_out"}
+
+
+def patching(name: str, group: str, of: Kind) -> Check:
+    """A check of exact patching."""
+    found, expected = partial(_patch, measures.patch, of), partial(_plain_patch, of)
+    return Check(name, group, found, expected, of.site)
+
+
+def estimating(name: str, group: str, of: Kind) -> Check:
+    """A check of attribution patching."""
+    found = partial(_patch, measures.attribution_patching, of)
+    return Check(name, group, found, partial(_plain_estimate, of), of.site)
+
+
+LENS = Check("logit_lens", "logit lens", _lens, _plain_lens)
+HEADS_WRITE = Check(
+    "head_attribution", "head attribution", _heads, _plain_heads, "head_out", direct=True
+)
+PARTS_WRITE = Check(
+    "component_attribution", "component attribution", _components, _plain_components, direct=True
+)
+#: By default positions of a layer go in one by one, and those of a head together.
+_KINDS = [Kind(site, each=site in LAYER_SITES) for site in (*LAYER_SITES, *HEAD_SITES)]
 
 #: Every measure that the plain model can be held against, by name.
-CHECKS: dict[str, Check] = {
-    **{
-        name: Check("behaviour", partial(_number, name), partial(_plain_number, read))
-        for name, read in _NUMBERS.items()
-    },
-    "text_loss": Check("behaviour", _text_loss, _plain_text_loss),
-    "repeat_loss": Check("behaviour", partial(_repeated, "repeat_loss"), _plain_repeat_loss),
-    **{
-        name: Check(
-            "attention scores",
-            partial(_repeated, name),
-            partial(_plain_scores, name),
-            "head_pattern",
-        )
-        for name in (*_STRIPES, "first_token_scores")
-    },
-    "head_attribution": Check("head attribution", _heads, _plain_heads, "head_out", direct=True),
-    "component_attribution": Check(
-        "component attribution", _components, _plain_components, direct=True
-    ),
-    "copying_scores": Check("copying", _copying, _plain_copying, "head_v"),
-    "logit_lens": Check("logit lens", _lens, _plain_lens),
-    **{
-        f"patch {site}": Check(
-            f"patch {site}",
-            partial(_patch, measures.patch, site),
-            partial(_plain_patch, site),
-            site,
-        )
-        for site in (*LAYER_SITES, *HEAD_SITES)
-    },
-    **{
-        f"attribution_patching {site}": Check(
-            "attribution patching",
-            partial(_patch, measures.attribution_patching, site),
-            partial(_plain_estimate, site),
-            site,
-        )
-        for site in (*LAYER_SITES, *HEAD_SITES)
-    },
-    **{
-        f"ablate heads, {value}": Check(
-            "ablate heads",
-            partial(_ablate, "head_out", value),
-            partial(_plain_ablate, "head_out", value),
-            "head_out",
-        )
-        for value in ("zero", "mean", "resample")
-    },
-    **{
-        f"ablate MLPs, {value}": Check(
-            "ablate MLPs",
-            partial(_ablate, "mlp_out", value),
-            partial(_plain_ablate, "mlp_out", value),
-            "mlp_out",
-        )
-        for value in ("zero", "mean", "resample")
-    },
+CHECKS = {
+    check.name: check
+    for check in (
+        *(
+            Check(name, "behaviour", partial(_number, name), partial(_plain_number, read))
+            for name, read in _NUMBERS.items()
+        ),
+        Check("text_loss", "behaviour", _text_loss, _plain_text_loss),
+        Check("repeat_loss", "behaviour", partial(_repeated, "repeat_loss"), _plain_repeat_loss),
+        *(
+            Check(
+                name,
+                "attention scores",
+                partial(_repeated, name),
+                partial(_plain_scores, name),
+                "head_pattern",
+            )
+            for name in _SCORES
+        ),
+        HEADS_WRITE,
+        PARTS_WRITE,
+        Check("copying_scores", "copying", _copying, _plain_copying, "head_v"),
+        LENS,
+        *(patching(f"patch {of.site}", f"patch {of.site}", of) for of in _KINDS),
+        *(
+            estimating(f"attribution_patching {of.site}", "attribution patching", of)
+            for of in _KINDS
+        ),
+        *(
+            Check(
+                f"ablate {what}, {value}",
+                f"ablate {what}",
+                partial(_ablate, site, value),
+                partial(_plain_ablate, site, value),
+                site,
+            )
+            for what, site in _ABLATED.items()
+            for value in ("zero", "mean", "resample")
+        ),
+    )
 }

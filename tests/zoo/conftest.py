@@ -1,7 +1,7 @@
 """Models of all architectures, stored and measured once."""
 
 import pytest
-from zoo.cases import Case, Other, store
+from zoo.cases import Other, Stored, store
 from zoo.outcomes import outcomes_of
 from zoo.specimens import SPECIMENS
 
@@ -32,7 +32,7 @@ def outcomes_on(folder_of, other):
 
     def get(name):
         if name not in made:
-            made[name] = outcomes_of(Case(SPECIMENS[name], folder_of(name)), other)
+            made[name] = outcomes_of(Stored(SPECIMENS[name], folder_of(name), other))
         return made[name]
 
     return get

@@ -8,9 +8,8 @@ from zoo.family import D_HEAD, GPT, GROUPED, HEADS, SIZES, USUAL, WIDTH, WINDOW,
 
 #: A window in some layers.
 WINDOWS: dict[str, Any] = {
-    "num_hidden_layers": 3,
     "sliding_window": WINDOW,
-    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    "layer_types": ["sliding_attention", "full_attention"],
 }
 #: A norm after attention and MLP, whatever comes before them.
 POST_NORMS: dict[str, Any] = {
@@ -351,7 +350,7 @@ DECODERS: dict[str, Family] = {
     "phi3": Family(
         "Phi3ForCausalLM",
         "Phi3Config",
-        GROUPED | {"pad_token_id": 1},
+        GROUPED,
         layout="stacked",
         **fused("self_attn.qkv_proj"),
     ),
@@ -360,7 +359,6 @@ DECODERS: dict[str, Family] = {
         "Phi3Config",
         GROUPED
         | {
-            "pad_token_id": 1,
             "original_max_position_embeddings": 4,
             "rope_parameters": {
                 "rope_type": "longrope",
@@ -377,7 +375,7 @@ DECODERS: dict[str, Family] = {
     "phi4, partly rotary": Family(
         "Phi3ForCausalLM",
         "Phi3Config",
-        GROUPED | {"pad_token_id": 1, "partial_rotary_factor": 0.5},
+        GROUPED | {"partial_rotary_factor": 0.5},
         layout="stacked",
         **fused("self_attn.qkv_proj"),
     ),

@@ -75,7 +75,7 @@ def _odd(outcome: Outcome, refusal: Refusal | None) -> Iterator[str]:
         yield str(outcome)
     elif refusal is None:
         if outcome.kind == "refused" and outcome.has:
-            yield f"not expected to be refused: {outcome.message}"
+            yield str(outcome)
     elif outcome.kind == "equal":
         yield f"is right, and is expected to be refused as {refusal.name!r}"
     elif not outcome.has:

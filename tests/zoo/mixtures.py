@@ -157,9 +157,9 @@ MIXTURES: dict[str, Family] = {
         | WINDOWS
         | {
             "shared_expert_intermediate_size": 32,
-            "num_attention_heads_per_layer": [HEADS, 2, HEADS],
+            "num_attention_heads_per_layer": [HEADS, 2],
         },
-        heads_by_layer=(HEADS, 2, HEADS),
+        heads_by_layer=(HEADS, 2),
     ),
     "jetmoe": Family(
         "JetMoeForCausalLM",

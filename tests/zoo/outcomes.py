@@ -13,7 +13,7 @@ from pytest_circuits.findings import ChoiceError
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
-    from zoo.cases import Case, Other
+    from zoo.cases import Stored
     from zoo.checks import Check
 
 #: Deviation from the plain model, as a share of the largest effect.
@@ -50,7 +50,7 @@ class Outcome:
         return f"{self.kind}{lacks}: {self.message}"
 
 
-def outcomes_of(case: Case, other: Other) -> dict[str, Outcome]:
+def outcomes_of(case: Stored) -> dict[str, Outcome]:
     """What comes of each measure on a stored model, by the measure's name.
 
     A model that is refused when it is loaded has that one outcome, ``load``.
@@ -64,15 +64,15 @@ def outcomes_of(case: Case, other: Other) -> dict[str, Outcome]:
         except Exception as error:  # noqa: BLE001 — whatever it is, it is to be shown
             return {"load": _crashed(error)}
         with runs.untouched():
-            return {name: outcome(case, check, other) for name, check in CHECKS.items()}
+            return {name: outcome(case, check) for name, check in CHECKS.items()}
 
 
-def outcome(case: Case, check: Check, other: Other) -> Outcome:
+def outcome(case: Stored, check: Check) -> Outcome:
     """What comes of a measure on a model."""
     has, looped = check.applies(case.plain), check.has_loop(case.plain)
-    expected = check.expected(case, other) if has and looped else {}
+    expected = check.expected(case) if has and looped else {}
     try:
-        found = check.found(case, other)
+        found = check.found(case, case.runs)
     except (ModelError, ChoiceError) as error:
         return Outcome("refused", str(error), has=has)
     except Exception as error:  # noqa: BLE001
@@ -86,29 +86,48 @@ def outcome(case: Case, check: Check, other: Other) -> Outcome:
 
 def compared(found: dict[str, Any], expected: dict[str, Any]) -> Outcome:
     """How far what was found is from what was expected, part by part."""
-    deviation = effect = 0.0
     for part in sorted({*found, *expected}):
-        if part not in found or part not in expected:
-            gone = part not in found
-            message = f"lacks {part!r}" if gone else f"has {part!r}, which is not there"
-            return Outcome("WRONG", message)
-        one, other = np.asarray(found[part], float), np.asarray(expected[part], float)
-        if one.shape != other.shape:
-            return Outcome("WRONG", f"{part} has shape {one.shape}, not {other.shape}")
-        if (np.isnan(one) != np.isnan(other)).any():
-            cells = np.argwhere(np.isnan(one) != np.isnan(other))
-            more = "is" if np.isnan(one[tuple(cells[0])]) else "is not"
-            return Outcome(
-                "WRONG", f"{part} {more} NaN at {cells[0].tolist()}, {len(cells)} in all"
-            )
-        largest = float(np.nanmax(np.abs(other), initial=0.0))
-        share = float(np.nanmax(np.abs(one - other), initial=0.0)) / (largest or 1.0)
-        if not share <= EXACT:
-            return Outcome("WRONG", f"{part} is off by {share:.2g} of {largest:.2g}", share)
-        if part == "value" or not effect:
-            effect = largest
-        deviation = max(deviation, share)
-    return Outcome("equal", deviation=deviation, effect=effect)
+        wrong = _misfit(part, found.get(part), expected.get(part))
+        if wrong:
+            return Outcome("WRONG", wrong)
+    shares = deviations(found, expected)
+    part = max(shares, key=lambda name: shares[name] if shares[name] == shares[name] else np.inf)
+    effect = _largest(expected["value" if "value" in expected else part])
+    if not shares[part] <= EXACT:
+        message = f"{part} is off by {shares[part]:.2g} of {_largest(expected[part]):.2g}"
+        return Outcome("WRONG", message, shares[part], effect)
+    return Outcome("equal", deviation=shares[part], effect=effect)
+
+
+def deviations(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, float]:
+    """The largest deviation of each part, as a share of the largest value that is expected.
+
+    Cells that are not a number in both don't count; in one of them, the deviation is NaN.
+    """
+    shares = {}
+    for part, of in expected.items():
+        one, other = np.asarray(found[part], float), np.asarray(of, float)
+        off = np.abs(one - other)[~(np.isnan(one) & np.isnan(other))]
+        shares[part] = float(off.max(initial=0.0)) / (_largest(other) or 1.0)
+    return shares
+
+
+def _largest(values: Any) -> float:
+    return float(np.nanmax(np.abs(values), initial=0.0))
+
+
+def _misfit(part: str, found: Any, expected: Any) -> str:
+    """What is wrong with the cells of a part, whatever numbers stand in them."""
+    if found is None or expected is None:
+        return f"lacks {part!r}" if found is None else f"has {part!r}, which is not there"
+    one, other = np.asarray(found, float), np.asarray(expected, float)
+    if one.shape != other.shape:
+        return f"{part} has shape {one.shape}, not {other.shape}"
+    differ = np.argwhere(np.isnan(one) != np.isnan(other))
+    if not len(differ):
+        return ""
+    more = "is" if np.isnan(one[tuple(differ[0])]) else "is not"
+    return f"{part} {more} NaN at {differ[0].tolist()}, {len(differ)} in all"
 
 
 def _crashed(error: Exception, *, has: bool = True) -> Outcome:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import transformers
-from zoo.cases import Case, Other, store
+from zoo.cases import Other, Stored, store
 from zoo.expected import surprises
 from zoo.outcomes import outcomes_of
 from zoo.specimens import SPECIMENS
@@ -40,7 +40,7 @@ def lines(names: list[str]) -> Iterator[str]:
             try:
                 stored = store(SPECIMENS[name], Path(folder, name.replace("/", "-")))
                 built = time.perf_counter()
-                found[name] = outcomes_of(Case(SPECIMENS[name], stored), other)
+                found[name] = outcomes_of(Stored(SPECIMENS[name], stored, other))
             except Exception:  # noqa: BLE001
                 yield f"{name}: THE HARNESS FAILED\n{traceback.format_exc(limit=-4)}"
                 continue
@@ -50,7 +50,9 @@ def lines(names: list[str]) -> Iterator[str]:
                 yield f"    {', '.join(of)}:\n        {message}"
             odd = surprises(name, found[name])
             unexpected += len(odd)
-            yield from (f"    UNEXPECTED {each}" for each in odd)
+            # What is not equal was shown.
+            shown = {f"{measure}: {outcome}" for measure, outcome in found[name].items()}
+            yield from (f"    UNEXPECTED {each}" for each in odd if each not in shown)
     yield f"\n{len(found)} specimens, {unexpected} unexpected outcomes"
     yield "largest deviation of each measure:"
     for measure, (deviation, name) in largest(found).items():

@@ -63,27 +63,26 @@ def test_parts_that_the_loops_see_sum_to_the_logits(folder_of, name):
     family = SPECIMENS[name]
     if not family.direct:
         pytest.skip("its parts don't sum to its logits")
-    case = cases.Case(family, folder_of(name))
-    seen, tokens = case.seen.clean, case.seen.tokens
-    heads, components, whole = written.attributed(
-        case.plain, seen, tokens.answers, tokens.wrong_answers
-    )
+    case = cases.Stored(family, folder_of(name))
+    heads, components, whole = written.attributed(case.plain, case.even)
     allowed = EXACT * float(whole.abs().max())
 
     assert (sum(components.values()) - whole).abs().max() <= allowed
     assert heads.shape == (len(whole), family.layers, case.plain.heads)
     config = case.plain.model.config.get_text_config()
     if getattr(config, "final_logit_softcapping", None) is None:
-        assert (case.seen.difference(seen["logits"][:, -1]) - whole).abs().max() <= allowed
+        assert (
+            case.even.difference(case.even.clean["logits"][:, -1]) - whole
+        ).abs().max() <= allowed
 
 
 @specimens
 def test_patterns_and_values_that_the_loops_see_mix_to_what_heads_say(folder_of, name):
-    case = cases.Case(SPECIMENS[name], folder_of(name))
+    case = cases.Stored(SPECIMENS[name], folder_of(name))
     if "head_pattern" not in case.plain.sites:
         pytest.skip("it has no attention")
     for pattern, values, said in zip(
-        *(case.seen.clean[site] for site in ("head_pattern", "mixed_values", "mixed")), strict=True
+        *(case.even.clean[site] for site in ("head_pattern", "mixed_values", "mixed")), strict=True
     ):
         if pattern is not None:
             assert (mix(pattern, values) - said).abs().max() <= EXACT * said.abs().max()
@@ -92,8 +91,8 @@ def test_patterns_and_values_that_the_loops_see_mix_to_what_heads_say(folder_of,
 @pytest.mark.parametrize("name", ["gpt2", "deepseek-v3", "falcon-h1"])
 def test_what_the_loops_put_in_is_what_was_there(folder_of, name):
     """The clean run's own activations change nothing, and another prompt's something."""
-    case = cases.Case(SPECIMENS[name], folder_of(name))
-    plain, seen = case.plain, case.seen
+    case = cases.Stored(SPECIMENS[name], folder_of(name))
+    plain, seen = case.plain, case.even
     tokens = torch.tensor(seen.tokens.clean)
     last = seen.clean["logits"][:, -1]
     for site in plain.sites:

@@ -9,15 +9,17 @@ import torch
 from zoo.places import module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from torch import Tensor, nn
+    from zoo.cases import Seen
     from zoo.plain import Layers, Plain
 
 
-def lens(plain: Plain, tokens: Tensor, seen: dict[str, Any]) -> Tensor:
+def lens(plain: Plain, seen: Seen) -> Tensor:
     """What the end of the model makes of the stream behind each layer, ``[row, layer, …]``."""
-    streams = torch.stack(seen["resid_post"], dim=1)  # [row, layer, position, d_model]
+    tokens = torch.tensor(seen.tokens.clean)
+    streams = torch.stack(seen.clean["resid_post"], dim=1)  # [row, layer, position, d_model]
 
     def change(part: Tensor) -> None:
         part.copy_(streams.flatten(0, 1))
@@ -58,15 +60,14 @@ def copied(plain: Plain, tokens: Tensor, seen: dict[str, Any]) -> Layers:
         ]
 
 
-def attributed(
-    plain: Plain, seen: dict[str, Any], answers: Sequence[int], wrong: Sequence[int]
-) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+def attributed(plain: Plain, pairs: Seen) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """What parts write into logit(answer) − logit(wrong) at the last position.
 
     Returns:
         of heads, ``[row, layer, head]``, of components, ``[row]`` by label, and the whole
         before final soft-capping, ``[row]``.
     """
+    seen, answers, wrong = pairs.clean, pairs.tokens.answers, pairs.tokens.wrong_answers
     weight: Any = plain.unembedding.weight
     along = (weight[list(answers)] - weight[list(wrong)]).double()
     last = seen["resid_post"][-1][:, -1]
