@@ -12,8 +12,8 @@ from measures.families import hooked, random_model, redraw
 from zoo import cases
 from zoo.cases import telling
 from zoo.checks import HEADS_WRITE, LENS, PARTS_WRITE, Check, Kind, estimating, patching
+from zoo.family import HEAD_SITES, LAYER_SITES
 from zoo.outcomes import EXACT, deviations
-from zoo.plain import HEAD_SITES, LAYER_SITES
 
 from pytest_circuits import measures
 from pytest_circuits.forward import Runs

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from zoo import written
 from zoo.cases import Seen
-from zoo.plain import HEAD_SITES, LAYER_SITES
+from zoo.family import HEAD_SITES, LAYER_SITES
 
 from pytest_circuits import measures
 from pytest_circuits.prompts import RepeatedTokens

@@ -437,6 +437,19 @@ DECODERS: dict[str, Family] = {
         gain="layer_scalar",
         **POST_NORMS,
     ),
+    "gemma4, experts": Family(
+        "Gemma4ForCausalLM",
+        "Gemma4TextConfig",
+        _GEMMA4
+        | {
+            "enable_moe_block": True,
+            "num_experts": 4,
+            "top_k_experts": 2,
+            "moe_intermediate_size": 32,
+        },
+        gain="layer_scalar",
+        **POST_NORMS,
+    ),
     "gemma3, with images": Family(
         "Gemma3ForConditionalGeneration",
         "Gemma3Config",
@@ -448,6 +461,14 @@ DECODERS: dict[str, Family] = {
         "Gemma4ForConditionalGeneration",
         "Gemma4Config",
         {"text_config": _GEMMA4, "vision_config": _VISION, "audio_config": None},
+        gain="layer_scalar",
+        **_WITH_IMAGES,
+        **POST_NORMS,
+    ),
+    "gemma4, with images and sound": Family(
+        "Gemma4UnifiedForConditionalGeneration",
+        "Gemma4UnifiedConfig",
+        {"text_config": _GEMMA4, "vision_config": None, "audio_config": None},
         gain="layer_scalar",
         **_WITH_IMAGES,
         **POST_NORMS,

@@ -13,6 +13,10 @@ from pytest_circuits.testing import WORDS, draw_parameters
 if TYPE_CHECKING:
     from torch import nn
 
+#: What there is at each position of a layer, and for each head of it.
+LAYER_SITES = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+HEAD_SITES = ("head_out", "head_q", "head_k", "head_v", "head_pattern")
+
 LAYERS, HEADS, KEY_VALUE_HEADS, D_HEAD, WINDOW = 2, 4, 2, 8, 4
 WIDTH = HEADS * D_HEAD
 
@@ -55,6 +59,7 @@ class Family:
         attention_norm: the norm that attention's output passes before it joins the residual
             stream, where there is one.
         mlp: what gives what the MLP adds to the residual stream; empty without MLPs.
+        mlp_beside: a module that is called before it, and whose output is added to its.
         mixer: what gives what a state-space model, a convolution or the like adds to it.
         queries, keys, values: what they come from.
         layout: how they lie there: one ``separate`` module each, ``stacked`` queries, keys and
@@ -87,6 +92,7 @@ class Family:
     output: str = "self_attn.o_proj"
     attention_norm: str = ""
     mlp: str = "mlp"
+    mlp_beside: str = ""
     mixer: str = ""
     queries: str = "self_attn.q_proj"
     keys: str = "self_attn.k_proj"

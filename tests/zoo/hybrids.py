@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.decoders import WHOLE_NORMS
-from zoo.family import D_HEAD, GROUPED, HEADS, SIZES, USUAL, WIDTH, Family
+from zoo.family import D_HEAD, GROUPED, HEAD_SITES, HEADS, LAYER_SITES, SIZES, USUAL, WIDTH, Family
 
 _HEAD_DIM = GROUPED | {"head_dim": D_HEAD}
 _EVERY_OTHER = {"num_hidden_layers": 4, "layer_types": ["linear_attention", "full_attention"] * 2}
@@ -30,6 +30,20 @@ _MAMBA2: dict[str, Any] = {
     "mamba_d_state": 8,
     "mamba_chunk_size": 8,
 }
+_GRANITE = (
+    GROUPED
+    | _MAMBA2
+    | {
+        "num_hidden_layers": 3,
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+        "num_local_experts": 0,
+        "shared_intermediate_size": 48,
+        "residual_multiplier": 0.22,
+        "embedding_multiplier": 3.0,
+        "attention_multiplier": 0.1,
+        "logits_scaling": 4.0,
+    }
+)
 _STATE = SIZES | {
     "hidden_size": WIDTH,
     "num_hidden_layers": 2,
@@ -173,19 +187,18 @@ HYBRIDS: dict[str, Family] = {
     "granite-moe-hybrid": Family(
         "GraniteMoeHybridForCausalLM",
         "GraniteMoeHybridConfig",
-        GROUPED
-        | _MAMBA2
-        | {
-            "num_hidden_layers": 3,
-            "layer_types": ["linear_attention", "full_attention", "linear_attention"],
-            "num_local_experts": 0,
-            "shared_intermediate_size": 48,
-            "residual_multiplier": 0.22,
-            "embedding_multiplier": 3.0,
-            "attention_multiplier": 0.1,
-            "logits_scaling": 4.0,
-        },
+        _GRANITE,
         mlp="shared_mlp",
+        mixer="mamba",
+        scales={"attn": 0.22, "mlp": 0.22, "mixer": 0.22},
+        logit_scale=0.25,
+    ),
+    "granite-moe-hybrid, experts": Family(
+        "GraniteMoeHybridForCausalLM",
+        "GraniteMoeHybridConfig",
+        _GRANITE | {"num_local_experts": 4, "num_experts_per_tok": 2},
+        mlp="shared_mlp",
+        mlp_beside="block_sparse_moe",
         mixer="mamba",
         scales={"attn": 0.22, "mlp": 0.22, "mixer": 0.22},
         logit_scale=0.25,
@@ -283,6 +296,9 @@ HYBRIDS: dict[str, Family] = {
         USUAL | {"head_dim": D_HEAD, "H_cycles": 1, "L_cycles": 1, "num_hidden_layers": 2},
         "model.H_module.layers.{}",
         "model.H_module.final_norm",
+        output="",
+        mlp="",
         direct=False,
+        unlooped=(*LAYER_SITES, *HEAD_SITES),
     ),
 }

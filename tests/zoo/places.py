@@ -31,11 +31,14 @@ class Place:
             what that gives back.
         columns: from the width of what lies there to the columns of each head,
             ``[head, d_head]``; None for all of it, in a stream.
+        beside: a module that is called before, and whose output is added to this one's: what lies
+            here is their sum.
     """
 
     module: nn.Module
     where: str = "out"
     columns: Callable[[int], Tensor] | None = None
+    beside: nn.Module | None = None
 
     def on(self, change: Callable[[Tensor], None], positions: int) -> Any:
         """While entered, a hook is there that changes the part ``[row, position, …]`` in place."""
@@ -56,6 +59,8 @@ class Place:
                 flat[..., columns] = part
             return copy
 
+        if self.beside is not None:
+            return self._of_the_sum(changed)
         if self.where == "out":
             return self.module.register_forward_hook(lambda _, args, value: changed(value))
         if self.where != "in":
@@ -67,6 +72,19 @@ class Place:
             return args, named | {"hidden_states": changed(named["hidden_states"])}
 
         return self.module.register_forward_pre_hook(before, with_kwargs=True)
+
+    @contextmanager
+    def _of_the_sum(self, changed: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        assert self.beside is not None
+        given: list[Tensor] = []
+
+        def rest_of(_: nn.Module, __: object, value: Tensor) -> Tensor:
+            other = given.pop()
+            return changed(value + other) - other
+
+        keep = self.beside.register_forward_hook(lambda _, __, value: given.append(value))
+        with keep, self.module.register_forward_hook(rest_of):
+            yield
 
     @contextmanager
     def _within_attention(self, change: Callable[[Tensor], None]) -> Iterator[None]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
+from zoo.family import HEAD_SITES, LAYER_SITES
 from zoo.places import ATTENTION, Place, columns_of, module_of
 
 from pytest_circuits.testing import word_tokenizer
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
     # What is seen on prompts, by site and layer: ``[row, position, …]`` with heads third where
     # there are any (``head_pattern``: ``[row, head, query, key]``), None in a layer without it.
     Layers = list[Tensor | None]
-
-#: What there is at each position of a layer, and for each head of it.
-LAYER_SITES = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-HEAD_SITES = ("head_out", "head_q", "head_k", "head_v", "head_pattern")
 
 
 class Plain:
@@ -87,6 +85,13 @@ class Plain:
             "head_out": self._heads(self.outputs, "in"),
             "first": at([module_of(self.blocks[0], family.first_norm)]),
         }
+        if family.mlp_beside:
+            places["mlp_out"] = [
+                None if place is None else replace(place, beside=beside)
+                for place, beside in zip(
+                    places["mlp_out"], self._modules(family.mlp_beside), strict=True
+                )
+            ]
         if family.attention_norm:
             places["before_norm"] = at(attn, "in")
         for kind, (name, given) in enumerate(
@@ -154,8 +159,9 @@ class Plain:
         """The attention that the model itself shows."""
         with torch.no_grad():
             shown = self.run(tokens, [], output_attentions=True).attentions or ()
-        given = iter([one for one in shown if one is not None])
-        return [next(given) if attends else None for attends in self.attends]
+        given = [one for one in shown if one is not None]
+        assert len(given) == sum(self.attends)
+        return [given.pop(0) if attends else None for attends in self.attends]
 
     def see(self, tokens: Tensor) -> dict[str, Any]:
         """All activations, and the logits ``[row, position, vocabulary]``."""

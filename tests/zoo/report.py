@@ -1,25 +1,27 @@
 """Print what comes of each measure on each architecture.
 
-    python -m zoo.report [--list] [specimen …]
+    python -m zoo.report [--list | --refusals] [specimen …]
 
 with ``tests`` on the path. A line for each specimen, under it whatever is not equal, and at the end
-the largest deviation of each measure.
+the largest deviation of each measure. With ``--list``, only the specimens' names; with
+``--refusals``, what the table of refusals lacks, as it would stand there.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 from zoo.cases import Other, Stored, store
-from zoo.expected import surprises
+from zoo.expected import refusal_of, surprises
 from zoo.outcomes import outcomes_of
 from zoo.specimens import SPECIMENS
 
@@ -29,34 +31,56 @@ if TYPE_CHECKING:
     from zoo.outcomes import Outcome
 
 
-def lines(names: list[str]) -> Iterator[str]:
-    """The report, as it is made."""
-    found: dict[str, dict[str, Outcome]] = {}
-    unexpected = 0
+def measured(names: list[str]) -> Iterator[tuple[str, float, dict[str, Outcome] | str]]:
+    """Of each specimen, the seconds it takes and what comes of its measures, or a traceback."""
     with tempfile.TemporaryDirectory() as folder:
         other = Other(Path(folder, "other"))
         for name in names:
             began = time.perf_counter()
             try:
                 stored = store(SPECIMENS[name], Path(folder, name.replace("/", "-")))
-                built = time.perf_counter()
-                found[name] = outcomes_of(Stored(SPECIMENS[name], stored, other))
+                found: Any = outcomes_of(Stored(SPECIMENS[name], stored, other))
             except Exception:  # noqa: BLE001
-                yield f"{name}: THE HARNESS FAILED\n{traceback.format_exc(limit=-4)}"
-                continue
-            took = f"{built - began:.1f} + {time.perf_counter() - built:.1f} s"
-            yield f"{name} ({took}): {summary(found[name])}"
-            for message, of in by_message(found[name]).items():
-                yield f"    {', '.join(of)}:\n        {message}"
-            odd = surprises(name, found[name])
-            unexpected += len(odd)
-            # What is not equal was shown.
-            shown = {f"{measure}: {outcome}" for measure, outcome in found[name].items()}
-            yield from (f"    UNEXPECTED {each}" for each in odd if each not in shown)
+                found = traceback.format_exc(limit=-4)
+            yield name, time.perf_counter() - began, found
+
+
+def lines(names: list[str]) -> Iterator[str]:
+    """The report, as it is made."""
+    found: dict[str, dict[str, Outcome]] = {}
+    unexpected = 0
+    for name, seconds, outcomes in measured(names):
+        if isinstance(outcomes, str):
+            yield f"{name}: THE HARNESS FAILED\n{outcomes}"
+            continue
+        found[name] = outcomes
+        yield f"{name} ({seconds:.1f} s): {summary(outcomes)}"
+        for message, of in by_message(outcomes).items():
+            yield f"    {', '.join(of)}:\n        {message}"
+        odd = surprises(name, outcomes)
+        unexpected += len(odd)
+        # What is not equal was shown.
+        shown = {f"{measure}: {outcome}" for measure, outcome in outcomes.items()}
+        yield from (f"    UNEXPECTED {each}" for each in odd if each not in shown)
     yield f"\n{len(found)} specimens, {unexpected} unexpected outcomes"
     yield "largest deviation of each measure:"
     for measure, (deviation, name) in largest(found).items():
         yield f"    {measure}: {deviation:.1e} ({name})"
+
+
+def missing_refusals(names: list[str]) -> Iterator[str]:
+    """What the table of refusals lacks: to be named, and shortened to what tells it from others."""
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for name, _, outcomes in measured(names):
+        for measure, one in outcomes.items() if isinstance(outcomes, dict) else ():
+            if one.kind == "refused" and one.has and refusal_of(name, measure) is None:
+                says = one.message.partition(SPECIMENS[name].model)[2] or one.message
+                measures, specimens = found.setdefault(says.splitlines()[0].strip(), ({}, {}))
+                measures[measure] = specimens[name] = None
+    for says, (measures, specimens) in found.items():
+        yield f'[[refusal]]\nname = ""\nsays = {json.dumps(says, ensure_ascii=False)}'
+        yield f"measures = {json.dumps(list(measures))}"
+        yield f"specimens = {json.dumps(list(specimens))}\n"
 
 
 def summary(outcomes: dict[str, Outcome]) -> str:
@@ -89,6 +113,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    asked = [name for name in sys.argv[1:] if name != "--list"] or list(SPECIMENS)
-    for line in asked if "--list" in sys.argv else lines(asked):
+    asked = [name for name in sys.argv[1:] if not name.startswith("--")] or list(SPECIMENS)
+    how = {"--list": iter, "--refusals": missing_refusals}
+    for line in next((how[name] for name in sys.argv if name in how), lines)(asked):
         print(line, flush=True)  # noqa: T201
