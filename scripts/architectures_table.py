@@ -34,7 +34,7 @@ def outcomes(names: list[str]) -> dict[str, Any]:
         other = cases.Other(Path(folder, "other"))
         for name in names:
             stored = cases.store(specimens[name], Path(folder, name.replace("/", "-")))
-            found[name] = zoo.outcomes_of(cases.Case(specimens[name], stored), other)
+            found[name] = zoo.outcomes_of(cases.Stored(specimens[name], stored, other))
     return found
 
 

@@ -175,7 +175,8 @@ class Stored(Case):
         model = getattr(transformers, family.model).from_pretrained(
             folder, attn_implementation="eager", dtype=getattr(torch, family.dtype)
         )
-        super().__init__(family, model.eval().requires_grad_(requires_grad=False))
+        model.eval().requires_grad_(requires_grad=False)
+        super().__init__(family, model, family.draw)
         self.folder, self.other = folder, other
 
     @cached_property
@@ -190,13 +191,13 @@ class Stored(Case):
             return Runs(load_alone(self.folder, self.family.dtype))
 
 
-def store(family: Family, folder: Path, seed: int = 0) -> Path:
+def store(family: Family, folder: Path) -> Path:
     """Save a model that the prompts move, with the tokenizer of the words."""
-    model: Any = random_model(family, seed)
+    model: Any = random_model(family, family.draw)
     for again in range(1, _DRAWS):
-        if all(map(telling, Case(family, model, seed).seen)):
+        if all(map(telling, Case(family, model, family.draw).seen)):
             break
-        redraw(model, seed + 1000 * again)
+        redraw(model, family.draw + 1000 * again)
     else:
         raise ValueError(f"no draw of {family.model} moves the answers of random words")
     model.save_pretrained(folder)

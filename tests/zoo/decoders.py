@@ -406,6 +406,7 @@ DECODERS: dict[str, Family] = {
         GROUPED | WINDOWS | {"logit_scale": 0.25},
         parallel=True,
         logit_scale=0.25,
+        draw=1,  # patched queries move little in the first
     ),
     # Norms after attention and MLP, over heads together, or without a weight.
     "gemma": Family("GemmaForCausalLM", "GemmaConfig", _HEAD_DIM),

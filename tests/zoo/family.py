@@ -82,6 +82,7 @@ class Family:
         logit_scale: what the unembedding's output is multiplied with.
         unlooped: sites that it has, and that no loop here is written for.
         dtype: of the weights.
+        draw: the seed of its parameters and prompts.
     """
 
     model: str
@@ -112,6 +113,7 @@ class Family:
     logit_scale: float = 1.0
     unlooped: tuple[str, ...] = ()
     dtype: str = "float32"
+    draw: int = 0
 
     def but(self, **options: object) -> Family:
         """The same with other options."""

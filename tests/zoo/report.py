@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from zoo.outcomes import Outcome
 
+#: Characters that tell no refusal from another.
+_FEW = 8
+
 
 def measured(names: list[str]) -> Iterator[tuple[str, float, dict[str, Outcome] | str]]:
     """Of each specimen, the seconds it takes and what comes of its measures, or a traceback."""
@@ -74,13 +77,20 @@ def missing_refusals(names: list[str]) -> Iterator[str]:
     for name, _, outcomes in measured(names):
         for measure, one in outcomes.items() if isinstance(outcomes, dict) else ():
             if one.kind == "refused" and one.has and refusal_of(name, measure) is None:
-                says = one.message.partition(SPECIMENS[name].model)[2] or one.message
-                measures, specimens = found.setdefault(says.splitlines()[0].strip(), ({}, {}))
+                measures, specimens = found.setdefault(_tells(one, name), ({}, {}))
                 measures[measure] = specimens[name] = None
     for says, (measures, specimens) in found.items():
         yield f'[[refusal]]\nname = ""\nsays = {json.dumps(says, ensure_ascii=False)}'
         yield f"measures = {json.dumps(list(measures))}"
         yield f"specimens = {json.dumps(list(specimens))}\n"
+
+
+def _tells(refusal: Outcome, specimen: str) -> str:
+    """The first words of a refusal that hold neither the class's name nor a number."""
+    parts = (
+        refusal.message.replace(SPECIMENS[specimen].model, "\n").replace(" (", "\n").splitlines()
+    )
+    return next(words for part in parts if len(words := part.strip(" :.")) > _FEW)
 
 
 def summary(outcomes: dict[str, Outcome]) -> str:
