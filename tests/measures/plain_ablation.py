@@ -11,8 +11,8 @@ from measures.families import HEADS, LAYERS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from measures.families_plain import Plain
     from torch import Tensor
+    from zoo.plain import Plain
 
     # What heads ``[layer, position, head, d_head]`` and MLPs ``[layer, position, d_model]`` say.
     Said = dict[str, Tensor]
@@ -25,7 +25,11 @@ EVERY_MLP = list(range(LAYERS))
 def said_on(plain: Plain, prompt: tuple[int, ...]) -> Said:
     """What heads and MLPs say on a prompt; nobody changes it."""
     seen = plain.see(torch.tensor([list(prompt)]))
-    return {site: seen[site][:, 0] for site in ("head_out", "mlp_out") if site in seen}
+    return {
+        site: torch.stack([layer[0] for layer in seen[site]])
+        for site in ("head_out", "mlp_out")
+        if site in seen
+    }
 
 
 @lru_cache(maxsize=512)

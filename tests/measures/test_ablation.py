@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from measures.families import FAMILIES, HEADS, LAYERS, hooked, random_model
-from measures.families_plain import Plain
 from measures.plain_ablation import (
     difference,
     divergence,
@@ -19,6 +18,7 @@ from measures.plain_ablation import (
     said_on,
 )
 from transformers import AutoModelForCausalLM
+from zoo.plain import Plain
 
 from pytest_circuits import Circuit, measures
 from pytest_circuits.findings import ChoiceError, Direction, Head

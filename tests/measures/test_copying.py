@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from measures.families import D_HEAD, FAMILIES, HEADS, LAYERS, hooked, random_model
-from measures.families_plain import Plain
 from transformers import AutoModelForCausalLM
+from zoo.plain import Plain
 
 from pytest_circuits import measures
 from pytest_circuits.findings import Head, InvalidFindingError
@@ -70,7 +70,7 @@ def values_and_outputs(plain, layer):
 
 def written_by_each_head(plain, prompt, position):
     """Logits ``[layer, head, vocabulary]`` of what heads make of the stream behind layer 0."""
-    stream = plain.see(torch.tensor([list(prompt)]))["resid_post"][0, 0, position]
+    stream = plain.see(torch.tensor([list(prompt)]))["resid_post"][0][0, position]
     logits = torch.zeros(LAYERS, HEADS, plain.unembedding.weight.shape[0])
     with torch.no_grad():
         for layer, block in enumerate(plain.blocks):

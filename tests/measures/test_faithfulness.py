@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from measures.families import FAMILIES, hooked, random_model
-from measures.families_plain import Plain
 from measures.plain_ablation import (
     EVERY_HEAD,
     EVERY_MLP,
@@ -19,6 +18,7 @@ from measures.plain_ablation import (
     probability,
     said_on,
 )
+from zoo.plain import Plain
 
 from pytest_circuits import Circuit, measures, paired_differences
 from pytest_circuits.findings import Direction, Head, Null

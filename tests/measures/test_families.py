@@ -5,7 +5,7 @@ import pytest
 import torch
 from measures.families import FAMILIES, VARIANTS, WINDOW, random_model
 from measures.families_cases import CHECKS, EXACT, GAP, LENGTHS, SHARP, Case
-from measures.families_plain import Plain
+from zoo.plain import Plain
 
 from pytest_circuits import measures
 from pytest_circuits.forward import SITES
