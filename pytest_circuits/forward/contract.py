@@ -96,6 +96,7 @@ class Sites:
         key_value_heads: how many heads its own keys and values have.
         candidates: the hook points that may hold each site.
         refusals: why a site can't be used.
+        summed: whether what heads write is known to sum to what their attention writes.
         factors: as in :class:`.Anatomy`.
     """
 
@@ -117,6 +118,7 @@ class Sites:
         both = tuple(point if point is not None else mixer for point, mixer in added)
         self.candidates["added"] = [Candidate("hook_attn_out", both, attention.fault)]
         self.refusals: dict[str, str] = {}
+        self.summed = False
         self.factors: dict[str, tuple[float, ...]] = {}
 
     def anatomy(self) -> Anatomy:
@@ -335,11 +337,13 @@ class Sites:
     def _check_contributions(self) -> None:
         """What heads write one by one has to sum to what attention writes."""
         factors = []
+        self.summed = True
         for layer in self.layers:
             factor, fault = self._contribution(layer) if self.heads[layer] else (1.0, None)
             factors.append(factor)
             if fault is not None:
                 self.refusals.setdefault("contributions", fault)
+                self.summed = False
         self.factors["head_out"] = tuple(factors)
 
     def _contribution(self, layer: int) -> tuple[float, str | None]:
@@ -360,6 +364,7 @@ class Sites:
         try:
             weights = output_weights(bridge, layer, self.heads[layer])
         except ModelError:  # packed: measures that need them say so
+            self.summed = False
             return 1.0, None
         if weights.shape[:2] != z.shape[2:]:
             return 1.0, f"the output projection of layer {layer} doesn't fit its heads"

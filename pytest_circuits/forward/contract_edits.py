@@ -64,6 +64,19 @@ def check_edits(sites: Sites) -> None:
     elif not _SecondPass(sites, edits).succeeds():
         for edit in edits:  # to know which it was
             _SecondPass(sites, [edit]).succeeds()
+    _check_heads(sites)
+
+
+def _check_heads(sites: Sites) -> None:
+    """What heads mix has to be known as theirs by something: what they mix, or what they write."""
+    (heads,), (values,) = sites.candidates["head_out"], sites.candidates["head_v"]
+    told_apart = values.fault is None and all(count != 1 for count in sites.key_value_heads)
+    known = sites.summed or "head_pattern" not in sites.refusals or told_apart
+    if heads.fault is None and not known:
+        heads.fault = (
+            "its heads neither mix their values by what is seen of their attention nor sum to what "
+            "it writes"
+        )
 
 
 def _after(seen: dict[str, Tensor], layer: int) -> Tensor | None:

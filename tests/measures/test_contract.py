@@ -1,0 +1,209 @@
+"""What a model shows is what measures take it for, or the site is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from measures.families import FAMILIES, hooked, random_model
+
+from pytest_circuits import measures
+from pytest_circuits.forward import Runs
+from pytest_circuits.models import ModelError
+
+ALL = {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"}
+ALL |= {f"head_{part}" for part in ("out", "q", "k", "v", "pattern")}
+ALL |= {"attention", "contributions"}
+
+
+@pytest.fixture
+def llama():
+    """A small Llama that a test may change: two layers, four heads, two key-value heads."""
+    return hooked(random_model(FAMILIES["llama"], 0))
+
+
+def replace_forward(module, make):
+    """Have a module do something else, as an architecture might that transformer-lens misreads."""
+    run = module.forward
+    vars(module)["forward"] = lambda *args, **named: make(run(*args, **named), *args)
+
+
+class Another:
+    """How transformer-lens shows what a hook point holds, and takes it back."""
+
+    def __init__(self, convert, revert):
+        self.convert, self.revert = convert, revert
+
+
+def test_nothing_is_refused_of_a_model_that_shows_what_it_does(llama):
+    anatomy = Runs(llama).anatomy
+
+    assert anatomy.refusals == {}
+    assert anatomy.heads == (4, 4)
+    assert anatomy.key_value_heads == (2, 2)
+    assert anatomy.past
+    assert anatomy.absent_heads is None
+
+
+def test_it_takes_two_passes_once(llama):
+    made = []
+    run = llama.forward
+    vars(llama)["forward"] = lambda *args, **named: (made.append(1), run(*args, **named))[1]
+    runs = Runs(llama)
+    _ = runs.anatomy, runs.anatomy, runs.heads
+    assert len(made) == 2
+    assert runs.passes == 0
+
+    measures.induction_scores(runs)
+    assert len(made) == 2 + runs.passes
+
+
+def refused(bridge):
+    return {site: why for site, why in Runs(bridge).anatomy.refusals.items() if site in ALL}
+
+
+def test_heads_of_another_width_are_read_at_the_output_projections_input(llama, telling_pairs):
+    """As the heads of latent attention are shown: their axis has the rotary width."""
+    pairs = telling_pairs(llama)
+    expected = measures.patch(llama, pairs, site="head_out").values
+    for block in llama.blocks:
+        block.attn.o.hook_in.hook_conversion = Another(
+            lambda value: value.reshape(*value.shape[:2], 8, 4),
+            lambda value: value.reshape(*value.shape[:2], 32),
+        )
+
+    assert refused(llama) == {}
+    found = measures.patch(llama, pairs, site="head_out").values
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected))
+
+
+def test_heads_whose_numbers_lie_between_each_other_are_refused(llama, telling_pairs):
+    for block in llama.blocks:
+        block.attn.o.hook_in.hook_conversion = Another(
+            lambda value: value.reshape(*value.shape[:2], 8, 4).transpose(2, 3),
+            lambda value: value.transpose(2, 3).reshape(*value.shape[:2], 32),
+        )
+
+    assert set(refused(llama)) == {"head_out", "head_v", "head_pattern", "contributions"}
+    with pytest.raises(ModelError) as error:
+        measures.patch(llama, telling_pairs(llama), site="head_out")
+    assert str(error.value) == (
+        "patch: LlamaForCausalLM has no head_out: its heads neither mix their values by what is "
+        "seen of their attention nor sum to what it writes."
+    )
+    measures.patch(llama, telling_pairs(llama), site="head_q")
+
+
+@pytest.mark.parametrize("part", ["q", "k"])
+def test_a_norm_over_all_heads_after_the_hook_point_refuses_it(llama, part):
+    for block in llama.blocks:
+        replace_forward(
+            getattr(block.attn, part), lambda out, _: 4 * out / out.norm(dim=-1, keepdim=True)
+        )
+
+    words = {"q": "queries", "k": "keys"}[part]
+    assert refused(llama) == {
+        f"head_{part}": f"what is put into one head's {words} changes other heads too"
+    }
+
+
+@pytest.mark.parametrize(("part", "site"), [("q", "head_q"), ("k", "head_k"), ("v", "head_v")])
+def test_what_is_put_in_without_effect_is_refused(llama, part, site):
+    for block in llama.blocks:
+        projection = getattr(block.attn, part)
+        replace_forward(
+            projection, lambda _, stream, own=projection.original_component: own(stream)
+        )
+
+    assert refused(llama) == {site: "what is put in there has no effect"}
+
+
+def test_heads_that_do_not_sum_to_their_attention_can_be_patched_and_not_attributed(
+    llama, telling_pairs
+):
+    replace_forward(llama.blocks[1].attn.o, lambda out, _: out.square())
+
+    assert refused(llama) == {
+        "contributions": "in layer 1 heads don't sum to what their attention writes"
+    }
+    with pytest.raises(ModelError) as error:
+        measures.head_attribution(llama, telling_pairs(llama))
+    assert str(error.value) == (
+        "head_attribution: LlamaForCausalLM has no contributions of single heads: in layer 1 heads "
+        "don't sum to what their attention writes."
+    )
+    measures.patch(llama, telling_pairs(llama), site="head_out")
+
+
+def test_attention_that_is_neither_a_mean_nor_what_heads_mix_by_is_refused(llama):
+    for block in llama.blocks:
+        block.attn.hook_pattern.hook_conversion = Another(lambda value: value / 2, lambda v: 2 * v)
+
+    assert set(refused(llama)) == {"attention", "head_pattern"}
+    with pytest.raises(ModelError, match=r"^induction_scores: LlamaForCausalLM has no attention"):
+        measures.induction_scores(llama)
+    # What needs no attention is measured.
+    assert measures.repeat_loss(llama).values > 0
+
+
+def test_a_gate_on_what_heads_mix_leaves_their_attention_to_be_read(llama):
+    for block in llama.blocks:
+        o = block.attn.o
+        replace = o.forward
+        vars(o)["forward"] = lambda value, run=replace: run(value * value.sigmoid())
+
+    assert set(refused(llama)) == {"head_pattern"}
+
+
+def test_logits_that_more_than_the_last_stream_goes_into_refuse_what_is_after_the_last_layer(llama):
+    seen = []
+    replace_forward(llama.embed, lambda out, *_: (seen.append(out), out)[1])
+    norm = llama.ln_final
+    run = norm.forward
+    vars(norm)["forward"] = lambda stream: run(stream + 3 * seen[-1])
+
+    assert refused(llama) == {
+        "resid_post": "its logits are not read from what comes after its last layer"
+    }
+
+
+def test_hooks_of_a_test_are_not_the_models(llama):
+    """A head that a test ablates, or a hook that spoils everything, says nothing of the model."""
+    with measures.ablated(llama, heads=["L0H1"]) as silent:
+        assert silent.anatomy.refusals == {}
+    llama.add_hook("blocks.0.attn.hook_z", lambda value, hook: value * float("nan"))
+    plain = llama.blocks[1].register_forward_hook(lambda module, args, out: out)
+    assert refused(llama) == {}
+    # They are there again.
+    assert len(llama.hook_dict["blocks.0.attn.hook_z"].fwd_hooks) == 1
+    assert llama(torch.arange(4)[None], return_type="logits").isnan().all()
+    plain.remove()
+
+
+def test_numbers_that_are_not_finite_refuse_nothing(llama):
+    with torch.no_grad():
+        next(llama.blocks[0].attn.parameters()).fill_(float("nan"))
+    assert refused(llama) == {}
+
+
+def test_a_model_that_cannot_be_run_says_so(llama):
+    def broken(*_, **__):
+        raise RuntimeError("the weights are on the meta device")
+
+    vars(llama.blocks[1])["forward"] = broken
+    for measure in (measures.induction_scores, lambda model: measures.text_loss(model, "a b c d")):
+        with pytest.raises(ModelError) as error:
+            measure(llama)
+        assert str(error.value) == (
+            "a LlamaForCausalLM can't be run with transformer-lens' hooks on it (RuntimeError):\n"
+            "the weights are on the meta device"
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gemma2", "neox", "opt", "mixtral"])
+def test_rounding_refuses_nothing(name, dtype):
+    model = random_model(FAMILIES[name], 0)
+    expected = refused(hooked(model))
+    if name == "mixtral" and dtype == torch.float64:
+        pytest.skip("torch has no grouped products of float64")
+    assert refused(hooked(model.to(dtype))) == expected
