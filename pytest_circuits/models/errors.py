@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -25,6 +26,9 @@ _SECRETS = re.compile(
 )
 #: A shorter value is a word that any text may have.
 _SHORTEST = 6
+#: How alike two names are of which one may be the other mistyped: two letters changed places in one
+#: of four. Names of models of one family (``gpt2`` and ``gpt2-xl``) are less so.
+_ALIKE = 0.75
 
 
 class ModelError(Exception):
@@ -113,6 +117,13 @@ def problem_lines(problems: Mapping[str, Iterable[str]]) -> list[str]:
     """A line for each kind of problem that has names: the first of them, and how many more."""
     found = {kind: sorted(names) for kind, names in problems.items()}
     return [f"{kind}: {first_of(names)}" for kind, names in found.items() if names]
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question after the name that is most like a mistyped one; empty if none is like it."""
+    lower = {each.lower(): each for each in names}
+    close = difflib.get_close_matches(name.lower(), lower, 1, _ALIKE)
+    return f": did you mean {lower[close[0]]!r}?" if close else ""
 
 
 def first_of(names: Sequence[str]) -> str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.models.architectures import (
+    OTHER_MODEL,
+    architecture_of,
+    text_class,
+    text_model,
+)
 from pytest_circuits.models.devices import is_spread
 from pytest_circuits.models.errors import ModelError, first_lines
+from pytest_circuits.models.fetching import nothing_fetched
+from pytest_circuits.models.same_logits import deviation, logits_of, sample_tokens
 from pytest_circuits.prompts.tokens import ordinary_tokens
 
 if TYPE_CHECKING:
@@ -14,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel
 
@@ -28,13 +38,13 @@ _COPY = (
 )
 #: The share of a device's free memory that weights may take: streams and caches need some too.
 _FOR_WEIGHTS = 0.9
-#: For how many tokens logits are compared.
-_TOKENS = 8
 
 
 def read_model(
+    source: Source,
     folder: str | Path,
     dtype: torch.dtype,
+    loader: Any = None,  # noqa: ANN401 — one of transformers' Auto classes
     **more: Any,  # noqa: ANN401 — transformers' own
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """A model on the CPU with eager attention, and how its tensors fitted.
@@ -42,8 +52,10 @@ def read_model(
     Nothing is fetched, unpickled, or run that came with the files.
 
     Args:
+        source: how the user named it.
         folder: what the loader is given.
         dtype: of the weights.
+        loader: which of transformers' Auto classes loads it; by default that of causal models.
         more: further arguments of the loader.
 
     Returns:
@@ -52,18 +64,19 @@ def read_model(
     """
     from transformers import AutoModelForCausalLM
 
-    # With output_loading_info the call returns a pair, which its annotation leaves out.
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=dtype,
-        attn_implementation="eager",
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-        **more,
-    )
+    with nothing_fetched(source):
+        # With output_loading_info the call returns a pair, which its annotation leaves out.
+        loaded: Any = (loader or AutoModelForCausalLM).from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation="eager",
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **more,
+        )
     model, report = loaded
     return model, report
 
@@ -82,7 +95,12 @@ def read_tokenizer(source: Source, folder: Path) -> Any:  # noqa: ANN401 — any
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with nothing_fetched(source):
+            return AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+    except ModelError:
+        raise
     except Exception as error:
         if not any(path.name.startswith(_VOCABULARIES) for path in folder.iterdir()):
             raise ModelError(f"{source.text}: it comes without a tokenizer.\n{_COPY}") from error
@@ -143,31 +161,100 @@ def hooked(
             leave it where it is.
 
     Raises:
-        ModelError: if transformer-lens doesn't know its architecture, or it can't be put there.
+        ModelError: if transformer-lens can't hook it, or makes another model of it (its logits on a
+            few tokens say so), or if it can't be put there.
     """
-    from transformer_lens.model_bridge import TransformerBridge
+    import torch
+    from transformer_lens.utilities.attn_implementation import force_eager_attention
 
     check_tokenizer(source, tokenizer)
+    model = text_model(source, model)
+    architecture = architecture_of(type(model))
+    if architecture is None:
+        raise _unknown(source, model)
     if device is not None:
         model = place(source, model, device)
-    try:
-        with as_it_is(tokenizer):
-            bridge = TransformerBridge.boot_transformers(
-                name,
-                hf_model=model,
-                tokenizer=tokenizer,
-                dtype=model.dtype,
-                # It is not moved, but tokens come here; by default to the first GPU there is.
-                device=model.device,
-            )
-    except Exception as error:
+    model.train(mode=False)
+    force_eager_attention(model)
+    tokens = sample_tokens(model)
+    with nothing_fetched(source):
+        expected = logits_of(source, model, tokens)
+        try:
+            bridge = _bridge(name, model, tokenizer, architecture)
+            if len({weight.device for weight in bridge.parameters()}) > 1:
+                _come_to_the_norm(bridge)
+            with torch.no_grad():
+                found = bridge(tokens, return_type="logits", use_cache=False).float().cpu()
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise _not_hooked(source, model, error) from error
+    missed = deviation(expected, found, model.dtype)
+    if missed is not None:
         raise ModelError(
-            f"{source.text}: transformer-lens can't hook a {type(model).__name__}:\n"
-            f"{first_lines(error)}"
-        ) from error
-    if len({weight.device for weight in bridge.parameters()}) > 1:
-        _come_to_the_norm(bridge)
+            f"{source.text}: hooked by transformer-lens, the {type(model).__name__} gives other "
+            f"logits than by itself\n(they differ by {missed:.1g} standard deviations): it isn't "
+            f"the {architecture} that transformer-lens knows.\n{OTHER_MODEL}"
+        )
     return bridge
+
+
+def _bridge(
+    name: str,
+    model: PreTrainedModel,
+    tokenizer: Any,  # noqa: ANN401
+    architecture: str,
+) -> TransformerBridge:
+    """The model, hooked, and nothing besides.
+
+    ``TransformerBridge.boot_transformers`` does more: it runs code that lies beside the weights
+    where the config names one of some architectures, and for multimodal ones it fetches a processor
+    and installs torchvision.
+    """
+    from transformer_lens.model_bridge.sources import build_bridge_from_module
+
+    def spread(adapter: Any) -> None:  # noqa: ANN401 — transformer-lens' own
+        adapter.cfg.n_devices = len({weight.device for weight in model.parameters()})
+
+    with as_it_is(tokenizer):
+        return build_bridge_from_module(
+            model,
+            architecture,
+            hf_config=copy.deepcopy(model.config),
+            tokenizer=tokenizer,
+            dtype=model.dtype,
+            device=model.get_input_embeddings().weight.device,
+            model_name=name,
+            post_adapter_hook=spread,
+        )
+
+
+def _unknown(source: Source, model: PreTrainedModel) -> ModelError:
+    """What to say of a model whose class transformer-lens doesn't know."""
+    text = text_class(model)
+    also = "" if text is None else f", nor {text.__name__}, its text model"
+    return ModelError(
+        f"{source.text}: transformer-lens doesn't know the architecture "
+        f"{type(model).__name__}{also}.\n{OTHER_MODEL}"
+    )
+
+
+def _not_hooked(source: Source, model: PreTrainedModel, error: Exception) -> ModelError:
+    """What to say when transformer-lens raised: its own words, if it meant to refuse the model.
+
+    What torch or Python say is of the inside of an adapter that doesn't fit the model.
+    """
+    *_, last = traceback.walk_tb(error.__traceback__)
+    raiser = str(last[0].f_globals.get("__name__"))
+    why = "its adapter for this architecture doesn't fit the model's config."
+    if isinstance(error, ImportError | NotImplementedError | ValueError) and raiser.startswith(
+        "transformer_lens."
+    ):
+        why = first_lines(error).partition("\n")[0]
+    return ModelError(
+        f"{source.text}: transformer-lens can't hook this {type(model).__name__}:\n{why}\n"
+        f"{OTHER_MODEL}"
+    )
 
 
 def _come_to_the_norm(bridge: TransformerBridge) -> None:
@@ -247,38 +334,3 @@ def _device_map(source: Source, model: PreTrainedModel, device: str) -> dict[str
             f"Name more devices with --circuits-device, or choose a smaller --circuits-dtype."
         )
     return {name: f"cuda:{index}" for name, index in mapped.items()}
-
-
-def sample_tokens(model: nn.Module) -> Tensor:
-    """Some tokens that a model of transformers knows, ``[1, position]``, where its embedding is."""
-    import torch
-
-    known: Any = model
-    embedding = known.get_input_embeddings()
-    rows = int(embedding.num_embeddings)
-    return torch.arange(1, _TOKENS + 1, device=embedding.weight.device)[None] % rows
-
-
-def sample_logits(model: nn.Module, tokens: Tensor) -> Tensor:
-    """The logits of a model of transformers, as float32, on the CPU."""
-    import torch
-
-    with torch.no_grad():
-        logits: Tensor = model(input_ids=tokens, use_cache=False).logits
-    return logits.float().cpu()
-
-
-def deviation(expected: Tensor, found: Tensor, dtype: torch.dtype) -> float | None:
-    """How far logits are from others, in standard deviations of these; None if by rounding alone.
-
-    That is the root mean square difference, and rounding may take half the digits of the dtype, and
-    of no finer one than parts are always computed in. Logits that are not finite can't be held
-    against any; measures refuse them.
-    """
-    import torch
-
-    if not expected.isfinite().all():
-        return None
-    missed = (found - expected).square().mean().sqrt() / expected.std()
-    digits = max(torch.finfo(dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
-    return None if missed <= digits else float(missed)

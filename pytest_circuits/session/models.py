@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models import ModelError, ModelPool, SourceKind, parse_source
 from pytest_circuits.session.outcomes import failure
+from pytest_circuits.session.settings import mistyped
 
 if TYPE_CHECKING:
     import pytest
@@ -128,7 +129,14 @@ class RunModels:
             ModelError: if it is neither.
         """
         lines = {**self._settings.declared, **self._settings.measured}
-        return lines[name].parse() if name in lines else parse_source(name)
+        if name in lines:
+            return lines[name].parse()
+        if question := mistyped(name, lines, Path.cwd()):
+            raise ModelError(
+                f"no model of this run is called {name!r}{question}\n"
+                f"Declare one of the hub under an alias if its name is like another's."
+            )
+        return parse_source(name)
 
     def is_intact(self, source: Source) -> bool:
         """Whether a model is as it was loaded, in all that can be seen of it, or is not loaded."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_circuits.models import Source
 
@@ -335,6 +335,12 @@ def _measured(
         if not equals and alias in declared:
             line = declared[alias]
         elif not equals:
+            if question := mistyped(alias, declared, base):
+                raise pytest.UsageError(
+                    f"no model is called {alias!r} ({origin}){question}\n"
+                    f"A model of the hub whose name is like a declared one's needs an alias: "
+                    f"alias={alias}"
+                )
             line = ModelLine(CANDIDATE, alias, None, base)
             if CANDIDATE in declared:
                 raise pytest.UsageError(
@@ -356,6 +362,18 @@ def _measured(
             )
         measured[line.alias] = line
     return measured
+
+
+def mistyped(name: str, declared: Iterable[str], base: Path) -> str:
+    """The question whether a name is a declared one, mistyped; empty if it isn't like one.
+
+    Only a bare name is asked about, which would be taken for a hub id.
+    """
+    if "/" in name or (base / name).exists():
+        return ""
+    from pytest_circuits.models.errors import did_you_mean
+
+    return did_you_mean(name, declared)
 
 
 def _check_alias(alias: str, origin: str) -> None:

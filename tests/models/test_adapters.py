@@ -384,6 +384,19 @@ def test_prompts_that_were_tuned_are_refused(made, tmp_path):
     )
 
 
+def test_no_module_that_an_adapter_names_is_imported(adapter, tmp_path, monkeypatch):
+    (tmp_path / "named_module.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    edit_adapter_config(adapter, megatron_config={"tp_size": 1}, megatron_core="named_module")
+
+    assert refusal(adapter) == (
+        f"{adapter}: adapter_config.json has a megatron_config, for which peft would import the "
+        f"module that it names (named_module).\n"
+        f"No code that an adapter names is run. Merge it yourself, and save the whole model."
+    )
+    assert not (tmp_path / "ran").exists()
+
+
 def misfit(adapter, base, said):
     assert refusal(adapter) == (
         f"{adapter}: the adapter doesn't fit its base, {base}.\n{said}\n"

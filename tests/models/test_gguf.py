@@ -13,13 +13,18 @@ import pytest
 import torch
 from circuit_suites import in_fresh_python
 from gguf import GGMLQuantizationType as Type
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+)
 
 from pytest_circuits import measures
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.models.loading import open_checkpoint
 from pytest_circuits.session.cache_keys import identify
-from pytest_circuits.testing import tiny_checkpoint
+from pytest_circuits.testing import draw_parameters, tiny_checkpoint
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)
 #: As many tokens as the small checkpoint has: BOS, then letters alone and after a space.
@@ -82,9 +87,9 @@ def written(
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_string("general.name", "tiny")
     for key, value in [*METADATA.items(), *numbers.items()]:
-        writer.add_uint32(key.replace("__", "."), value)
+        writer.add_uint32(key.replace("__", ".").replace("llama", architecture), value)
     for key, value in FLOATS.items():
-        writer.add_float32(key, value)
+        writer.add_float32(key.replace("llama", architecture), value)
     for key, value in strings:
         writer.add_string(key, value)
     if tokenizer:
@@ -156,6 +161,28 @@ def test_weights_are_dequantised(tensors, original, tmp_path, stored):
     assert {weight.dtype for weight in model.bridge.parameters()} == {torch.float32}
     with torch.no_grad():
         assert 1e-5 < (logits(model.bridge) - original(TOKENS).logits).abs().mean() < 1
+
+
+def test_a_family_whose_files_name_no_architecture_is_hooked_as_the_class_that_is_loaded(tmp_path):
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    gemma = Gemma3ForCausalLM(Gemma3TextConfig(vocab_size=len(VOCABULARY), **sizes, **heads))
+    draw_parameters(gemma)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.GEMMA3, 2)
+    tensors = {
+        # llama.cpp stores γ where transformers has γ − 1.
+        names.get_name(name, try_suffixes=(".weight",)): value.numpy() + ("norm" in name)
+        for name, value in gemma.state_dict().items()
+        if name != "lm_head.weight"
+    }
+    key_length = {"llama.attention.key_length": 8, "llama.attention.sliding_window": 4}
+    path = written(tmp_path / "gemma.gguf", tensors, architecture="gemma3", **key_length)
+
+    model = load_file(path).bridge
+
+    assert model.original_model.config.architectures is None
+    torch.testing.assert_close(logits(model), plain_logits(path), atol=1e-5, rtol=0)
+    assert np.isfinite(measures.induction_scores(model).values).all()
 
 
 def test_weights_take_the_dtype_that_was_asked_for(file):
@@ -285,6 +312,16 @@ def test_a_file_of_another_format_is_refused(tmp_path, content):
     assert refusal(path) == (
         f"{path}: this is no GGUF file, whatever its name says (it doesn't begin with GGUF).\n"
         f"A checkpoint of another format is named by its folder."
+    )
+
+
+def test_a_pointer_of_git_lfs_is_called_one(tmp_path):
+    path = tmp_path / "model.gguf"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 4567890\n")
+
+    assert refusal(path) == (
+        f"{path}: model.gguf is a Git LFS pointer, not the file itself.\n"
+        f"Run `git lfs pull` where it was cloned."
     )
 
 

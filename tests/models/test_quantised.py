@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    GptOssConfig,
+    GptOssForCausalLM,
+)
 
 from pytest_circuits import measures
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptPairs
-from pytest_circuits.testing import tiny_checkpoint, word_tokenizer
+from pytest_circuits.testing import draw_parameters, tiny_checkpoint, word_tokenizer
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)
 PAIRS = PromptPairs(["a b c d"], ["a x c d"], ["e"], ["f"])
@@ -44,6 +49,33 @@ def save_fp8(plain, folder):
             tensors[f"{name}_scale_inv"] = scales
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     set_scheme(folder, quant_method="fp8", activation_scheme="dynamic", fmt="e4m3")
+    return folder
+
+
+def save_mxfp4(folder):
+    """As GPT-OSS checkpoints are: experts in blocks of 4-bit floats, a power of two for each."""
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
+    experts = {"num_local_experts": 2, "num_experts_per_tok": 1, "intermediate_size": 32}
+    sizes = {"vocab_size": 40, "hidden_size": 32, "num_hidden_layers": 2}
+    model = GptOssForCausalLM(GptOssConfig(**sizes, **heads, **experts))
+    draw_parameters(model)
+    model.save_pretrained(folder)
+    word_tokenizer().save_pretrained(folder)
+    draw, tensors = torch.Generator().manual_seed(0), {}
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        if name.endswith(("gate_up_proj", "down_proj")):
+            count, inputs, outputs = tensor.shape
+            blocks = (count, outputs, inputs // 32)
+            for part, shape, low, high in (
+                ("blocks", (*blocks, 16), 0, 256),
+                ("scales", blocks, 118, 126),
+            ):
+                drawn = torch.randint(low, high, shape, generator=draw, dtype=torch.uint8)
+                tensors[f"{name}_{part}"] = drawn
+        else:
+            tensors[name] = tensor
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    set_scheme(folder, quant_method="mxfp4", modules_to_not_convert=["self_attn", "router"])
     return folder
 
 
@@ -96,6 +128,26 @@ def test_weights_that_are_made_floats_take_any_dtype(plain, tmp_path):
 
     assert model.dtype == "bfloat16"
     assert {parameter.dtype for parameter in model.bridge.parameters()} == {torch.bfloat16}
+
+
+def test_mxfp4_is_made_floats_on_whatever_machine(tmp_path, monkeypatch):
+    folder = save_mxfp4(tmp_path)
+    with torch.no_grad():
+        expected = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")(TOKENS)
+    asked = []
+    # Here transformers finds out what the machine can do, and on some fetches kernels later.
+    monkeypatch.setattr(
+        "transformers.quantizers.quantizer_mxfp4.Mxfp4HfQuantizer.validate_environment",
+        lambda quantizer, *_, **__: asked.append(quantizer.quantization_config.dequantize),
+    )
+
+    model = loaded(folder)
+
+    with torch.no_grad():
+        logits = model.bridge(TOKENS, return_type="logits")
+    assert asked == [True]
+    assert expected.logits.std() > 0.5
+    torch.testing.assert_close(logits, expected.logits, atol=1e-5, rtol=0)
 
 
 def test_packed_weights_take_no_other_dtype(plain, tmp_path):

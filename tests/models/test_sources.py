@@ -137,13 +137,27 @@ def test_anything_else_is_refused_with_what_a_source_is(home, text, why):
     )
 
 
-@pytest.mark.parametrize("name", ["", "gpt2", "../bundled/recall", "Recall", "recall/config.json"])
+@pytest.mark.parametrize("name", ["", "gpt2", "../bundled/recall", "recall/config.json"])
 def test_an_unknown_bundled_name_is_refused_with_the_known_ones(name):
     with pytest.raises(ModelError) as error:
         parse_source(f"bundled:{name}")
 
     assert str(error.value) == (
         f"no bundled model is called {name!r}.\n"
+        "There are: recall, recall-finetuned, recall-regressed."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("recal", "recall"), ("Recall", "recall"), ("recall-finetuend", "recall-finetuned")],
+)
+def test_a_mistyped_bundled_name_is_asked_about(name, meant):
+    with pytest.raises(ModelError) as error:
+        parse_source(f"bundled:{name}")
+
+    assert str(error.value) == (
+        f"no bundled model is called {name!r}: did you mean {meant!r}?\n"
         "There are: recall, recall-finetuned, recall-regressed."
     )
 
@@ -178,6 +192,77 @@ def test_a_folder_without_config_is_no_checkpoint(tmp_path):
         f"{tmp_path}: there is no config.json, so this is no checkpoint.\n"
         "Name the folder that `save_pretrained` wrote."
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "config", "said"),
+    [
+        (["ref", "policy"], "adapter_config.json", "adapters: policy, ref."),
+        (
+            ["checkpoint-1000", "checkpoint-500", "checkpoint-1500", "checkpoint-2000"],
+            "config.json",
+            "checkpoints: checkpoint-500, checkpoint-1000, checkpoint-1500 ….",
+        ),
+    ],
+)
+def test_a_folder_of_folders_names_those_that_are_sources(tmp_path, names, config, said):
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / config).write_text("{}")
+    first = said.partition(": ")[2].partition(",")[0]
+
+    with pytest.raises(ModelError) as error:
+        checkpoint_folder(parse_source(str(tmp_path)))
+
+    assert str(error.value) == (
+        f"{tmp_path}: there is no config.json, so this is no checkpoint.\n"
+        f"Its sub-folders hold {said}\n"
+        f"Name one of them, as in {tmp_path / first}."
+    )
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0123abcd\nsize 4567890\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer.model"]
+)
+def test_a_pointer_of_git_lfs_is_called_one(tmp_path, name):
+    source = folder_with(tmp_path, "config.json", "model.safetensors", "tokenizer.json")
+    (tmp_path / name).write_text(POINTER)
+
+    with pytest.raises(ModelError) as error:
+        checkpoint_folder(source)
+
+    assert str(error.value) == (
+        f"{tmp_path}: {name} is a Git LFS pointer, not the file itself.\n"
+        f"Run `git lfs pull` where it was cloned."
+    )
+
+
+def test_many_pointers_are_counted(tmp_path):
+    source = folder_with(tmp_path, "config.json")
+    for number in range(1, 4):
+        (tmp_path / f"model-0000{number}-of-00003.safetensors").write_text(POINTER)
+
+    with pytest.raises(ModelError, match=r"00001-of-00003\.safetensors and 2 more are Git LFS p"):
+        checkpoint_folder(source)
+
+
+def test_the_weights_of_an_adapter_may_be_a_pointer_too(tmp_path):
+    source = folder_with(tmp_path, "adapter_config.json")
+    (tmp_path / "adapter_model.safetensors").write_text(POINTER)
+
+    with pytest.raises(ModelError, match=r"adapter_model\.safetensors is a Git LFS pointer"):
+        checkpoint_folder(source)
+
+
+def test_a_pointer_that_is_never_read_does_no_harm(tmp_path):
+    source = folder_with(tmp_path, "config.json", "model.safetensors")
+    for name in ("loss.png", "pytorch_model.bin"):
+        (tmp_path / name).write_text(POINTER)
+
+    assert checkpoint_folder(source) == tmp_path
 
 
 @pytest.mark.parametrize("ending", ["bin", "pt", "pth", "ckpt", "pkl", "pickle"])

@@ -12,6 +12,7 @@ MISTAKES = {
     "logit_diff('dog')": "logit_diff on recall: this measure takes prompt pairs (PromptPairs,",
     "faithfulness(P, Circuit(['L7H0']))": "faithfulness on recall: this model has no head L7H0",
     "text_loss('dog ' * 100)": "text_loss on recall: text 0 has 101 tokens, and the model's",
+    "kl_divergence(P, to='recal')": "kl_divergence on recall: no model of this run is called",
     "kl_divergence(P, to='bundled:no')": "kl_divergence on recall: no bundled model is called 'no'",
 }
 

@@ -42,7 +42,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         pytest.param(
             "bundled:recal",
             [
-                "ERROR: no bundled model is called 'recal'.",
+                "ERROR: no bundled model is called 'recal': did you mean 'recall'?",
                 "There are: recall, recall-finetuned, recall-regressed.",
             ],
             id="bundled",

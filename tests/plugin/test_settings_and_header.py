@@ -168,6 +168,19 @@ def test_the_header_says_whose_baselines_serve(suite, models, asked, baselines):
 # What can't be
 
 
+@pytest.fixture
+def no_hub(monkeypatch):
+    """What the hub is asked for, which it doesn't give."""
+    asked = []
+
+    def snapshot_download(name, **_):
+        asked.append(name)
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    return asked
+
+
 def usage_error(result):
     assert result.ret == 4
     text = result.stdout.str() + result.stderr.str()
@@ -251,6 +264,35 @@ def test_a_candidate_needs_an_alias_where_the_ini_declares_that_name(suite):
             "declares 'candidate': write alias=bundled:recall-regressed"
         )
     ]
+
+
+@pytest.mark.parametrize("name", ["chatt", "caht", "Chat"])
+def test_a_mistyped_alias_is_asked_about_and_no_hub_is(suite, no_hub, name):
+    suite.ini(RECALL, "chat = bundled:recall-finetuned")
+    suite.write("test_heads.py", ONE_TEST)
+    result = suite.run("--circuits", "--circuits-model", name)
+    assert usage_error(result) == [
+        f"ERROR: no model is called {name!r} (command line): did you mean 'chat'?",
+        f"A model of the hub whose name is like a declared one's needs an alias: alias={name}",
+    ]
+    assert no_hub == []
+
+
+@pytest.mark.parametrize("named", ["gpt2", "other=chatt", "chatt/chatt"])
+def test_a_name_that_is_no_mistyped_alias_is_a_hubs(suite, no_hub, named):
+    suite.ini(RECALL, "chat = bundled:recall-finetuned")
+    suite.write("test_heads.py", ONE_TEST)
+    suite.run("--circuits", "--circuits-model", named)
+    assert set(no_hub) == {named.partition("=")[2] or named}
+
+
+def test_a_folder_whose_name_is_like_an_alias_is_a_folder(suite, no_hub):
+    suite.ini(RECALL, "chat = bundled:recall-finetuned")
+    suite.write("test_heads.py", ONE_TEST)
+    suite.path.joinpath("chatt").mkdir()
+    result = suite.run("--circuits", "--circuits-model", "chatt")
+    result.stdout.fnmatch_lines(["*chatt: there is no config.json, so this is no checkpoint."])
+    assert no_hub == []
 
 
 @pytest.mark.parametrize("model", ["a b=bundled:recall", "=bundled:recall", "a="])

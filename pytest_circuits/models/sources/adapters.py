@@ -16,9 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.models.architectures import text_model
 from pytest_circuits.models.errors import ModelError, first_lines, problem_lines, require
+from pytest_circuits.models.fetching import nothing_fetched
 from pytest_circuits.models.fingerprint import fingerprint
-from pytest_circuits.models.hooking import deviation, read_tokenizer, sample_logits, sample_tokens
+from pytest_circuits.models.hooking import read_tokenizer
+from pytest_circuits.models.same_logits import deviation, sample_logits, sample_tokens
 from pytest_circuits.models.sources.folders import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -105,17 +108,19 @@ class AdapterCheckpoint(Checkpoint):
     def plain(self, dtype: str) -> tuple[PreTrainedModel, Any]:
         """The merged model, and the adapter's own tokenizer if it has one."""
         require(self.source, "an adapter", "peft", "peft")
-        # What peft's neighbours say while they are imported is for their own developers.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            import peft  # noqa: F401
+        with nothing_fetched(self.source):
+            # What peft's neighbours say while they are imported is for their own developers.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                import peft  # noqa: F401
 
-        config = _read_mergeable(self.source, self.folder)
+            config = _read_mergeable(self.source, self.folder)
         base = self._base
         with self._says_whose_base():
             model, tokenizer = base.plain(dtype)
         own = self._own_tokenizer()
-        model = _merged(self.source, self.folder, config, model, base.source.text)
+        with nothing_fetched(self.source):
+            model = _merged(self.source, self.folder, config, model, base.source.text)
         return model, tokenizer if own is None else own
 
     @cached_property
@@ -182,7 +187,8 @@ def _read_mergeable(source: Source, folder: Path) -> Any:  # noqa: ANN401 — on
     """The config of an adapter that changes nothing but weights.
 
     Raises:
-        ModelError: if the folder holds another, or one that the installed peft doesn't know.
+        ModelError: if the folder holds another, or one that the installed peft doesn't know, or one
+            that names code to run.
     """
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 
@@ -193,6 +199,12 @@ def _read_mergeable(source: Source, folder: Path) -> Any:  # noqa: ANN401 — on
             f"{source.text}: an adapter of kind {kind.value} can't be merged into its base's "
             f"weights.\n"
             f"Those that can are loaded: LoRA, DoRA, LoHa, LoKr, IA3 and others of peft's."
+        )
+    if getattr(config, "megatron_config", None):
+        raise ModelError(
+            f"{source.text}: {ADAPTER_CONFIG} has a megatron_config, for which peft would import "
+            f"the module that it names ({config.megatron_core}).\n"
+            f"No code that an adapter names is run. Merge it yourself, and save the whole model."
         )
     return config
 
@@ -226,6 +238,8 @@ def _merged(
         # peft draws weights only to replace them, and asks for what transformers calls deprecated.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
+            if not _names_parts(model, shapes):
+                model = text_model(source, model)
             _resize(source, model, shapes)
             _untie(model, shapes)
             tokens = sample_tokens(model)
@@ -264,6 +278,17 @@ def _merged(
     # Else the next adapter's peft takes this one for unmerged.
     vars(result).pop("peft_config", None)
     return result
+
+
+def _names_parts(model: PreTrainedModel, shapes: Iterable[str]) -> bool:
+    """Whether an adapter's tensors are named after a model's modules.
+
+    Those of an adapter that was trained on a multimodal model's text model alone aren't.
+    """
+    modules = {name for name, _ in model.named_modules()}
+    paths = (name.removeprefix(_PREFIX).split(".") for name in shapes)
+    # A tensor is a module's own, or a part's of what was put beside it: q_proj.lora_A.weight.
+    return any(".".join(path[:-cut]) in modules for path in paths for cut in (1, 2))
 
 
 def _read_config(source: Source, folder: Path) -> Any:  # noqa: ANN401 — one class for each kind

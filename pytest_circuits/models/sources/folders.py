@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.errors import ModelError, first_lines, problem_lines
+from pytest_circuits.models.errors import ModelError, first_lines, first_of, problem_lines
 from pytest_circuits.models.fingerprint import fingerprint
 from pytest_circuits.models.sources.source import BUNDLED, Checkpoint, SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_circuits.models.sources.source import Source
 
@@ -35,8 +35,10 @@ _NEVER_LOADED = frozenset({*_PICKLED, ".gguf", ".h5", ".msgpack", ".onnx"})
 _BUFFER = re.compile(r"\.(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
 #: The ending of files that hold nothing but tensors.
 WEIGHTS = ".safetensors"
-#: How many missing shards a message names.
+#: How many of several names a message has.
 _NAMED = 3
+#: How a file begins that Git LFS puts in another's place.
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def checkpoint_folder(source: Source) -> Path:
@@ -108,8 +110,10 @@ def _check_files(source: Source, folder: Path) -> None:
     if "config.json" not in names and not is_adapter:
         raise ModelError(
             f"{source.text}: there is no config.json, so this is no checkpoint.\n"
-            f"Name the folder that `save_pretrained` wrote."
+            f"{_in_folders(source, folder) or 'Name the folder that `save_pretrained` wrote.'}"
         )
+    read = [name for name in names if any(fnmatchcase(name, kind) for kind in _HUB_FILES)]
+    refuse_pointers(source, (folder / name for name in read))
     wanted = ADAPTER_WEIGHTS if is_adapter else "*.safetensors"
     if any(fnmatchcase(name, wanted) for name in names):
         return
@@ -124,6 +128,49 @@ def _check_files(source: Source, folder: Path) -> None:
         f"{source.text}: there are no weights ({wanted}).\n"
         f"Pickled weights are not loaded; save the model with `save_pretrained`."
     )
+
+
+def _in_folders(source: Source, folder: Path) -> str:
+    """What to name in place of a folder whose sub-folders hold adapters or checkpoints."""
+    # A hub id names no folder within a repository; where it lies on this machine does.
+    above = Path(source.text) if source.kind is SourceKind.DIRECTORY else folder
+    for what, config in (("adapters", ADAPTER_CONFIG), ("checkpoints", "config.json")):
+        found = [path.parent.name for path in folder.glob(f"*/{config}")]
+        if found:
+            # checkpoint-500 comes before checkpoint-1000.
+            found.sort(key=lambda name: (int("".join(filter(str.isdecimal, name)) or 0), name))
+            return (
+                f"Its sub-folders hold {what}: {_some(found)}.\n"
+                f"Name one of them, as in {above / found[0]}."
+            )
+    return ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join(names[:_NAMED]) + " …" * (len(names) > _NAMED)
+
+
+def refuse_pointers(source: Source, paths: Iterable[Path]) -> None:
+    """Refuse files that git left where Git LFS keeps the files themselves elsewhere.
+
+    Raises:
+        ModelError: naming them.
+    """
+    found = [path.name for path in paths if _is_pointer(path)]
+    if found:
+        are = "is a Git LFS pointer" if len(found) == 1 else "are Git LFS pointers"
+        raise ModelError(
+            f"{source.text}: {first_of(found)} {are}, not the file itself.\n"
+            f"Run `git lfs pull` where it was cloned."
+        )
+
+
+def _is_pointer(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
 
 
 def read_config(source: Source, folder: Path, name: str = "config.json") -> dict[str, Any]:
@@ -184,8 +231,7 @@ class FolderCheckpoint(Checkpoint):
         if absent:
             raise ModelError(
                 f"{self.source.text}: {len(absent)} of {len(named)} shards that "
-                f"{indexes[0].name} names are not there: {', '.join(absent[:_NAMED])}"
-                f"{' …' if len(absent) > _NAMED else ''}.\n"
+                f"{indexes[0].name} names are not there: {_some(absent)}.\n"
                 f"Fetch or copy the whole checkpoint."
             )
         return sorted(named)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines, first_of, require
+from pytest_circuits.models.fetching import nothing_fetched
 from pytest_circuits.models.fingerprint import combined
 from pytest_circuits.models.hooking import read_model, unreadable
+from pytest_circuits.models.sources.folders import refuse_pointers
 from pytest_circuits.models.sources.source import Checkpoint, collecting_later
 
 if TYPE_CHECKING:
@@ -86,11 +88,17 @@ class GgufCheckpoint(Checkpoint):
         # And transformers reads through the file's metadata, 100,000 small objects, several times.
         file = {"gguf_file": str(Path(self.source.location).absolute())}
         try:
-            with TemporaryDirectory() as empty, collecting_later():
-                model, report = read_model(empty, kind, **file, **_dequantised())
+            with (
+                TemporaryDirectory() as empty,
+                collecting_later(),
+                nothing_fetched(self.source),
+            ):
+                model, report = read_model(self.source, empty, kind, **file, **_dequantised())
                 tokenizer = AutoTokenizer.from_pretrained(
                     empty, local_files_only=True, trust_remote_code=False, **file
                 )
+        except ModelError:
+            raise
         except Exception as error:
             raise unreadable(self.source, error) from error
         self._check_model(model, report)
@@ -116,6 +124,7 @@ class GgufCheckpoint(Checkpoint):
             raise self._damaged(error) from error
 
     def _check_magic(self) -> None:
+        refuse_pointers(self.source, [Path(self.source.location)])
         with Path(self.source.location).open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise ModelError(

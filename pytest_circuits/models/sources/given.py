@@ -23,14 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.devices import refuse_spread, resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines
-from pytest_circuits.models.hooking import (
-    deviation,
-    hooked,
-    place,
-    read_tokenizer,
-    sample_logits,
-    sample_tokens,
-)
+from pytest_circuits.models.hooking import hooked, place, read_tokenizer
 from pytest_circuits.models.sources.source import Checkpoint
 
 if TYPE_CHECKING:
@@ -231,44 +224,16 @@ def _tables_kept(model: nn.Module) -> Iterator[None]:
 def _hooked(
     source: Source, giver: str, model: PreTrainedModel, tokenizer: object
 ) -> TransformerBridge:
-    """A Hugging Face model, hooked, if that leaves it what it is.
-
-    transformer-lens computes some parts itself, as their class in transformers does. A class of
-    the user's own may do it in another way, and nobody would know.
-    """
-    import torch
+    """A Hugging Face model, hooked, where it is."""
     from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
     if any(isinstance(module, GeneralizedComponent) for module in model.modules()):
         raise _same_model(source, giver, model)
-    model.train(mode=False)
-    tokens = sample_tokens(model)
-    expected = sample_logits(model, tokens)
-    bridge = hooked(source, source.text, model, tokenizer)
-    bridge.eval()
-    with torch.no_grad():
-        found = bridge(tokens, return_type="logits").float().cpu()
-    missed = deviation(expected, found, model.dtype)
-    if missed is not None:
-        raise ModelError(
-            f"{source.text}: hooked by transformer-lens, the {type(model).__name__} gives other "
-            f"logits than by itself\n(they differ by {missed:.1g} "
-            f"standard deviations): its class computes something in its own way,\nand "
-            f"transformer-lens computes that as {_known_class(model)} does.\n"
-            f"Give a hooked model with an adapter of your own."
-        )
-    return bridge
+    return hooked(source, source.text, model, tokenizer)
 
 
 def _same_model(source: Source, giver: str, model: object) -> ModelError:
     return ModelError(
         f"{source.text}: {giver} gave a {type(model).__name__} that is in use already.\n"
         f"Make a new model at every call: this one may be what a test has made of it."
-    )
-
-
-def _known_class(model: PreTrainedModel) -> str:
-    """The nearest class of a model that transformers itself has."""
-    return next(
-        each.__name__ for each in type(model).__mro__ if each.__module__.startswith("transformers.")
     )

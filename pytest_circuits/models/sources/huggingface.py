@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.models.architectures import auto_class
 from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines
 from pytest_circuits.models.hooking import read_model, read_tokenizer, unreadable
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from pytest_circuits.models.sources.source import Source
 
 #: Schemes whose weights are made floats when they are loaded. Their own modules run on some
-#: machines only (fp8), or can't be hooked (compressed-tensors).
-_MADE_FLOATS = ("compressed-tensors", "fp8")
+#: machines only (fp8), can't be hooked (compressed-tensors), or are fetched from the hub (mxfp4).
+_MADE_FLOATS = ("compressed-tensors", "fp8", "mxfp4")
 
 
 class HuggingFaceCheckpoint(FolderCheckpoint):
@@ -37,7 +38,10 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
             )
             if _become_floats(scheme):
                 config.quantization_config["dequantize"] = True
-            model, report = read_model(self.folder, wanted, config=config)
+            loader = auto_class(self.source, config)
+            model, report = read_model(self.source, self.folder, wanted, loader, config=config)
+        except ModelError:
+            raise
         except Exception as error:
             if scheme is not None and isinstance(error, ImportError):
                 raise _lacks_library(self.source, scheme, error) from error

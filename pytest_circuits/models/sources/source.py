@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.errors import ModelError, redacted
+from pytest_circuits.models.errors import ModelError, did_you_mean, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,7 +94,8 @@ def parse_source(text: str, base: Path | None = None) -> Source:
         name = text.removeprefix("bundled:")
         if name not in bundled_names():
             raise ModelError(
-                f"no bundled model is called {name!r}.\nThere are: {', '.join(bundled_names())}."
+                f"no bundled model is called {name!r}{did_you_mean(name, bundled_names()) or '.'}\n"
+                f"There are: {', '.join(bundled_names())}."
             )
         return Source(text, SourceKind.BUNDLED, name)
     expanded = Path(os.path.expandvars(text)).expanduser()
