@@ -73,13 +73,13 @@ def nodes(
     made = Nodes(np.zeros_like(there.heads), np.zeros_like(there.mlps))
     for head in heads:
         if head.layer >= runs.layers or head.head_index >= runs.anatomy.heads[head.layer]:
-            raise ChoiceError(f"this model has no head {head}: {_heads_of(runs, head.layer)}")
+            raise ChoiceError(f"this {runs.family} has no head {head}: {_heads_of(runs, head.layer)}")
         made.heads[head] = True
     with_mlps = np.flatnonzero(there.mlps).tolist()
     for layer in with_mlps if mlps == "all" else mlps:
         if layer not in with_mlps:
             has = f"its last one is that of layer {with_mlps[-1]}" if with_mlps else "it has none"
-            raise ChoiceError(f"this model has no MLP of layer {layer}: {has}")
+            raise ChoiceError(f"this {runs.family} has no MLP of layer {layer}: {has}")
         made.mlps[layer] = True
     return made
 

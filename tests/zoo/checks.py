@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -259,6 +260,8 @@ def _plain_components(case: Case) -> Numbers:
         name: exact(torch.cat([components[name] for _, components, _ in every])).mean()
         for name in every[0][1]
     }
+    if case.plain.family.all_mixers:
+        found = {re.sub(r"^(L\d+) (attn|mlp)$", r"\1 mixer", name): x for name, x in found.items()}
     whole = exact(torch.cat([whole for *_, whole in every])).mean()
     return {"sum": whole, **dict(_by_layer(found, case.plain.layers))}
 

@@ -61,6 +61,7 @@ class Family:
         mlp: what gives what the MLP adds to the residual stream; empty without MLPs.
         mlp_beside: a module that is called before it, and whose output is added to its.
         mixer: what gives what a state-space model, a convolution or the like adds to it.
+        all_mixers: whether transformer-lens shows attention and MLPs as mixers too.
         queries, keys, values: what they come from.
         layout: how they lie there: one ``separate`` module each, ``stacked`` queries, keys and
             values, ``interleaved`` by heads, ``grouped`` by key-value heads, or in ``parts``
@@ -95,6 +96,7 @@ class Family:
     mlp: str = "mlp"
     mlp_beside: str = ""
     mixer: str = ""
+    all_mixers: bool = False
     queries: str = "self_attn.q_proj"
     keys: str = "self_attn.k_proj"
     values: str = "self_attn.v_proj"

@@ -221,6 +221,7 @@ HYBRIDS: dict[str, Family] = {
         output="mixer.o_proj",
         mlp="mixer.down_proj",
         mixer="mixer.out_proj",
+        all_mixers=True,
         queries="mixer.q_proj",
         keys="mixer.k_proj",
         values="mixer.v_proj",
