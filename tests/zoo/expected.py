@@ -62,10 +62,13 @@ def surprises(specimen: str, outcomes: dict[str, Outcome]) -> list[str]:
         for measure, outcome in outcomes.items()
         for odd in _odd(outcome, refusal_of(specimen, measure))
     ]
+    model = SPECIMENS[specimen].model
+    # Of a multimodal model its text model is measured.
+    names = (model, model.replace("ForConditionalGeneration", "ForCausalLM"))
     found += [
-        f"{measure}: {outcome.message!r} does not name {SPECIMENS[specimen].model}"
+        f"{measure}: {outcome.message!r} does not name {model}"
         for measure, outcome in outcomes.items()
-        if outcome.kind == "refused" and SPECIMENS[specimen].model not in outcome.message
+        if outcome.kind == "refused" and not any(name in outcome.message for name in names)
     ]
     return found
 
