@@ -73,7 +73,9 @@ def nodes(
     made = Nodes(np.zeros_like(there.heads), np.zeros_like(there.mlps))
     for head in heads:
         if head.layer >= runs.layers or head.head_index >= runs.anatomy.heads[head.layer]:
-            raise ChoiceError(f"this {runs.family} has no head {head}: {_heads_of(runs, head.layer)}")
+            raise ChoiceError(
+                f"this {runs.family} has no head {head}: {_heads_of(runs, head.layer)}"
+            )
         made.heads[head] = True
     with_mlps = np.flatnonzero(there.mlps).tolist()
     for layer in with_mlps if mlps == "all" else mlps:

@@ -86,17 +86,25 @@ def patch(
     attn_out, mlp_out                  what attention or MLP add to it (after a norm that
                                        follows them)
     head_out                           a head's mixed values z, before W_O
-    head_q, head_k, head_v             its queries, keys, values, before rotary positions (with
-                                       grouped queries, those of a key-value head)
+    head_q, head_k, head_v             its queries, keys, values as they are projected, before
+                                       rotary positions (with grouped queries, those of a
+                                       key-value head); see below where they are taken later
     head_pattern                       its attention, one row for each query position
     ================================== ========================================================
+
+    Queries and keys are taken after their norm where that goes over all heads together (OLMo-2,
+    OLMoE), or where one projection gives queries and a gate (Qwen3.5, Qwen3-Next): before it, a
+    change of one head would be one of others or of its gate. The convention says so. With latent
+    attention (DeepSeek-V2 and V3) queries, keys and values are those that enter attention, rotary
+    positions included. A head that a layer doesn't have is NaN (see ``Finding.absent``).
 
     transformer-lens' ``patching`` gives the same numbers with a pass for every cell, but for
     patterns of GPT-Neo, GPT-J and OPT, which are shown there only after they were used: it puts
     them in without effect.
 
     Where attention and MLP read the same stream (GPT-J, NeoX, Phi) there is no resid_mid; a model
-    without MLPs has no mlp_out.
+    without MLPs has no mlp_out. A site that doesn't hold on this architecture what it is taken for
+    is refused; ``docs/architectures.md`` lists which.
 
     Args:
         model: a hooked model, or its runs.

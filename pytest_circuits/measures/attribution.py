@@ -50,7 +50,8 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     norm stores an offset), no centring for RMS norms, a and b the answer and the wrong answer.
     Where attention passes a norm before it joins the residual stream (Gemma 2 and 3), z_h W_O[h]
     goes through that one in the same way first. Mean over prompts (Elhage et al. 2021; Wang et
-    al. 2022, §3.1). It is computed from the raw model: transformer-lens' own attribution leaves γ
+    al. 2022, §3.1). Factors of the model are included: those of attention's output and of the stream
+    (Granite), and that of the logits (Cohere, Granite). It is computed from the raw model: transformer-lens' own attribution leaves γ
     out on a model without weight processing.
 
     Every call checks the identity that makes these numbers mean something: embedding,
@@ -61,8 +62,8 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
         pairs: the prompts; only the clean ones are run.
 
     Returns:
-        a finding with values ``[layer, head]`` in logits (pre-cap), standard errors over the
-        pairs' clusters, per-prompt profiles of the heads that write at least a twentieth of
+        a finding with values ``[layer, head]`` in logits (pre-cap; NaN in a layer without heads),
+        standard errors over the pairs' clusters, per-prompt profiles of the heads that write at least a twentieth of
         the logit difference, and as companion the logit difference and accuracy.
 
     Raises:
@@ -98,7 +99,8 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
     As :func:`head_attribution`, but of whole layers: x_c is what the component adds to the residual
     stream at the last position, after a norm that follows it, output biases included. The
     embedding has the positions in it where they are learned, and is scaled where the model scales
-    it; ``bias`` is what the final norm's and the unembedding's biases add. All components together
+    it. A layer has a ``mixer`` where it has another part than attention and MLP (Mamba, a
+    convolution, linear attention), and no component for what it lacks; ``bias`` is what the final norm's and the unembedding's biases add. All components together
     are the logit difference before final soft-capping, which every call checks.
 
     Args:

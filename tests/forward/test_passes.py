@@ -139,7 +139,6 @@ def test_a_run_gives_the_same_numbers_as_the_model_by_hand(bridge, recall):
             group.written["attn_out"][layer], cache[f"blocks.{layer}.hook_attn_out"][:, -1]
         )
     torch.testing.assert_close(group.embedding, cache["blocks.0.hook_resid_pre"][:, -1])
-    torch.testing.assert_close(group.residual, cache["blocks.1.hook_resid_post"][:, -1])
     torch.testing.assert_close(group.scale, cache["ln_final.hook_scale"][:, -1])
 
 

@@ -175,7 +175,8 @@ def test_a_model_that_ends_in_something_else_is_refused(folders, telling_pairs, 
         measures.logit_lens(bridge, pairs)
 
     message = str(error.value)
-    assert message.startswith(f"{type(bridge.original_model).__name__} has no logit lens:\n")
+    family = type(bridge.original_model).__name__
+    assert message.startswith(f"logit_lens: {family} has no logit lens:\n")
     assert "does not give its logits\n(off by " in message
 
 

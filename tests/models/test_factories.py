@@ -202,12 +202,12 @@ def write(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def zoo(write, folder):
-    return write("zoo", ZOO.format(folder=str(folder)))
+def makers(write, folder):
+    return write("makers", ZOO.format(folder=str(folder)))
 
 
 def factory(name):
-    return parse_source(f"zoo:{name}")
+    return parse_source(f"makers:{name}")
 
 
 def refusal(source, **choices):
@@ -235,7 +235,7 @@ def refusal(source, **choices):
         "Makers.Tiny.make",
     ],
 )
-def test_what_it_returns_is_hooked_and_computes_what_transformers_does(zoo, expected, name):
+def test_what_it_returns_is_hooked_and_computes_what_transformers_does(makers, expected, name):
     loaded = load(factory(name))
 
     assert (loaded.bridge(TOKENS) - expected(torch.float32)).abs().max() < 1e-5
@@ -246,7 +246,7 @@ def test_what_it_returns_is_hooked_and_computes_what_transformers_does(zoo, expe
 
 
 @pytest.mark.parametrize("name", ["hooked", "parts"])
-def test_the_dtype_that_is_asked_for_is_that_of_a_checkpoint(zoo, folder, name):
+def test_the_dtype_that_is_asked_for_is_that_of_a_checkpoint(makers, folder, name):
     loaded = load(factory(name), dtype="bfloat16")
     same = load(parse_source(str(folder)), dtype="bfloat16")
 
@@ -256,10 +256,10 @@ def test_the_dtype_that_is_asked_for_is_that_of_a_checkpoint(zoo, folder, name):
 
 
 @pytest.mark.parametrize("dtype", ["auto", "float64"])
-def test_device_and_dtype_are_given_to_a_factory_that_takes_them(zoo, dtype):
+def test_device_and_dtype_are_given_to_a_factory_that_takes_them(makers, dtype):
     load(factory("asks"), "cpu", dtype)
 
-    assert [("cpu", dtype)] == sys.modules["zoo"].ASKED
+    assert [("cpu", dtype)] == sys.modules["makers"].ASKED
 
 
 def test_a_factory_in_a_package_is_imported(write, tmp_path, folder):
@@ -270,7 +270,7 @@ def test_a_factory_in_a_package_is_imported(write, tmp_path, folder):
     assert load(parse_source("shop.models:parts")).bridge.cfg.n_layers == 2
 
 
-def test_a_plain_model_is_there_for_adapters(zoo, expected):
+def test_a_plain_model_is_there_for_adapters(makers, expected):
     model, tokenizer = open_checkpoint(factory("own_class")).plain("auto")
 
     with torch.no_grad():
@@ -278,7 +278,7 @@ def test_a_plain_model_is_there_for_adapters(zoo, expected):
     assert tokenizer("alpha").input_ids == [0, 27]
 
 
-def test_a_hooked_model_is_no_base_for_an_adapter(zoo):
+def test_a_hooked_model_is_no_base_for_an_adapter(makers):
     with pytest.raises(ModelError, match="gave a model that is hooked already, so no adapter"):
         open_checkpoint(factory("hooked")).plain("auto")
 
@@ -286,7 +286,7 @@ def test_a_hooked_model_is_no_base_for_an_adapter(zoo):
 # What it makes anew, and what belongs to its model
 
 
-def test_hooks_that_a_factory_put_on_its_model_belong_to_it(zoo):
+def test_hooks_that_a_factory_put_on_its_model_belong_to_it(makers):
     model = load(factory("silenced")).bridge
     runs = Runs(model)
     before = model(TOKENS)
@@ -299,7 +299,7 @@ def test_hooks_that_a_factory_put_on_its_model_belong_to_it(zoo):
     assert torch.equal(model(TOKENS), before)
 
 
-def test_a_changed_model_gets_what_the_factory_makes_afresh(zoo, expected):
+def test_a_changed_model_gets_what_the_factory_makes_afresh(makers, expected):
     pool = ModelPool()
     model = pool.get(factory("own_class")).bridge
     for weight in model.parameters():
@@ -313,7 +313,7 @@ def test_a_changed_model_gets_what_the_factory_makes_afresh(zoo, expected):
 @pytest.mark.parametrize(
     ("name", "kind"), [("once", "LlamaForCausalLM"), ("hooked_once", "TransformerBridge")]
 )
-def test_a_factory_that_gives_the_same_model_again_is_told(zoo, name, kind):
+def test_a_factory_that_gives_the_same_model_again_is_told(makers, name, kind):
     pool = ModelPool()
     pool.get(factory(name))
 
@@ -321,7 +321,7 @@ def test_a_factory_that_gives_the_same_model_again_is_told(zoo, name, kind):
         pool.renew(factory(name))
 
     assert str(error.value).splitlines() == [
-        f"zoo:{name}: the factory gave a {kind} that is in use already.",
+        f"makers:{name}: the factory gave a {kind} that is in use already.",
         "Make a new model at every call: this one may be what a test has made of it.",
     ]
 
@@ -339,13 +339,16 @@ PAIR = "Give both as a pair: (model, tokenizer)."
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        ("nothing", ["zoo:nothing: the factory gave None, not a model.", *MAY_BE]),
-        ("number", ["zoo:number: the factory gave something of type int, not a model.", *MAY_BE]),
+        ("nothing", ["makers:nothing: the factory gave None, not a model.", *MAY_BE]),
+        (
+            "number",
+            ["makers:number: the factory gave something of type int, not a model.", *MAY_BE],
+        ),
         (
             "triple",
             [
                 (
-                    "zoo:triple: the factory gave something of type tuple (int, str, float), "
+                    "makers:triple: the factory gave something of type tuple (int, str, float), "
                     "not a model."
                 ),
                 *MAY_BE,
@@ -355,7 +358,7 @@ PAIR = "Give both as a pair: (model, tokenizer)."
             "without_tokenizer",
             [
                 (
-                    "zoo:without_tokenizer: the factory gave a LlamaForCausalLM without a "
+                    "makers:without_tokenizer: the factory gave a LlamaForCausalLM without a "
                     "tokenizer, and none is known."
                 ),
                 PAIR,
@@ -365,7 +368,7 @@ PAIR = "Give both as a pair: (model, tokenizer)."
             "with_no_tokenizer",
             [
                 (
-                    "zoo:with_no_tokenizer: the factory gave a LlamaForCausalLM with a str, "
+                    "makers:with_no_tokenizer: the factory gave a LlamaForCausalLM with a str, "
                     "which is no Hugging Face tokenizer."
                 ),
                 PAIR,
@@ -374,43 +377,45 @@ PAIR = "Give both as a pair: (model, tokenizer)."
         (
             "raises",
             [
-                "zoo:raises: the factory raised FileNotFoundError at zoo.py:{deeper}:",
+                "makers:raises: the factory raised FileNotFoundError at makers.py:{deeper}:",
                 "[Errno 2] No such file or directory: '/nowhere/at/all.txt'",
             ],
         ),
         (
             "needs",
-            ["zoo:needs: the factory needs 'path', which nobody gives.", CALLED],
+            ["makers:needs: the factory needs 'path', which nobody gives.", CALLED],
         ),
         (
             "none_such",
-            ["zoo:none_such: the module zoo has no 'none_such'."],
+            ["makers:none_such: the module makers has no 'none_such'."],
         ),
         (
             "Makers.Big.make",
-            ["zoo:Makers.Big.make: Makers in the module zoo has no 'Big'."],
+            ["makers:Makers.Big.make: Makers in the module makers has no 'Big'."],
         ),
         (
             "Thing.attribute",
             [
-                "zoo:Thing.attribute: Thing.attribute can't be called: it is of type int.",
+                "makers:Thing.attribute: Thing.attribute can't be called: it is of type int.",
                 "A factory is a function that makes a model.",
             ],
         ),
     ],
 )
-def test_what_makes_no_model_is_said_in_a_few_lines(zoo, name, lines):
+def test_what_makes_no_model_is_said_in_a_few_lines(makers, name, lines):
     deeper = next(
-        number for number, line in enumerate(zoo.read_text().splitlines(), 1) if "all.txt" in line
+        number
+        for number, line in enumerate(makers.read_text().splitlines(), 1)
+        if "all.txt" in line
     )
-    assert refusal(f"zoo:{name}") == [line.format(deeper=deeper) for line in lines]
+    assert refusal(f"makers:{name}") == [line.format(deeper=deeper) for line in lines]
 
 
-def test_a_class_whose_parts_compute_otherwise_than_transformers_has_them_is_refused(zoo):
-    lines = refusal("zoo:own_attention")
+def test_a_class_whose_parts_compute_otherwise_than_transformers_has_them_is_refused(makers):
+    lines = refusal("makers:own_attention")
 
     assert lines[0] == (
-        "zoo:own_attention: hooked by transformer-lens, the LlamaForCausalLM gives other logits "
+        "makers:own_attention: hooked by transformer-lens, the LlamaForCausalLM gives other logits "
         "than by itself"
     )
     assert lines[1].endswith("it isn't the LlamaForCausalLM that transformer-lens knows.")
@@ -445,8 +450,10 @@ def test_a_module_that_cannot_be_imported_says_where(write):
     assert refusal("mill:make")[0] == "mill:make: the module mill raised SyntaxError at mill.py:1:"
 
 
-def test_a_dtype_that_is_none_is_said(zoo):
-    assert refusal("zoo:parts", dtype="int8")[0].endswith("dtype 'int8', which is no float type.")
+def test_a_dtype_that_is_none_is_said(makers):
+    assert refusal("makers:parts", dtype="int8")[0].endswith(
+        "dtype 'int8', which is no float type."
+    )
 
 
 # Fingerprints
@@ -455,7 +462,7 @@ FINGERPRINTED = """
 import json
 from pathlib import Path
 
-from zoo import parts as make, needs
+from makers import parts as make, needs
 
 PATH = Path(__file__).with_name("state.json")
 make.fingerprint = lambda: json.loads(PATH.read_text())
@@ -463,7 +470,7 @@ needs.fingerprint = "words"
 """
 
 
-def test_a_model_without_a_fingerprint_of_its_own_has_that_of_its_weights(zoo):
+def test_a_model_without_a_fingerprint_of_its_own_has_that_of_its_weights(makers):
     loaded, again = load(factory("parts")), load(factory("own_class"))
 
     assert open_checkpoint(factory("parts")).fingerprint() is None
@@ -471,9 +478,9 @@ def test_a_model_without_a_fingerprint_of_its_own_has_that_of_its_weights(zoo):
     assert loaded.fingerprint.startswith("live-sha256:")
 
 
-def test_a_factory_may_bring_a_fingerprint(zoo, write):
+def test_a_factory_may_bring_a_fingerprint(makers, write):
     write("shop", FINGERPRINTED)
-    state = zoo.with_name("state.json")
+    state = makers.with_name("state.json")
 
     def told(text, name="make"):
         state.write_text(json.dumps(text))
@@ -491,12 +498,12 @@ def test_a_factory_may_bring_a_fingerprint(zoo, write):
         open_checkpoint(parse_source("shop:make")).fingerprint()
 
 
-def test_its_files_are_its_modules_and_its_functions(zoo, write):
+def test_its_files_are_its_modules_and_its_functions(makers, write):
     path = write("shop", FINGERPRINTED)
     checkpoint = open_checkpoint(parse_source("shop:make"))
 
-    assert checkpoint.files() == [path, zoo]
+    assert checkpoint.files() == [path, makers]
     before = checkpoint.rest()
     assert open_checkpoint(parse_source("shop:needs")).rest() != before
-    zoo.write_text(zoo.read_text() + "\n")
+    makers.write_text(makers.read_text() + "\n")
     assert checkpoint.rest() != before
