@@ -50,9 +50,9 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
     norm stores an offset), no centring for RMS norms, a and b the answer and the wrong answer.
     Where attention passes a norm before it joins the residual stream (Gemma 2 and 3), z_h W_O[h]
     goes through that one in the same way first. Mean over prompts (Elhage et al. 2021; Wang et
-    al. 2022, §3.1). Factors of the model are included: those of attention's output and of the stream
-    (Granite), and that of the logits (Cohere, Granite). It is computed from the raw model: transformer-lens' own attribution leaves γ
-    out on a model without weight processing.
+    al. 2022, §3.1). The model's own factors are included: of attention's output and of what joins
+    the stream (Granite), and of the logits (Cohere, Granite). It is computed from the raw model:
+    transformer-lens' own attribution leaves γ out on a model without weight processing.
 
     Every call checks the identity that makes these numbers mean something: embedding,
     attention, MLPs and biases sum to the logit difference before final soft-capping.
@@ -63,8 +63,9 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
 
     Returns:
         a finding with values ``[layer, head]`` in logits (pre-cap; NaN in a layer without heads),
-        standard errors over the pairs' clusters, per-prompt profiles of the heads that write at least a twentieth of
-        the logit difference, and as companion the logit difference and accuracy.
+        standard errors over the pairs' clusters, per-prompt profiles of the heads that write at
+        least a twentieth of the logit difference, and as companion the logit difference and
+        accuracy.
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.
@@ -100,8 +101,9 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
     stream at the last position, after a norm that follows it, output biases included. The
     embedding has the positions in it where they are learned, and is scaled where the model scales
     it. A layer has a ``mixer`` where it has another part than attention and MLP (Mamba, a
-    convolution, linear attention), and no component for what it lacks; ``bias`` is what the final norm's and the unembedding's biases add. All components together
-    are the logit difference before final soft-capping, which every call checks.
+    convolution, linear attention), and no component for what it lacks; ``bias`` is what the final
+    norm's and the unembedding's biases add. All components together are the logit difference before
+    final soft-capping, which every call checks.
 
     Args:
         model: a hooked model, or its runs.

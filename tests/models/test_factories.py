@@ -202,12 +202,12 @@ def write(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def makers(write, folder):
-    return write("makers", ZOO.format(folder=str(folder)))
+def lab(write, folder):
+    return write("lab", ZOO.format(folder=str(folder)))
 
 
 def factory(name):
-    return parse_source(f"makers:{name}")
+    return parse_source(f"lab:{name}")
 
 
 def refusal(source, **choices):
@@ -235,7 +235,7 @@ def refusal(source, **choices):
         "Makers.Tiny.make",
     ],
 )
-def test_what_it_returns_is_hooked_and_computes_what_transformers_does(makers, expected, name):
+def test_what_it_returns_is_hooked_and_computes_what_transformers_does(lab, expected, name):
     loaded = load(factory(name))
 
     assert (loaded.bridge(TOKENS) - expected(torch.float32)).abs().max() < 1e-5
@@ -246,7 +246,7 @@ def test_what_it_returns_is_hooked_and_computes_what_transformers_does(makers, e
 
 
 @pytest.mark.parametrize("name", ["hooked", "parts"])
-def test_the_dtype_that_is_asked_for_is_that_of_a_checkpoint(makers, folder, name):
+def test_the_dtype_that_is_asked_for_is_that_of_a_checkpoint(lab, folder, name):
     loaded = load(factory(name), dtype="bfloat16")
     same = load(parse_source(str(folder)), dtype="bfloat16")
 
@@ -256,10 +256,10 @@ def test_the_dtype_that_is_asked_for_is_that_of_a_checkpoint(makers, folder, nam
 
 
 @pytest.mark.parametrize("dtype", ["auto", "float64"])
-def test_device_and_dtype_are_given_to_a_factory_that_takes_them(makers, dtype):
+def test_device_and_dtype_are_given_to_a_factory_that_takes_them(lab, dtype):
     load(factory("asks"), "cpu", dtype)
 
-    assert [("cpu", dtype)] == sys.modules["makers"].ASKED
+    assert [("cpu", dtype)] == sys.modules["lab"].ASKED
 
 
 def test_a_factory_in_a_package_is_imported(write, tmp_path, folder):
@@ -270,7 +270,7 @@ def test_a_factory_in_a_package_is_imported(write, tmp_path, folder):
     assert load(parse_source("shop.models:parts")).bridge.cfg.n_layers == 2
 
 
-def test_a_plain_model_is_there_for_adapters(makers, expected):
+def test_a_plain_model_is_there_for_adapters(lab, expected):
     model, tokenizer = open_checkpoint(factory("own_class")).plain("auto")
 
     with torch.no_grad():
@@ -278,7 +278,7 @@ def test_a_plain_model_is_there_for_adapters(makers, expected):
     assert tokenizer("alpha").input_ids == [0, 27]
 
 
-def test_a_hooked_model_is_no_base_for_an_adapter(makers):
+def test_a_hooked_model_is_no_base_for_an_adapter(lab):
     with pytest.raises(ModelError, match="gave a model that is hooked already, so no adapter"):
         open_checkpoint(factory("hooked")).plain("auto")
 
@@ -286,7 +286,7 @@ def test_a_hooked_model_is_no_base_for_an_adapter(makers):
 # What it makes anew, and what belongs to its model
 
 
-def test_hooks_that_a_factory_put_on_its_model_belong_to_it(makers):
+def test_hooks_that_a_factory_put_on_its_model_belong_to_it(lab):
     model = load(factory("silenced")).bridge
     runs = Runs(model)
     before = model(TOKENS)
@@ -299,7 +299,7 @@ def test_hooks_that_a_factory_put_on_its_model_belong_to_it(makers):
     assert torch.equal(model(TOKENS), before)
 
 
-def test_a_changed_model_gets_what_the_factory_makes_afresh(makers, expected):
+def test_a_changed_model_gets_what_the_factory_makes_afresh(lab, expected):
     pool = ModelPool()
     model = pool.get(factory("own_class")).bridge
     for weight in model.parameters():
@@ -313,7 +313,7 @@ def test_a_changed_model_gets_what_the_factory_makes_afresh(makers, expected):
 @pytest.mark.parametrize(
     ("name", "kind"), [("once", "LlamaForCausalLM"), ("hooked_once", "TransformerBridge")]
 )
-def test_a_factory_that_gives_the_same_model_again_is_told(makers, name, kind):
+def test_a_factory_that_gives_the_same_model_again_is_told(lab, name, kind):
     pool = ModelPool()
     pool.get(factory(name))
 
@@ -321,7 +321,7 @@ def test_a_factory_that_gives_the_same_model_again_is_told(makers, name, kind):
         pool.renew(factory(name))
 
     assert str(error.value).splitlines() == [
-        f"makers:{name}: the factory gave a {kind} that is in use already.",
+        f"lab:{name}: the factory gave a {kind} that is in use already.",
         "Make a new model at every call: this one may be what a test has made of it.",
     ]
 
@@ -339,16 +339,16 @@ PAIR = "Give both as a pair: (model, tokenizer)."
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        ("nothing", ["makers:nothing: the factory gave None, not a model.", *MAY_BE]),
+        ("nothing", ["lab:nothing: the factory gave None, not a model.", *MAY_BE]),
         (
             "number",
-            ["makers:number: the factory gave something of type int, not a model.", *MAY_BE],
+            ["lab:number: the factory gave something of type int, not a model.", *MAY_BE],
         ),
         (
             "triple",
             [
                 (
-                    "makers:triple: the factory gave something of type tuple (int, str, float), "
+                    "lab:triple: the factory gave something of type tuple (int, str, float), "
                     "not a model."
                 ),
                 *MAY_BE,
@@ -358,7 +358,7 @@ PAIR = "Give both as a pair: (model, tokenizer)."
             "without_tokenizer",
             [
                 (
-                    "makers:without_tokenizer: the factory gave a LlamaForCausalLM without a "
+                    "lab:without_tokenizer: the factory gave a LlamaForCausalLM without a "
                     "tokenizer, and none is known."
                 ),
                 PAIR,
@@ -368,7 +368,7 @@ PAIR = "Give both as a pair: (model, tokenizer)."
             "with_no_tokenizer",
             [
                 (
-                    "makers:with_no_tokenizer: the factory gave a LlamaForCausalLM with a str, "
+                    "lab:with_no_tokenizer: the factory gave a LlamaForCausalLM with a str, "
                     "which is no Hugging Face tokenizer."
                 ),
                 PAIR,
@@ -377,45 +377,43 @@ PAIR = "Give both as a pair: (model, tokenizer)."
         (
             "raises",
             [
-                "makers:raises: the factory raised FileNotFoundError at makers.py:{deeper}:",
+                "lab:raises: the factory raised FileNotFoundError at lab.py:{deeper}:",
                 "[Errno 2] No such file or directory: '/nowhere/at/all.txt'",
             ],
         ),
         (
             "needs",
-            ["makers:needs: the factory needs 'path', which nobody gives.", CALLED],
+            ["lab:needs: the factory needs 'path', which nobody gives.", CALLED],
         ),
         (
             "none_such",
-            ["makers:none_such: the module makers has no 'none_such'."],
+            ["lab:none_such: the module lab has no 'none_such'."],
         ),
         (
             "Makers.Big.make",
-            ["makers:Makers.Big.make: Makers in the module makers has no 'Big'."],
+            ["lab:Makers.Big.make: Makers in the module lab has no 'Big'."],
         ),
         (
             "Thing.attribute",
             [
-                "makers:Thing.attribute: Thing.attribute can't be called: it is of type int.",
+                "lab:Thing.attribute: Thing.attribute can't be called: it is of type int.",
                 "A factory is a function that makes a model.",
             ],
         ),
     ],
 )
-def test_what_makes_no_model_is_said_in_a_few_lines(makers, name, lines):
+def test_what_makes_no_model_is_said_in_a_few_lines(lab, name, lines):
     deeper = next(
-        number
-        for number, line in enumerate(makers.read_text().splitlines(), 1)
-        if "all.txt" in line
+        number for number, line in enumerate(lab.read_text().splitlines(), 1) if "all.txt" in line
     )
-    assert refusal(f"makers:{name}") == [line.format(deeper=deeper) for line in lines]
+    assert refusal(f"lab:{name}") == [line.format(deeper=deeper) for line in lines]
 
 
-def test_a_class_whose_parts_compute_otherwise_than_transformers_has_them_is_refused(makers):
-    lines = refusal("makers:own_attention")
+def test_a_class_whose_parts_compute_otherwise_than_transformers_has_them_is_refused(lab):
+    lines = refusal("lab:own_attention")
 
     assert lines[0] == (
-        "makers:own_attention: hooked by transformer-lens, the LlamaForCausalLM gives other logits "
+        "lab:own_attention: hooked by transformer-lens, the LlamaForCausalLM gives other logits "
         "than by itself"
     )
     assert lines[1].endswith("it isn't the LlamaForCausalLM that transformer-lens knows.")
@@ -450,10 +448,8 @@ def test_a_module_that_cannot_be_imported_says_where(write):
     assert refusal("mill:make")[0] == "mill:make: the module mill raised SyntaxError at mill.py:1:"
 
 
-def test_a_dtype_that_is_none_is_said(makers):
-    assert refusal("makers:parts", dtype="int8")[0].endswith(
-        "dtype 'int8', which is no float type."
-    )
+def test_a_dtype_that_is_none_is_said(lab):
+    assert refusal("lab:parts", dtype="int8")[0].endswith("dtype 'int8', which is no float type.")
 
 
 # Fingerprints
@@ -462,7 +458,7 @@ FINGERPRINTED = """
 import json
 from pathlib import Path
 
-from makers import parts as make, needs
+from lab import parts as make, needs
 
 PATH = Path(__file__).with_name("state.json")
 make.fingerprint = lambda: json.loads(PATH.read_text())
@@ -470,7 +466,7 @@ needs.fingerprint = "words"
 """
 
 
-def test_a_model_without_a_fingerprint_of_its_own_has_that_of_its_weights(makers):
+def test_a_model_without_a_fingerprint_of_its_own_has_that_of_its_weights(lab):
     loaded, again = load(factory("parts")), load(factory("own_class"))
 
     assert open_checkpoint(factory("parts")).fingerprint() is None
@@ -478,9 +474,9 @@ def test_a_model_without_a_fingerprint_of_its_own_has_that_of_its_weights(makers
     assert loaded.fingerprint.startswith("live-sha256:")
 
 
-def test_a_factory_may_bring_a_fingerprint(makers, write):
+def test_a_factory_may_bring_a_fingerprint(lab, write):
     write("shop", FINGERPRINTED)
-    state = makers.with_name("state.json")
+    state = lab.with_name("state.json")
 
     def told(text, name="make"):
         state.write_text(json.dumps(text))
@@ -498,12 +494,12 @@ def test_a_factory_may_bring_a_fingerprint(makers, write):
         open_checkpoint(parse_source("shop:make")).fingerprint()
 
 
-def test_its_files_are_its_modules_and_its_functions(makers, write):
+def test_its_files_are_its_modules_and_its_functions(lab, write):
     path = write("shop", FINGERPRINTED)
     checkpoint = open_checkpoint(parse_source("shop:make"))
 
-    assert checkpoint.files() == [path, makers]
+    assert checkpoint.files() == [path, lab]
     before = checkpoint.rest()
     assert open_checkpoint(parse_source("shop:needs")).rest() != before
-    makers.write_text(makers.read_text() + "\n")
+    lab.write_text(lab.read_text() + "\n")
     assert checkpoint.rest() != before

@@ -110,11 +110,9 @@ def test_a_model_without_heads_has_behaviours_and_refuses_what_needs_heads(tests
     suite = tests(NONE)
     result = suite.run("--circuits", "--snapshot-update")
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*ablate on model: MambaForCausalLM has no head_out: transformer-lens shows no "
-            "attention heads in it.",
-        ]
+    result.stdout.fnmatch_lines_random(
+        "*ablate on model: MambaForCausalLM has no head_out: transformer-lens shows no "
+        "attention heads in it."
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     suite.run("--circuits", "-k", "behaviour or stream or components").assert_outcomes(

@@ -151,31 +151,31 @@ CONFTEST = "# a folder of tests"
 
 
 def test_a_factory_beside_a_conftest_makes_the_model(suite):
-    suite.ini("tiny = makers:make")
+    suite.ini("tiny = lab:make")
     suite.write("conftest.py", CONFTEST)
-    suite.write("makers.py", ZOO)
+    suite.write("lab.py", ZOO)
     suite.write("test_heads.py", ONE_TEST)
     suite.approve()
-    assert recorded(suite)["source"] == "makers:make"
+    assert recorded(suite)["source"] == "lab:make"
     assert recorded(suite)["weights"].startswith("live-sha256:")
 
 
 def test_a_folder_of_the_ini_key_pythonpath_is_searched_for_factories(suite):
-    suite.ini("tiny = makers:make", pythonpath="lib")
-    suite.write("lib/makers.py", ZOO)
+    suite.ini("tiny = lab:make", pythonpath="lib")
+    suite.write("lib/lab.py", ZOO)
     suite.write("deep/test_loss.py", LOSS)
     result = suite.run("--circuits")
     assert (result.ret, counts(result)) == (0, {"passed": 1})
 
 
 def test_a_factory_that_is_not_found_is_said_with_what_to_do(suite):
-    suite.ini("tiny = makers:make")
-    suite.write("lib/makers.py", ZOO)
+    suite.ini("tiny = lab:make")
+    suite.write("lib/lab.py", ZOO)
     suite.write("test_loss.py", LOSS)
     result = suite.run("--circuits")
     assert (result.ret, counts(result)) == (1, {"failed": 1})
     assert failure(result) == [
-        "makers:make: Python finds no module 'makers'.",
+        "lab:make: Python finds no module 'lab'.",
         (
             "Install the package that has it, or name its folder in pytest's settings, "
             "as in: pythonpath = ."
@@ -184,10 +184,10 @@ def test_a_factory_that_is_not_found_is_said_with_what_to_do(suite):
 
 
 def test_hooks_of_a_factory_stay_from_test_to_test(suite):
-    suite.ini("tiny = makers:make")
+    suite.ini("tiny = lab:make")
     suite.write("conftest.py", CONFTEST)
     suite.write(
-        "makers.py",
+        "lab.py",
         ZOO.replace("    return load", "    model = load")
         + "    model.add_hook('blocks.1.attn.hook_z', lambda z, hook: z * 0)\n    return model\n",
     )
@@ -206,9 +206,9 @@ def test_hooks_of_a_factory_stay_from_test_to_test(suite):
 
 
 def on_a_factory(suite, code):
-    suite.ini("tiny = makers:make")
+    suite.ini("tiny = lab:make")
     suite.write("conftest.py", CONFTEST)
-    suite.write("makers.py", code)
+    suite.write("lab.py", code)
     suite.write("version.txt", "1")
     suite.write("test_loss.py", LOSS)
 
@@ -223,7 +223,7 @@ def test_with_a_fingerprint_of_its_own_it_is_until_that_changes(suite):
     assert [remembered(suite), remembered(suite)] == [[False], [True]]
     suite.write("version.txt", "2")
     assert [remembered(suite), remembered(suite)] == [[False], [True]]
-    suite.write("makers.py", FINGERPRINTED + "# another module\n")
+    suite.write("lab.py", FINGERPRINTED + "# another module\n")
     assert remembered(suite) == [False]
     assert (suite.path / "made.txt").read_text() == "..."
 
@@ -243,13 +243,13 @@ def test_what_a_plugin_may_have_is_not_remembered_either(suite):
 
 
 def test_a_changed_model_that_cannot_be_made_anew_is_given_to_nobody(suite):
-    suite.ini("made = makers:make")
+    suite.ini("made = lab:make")
     suite.write(
         "conftest.py",
         "import sys; from pathlib import Path; sys.path.insert(0, str(Path(__file__).parent))",
     )
     suite.write(
-        "makers.py",
+        "lab.py",
         "from pytest_circuits.models import load, parse_source\n"
         'KEPT = load(parse_source("bundled:recall"), "cpu").bridge\n'
         "def make():\n    return KEPT",
@@ -263,9 +263,9 @@ def test_a_changed_model_that_cannot_be_made_anew_is_given_to_nobody(suite):
     result.stdout.fnmatch_lines(
         [
             "*the test changed its model's weights.",
-            "*makers:make: the factory gave a TransformerBridge that is in use already.",
+            "*lab:make: the factory gave a TransformerBridge that is in use already.",
             "*_ test_loss[[]made[]] _*",
-            "*makers:make: the factory gave a TransformerBridge that is in use already.",
+            "*lab:make: the factory gave a TransformerBridge that is in use already.",
         ]
     )
 

@@ -3,14 +3,14 @@
 from circuit_suites import RECALL
 
 MISTAKES = {
-    "ablate(P, heads=['L9H9'])": "ablate on recall: this NativeModel has no head L9H9: its last one is",
+    "ablate(P, heads=['L9H9'])": "ablate on recall: this NativeModel has no head L9H9: its last",
     "ablate(P, heads=['head 5'])": "ablate on recall: 'head 5' is no head label: write L5H1 or 5.1",
-    "ablated(heads=['L9H9']).__enter__()": "ablated on recall: this NativeModel has no head L9H9: its",
+    "ablated(heads=['L9H9']).__enter__()": "ablated on recall: this NativeModel has no head L9H9",
     "attention_between(P, key='S2')": "attention_between on recall: these prompts name no position",
     "patch(P, site='resid')": "patch on recall: can't patch at 'resid'; sites are resid_pre",
     "patch(P, site='mlp_out')": "patch on recall: NativeModel has no mlp_out: it has no MLPs.",
     "logit_diff('dog')": "logit_diff on recall: this measure takes prompt pairs (PromptPairs,",
-    "faithfulness(P, Circuit(['L7H0']))": "faithfulness on recall: this NativeModel has no head L7H0",
+    "faithfulness(P, Circuit(['L7H0']))": "faithfulness on recall: this NativeModel has no head",
     "text_loss('dog ' * 100)": "text_loss on recall: text 0 has 101 tokens, and the model's",
     "kl_divergence(P, to='recal')": "kl_divergence on recall: no model of this run is called",
     "kl_divergence(P, to='bundled:no')": "kl_divergence on recall: no bundled model is called 'no'",
