@@ -339,8 +339,9 @@ def _tell(runs: Runs, why: str) -> _Check:
 def _misses(runs: Runs, group: PromptGroup, start: int, *, past: bool) -> str | None:
     """How a replayed run differs from the run itself; None where it doesn't.
 
-    It is replayed a block at a time with others before and after it, so that a block shows that
-    keeps something of what it was given, or passes it on to other blocks than by the stream.
+    It is replayed between two others whose stream is another, each by itself and all together. By
+    itself a block shows that keeps something of what it was given, or hands it on beside the
+    stream; together one that runs only as many rows as the model was given.
     """
     rows = np.zeros(3, int)
     around = _Around(
@@ -349,18 +350,20 @@ def _misses(runs: Runs, group: PromptGroup, start: int, *, past: bool) -> str | 
     read = Reading(lambda logits, _: logits[:, 0])
     own = group.logits[:1].float()
     try:
-        for together in (1, len(rows)):  # there are blocks that run as many rows only as at first
+        missed = 0.0
+        for together in (1, len(rows)):
             track = _Track(runs, group, around, read, start, np.arange(len(rows)), past)
             track.most = min(track.most, together)
             for layer in range(runs.layers):
                 track.run(layer, lambda _: None)
-        ends = track.stream[1:2, -1]
-        best = own.topk(2).indices
-        few = own.gather(1, best) - end_logits(runs, ends, best).float()
-        missed = max((end_logits(runs, ends).float() - own).abs().max(), few.abs().max())
+            ends = track.stream[1:2, -1]
+            best = own.topk(2).indices
+            few = own.gather(1, best) - end_logits(runs, ends, best).float()
+            whole = end_logits(runs, ends).float() - own
+            missed = max(missed, float(whole.abs().max()), float(few.abs().max()))
     except ModelError:  # too little memory, which says nothing of the blocks
         raise
     except Exception as error:  # noqa: BLE001 — whatever an unknown architecture does then
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
     allowed = _SAME[group.logits.dtype] * float(own.max() - own.min())
-    return f"logits off by {float(missed):.2g}" if bool(missed > allowed) else None
+    return f"logits off by {missed:.2g}" if not missed <= allowed else None

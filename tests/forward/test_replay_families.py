@@ -19,6 +19,7 @@ from forward.sweeping import (
 )
 from measures.families import FAMILIES, random_model
 from measures.families_cases import Case
+from zoo.specimens import SPECIMENS
 
 from pytest_circuits import Circuit, measures
 from pytest_circuits.forward import SITES, Runs
@@ -89,6 +90,19 @@ def test_what_is_checked_on_two_tokens_holds_of_more_than_a_window(models, name)
 
     assert runs.passes == 1 + 2
     assert off(found, expected) < EXACT / 10
+
+
+@pytest.mark.parametrize("name", ["lfm2", "jamba", "qwen3-next", "mamba", "falcon-h1"])
+@pytest.mark.parametrize("site", ["resid_pre", "resid_post", "mlp_out", "head_out"])
+@pytest.mark.filterwarnings("error::pytest_circuits.forward.SlowSweepWarning")
+def test_layers_without_attention_are_replayed_too(name, site):
+    both = Both.of(random_model(SPECIMENS[name], 0))
+    if site in both.runs.anatomy.refusals:
+        pytest.skip("it has none")
+    found, expected = (patched(one, site, CLEAN, CORRUPTED) for one in both)
+
+    assert both.runs.replayed
+    assert off(found, expected) < EXACT / 5
 
 
 @families("llama", "gemma2")  # grouped queries, windows, more norms

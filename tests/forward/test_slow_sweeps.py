@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import ClassVar
 
 import pytest
 import transformers
@@ -201,3 +202,43 @@ def test_a_replay_that_is_a_little_off_is_not_taken():
     assert (can.blocks, can.past) == (False, False)
     expected = patched(both.whole, "resid_pre", CLEAN, CORRUPTED, positions=each(CLEAN))
     assert off(found, expected) < EXACT / 10
+
+
+# Blocks that hand something on beside the stream, or keep it for the next call.
+
+
+class HandsOn(LlamaDecoderLayer):
+    """A layer that leaves its stream for the next one, as layers that share keys and values do."""
+
+    left: ClassVar[list] = []
+
+    def forward(self, hidden_states, *arguments, **options):
+        if self.self_attn.layer_idx == 0:
+            self.left[:] = [hidden_states]
+            return super().forward(hidden_states, *arguments, **options)
+        return super().forward(hidden_states, *arguments, **options) + self.left[0].cumsum(1) / 8
+
+
+class KeepsIt(LlamaDecoderLayer):
+    """A layer that adds a little of what it was given in the call before this one."""
+
+    def forward(self, hidden_states, *arguments, **options):
+        before = vars(self).get("before")
+        vars(self)["before"] = hidden_states.mean((0, 1)).detach()
+        found = super().forward(hidden_states, *arguments, **options)
+        # Whole passes begin anew.
+        return found if before is None or len(hidden_states) > 1 else found + before / 8
+
+
+@pytest.mark.parametrize("kind", [HandsOn, KeepsIt])
+@pytest.mark.parametrize("lengths", [(8,), (8, 8, 8)])
+def test_blocks_that_keep_something_are_run_in_whole_passes(kind, lengths):
+    """One prompt's runs are alike but for what is put in, so that it would show in none of them."""
+    clean = drawn(*lengths)
+    both = Both.of(without_a_past(kind))
+    with pytest.warns(SlowSweepWarning):
+        found = patched(both.runs, "head_out", clean, changed(clean, *[2] * len(lengths)))
+    assert not checked(both.runs, clean).blocks
+    if kind is HandsOn:
+        expected = patched(both.whole, "head_out", clean, changed(clean, *[2] * len(lengths)))
+        assert off(found, expected) < EXACT / 10
