@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Anatomy:
             write before it is the attention's output (``head_out``), and the outputs of attention,
             MLP and other mixers before they join the residual stream.
         past: whether the model can be given keys and values of earlier positions.
+        finite: whether the model gave finite numbers, so that anything could be checked.
     """
 
     family: str
@@ -91,6 +93,7 @@ class Anatomy:
     refusals: Mapping[str, str]
     factors: Mapping[str, tuple[float, ...]]
     past: bool
+    finite: bool
 
     @property
     def layers(self) -> int:
@@ -106,7 +109,10 @@ class Anatomy:
 
         Raises:
             ModelError: if it can't be used, with the model's class, the measure and the reason.
+            InvalidFindingError: if nothing could be checked, as the model's numbers are not finite.
         """
+        if not self.finite:
+            raise not_finite(measure, "logits on drawn tokens")
         if site in self.refusals:
             named = _NAMES.get(site, site)
             raise ModelError(f"{measure}: {self.family} has no {named}: {self.refusals[site]}.")
@@ -124,6 +130,11 @@ class Anatomy:
         point = self.points[site][layer]
         assert point is not None, f"layer {layer} has no {site}"
         return point
+
+    @property
+    def mixers(self) -> bool:
+        """Whether a layer has another part than attention and MLP that mixes positions."""
+        return any(point is not None for point in self.points["mixer_out"])
 
     @property
     def absent_heads(self) -> NDArray[np.bool_] | None:

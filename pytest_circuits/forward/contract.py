@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_circuits.forward.anatomy import Anatomy, Point, mix, output_weights
-from pytest_circuits.forward.contract_edits import check_edits
+from pytest_circuits.forward.contract_edits import SAME, check_edits
 from pytest_circuits.forward.runs import ROUNDING, exact
 from pytest_circuits.forward.trial import FirstPass
 from pytest_circuits.models import ModelError
@@ -43,6 +43,11 @@ _HOOKS: dict[str, tuple[str, ...]] = {
     "head_k": ("attn.hook_k", "attn.hook_k_normed"),
     "attention": ("attn.hook_pattern",),
 }
+#: Sites that take others: what they are put in as, and what they are computed from.
+_THROUGH = (
+    ("head_pattern", "head_out", "head_v", "attention"),
+    ("resid_mid", "added", "resid_pre"),
+)
 #: What attention writes, before a norm or a factor.
 _WRITTEN = "attn.hook_out"
 #: Sites that only a layer with attention has, and what is asked of them beside the sites proper:
@@ -131,13 +136,21 @@ class Sites:
                 self.refusals.setdefault(site, str(candidates[0].fault))
             elif not any(points[site]):
                 self.refusals.setdefault(site, f"transformer-lens shows no {good[0].hook} in it")
-        for site, other in (("head_pattern", "head_out"), ("resid_mid", "added")):
-            if other in self.refusals:
-                self.refusals.setdefault(site, self.refusals[other])
+        for site, *others in _THROUGH:
+            for other in others:
+                if other in self.refusals:
+                    self.refusals.setdefault(site, self.refusals[other])
         runs = self.first.runs
         heads, grouped = tuple(self.heads), tuple(self.key_value_heads)
         return Anatomy(
-            runs.family, heads, grouped, points, self.refusals, self.factors, self.first.past
+            runs.family,
+            heads,
+            grouped,
+            points,
+            self.refusals,
+            self.factors,
+            self.first.past,
+            self.first.finite,
         )
 
     # Finding heads and sites
@@ -221,7 +234,9 @@ class Sites:
             for site in _OF_ATTENTION:
                 self.refusals[site] = "transformer-lens shows no attention heads in it"
         if not any(self.candidates["mlp_out"][0].points):
-            self.refusals["mlp_out"] = "it has no MLPs"
+            without = self.first.runs.bridge.cfg.attn_only
+            shown = "it has no MLPs" if without else "transformer-lens shows no MLPs in it"
+            self.refusals["mlp_out"] = shown
         self._check_stream()
         if any(self.heads):
             self._check_widths()
@@ -263,30 +278,45 @@ class Sites:
         bound = max(bounds[other.dtype], bounds[self.dtype])
         return not bool((one - other).abs().max() > bound * largest)
 
+    def sums(self, moved: Tensor, added: Tensor, stream: Tensor) -> bool:
+        """Whether a stream moved by what is added to it, but for rounding.
+
+        That is relative to what is added, and to the stream number by number: some of a stream's
+        numbers are thousands of times larger than what is added to others.
+        """
+        rounded = SAME[self.dtype] * stream.abs()
+        largest = added.abs().amax(-1, keepdim=True)
+        return not bool(((moved - added).abs() > ROUNDING[self.dtype] * largest + rounded).any())
+
     def _check_stream(self) -> None:
         """The stream between attention and MLP has to be what was before plus what is added."""
         (mid,) = self.candidates["resid_mid"]
         if mid.fault is not None:
-            alone = "mlp_out" in self.refusals
-            mid.fault = (
-                "without MLPs it is resid_post"
-                if alone
-                else "its attention and its MLP read the same residual stream.\n"
-                "Use resid_pre, attn_out or mlp_out"
-            )
+            mid.fault = self._no_mid()
             return
         for layer in self.layers:
             before, added, between = (
                 self._at(s, layer) for s in ("resid_pre", "added", "resid_mid")
             )
             if before is None or added is None or between is None:
-                mid.fault = f"layer {layer} has neither attention nor what transformer-lens shows"
+                mid.fault = f"transformer-lens doesn't show what layer {layer} adds before its MLP"
                 return
-            if not self.near(before + added, between):
+            if not self.sums(exact(between) - exact(before), exact(added), exact(between)):
                 mid.fault = (
                     "there the stream is not what came before plus what the attention adds.\n"
                     "Use resid_pre, attn_out or mlp_out"
                 )
+
+    def _no_mid(self) -> str:
+        """Why the stream between attention and MLP isn't shown."""
+        if self.first.runs.bridge.cfg.attn_only:
+            return "without MLPs it is resid_post"
+        if "mlp_out" in self.refusals or not all(self.heads):
+            return "transformer-lens doesn't show the stream within its layers"
+        return (
+            "its attention and its MLP read the same residual stream.\n"
+            "Use resid_pre, attn_out or mlp_out"
+        )
 
     def _check_widths(self) -> None:
         """A head's queries have to be as wide as its keys."""
@@ -313,12 +343,11 @@ class Sites:
             z, values = self._at("head_out", layer), self._at("head_v", layer)
             if z is not None and values is not None and self._mixed(pattern, values, z):
                 continue
-            why = (
-                "its heads do not mix their values by what is seen of it"
+            self.refusals["head_pattern"] = (
+                "what its heads mix is not attention × values: a gate or a norm comes after it"
                 if values is not None
-                else f"layer {layer} has no values of its own"
+                else f"transformer-lens shows no values in layer {layer}"
             )
-            self.refusals["head_pattern"] = f"{why}.\nUse head_out, head_q or head_k"
             sums = pattern.sum(-1)
             if not self.near(sums, torch.ones_like(sums)):
                 candidate.fault = (

@@ -28,6 +28,8 @@ SAME = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.fl
 #: What is put in is multiplied by this: so much that a norm over all heads shows even where one of
 #: many heads hardly changes it, and turned round, so that attention that is all on one token moves.
 _FACTOR = -4.0
+#: Attention to one token from here on is taken for all of it.
+_SATURATED = 0.99
 #: What a site's heads hold, for messages.
 _HELD = {
     "head_q": "queries",
@@ -70,12 +72,14 @@ def check_edits(sites: Sites) -> None:
 def _check_heads(sites: Sites) -> None:
     """What heads mix has to be known as theirs by something: what they mix, or what they write."""
     (heads,), (values,) = sites.candidates["head_out"], sites.candidates["head_v"]
-    told_apart = values.fault is None and all(count != 1 for count in sites.key_value_heads)
-    known = sites.summed or "head_pattern" not in sites.refusals or told_apart
+    grouped = zip(sites.heads, sites.key_value_heads, strict=True)
+    # Another group's values have left z of other heads as it was, so that these lie where they are
+    # taken to be; with a single group there is no other.
+    apart = values.fault is None and all(count > 1 for heads, count in grouped if heads)
+    known = sites.summed or "head_pattern" not in sites.refusals or apart
     if heads.fault is None and not known:
         heads.fault = (
-            "its heads neither mix their values by what is seen of their attention nor sum to what "
-            "it writes"
+            "what its heads mix is not attention × values, and doesn't sum to what attention writes"
         )
 
 
@@ -99,7 +103,7 @@ class _Moved(NamedTuple):
     Attributes:
         mine: whether anything of what it was to change.
         others: whether something else.
-        differs: whether what was put in is another thing than what was there.
+        differs: whether what was put in is another thing than what was there, so that it should.
     """
 
     mine: bool
@@ -166,6 +170,8 @@ class _SecondPass:
             logits, self.seen, _ = trial(
                 self.first.runs, tokens, sorted(names), self._put, cached=self.first.past
             )
+        except ModelError:  # too little memory
+            raise
         except Exception as error:  # noqa: BLE001 — whatever an unknown architecture does then
             return self._blame(f"nothing can be put in there ({type(error).__name__})")
         for layer in self.sites.layers:
@@ -198,18 +204,17 @@ class _SecondPass:
 
     def _fault(self, edit: _Edit, row: int) -> str | None:
         """What is wrong with an edit; None if nothing is."""
-        effect = differs = False
         for layer, point in enumerate(edit.candidate.points):
             if point is None:
                 continue
             moved = self._moved(edit.site, layer, point, row)
             if moved.others:
                 if point.heads is None:
-                    return f"what is put in in layer {layer} isn't what is added to the stream"
+                    return f"in layer {layer}, what is put in isn't what is added to the stream"
                 return f"what is put into one head's {_HELD[edit.site]} changes other heads too"
-            effect |= moved.mine
-            differs |= moved.differs
-        return "what is put in there has no effect" if differs and not effect else None
+            if moved.differs and not moved.mine:
+                return f"in layer {layer}, what is put in has no effect"
+        return None
 
     def _moved(self, site: str, layer: int, point: Point, row: int) -> _Moved:
         """What an edit changed in its own layer."""
@@ -231,7 +236,14 @@ class _SecondPass:
         differs = bool(difference.any())
         if site == "head_out":
             mine = self._changed(layer, _WRITTEN, row)
-            return _Moved(mine, not self._written(layer, head, difference, row), differs)
+            expected = self._expected(layer, head, difference)
+            if expected is None:  # what it should write isn't known
+                return _Moved(mine, others=False, differs=differs)
+            written = self._seen(layer, _WRITTEN)
+            assert written is not None
+            others = not self.sites.near(written[row], expected.to(written))
+            # A head may write nothing, whatever it mixes.
+            return _Moved(mine, others, differs=False)
         heads = self.sites.heads[layer]
         share = heads // point.heads
         touched = torch.zeros(heads, dtype=torch.bool)
@@ -243,6 +255,10 @@ class _SecondPass:
         for hook in observed:
             mine |= self._changed(layer, hook, row, touched)
             others |= self._changed(layer, hook, row, ~touched, SAME)
+        if shown and site != "head_v":
+            # Attention that is all on one token needn't move.
+            most = self.seen[f"blocks.{layer}.{_PATTERN}"][0][touched, 1:].amax(-1)
+            differs &= bool((most < _SATURATED).any())
         return _Moved(mine, others, differs)
 
     def _seen(self, layer: int, hook: str) -> Tensor | None:
@@ -281,17 +297,15 @@ class _SecondPass:
         moved = exact(stream[row, -1]) - exact(stream[0, -1])
         put = exact(difference)
         factor = (moved @ put) / (put @ put).clamp_min(torch.finfo(put.dtype).tiny)
-        expected = exact(stream[0, -1]) + factor * put
-        return self.sites.near(expected.to(stream), stream[row, -1], scale=stream[0])
+        return self.sites.sums(moved, factor * put, exact(stream[0, -1]))
 
-    def _written(self, layer: int, head: int, difference: Tensor, row: int) -> bool:
-        """Whether what attention writes changed by what the head's change should write."""
+    def _expected(self, layer: int, head: int, difference: Tensor) -> Tensor | None:
+        """What attention should write with that difference in a head; None if it isn't known."""
         seen = self._seen(layer, _WRITTEN)
         if seen is None or "contributions" in self.sites.refusals:
-            return True
+            return None
         try:
             weights = output_weights(self.first.runs.bridge, layer, self.sites.heads[layer])[head]
         except ModelError:  # packed
-            return True
-        expected = exact(seen[0]) + exact(difference) @ exact(weights)
-        return self.sites.near(seen[row], expected.to(seen))
+            return None
+        return exact(seen[0]) + exact(difference) @ exact(weights)

@@ -145,6 +145,7 @@ class Runs:
         self._modules = Modules(bridge)
         self._as_loaded = Clean(bridge, self._modules)
         self._looked_at: _Look | None = None
+        self._examined: tuple[tuple[int, ...], Anatomy] | None = None
         self._weights_at_first = self._weights()
         self._begin(self._as_loaded)
 
@@ -166,18 +167,21 @@ class Runs:
         """Number of layers."""
         return int(self.bridge.cfg.n_layers)
 
-    @cached_property
+    @property
     def anatomy(self) -> Anatomy:
-        """Where the model's parts are, found out when it is first asked for.
+        """Where the model's parts are, found out once for each state of its weights.
 
         Raises:
             ModelError: if the model can't be run.
         """
-        from pytest_circuits.forward.contract import examine
+        weights = self._look().weights
+        if self._examined is None or self._examined[0] != weights:
+            from pytest_circuits.forward.contract import examine
 
-        # It is about the model, whatever a test has put on it.
-        with self._as_loaded.lifted():
-            return examine(self)
+            # It is about the model, whatever a test has put on it.
+            with self._as_loaded.lifted():
+                self._examined = (weights, examine(self))
+        return self._examined[1]
 
     @property
     def heads(self) -> int:
@@ -326,6 +330,7 @@ class Runs:
             differentiable: whether gradients can be taken.
             past_key_values: what is given every layer's keys and values; for models that take it.
         """
+        # Without a cache transformer-lens can't run some models in half precision (OLMo).
         keeps = past_key_values is None and self.anatomy.past
         self.passes += 1
         with torch.set_grad_enabled(differentiable):

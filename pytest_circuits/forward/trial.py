@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from transformers import DynamicCache
 
+from pytest_circuits.forward.fitting import in_parts
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.errors import first_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from pytest_circuits.forward.runs import Runs
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     #: Called with a hook point's name, what it holds, to be changed in place, and which rows these
     #: are.
     Put = Callable[[str, Tensor, Tensor], None]
+
+
+#: So often prompts are drawn, until the model gives finite numbers on them.
+_DRAWS = 5
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class FirstPass:
 
     @classmethod
     def of(cls, runs: Runs, hooks: Sequence[str]) -> FirstPass:
-        """The pass.
+        """The pass, on the first of some drawn prompts on which the model gives finite numbers.
 
         Args:
             runs: the model.
@@ -54,16 +61,28 @@ class FirstPass:
         """
         names = [f"blocks.{layer}.{hook}" for layer in range(runs.layers) for hook in hooks]
         names = [name for name in names if runs.has_hook(name)]
-        tokens = _tokens(runs)
+        for draw in range(_DRAWS):
+            first = cls._on(runs, _tokens(runs, draw), names)
+            if first.finite:
+                break
+        return first
+
+    @classmethod
+    def _on(cls, runs: Runs, tokens: Tensor, names: Sequence[str]) -> FirstPass:
+        """The pass on these prompts; with a cache, if the model takes a plain one."""
         if runs.makes_caches:
             try:
                 found = trial(runs, tokens, names, cached=True)
+            except ModelError:  # too little memory
+                raise
             except Exception:  # noqa: BLE001, S110 — whatever a model says whose state is another
                 pass
             else:
                 return cls(runs, tokens, found.seen, found.logits, found.cached)
         try:
             logits, seen, _ = trial(runs, tokens, names)
+        except ModelError:
+            raise
         except Exception as error:
             raise ModelError(
                 f"a {runs.family} can't be run with transformer-lens' hooks on it "
@@ -81,13 +100,15 @@ class FirstPass:
         return self.seen.get(f"blocks.{layer}.{hook}")
 
 
-def _tokens(runs: Runs) -> Tensor:
-    """Two prompts, as many positions as no layer has heads, so that axes can't be confused."""
+def _tokens(runs: Runs, draw: int) -> Tensor:
+    """Two prompts, of a length that is no number of heads, so that axes can't be confused."""
     counts = (runs.bridge.cfg.n_heads, getattr(runs.bridge.cfg, "n_key_value_heads", None))
     fitting = [n for n in (7, 9, 5, 3) if n <= int(runs.bridge.cfg.n_ctx) and n not in counts]
     places = torch.arange(fitting[0] if fitting else 2, device=runs.device)
     vocabulary = int(runs.bridge.cfg.d_vocab)
-    return torch.stack([1 + 3 * places, 2 + 5 * places]) % vocabulary
+    # Of the middle, where special tokens seldom are; others at every draw.
+    first = vocabulary // 2 + 2 * len(places) * draw
+    return torch.stack([first + places, first + len(places) + places]) % vocabulary
 
 
 class Trial(NamedTuple):
@@ -121,9 +142,12 @@ def trial(
         put: puts something else into hook points, after what they hold was recorded.
         cached: whether the model is given a plain cache.
     """
-    every = torch.arange(len(tokens))
-    logits, parts, filled = [], [], []
-    for rows in torch.split(every, runs.rows_at_once(tokens.shape[1])):
+    logits: list[Tensor] = []
+    parts: list[dict[str, Tensor]] = []
+    filled: list[bool] = []
+
+    def run(chosen: NDArray[np.int64]) -> None:
+        rows = torch.from_numpy(chosen)
         seen: dict[str, Tensor] = {}
         hooks = [(name, _recording(seen, name, rows, put)) for name in names]
         cache = DynamicCache() if cached else None
@@ -131,6 +155,8 @@ def trial(
             logits.append(runs.trial(tokens[rows], hooks, cache)[:, -1])
         parts.append(seen)
         filled.append(cache is not None and _filled(cache, runs.layers, tokens.shape[1]))
+
+    in_parts(runs, np.arange(len(tokens)), runs.rows_at_once(tokens.shape[1]), run)
     seen_in_all = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return Trial(torch.cat(logits), seen_in_all, all(filled))
 

@@ -94,9 +94,9 @@ def patch(
 
     Queries and keys are taken after their norm where that goes over all heads together (OLMo-2,
     OLMoE), or where one projection gives queries and a gate (Qwen3.5, Qwen3-Next): before it, a
-    change of one head would be one of others or of its gate. The convention says so. With latent
-    attention (DeepSeek-V2 and V3) queries, keys and values are those that enter attention, rotary
-    positions included. A head that a layer doesn't have is NaN (see ``Finding.absent``).
+    change of one head would be one of others or of its gate. With latent attention (DeepSeek-V2 and
+    V3) queries, keys and values are those that enter attention, rotary positions included. The
+    convention says which. A head that a layer doesn't have is NaN (see ``Finding.absent``).
 
     transformer-lens' ``patching`` gives the same numbers with a pass for every cell, but for
     patterns of GPT-Neo, GPT-J and OPT, which are shown there only after they were used: it puts
@@ -249,8 +249,10 @@ class _Plan:
                     continue
                 moved = (exact(put) - exact(was)) * gradient  # [row, position, …, d]
                 found = self._summed(moved.sum(-1), rows).numpy()
-                place: tuple[Any, ...] = (list(rows), layer)
-                effects[(*place, slice(found.shape[1])) if self.site.of_heads else place] = found
+                if self.site.of_heads:
+                    effects[list(rows), layer, : found.shape[1]] = found
+                else:
+                    effects[list(rows), layer] = found
         return self.start.reshape(-1, *[1] * len(self.shape)) + effects
 
     def _summed(self, moved: Tensor, rows: tuple[int, ...]) -> Tensor:
@@ -370,9 +372,11 @@ class _Plan:
     @property
     def _taken(self) -> str:
         """Where queries or keys are taken, if not where they are projected."""
-        points = self.site.points(self.runs)
-        normed = any(point is not None and point.name.endswith("_normed") for point in points)
-        return ", after its norm" if normed else ""
+        points = [point for point in self.site.points(self.runs) if point is not None]
+        if any(point.name.endswith("_normed") for point in points):
+            return ", after its norm"
+        # So transformer-lens shows the heads of latent attention alone.
+        return ", as attention gets them" if any(point.heads_first for point in points) else ""
 
     def _convention(self, quantity: str) -> dict[str, Json]:
         where = "all positions" if self.positions is None else "each position by itself"

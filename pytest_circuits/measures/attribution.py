@@ -335,8 +335,9 @@ def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor, measu
         1.0, float(parts.total.abs().max())
     )
     layers = (parts.attention + parts.mixer + parts.mlp).sum(1)
+    named = "attention, mixers, MLPs" if runs.anatomy.mixers else "attention, MLPs"
     sums = {
-        "its embedding, attention, MLPs and biases do not sum to the logit difference": (
+        f"its embedding, {named} and biases do not sum to the logit difference": (
             parts.embedding + layers + parts.constant,
             parts.total,
         ),

@@ -51,6 +51,7 @@ _TEXT = Allowance(floor=0.05, share=0.0125)
 _TEXT_TOKENS = 252
 
 
+@looked_at_once
 def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     """How much the model prefers the answer to the wrong answer on the clean prompts.
 
@@ -83,6 +84,7 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     )
 
 
+@looked_at_once
 def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     """How often the model prefers the answer to the wrong answer on the clean prompts.
 
@@ -116,6 +118,7 @@ def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     )
 
 
+@looked_at_once
 def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: int = 5) -> Finding:
     """How often the answer is among the model's k most likely tokens on the clean prompts.
 
@@ -163,6 +166,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
     )
 
 
+@looked_at_once
 def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     """How probable the answer is after the clean prompts.
 
@@ -261,6 +265,7 @@ def kl_divergence(
     )
 
 
+@looked_at_once
 def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Finding:
     """How well the model predicts a text.
 

@@ -453,7 +453,7 @@ def circuit_runs(  # noqa: PLR0917 — the choices of three measures, handed on
     convention: dict[str, Json] = {
         **out.convention,
         "circuit": names + (", every mlp" if circuit.mlps == "all" and members.mlps.any() else ""),
-        "granularity": "heads and MLPs",
+        "granularity": "heads and MLPs" + (", mixers stay" if runs.anatomy.mixers else ""),
         "component": "nodes",
         "direction": direction,
     }

@@ -13,6 +13,7 @@ from pytest_circuits.findings import Behaviour, Canary, ChoiceError, Head
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import as_runs, run_canary
+from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.sequences import canary_tokens
@@ -41,6 +42,7 @@ def looked_at_once(measure: M) -> M:
 
     @wraps(measure)
     def once(model: TransformerBridge | Runs, *args: Any, **options: Any) -> Finding:  # noqa: ANN401
+        __tracebackhide__ = WRONG_ARGUMENT
         runs = as_runs(model)
         with runs.untouched():
             return measure(runs, *args, **options)

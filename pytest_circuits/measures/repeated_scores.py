@@ -32,7 +32,13 @@ from pytest_circuits.findings import (
 )
 from pytest_circuits.findings.statistics import max_t_p, mean_and_error
 from pytest_circuits.forward import RepeatedRun, Runs, as_runs, run_control, run_repeated
-from pytest_circuits.measures.common import ATTENTION, behaviour, of_heads, provenance
+from pytest_circuits.measures.common import (
+    ATTENTION,
+    behaviour,
+    looked_at_once,
+    of_heads,
+    provenance,
+)
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
 
 if TYPE_CHECKING:
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
 ROLE_THRESHOLD = 0.4
 
 
+@looked_at_once
 def induction_scores(
     model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
 ) -> Finding:
@@ -79,6 +86,7 @@ def induction_scores(
     return _scores(model, prompts, "induction", "induction_scores", "A[q, q-(T-1)], q = T+1 … 2T")
 
 
+@looked_at_once
 def previous_token_scores(
     model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
 ) -> Finding:
@@ -94,6 +102,7 @@ def previous_token_scores(
     )
 
 
+@looked_at_once
 def duplicate_token_scores(
     model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
 ) -> Finding:
@@ -106,6 +115,7 @@ def duplicate_token_scores(
     return _scores(model, prompts, "duplicate", "duplicate_token_scores", "A[q, q-T], q = T+1 … 2T")
 
 
+@looked_at_once
 def current_token_scores(
     model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
 ) -> Finding:
@@ -121,6 +131,7 @@ def current_token_scores(
     )
 
 
+@looked_at_once
 def first_token_scores(
     model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None
 ) -> Finding:
@@ -139,6 +150,7 @@ def first_token_scores(
     return replace(finding, role=None, profiles={}, direction=Direction.TWO_SIDED)
 
 
+@looked_at_once
 def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None) -> Finding:
     """How well the model predicts the second occurrence of a repeated block.
 
@@ -229,8 +241,7 @@ def _nulls(
             "the model gives attention that is not finite on the control sequences. "
             "Look for NaN or overflow in its weights, or try another dtype."
         )
-    p = np.full(there.shape, np.nan)
-    p[there] = max_t_p((samples - control)[:, there])
+    p = max_t_p(samples - control)
     cells = {label: Head.parse(label) for label in heads}
     return {
         label: Null(float(control[:, *cell].mean()), float(p[cell]))

@@ -134,7 +134,9 @@ def _text_config(config: PreTrainedConfig) -> PreTrainedConfig:
     kind = _SAME_ON_TEXT[config.model_type]
     fields: dict[str, Any] = config.to_dict() | {"model_type": kind}
     fields["rope_parameters"] = {
-        key: value for key, value in fields["rope_parameters"].items() if not key.startswith(_PARTS)
+        key: value
+        for key, value in (fields.get("rope_parameters") or {}).items()
+        if not key.startswith(_PARTS)
     }
     same: PreTrainedConfig = CONFIG_MAPPING[kind].from_dict(fields)
     return same

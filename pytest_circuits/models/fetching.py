@@ -49,4 +49,5 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error, and those that it was raised from."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        unless_left_out = None if error.__suppress_context__ else error.__context__
+        error = error.__cause__ or unless_left_out

@@ -367,9 +367,10 @@ def _measured(
 def mistyped(name: str, declared: Iterable[str], base: Path) -> str:
     """The question whether a name is a declared one, mistyped; empty if it isn't like one.
 
-    Only a bare name is asked about, which would be taken for a hub id.
+    Only a bare name is asked about, which would be taken for a hub id: not a path, nor a source of
+    another kind (``bundled:recall``, ``module:function``, ``registry:name``).
     """
-    if "/" in name or (base / name).exists():
+    if "/" in name or ":" in name or (base / name).exists():
         return ""
     from pytest_circuits.models.errors import did_you_mean
 

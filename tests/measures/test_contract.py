@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from measures.families import FAMILIES, hooked, random_model
+from zoo.specimens import SPECIMENS
 
 from pytest_circuits import measures
+from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError
 
@@ -87,8 +89,8 @@ def test_heads_whose_numbers_lie_between_each_other_are_refused(llama, telling_p
     with pytest.raises(ModelError) as error:
         measures.patch(llama, telling_pairs(llama), site="head_out")
     assert str(error.value) == (
-        "patch: LlamaForCausalLM has no head_out: its heads neither mix their values by what is "
-        "seen of their attention nor sum to what it writes."
+        "patch: LlamaForCausalLM has no head_out: what its heads mix is not attention × values, "
+        "and doesn't sum to what attention writes."
     )
     measures.patch(llama, telling_pairs(llama), site="head_q")
 
@@ -106,15 +108,32 @@ def test_a_norm_over_all_heads_after_the_hook_point_refuses_it(llama, part):
     }
 
 
-@pytest.mark.parametrize(("part", "site"), [("q", "head_q"), ("k", "head_k"), ("v", "head_v")])
-def test_what_is_put_in_without_effect_is_refused(llama, part, site):
-    for block in llama.blocks:
-        projection = getattr(block.attn, part)
+@pytest.mark.parametrize("layers", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("part", ["q", "k", "v"])
+def test_what_is_put_in_without_effect_is_refused(llama, part, layers):
+    for layer in layers:
+        projection = getattr(llama.blocks[layer].attn, part)
         replace_forward(
             projection, lambda _, stream, own=projection.original_component: own(stream)
         )
 
-    assert refused(llama) == {site: "what is put in there has no effect"}
+    why = f"in layer {layers[0]}, what is put in has no effect"
+    sites = [f"head_{part}", *(["head_pattern"] if part == "v" else [])]
+    assert refused(llama) == dict.fromkeys(sites, why)
+
+
+def test_one_large_number_in_the_stream_hides_nothing(llama):
+    """Of trained models, a token or two have numbers thousands of times larger than others."""
+    block = llama.blocks[1]
+    replace_forward(
+        block.attn, lambda found, *_: (found[0].square(), *found[1:])
+    )  # after what is shown of it
+    expected = refused(llama)
+    assert set(expected) == {"resid_mid", "attn_out"}
+    with torch.no_grad():
+        llama.embed.weight[:, 3] *= 3000
+
+    assert refused(llama) == expected
 
 
 def test_heads_that_do_not_sum_to_their_attention_can_be_patched_and_not_attributed(
@@ -179,10 +198,34 @@ def test_hooks_of_a_test_are_not_the_models(llama):
     plain.remove()
 
 
-def test_numbers_that_are_not_finite_refuse_nothing(llama):
+def test_where_numbers_are_not_finite_nothing_is_measured(llama, telling_pairs):
+    pairs = telling_pairs(llama)
     with torch.no_grad():
         next(llama.blocks[0].attn.parameters()).fill_(float("nan"))
-    assert refused(llama) == {}
+    with pytest.raises(InvalidFindingError, match=r"^patch: the model gives numbers that are not"):
+        measures.patch(llama, pairs)
+
+
+def test_prompts_on_which_numbers_are_not_finite_are_drawn_again():
+    """A token's embedding may be spoilt that no measured prompt has."""
+    bridge = hooked(random_model(SPECIMENS["olmo2"], 0))
+    expected = Runs(bridge).anatomy
+    with torch.no_grad():
+        bridge.embed.weight[[20, 25, 30]] = float("nan")
+
+    found = Runs(bridge).anatomy
+    assert found.finite
+    assert found.points == expected.points
+    assert any(point.name.endswith("hook_q_normed") for point in found.points["head_q"])
+
+
+def test_changed_weights_are_looked_at_again(llama):
+    runs = Runs(llama)
+    before = runs.anatomy
+    assert runs.anatomy is before
+    with torch.no_grad():
+        next(llama.blocks[0].attn.parameters()).mul_(2)
+    assert runs.anatomy is not before
 
 
 def test_a_model_that_cannot_be_run_says_so(llama):
