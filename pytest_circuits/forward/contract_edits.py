@@ -219,6 +219,8 @@ class _SecondPass:
     def _moved(self, site: str, layer: int, point: Point, row: int) -> _Moved:
         """What an edit changed in its own layer."""
         own, other = self.sites.held(point)
+        if point.heads is None and self._seen(layer, _OUT) is None:
+            return _Moved(mine=True, others=False, differs=False)  # what it does isn't shown
         if site == "resid_pre":
             mine = self._changed(layer, _OUT, row)
             return _Moved(mine, others=False, differs=True)

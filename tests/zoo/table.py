@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import TYPE_CHECKING
 
 from zoo.checks import CHECKS
@@ -16,11 +17,35 @@ if TYPE_CHECKING:
 
 COLUMNS = tuple(dict.fromkeys(check.group for check in CHECKS.values()))
 _RIGHT, _NONE = "✓", "–"
+#: What each reason means, by its name; in this order they have their letters.
+MEANS = {
+    "not hooked": "transformer-lens' adapter doesn't fit the model's config, which is refused when it "
+    "is loaded",
+    "heads not shown": "transformer-lens shows a layer's mixer as a whole, without heads",
+    "heads not hooked": "transformer-lens shows attention patterns, and neither z nor queries",
+    "stream not shown": "transformer-lens shows no hook point before or after some layer",
+    "several streams": "there are several residual streams, which the model mixes",
+    "MLPs not shown": "transformer-lens shows no MLPs, and no stream between them and attention",
+    "mixer not shown": "transformer-lens doesn't show what comes before the MLP",
+    "norm of the sum": "a norm follows the sum of stream and attention, so that nothing is added",
+    "norm not shown": "a norm follows the attention, and transformer-lens doesn't show its scale",
+    "values not shown": "a layer has another layer's keys and values",
+    "gate or norm": "a gate or a norm comes between attention × values and the output projection",
+    "norm over heads": "a norm over all heads comes after the last hook point, so that one head's "
+    "patch would change others",
+    "other parts": "the stream has other parts than embedding, attention, mixers and MLPs, or is "
+    "scaled as a whole",
+    "other end": "logits are read through more than a norm and the unembedding",
+}
 
 
 def heading() -> str:
     """The first two lines of the table."""
-    head = ["architecture", "specimen", *COLUMNS]
+    head = [
+        "architecture",
+        "model",
+        *(group.replace("attribution patching", "estimates") for group in COLUMNS),
+    ]
     return _line(head) + _line(["---"] * len(head))
 
 
@@ -56,20 +81,22 @@ def _shown(name: str, measure: str, outcome: Outcome) -> str:
     refusal = refusal_of(name, measure)
     if outcome.kind != "refused" or refusal is None:
         raise ValueError(f"{name}, {measure}: {outcome}")
-    return f"[{refusal.name}](#refusals)"
+    return f"[{_letter(refusal.name)}](#refusals)"
+
+
+def _letter(name: str) -> str:
+    """The letter of a reason in the table."""
+    return string.ascii_lowercase[list(MEANS).index(name)]
 
 
 def refusals() -> str:
     """Each reason for which measures are refused, what they say, and on which architectures."""
-    words: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for one in REFUSALS:
-        says, models = words.setdefault(one.name, ({}, {}))
-        says[one.says] = None
-        models.update(dict.fromkeys(SPECIMENS[name].model for name in one.specimens))
-    lines = [_line(["refusal", "it says", "on"]), _line(["---"] * 3)]
-    for name, (says, models) in words.items():
-        texts = "; ".join(f"“… {each} …”" for each in says)
-        lines.append(_line([name, texts, ", ".join(f"`{each}`" for each in models)]))
+    lines = [_line(["", "because", "it says", "on"]), _line(["---"] * 4)]
+    for name, why in MEANS.items():
+        ours = [one for one in REFUSALS if one.name == name]
+        texts = "; ".join(dict.fromkeys(f"“… {one.says} …”" for one in ours))
+        models = dict.fromkeys(SPECIMENS[each].model for one in ours for each in one.specimens)
+        lines.append(_line([_letter(name), why, texts, ", ".join(f"`{each}`" for each in models)]))
     return "".join(lines)
 
 
