@@ -83,6 +83,7 @@ class Anatomy:
             write before it is the attention's output (``head_out``), and the outputs of attention,
             MLP and other mixers before they join the residual stream.
         past: whether the model can be given keys and values of earlier positions.
+        causal: whether no position looked at a later one.
         finite: whether the model gave finite numbers, so that anything could be checked.
     """
 
@@ -94,6 +95,7 @@ class Anatomy:
     factors: Mapping[str, tuple[float, ...]]
     past: bool
     finite: bool
+    causal: bool
 
     @property
     def layers(self) -> int:

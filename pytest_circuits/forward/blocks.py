@@ -158,8 +158,9 @@ def blocks_from(runs: Runs, group: PromptGroup, start: int) -> Blocks:
     key = ("blocks", length, start)
     # Only at the first position can a block be run before anything is known of those before.
     in_tuples = blocks_from(runs, group, 0).in_tuples if start else None
-    # The other way round: what depends on the tokens must not suit these by chance.
-    tokens = group.tokens[:1].flip(1)
+    # Others at every position: what depends on the tokens must not suit these by chance.
+    vocabulary = int(runs.bridge.cfg.d_vocab)
+    tokens = (group.tokens[:1] + vocabulary // 2) % vocabulary
     return runs.remember(key, lambda: _record(runs, tokens, start, in_tuples=in_tuples))
 
 

@@ -9,14 +9,15 @@ site that breaks the contract in any layer is refused, with the reason; all othe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from pytest_circuits.forward.anatomy import Anatomy, Point, mix, output_weights
-from pytest_circuits.forward.contract_edits import SAME, check_edits
+from pytest_circuits.forward.contract_edits import check_edits
 from pytest_circuits.forward.runs import ROUNDING, exact
-from pytest_circuits.forward.trial import FirstPass
+from pytest_circuits.forward.trial import SAME, FirstPass
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ _THROUGH = (
     ("head_pattern", "head_out", "head_v", "attention"),
     ("resid_mid", "added", "resid_pre"),
 )
+#: What heads write sums to what attention writes, and only what becomes of it isn't known.
+_NORM_NOT_SHOWN = "transformer-lens doesn't show the norm after the attention"
+#: How far a fitted factor may lie from what it is taken for, as a share of it.
+_FITTED = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.01}
 #: What attention writes, before a norm or a factor.
 _WRITTEN = "attn.hook_out"
 #: Sites that only a layer with attention has, and what is asked of them beside the sites proper:
@@ -151,6 +156,7 @@ class Sites:
             self.factors,
             self.first.past,
             self.first.finite,
+            self.first.causal,
         )
 
     # Finding heads and sites
@@ -238,6 +244,7 @@ class Sites:
             shown = "it has no MLPs" if without else "transformer-lens shows no MLPs in it"
             self.refusals["mlp_out"] = shown
         self._check_stream()
+        self._check_ends()
         if any(self.heads):
             self._check_widths()
             self._check_attention()
@@ -307,6 +314,16 @@ class Sites:
                     "Use resid_pre, attn_out or mlp_out"
                 )
 
+    def _check_ends(self) -> None:
+        """What is after a layer has to be what the next one gets."""
+        (end,) = self.candidates["resid_post"]
+        for layer in self.layers[:-1]:
+            after, following = self._at("resid_post", layer), self._at("resid_pre", layer + 1)
+            if after is None or following is None or end.fault is not None:
+                return
+            if not self.near(after, following, SAME):
+                end.fault = f"what comes after layer {layer} is not what the next one gets"
+
     def _no_mid(self) -> str:
         """Why the stream between attention and MLP isn't shown."""
         if self.first.runs.bridge.cfg.attn_only:
@@ -372,7 +389,7 @@ class Sites:
             factors.append(factor)
             if fault is not None:
                 self.refusals.setdefault("contributions", fault)
-                self.summed = False
+                self.summed &= fault.startswith(_NORM_NOT_SHOWN)
         self.factors["head_out"] = tuple(factors)
 
     def _contribution(self, layer: int) -> tuple[float, str | None]:
@@ -382,11 +399,6 @@ class Sites:
         # What a norm after the attention gets is what heads write; else there may be a factor.
         norm = getattr(bridge.blocks[layer], "ln1_post", None)
         normed = norm is not None
-        if normed and not hasattr(norm, "uses_rms_norm"):
-            return (
-                1.0,
-                f"transformer-lens doesn't show the norm after the attention of layer {layer}",
-            )
         written = self.first.get(layer, _WRITTEN) if normed else added
         if z is None or written is None:
             return 1.0, f"transformer-lens doesn't show what attention of layer {layer} writes"
@@ -400,9 +412,11 @@ class Sites:
         total = torch.einsum("nphk,hkd->npd", exact(z), exact(weights))
         bias = getattr(bridge.blocks[layer].attn, "b_O", None)
         total = total if bias is None else total + exact(bias)
-        factor = self._factors([total.to(written)], written)[0]
+        factor = self._factors([total.to(written)], written, written)[0]
         if not self.near(factor * total.to(written), written):
             return 1.0, f"in layer {layer} heads don't sum to what their attention writes"
+        if normed and not hasattr(norm, "uses_rms_norm"):
+            return factor, f"{_NORM_NOT_SHOWN} of layer {layer}"
         return factor, None
 
     def _check_factors(self) -> None:
@@ -418,7 +432,8 @@ class Sites:
             before, after = self._at("resid_pre", layer), self._at("resid_post", layer)
             factors = dict.fromkeys(sites, 1.0)
             if before is not None and after is not None and parts:
-                fitted = self._factors(list(parts.values()), after - before)
+                moved = exact(after) - exact(before)
+                fitted = self._factors(list(parts.values()), moved, after)
                 factors |= dict(zip(parts, fitted, strict=True))
             for site in sites:
                 found[site].append(factors[site])
@@ -427,32 +442,45 @@ class Sites:
     def _points(self, site: str) -> tuple[Point | None, ...]:
         return self.mixers if site == "mixer_out" else self.candidates[site][0].points
 
-    def _factors(self, parts: Sequence[Tensor], total: Tensor) -> list[float]:
+    def _factors(self, parts: Sequence[Tensor], total: Tensor, stream: Tensor) -> list[float]:
         """The factors with which parts sum to a total; all 1 where none do.
 
-        A factor that is 1, or a number of the model's config, within rounding is taken for it.
+        Least squares, each number weighted by its rounding. Unless the model's config has factors,
+        they are 1 if that is near; else the nearest of the config's, or what was fitted.
+
+        Args:
+            parts: ``[row, position, d_model]`` each.
+            total: what they sum to.
+            stream: where that is added, whose numbers' rounding it has.
         """
+        ones = [1.0] * len(parts)
         if not self.first.finite:
-            return [1.0] * len(parts)
+            return ones
         columns = torch.stack([exact(part).flatten() for part in parts], dim=1)
-        if self.near(sum(parts, torch.zeros_like(total)), total):
-            return [1.0] * len(parts)
-        target = exact(total).flatten()
-        fitted = torch.linalg.lstsq(columns, target[:, None], driver="gelsd").solution[:, 0]
-        if not self.near((columns @ fitted).to(total.dtype), target.to(total.dtype)):
-            return [1.0] * len(parts)
-        rounding = ROUNDING[self.first.logits.dtype]
-        return [_named(float(factor), self._numbers, rounding) for factor in fitted]
+        if not columns.any():
+            return ones
+        target, scale = exact(total).flatten(), exact(stream).abs().flatten()
+        rounding = torch.finfo(self.dtype).eps * (scale + columns.abs().amax())
+        weighted = columns / rounding[:, None], (target / rounding)[:, None]
+        fitted = torch.linalg.lstsq(*weighted, driver="gelsd").solution[:, 0]
+        if not self.sums(target, columns @ fitted, scale):
+            return ones
+        return [self._named(float(factor)) for factor in fitted]
 
-    @property
+    def _named(self, factor: float) -> float:
+        """The number that a fitted factor is taken for."""
+        closest = min(self._numbers, key=lambda number: abs(number - factor))
+        near = abs(closest - factor) <= _FITTED[self.dtype] * abs(factor)
+        return closest if near else factor
+
+    @cached_property
     def _numbers(self) -> list[float]:
-        """1, and all fractions in the model's config."""
+        """1, and all factors in the model's config."""
         config = getattr(self.first.runs.bridge.original_model, "config", None)
-        named = config.to_dict().values() if config is not None else []
-        return [1.0, *(number for number in named if isinstance(number, float))]
-
-
-def _named(factor: float, numbers: Sequence[float], rounding: float) -> float:
-    """The number that a factor is within rounding; the factor itself if there is none."""
-    closest = min(numbers, key=lambda number: abs(number - factor))
-    return closest if abs(closest - factor) <= rounding * abs(factor) else factor
+        named = config.to_dict() if config is not None else {}
+        found = [1.0]
+        for name, value in named.items():
+            if any(word in name for word in ("multiplier", "scal", "factor")):
+                listed = value if isinstance(value, list | tuple) else [value]
+                found += [each for each in listed if isinstance(each, float)]
+        return found

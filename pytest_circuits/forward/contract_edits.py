@@ -8,7 +8,7 @@ import torch
 
 from pytest_circuits.forward.anatomy import output_weights
 from pytest_circuits.forward.runs import exact
-from pytest_circuits.forward.trial import trial
+from pytest_circuits.forward.trial import SAME, trial
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     #: A part of a tensor, by what it is indexed with.
     Part = Tensor | EllipsisType | tuple[EllipsisType | int | slice, ...]
 
-#: Rounding of numbers that are computed twice in the same way, as a share of the largest of them.
-SAME = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
 #: What is put in is multiplied by this: so much that a norm over all heads shows even where one of
 #: many heads hardly changes it, and turned round, so that attention that is all on one token moves.
 _FACTOR = -4.0

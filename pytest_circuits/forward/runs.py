@@ -112,11 +112,13 @@ class _Look:
         weights: a trace of every weight.
         hooked: whether a test has hooks on it.
         bare: whether nobody has.
+        training: whether a part of it is in training mode.
     """
 
     weights: tuple[int, ...]
     hooked: bool
     bare: bool
+    training: bool
 
 
 class Runs:
@@ -201,8 +203,7 @@ class Runs:
     @property
     def causal(self) -> bool:
         """Whether no position looks at later ones."""
-        causal = getattr(self.bridge.cfg, "attention_dir", "causal") == "causal"
-        return causal and not self._mixes_rows
+        return self.anatomy.causal and not self._mixes_rows
 
     @cached_property
     def _mixes_rows(self) -> bool:
@@ -289,7 +290,10 @@ class Runs:
         if self._looked_at is not None:
             return self._looked_at
         hooks = self._clean.look()
-        return _Look(self._weights(), hooked=hooks.changed, bare=not hooks.anyones)
+        training = any(module.training for module in self._modules)
+        return _Look(
+            self._weights(), hooked=hooks.changed, bare=not hooks.anyones, training=training
+        )
 
     @contextmanager
     def watched(self, what: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
@@ -306,7 +310,7 @@ class Runs:
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""
         look = self._look()
-        if look.hooked:
+        if look.hooked or look.training:
             return make()
         return self._memory.get((key, look.weights), make)
 

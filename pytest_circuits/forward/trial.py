@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 #: So often prompts are drawn, until the model gives finite numbers on them.
 _DRAWS = 5
+#: Rounding of numbers that are computed twice in the same way, as a share of the largest of them.
+SAME = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
+#: Where positions show that look at later ones.
+_STREAM = ("hook_in", "hook_out")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class FirstPass:
         seen: what each hook point held, ``[2, …]``.
         logits: at the last position, ``[2, vocabulary]``.
         past: whether the model took a plain cache, and filled it.
+        causal: whether no position looked at a later one.
     """
 
     runs: Runs
@@ -47,6 +52,7 @@ class FirstPass:
     seen: dict[str, Tensor]
     logits: Tensor
     past: bool
+    causal: bool
 
     @classmethod
     def of(cls, runs: Runs, hooks: Sequence[str]) -> FirstPass:
@@ -78,9 +84,9 @@ class FirstPass:
             except Exception:  # noqa: BLE001, S110 — whatever a model says whose state is another
                 pass
             else:
-                return cls(runs, tokens, found.seen, found.logits, found.cached)
+                return cls._of(runs, tokens, found)
         try:
-            logits, seen, _ = trial(runs, tokens, names)
+            found = trial(runs, tokens, names)
         except ModelError:
             raise
         except Exception as error:
@@ -88,7 +94,22 @@ class FirstPass:
                 f"a {runs.family} can't be run with transformer-lens' hooks on it "
                 f"({type(error).__name__}):\n{first_lines(error)}"
             ) from error
-        return cls(runs, tokens, seen, logits, past=False)
+        return cls._of(runs, tokens, found)
+
+    @classmethod
+    def _of(cls, runs: Runs, tokens: Tensor, found: Trial) -> FirstPass:
+        """What is asked of the two prompts, and whether the third, another last token, shows."""
+        streams = [
+            value[::2, :-1]
+            for name, value in found.seen.items()
+            if name.endswith(_STREAM) and value.shape[1] == tokens.shape[1]
+        ]
+        causal = all(
+            not bool((one - other).abs().max() > SAME[one.dtype] * other.abs().max())
+            for one, other in streams
+        )
+        seen = {name: value[:2] for name, value in found.seen.items()}
+        return cls(runs, tokens[:2], seen, found.logits[:2], found.cached, causal)
 
     @property
     def finite(self) -> bool:
@@ -101,14 +122,19 @@ class FirstPass:
 
 
 def _tokens(runs: Runs, draw: int) -> Tensor:
-    """Two prompts, of a length that is no number of heads, so that axes can't be confused."""
+    """Two prompts, and the first with another last token, ``[3, position]``.
+
+    Of a length that is no number of heads, so that axes can't be confused.
+    """
     counts = (runs.bridge.cfg.n_heads, getattr(runs.bridge.cfg, "n_key_value_heads", None))
     fitting = [n for n in (7, 9, 5, 3) if n <= int(runs.bridge.cfg.n_ctx) and n not in counts]
     places = torch.arange(fitting[0] if fitting else 2, device=runs.device)
     vocabulary = int(runs.bridge.cfg.d_vocab)
     # Of the middle, where special tokens seldom are; others at every draw.
     first = vocabulary // 2 + 2 * len(places) * draw
-    return torch.stack([first + places, first + len(places) + places]) % vocabulary
+    prompts = torch.stack([first + places, first + len(places) + places, first + places])
+    prompts[2, -1] += 1
+    return prompts % vocabulary
 
 
 class Trial(NamedTuple):

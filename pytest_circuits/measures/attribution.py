@@ -230,6 +230,12 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
     biases = unembedding.new_zeros(chosen.shape)
     if getattr(bridge, "b_U", None) is not None:
         biases = exact(bridge.b_U[chosen])
+    if unembedding.shape[-1] != group.stream[0].shape[-1]:
+        raise ModelError(
+            f"attribution: the unembedding of {runs.family} reads vectors of "
+            f"{unembedding.shape[-1]} numbers, and its stream has {group.stream[0].shape[-1]}.\n"
+            f"Use patching instead."
+        )
     read = (exact(group.normalised) * unembedding).sum(-1) + biases
     right_and_wrong: Tensor = bridge.adapter.apply_output_logits_transform(read)
     factor = _logit_factor(runs)

@@ -96,7 +96,8 @@ def logit_lens(
         raise ChoiceError(f"read is {', '.join(_READINGS)}, not {read!r}")
     quantity, unit, formula, direction, allowance = _READINGS[read]
     runs = as_runs(model)
-    runs.anatomy.require("resid_post", "logit_lens")
+    for needed in ("resid_pre", "resid_post"):
+        runs.anatomy.require(needed, "logit_lens")
     tokenized = tokenize(runs, pairs)
     run = run_prompts(runs, tokenized.clean)
     companion = answer_companion(run, tokenized, "logit_lens")

@@ -184,7 +184,7 @@ def hooked(
             if len({weight.device for weight in bridge.parameters()}) > 1:
                 _come_to_the_norm(bridge)
             with torch.no_grad():
-                found = bridge(tokens, return_type="logits", use_cache=False).float().cpu()
+                found = bridge(tokens, return_type="logits").float().cpu()
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:

@@ -129,7 +129,9 @@ class Clean:
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
-        """While nobody's hooks are on the model but the libraries' own."""
+        """Take all hooks off but the libraries', and training mode; put them back afterwards."""
+        training = [module for module in self._modules if module.training]
+        self._bridge.eval()
         before = []
         for kept, key, hook in list(self._hooks()):
             if _is_librarys(getattr(hook, "user_hook", hook)):
@@ -144,6 +146,8 @@ class Clean:
             for hooks, all_of_them in reversed(before):  # in the order that they were in
                 hooks.clear()
                 hooks.update(all_of_them)
+            for module in training:
+                module.training = True
 
     def restore(self) -> None:
         """Take away everything that was put on the model since."""

@@ -242,3 +242,13 @@ def test_blocks_that_keep_something_are_run_in_whole_passes(kind, lengths):
     if kind is HandsOn:
         expected = patched(both.whole, "head_out", clean, changed(clean, *[2] * len(lengths)))
         assert off(found, expected) < EXACT / 10
+
+
+def test_a_prompt_that_reads_the_same_backwards_hides_nothing():
+    """What blocks are given of the tokens must be seen on any prompt."""
+    both = Both.of(random_model(FAMILIES_THAT_CANNOT["of these tokens"], 0))
+    clean = [[5, 7, 9, 7, 5], [3, 8, 2, 6, 1]]
+    with pytest.warns(SlowSweepWarning):
+        found = patched(both.runs, "resid_pre", clean, changed(clean, 2, 2))
+    expected = patched(both.whole, "resid_pre", clean, changed(clean, 2, 2))
+    assert off(found, expected) < EXACT / 10

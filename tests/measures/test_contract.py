@@ -250,3 +250,70 @@ def test_rounding_refuses_nothing(name, dtype):
     if name == "mixtral" and dtype == torch.float64:
         pytest.skip("torch has no grouped products of float64")
     assert refused(hooked(model.to(dtype))) == expected
+
+
+def zoo_model(name, **options):
+    """A specimen of the zoo, hooked, with other options in its configuration."""
+    family = SPECIMENS[name]
+    return hooked(random_model(family.but(**options) if options else family, 0))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_queries_and_keys_are_taken_after_a_norm_over_all_heads_in_half_precision(dtype):
+    """transformer-lens can run this model so with a cache only."""
+    bridge = hooked(random_model(SPECIMENS["olmo2"], 0).to(dtype))
+    anatomy = Runs(bridge).anatomy
+    assert anatomy.refusals == {}
+    for part in ("q", "k"):
+        hooks = {point.name.rpartition(".")[2] for point in anatomy.points[f"head_{part}"]}
+        assert hooks == {f"hook_{part}_normed"}
+
+
+def test_attention_that_looks_ahead_is_seen_and_not_read_from_the_config():
+    assert Runs(zoo_model("gemma3")).causal
+    assert not Runs(zoo_model("gemma3", use_bidirectional_attention=True)).causal
+
+
+def test_what_is_scaled_between_layers_is_not_what_comes_after_one():
+    """RWKV halves its stream after every few layers."""
+    whole = Runs(zoo_model("rwkv", num_hidden_layers=4, rescale_every=2)).anatomy.refusals
+    assert whole["resid_post"] == "what comes after layer 1 is not what the next one gets"
+    assert "resid_post" not in Runs(zoo_model("rwkv")).anatomy.refusals
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_factors_are_those_of_the_config_in_every_precision(dtype):
+    options = {"attention_out_multiplier": 0.9, "ssm_out_multiplier": 1.05}
+    family = SPECIMENS["falcon-h1"].but(**options)
+    factors = Runs(hooked(random_model(family, 0).to(dtype))).anatomy.factors
+    assert set(factors["attn_out"]) == {0.9}
+    assert set(factors["mixer_out"]) == {1.05}
+    assert set(factors["mlp_out"]) == {1.0}
+
+
+def test_heads_that_write_nothing_are_no_fault(llama, telling_pairs):
+    with torch.no_grad():
+        llama.blocks[1].attn.o.weight.zero_()
+    runs, pairs = Runs(llama), telling_pairs(llama)
+    assert runs.anatomy.refusals == {}
+    found = measures.ablate(runs, pairs, heads="each", value="zero")
+    assert (abs(found.values[0]) > 1e-3).all()
+    assert (abs(found.values[1]) < 1e-6).all()
+
+    with torch.no_grad():
+        llama.blocks[0].attn.o.weight.zero_()
+    assert runs.anatomy.refusals == {}
+
+
+def test_training_mode_is_neither_examined_nor_remembered(telling_pairs):
+    family = SPECIMENS["gpt2"].but(resid_pdrop=0.5, attn_pdrop=0.5, embd_pdrop=0.5)
+    bridge = hooked(random_model(family, 0))
+    pairs = telling_pairs(bridge)
+    runs = Runs(bridge)
+    expected = float(measures.logit_diff(Runs(bridge), pairs))
+    bridge.train()
+    assert runs.anatomy.refusals == {}
+    assert float(measures.logit_diff(runs, pairs)) != expected
+    assert bridge.training
+    bridge.eval()
+    assert float(measures.logit_diff(runs, pairs)) == expected

@@ -19,8 +19,7 @@ COLUMNS = tuple(dict.fromkeys(check.group for check in CHECKS.values()))
 _RIGHT, _NONE = "✓", "–"
 #: What each reason means, by its name; in this order they have their letters.
 MEANS = {
-    "not hooked": "transformer-lens' adapter doesn't fit the model's config, which is refused when it "
-    "is loaded",
+    "not hooked": "transformer-lens' adapter doesn't fit the model's config; loading refuses it",
     "heads not shown": "transformer-lens shows a layer's mixer as a whole, without heads",
     "heads not hooked": "transformer-lens shows attention patterns, and neither z nor queries",
     "stream not shown": "transformer-lens shows no hook point before or after some layer",
