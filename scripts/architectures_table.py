@@ -72,8 +72,8 @@ def renewed(page: str, names: list[str]) -> str:
         REFUSALS,
         write.heading() + "".join(rows[name] for name in specimens if name in rows),
     )
-    page = between(page, REFUSALS, UNMEASURED, write.refusals())
-    return between(page, UNMEASURED, END, write.unmeasured())
+    page = between(page, REFUSALS, UNMEASURED, f"## Refusals\n\n{write.refusals()}")
+    return between(page, UNMEASURED, END, f"## What is not measured\n\n{write.unmeasured()}")
 
 
 if __name__ == "__main__":

@@ -361,7 +361,7 @@ class Sites:
             if z is not None and values is not None and self._mixed(pattern, values, z):
                 continue
             self.refusals["head_pattern"] = (
-                "what its heads mix is not attention × values: a gate or a norm comes after it"
+                "what its heads mix is not attention × values: there is a gate or a norm in between"
                 if values is not None
                 else f"transformer-lens shows no values in layer {layer}"
             )

@@ -38,7 +38,7 @@ def test_rows_that_are_asked_for_are_written_and_others_stay(script):
     assert set(rows["llama"].split(" | ")[2:-1]) == {"✓"}
     assert page.startswith("Words.\n")
     assert page.endswith("\nMore words.\n")
-    assert "| refusal | it says | on |" in page
+    assert "## Refusals\n\n|  | because | it says | on |" in page
     assert "no adapter for them: `AXK1ForCausalLM`" in page
 
 

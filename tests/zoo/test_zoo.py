@@ -15,6 +15,9 @@ from zoo.plain import mix
 from zoo.specimens import OFTEN, SPECIMENS
 from zoo.table import refusals, row, unmeasured
 
+from pytest_circuits.forward import Runs
+from pytest_circuits.models import ModelError
+
 PAGE = (Path(__file__).parents[2] / "docs/architectures.md").read_text(encoding="utf-8")
 
 specimens = pytest.mark.parametrize(
@@ -52,6 +55,22 @@ def test_refusals_are_of_measures_and_specimens_that_there_are():
 
 def test_each_specimen_that_is_tried_often_is_there():
     assert set(OFTEN) <= set(SPECIMENS)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_half_precision_refuses_nothing_else(folder_of, name, dtype):
+    if (name, dtype) == ("deepseek-v4", "float16"):
+        pytest.skip("transformers can't run it")
+    try:
+        expected = Runs(cases.load_alone(folder_of(name), "float32")).anatomy
+    except ModelError:
+        pytest.skip("it is not hooked")
+    found = Runs(cases.load_alone(folder_of(name), dtype)).anatomy
+    assert found.refusals == expected.refusals
+    assert found.points == expected.points
+    assert found.causal == expected.causal
 
 
 # The loops themselves.
