@@ -183,8 +183,7 @@ def hooked(
             bridge = _bridge(name, model, tokenizer, architecture)
             if len({weight.device for weight in bridge.parameters()}) > 1:
                 _come_to_the_norm(bridge)
-            with torch.no_grad():
-                found = bridge(tokens, return_type="logits").float().cpu()
+            found = _run(bridge, tokens)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
@@ -255,6 +254,22 @@ def _not_hooked(source: Source, model: PreTrainedModel, error: Exception) -> Mod
         f"{source.text}: transformer-lens can't hook this {type(model).__name__}:\n{why}\n"
         f"{OTHER_MODEL}"
     )
+
+
+def _run(bridge: TransformerBridge, tokens: Tensor) -> Tensor:
+    """The hooked model's logits, as float32, on the CPU.
+
+    Some models can be run without a cache only (Bamba without attention), and some as
+    transformer-lens computes them with one only (OLMo in half precision).
+    """
+    import torch
+
+    with torch.no_grad():
+        try:
+            logits: Tensor = bridge(tokens, return_type="logits", use_cache=False)
+        except RuntimeError:
+            logits = bridge(tokens, return_type="logits")
+    return logits.float().cpu()
 
 
 def _come_to_the_norm(bridge: TransformerBridge) -> None:

@@ -31,7 +31,7 @@ def sample_logits(model: nn.Module, tokens: Tensor) -> Tensor:
     import torch
 
     with torch.no_grad():
-        logits: Tensor = model(input_ids=tokens).logits
+        logits: Tensor = model(input_ids=tokens, use_cache=False).logits
     return logits.float().cpu()
 
 

@@ -200,7 +200,7 @@ USE_THE_CONFIG = "Use the config.json that was saved with these weights."
             [
                 (
                     "induction_scores on candidate: the model gives numbers that are not finite "
-                    "(repeat_loss, repeat_gain). Look for NaN or overflow in its weights, or try "
+                    "(logits on drawn tokens). Look for NaN or overflow in its weights, or try "
                     "another dtype."
                 ),
             ],
