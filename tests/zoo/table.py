@@ -26,7 +26,7 @@ MEANS = {
     "several streams": "there are several residual streams, which the model mixes",
     "MLPs not shown": "transformer-lens shows no MLPs, and no stream between them and attention",
     "mixer not shown": "transformer-lens doesn't show what comes before the MLP",
-    "two at once": "attention and another mixer add to the stream together, with nothing in between",
+    "two at once": "attention and another mixer add to the stream together, at one place",
     "norm of the sum": "a norm follows the sum of stream and attention, so that nothing is added",
     "norm not shown": "a norm follows the attention, and transformer-lens doesn't show its scale",
     "values not shown": "a layer has another layer's keys and values",
