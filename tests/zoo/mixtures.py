@@ -46,6 +46,11 @@ MIXTURES: dict[str, Family] = {
         "MixtralConfig",
         GROUPED | _LOCAL_EXPERTS | {"sliding_window": WINDOW},
     ),
+    "phi3.5-moe": Family(
+        "PhimoeForCausalLM",
+        "PhimoeConfig",
+        GROUPED | {"num_local_experts": 4, "num_experts_per_tok": 2, "lm_head_bias": True},
+    ),
     "qwen2-moe": Family(
         "Qwen2MoeForCausalLM",
         "Qwen2MoeConfig",

@@ -102,7 +102,6 @@ _WITHOUT_ADAPTER = (
     "PLBartForCausalLM",
     "PegasusForCausalLM",
     "PersimmonForCausalLM",
-    "PhimoeForCausalLM",
     "Qwen4ExpForCausalLM",
     "RemBertForCausalLM",
     "RoFormerForCausalLM",
