@@ -33,7 +33,9 @@ def test_every_class_that_transformers_maps_was_tried():
 
 @pytest.mark.nightly
 def test_every_adapter_for_such_a_class_is_measured():
-    adapted = MAPPED & set(SUPPORTED_ARCHITECTURES)
+    # Some are spelt otherwise there (PhiMoEForCausalLM).
+    known = {name.lower() for name in SUPPORTED_ARCHITECTURES}
+    adapted = {name for name in MAPPED if name.lower() in known}
 
     assert sorted(adapted & set(WITHOUT_ADAPTER)) == [], "adapters that are new in transformer-lens"
     assert sorted(adapted - MEASURED - set(UNBUILT)) == []
@@ -62,5 +64,6 @@ def test_a_class_without_an_adapter_is_refused_by_name(tmp_path, name):
 
     message = str(error.value)
     assert name in message
+    assert "transformer-lens" in message
     assert "object has no attribute" not in message
     assert len(message.splitlines()) <= 4
