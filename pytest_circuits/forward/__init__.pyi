@@ -24,14 +24,13 @@ from .patching import (
     patch_cells as patch_cells,
     to_put_in as to_put_in,
 )
+from .precision import ROUNDING as ROUNDING, exact as exact
 from .prompted import PromptGroup as PromptGroup, PromptRun as PromptRun, run_prompts as run_prompts
 from .replay import SlowSweepWarning as SlowSweepWarning
 from .runs import (
-    ROUNDING as ROUNDING,
     Progress as Progress,
     Runs as Runs,
     as_runs as as_runs,
-    exact as exact,
 )
 from .sequences import (
     RepeatedRun as RepeatedRun,

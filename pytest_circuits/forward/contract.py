@@ -16,8 +16,8 @@ import torch
 
 from pytest_circuits.forward.anatomy import Anatomy, Point, mix, output_weights
 from pytest_circuits.forward.contract_edits import check_edits
-from pytest_circuits.forward.runs import ROUNDING, exact
-from pytest_circuits.forward.trial import SAME, FirstPass
+from pytest_circuits.forward.precision import ROUNDING, SAME, exact
+from pytest_circuits.forward.trial import FirstPass
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from pytest_circuits.forward.anatomy import output_weights
-from pytest_circuits.forward.runs import exact
-from pytest_circuits.forward.trial import SAME, trial
+from pytest_circuits.forward.precision import SAME, exact
+from pytest_circuits.forward.trial import trial
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import torch
 from transformers import DynamicCache
 
 from pytest_circuits.forward.fitting import grouped, in_parts
-from pytest_circuits.forward.runs import bytes_of, exact
+from pytest_circuits.forward.precision import exact
+from pytest_circuits.forward.runs import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -19,7 +19,7 @@ from pytest_circuits.forward.blocks import blocks_from, joined
 from pytest_circuits.forward.edits import Reading
 from pytest_circuits.forward.fitting import budget, in_parts, portions
 from pytest_circuits.forward.lens import end_logits
-from pytest_circuits.forward.runs import exact
+from pytest_circuits.forward.precision import exact
 from pytest_circuits.models import ModelError
 
 if TYPE_CHECKING:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     Hook = tuple[str, Callable[..., Tensor | None]]
 
-#: How far sums may miss what they should be by rounding alone, as a share of the largest number.
-ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 #: Bytes of logits that one pass may produce; longer batches are cut into several passes.
 _LOGITS_BUDGET = 1 << 28
 #: Bytes of results that are remembered for each model.
@@ -414,11 +412,6 @@ def _brought(hook: Callable[..., Tensor | None], device: torch.device) -> Callab
         return None if found is None else found.to(value.device)
 
     return brought
-
-
-def exact(tensor: Tensor) -> Tensor:
-    """The tensor in float64 on the CPU: there are devices that have no float64."""
-    return tensor.detach().cpu().double()
 
 
 def as_runs(model: TransformerBridge | Runs) -> Runs:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_circuits.forward.fitting import grouped
+from pytest_circuits.forward.precision import exact
 from pytest_circuits.forward.prompted import keep, run_prompts, run_recorded
-from pytest_circuits.forward.runs import bytes_of, exact
+from pytest_circuits.forward.runs import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

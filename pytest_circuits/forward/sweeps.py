@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.forward.fitting import in_parts
+from pytest_circuits.forward.precision import exact
 from pytest_circuits.forward.replay import check, replay
-from pytest_circuits.forward.runs import exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable

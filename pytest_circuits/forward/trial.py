@@ -10,6 +10,7 @@ import torch
 from transformers import DynamicCache
 
 from pytest_circuits.forward.fitting import in_parts
+from pytest_circuits.forward.precision import SAME
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.errors import first_lines
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 #: So often prompts are drawn, until the model gives finite numbers on them.
 _DRAWS = 5
-#: Rounding of numbers that are computed twice in the same way, as a share of the largest of them.
-SAME = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
 #: Where positions show that look at later ones.
 _STREAM = ("hook_in", "hook_out")
 

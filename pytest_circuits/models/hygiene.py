@@ -131,7 +131,8 @@ class Clean:
     def lifted(self) -> Iterator[None]:
         """Take all hooks off but the libraries', and training mode; put them back afterwards."""
         training = [module for module in self._modules if module.training]
-        self._bridge.eval()
+        if training:
+            self._bridge.eval()
         before = []
         for kept, key, hook in list(self._hooks()):
             if _is_librarys(getattr(hook, "user_hook", hook)):

@@ -22,7 +22,7 @@ def test_tensors_become_float64_in_one_place_only_which_is_off_the_device():
         if _WIDENED.search(line)
     ]
 
-    assert widened == [("forward/runs.py", "return tensor.detach().cpu().double()")]
+    assert widened == [("forward/precision.py", "return tensor.detach().cpu().double()")]
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64, torch.bool])
