@@ -83,6 +83,7 @@ def test_shares_of_the_bound_are_printed(benchmark, capsys):
     assert all(re.fullmatch(SPREAD, row[2]) for row in found)
 
 
+@pytest.mark.nightly
 def test_growth_is_printed(benchmark, capsys, monkeypatch):
     shape = dict(benchmark("subjects").LLAMA_TINY)
     del shape["num_hidden_layers"]

@@ -66,7 +66,17 @@ def gemma(tmp_path):
     return tmp_path / "gemma"
 
 
-@pytest.mark.parametrize("kind", TEXT_MODELS)
+#: Of each way in which a text model lies in the whole one; all are tried nightly.
+OFTEN = ("gemma3", "llava", "qwen2_5_vl", "llama4")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind in OFTEN else [pytest.mark.nightly])
+        for kind in TEXT_MODELS
+    ],
+)
 def test_the_text_model_is_loaded_and_computes_what_the_whole_does_on_text(kind, tmp_path):
     whole = save_multimodal(tmp_path, kind)
 

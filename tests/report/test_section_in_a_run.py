@@ -224,6 +224,7 @@ def workers(suite):
     return {path.stem: path.read_text().split() for path in sorted(suite.path.glob("gw*.tests"))}
 
 
+@pytest.mark.nightly
 def test_two_workers_say_the_same_as_one_process_and_load_each_model_once(suite):
     suite.ini(RECALL, OTHER)
     suite.write("conftest.py", RECORDS_WORKERS)

@@ -550,6 +550,7 @@ def test_no_model_can_be_called_as_the_folder_of_pending_files(one_test, alias, 
     ]
 
 
+@pytest.mark.nightly  # it is tried for ten seconds
 def test_a_pending_file_that_cannot_be_written_is_an_error_and_not_counted(one_test):
     edit_baseline(one_test.baseline, strengthen)
     (one_test.path / "__circuits__/.pending").write_text("in the way")

@@ -12,8 +12,6 @@ SPECIMENS = {**DECODERS, **MIXTURES, **HYBRIDS}
 OFTEN = (
     "gpt2",  # LayerNorms, biases, learned positions, stacked queries, keys and values
     "gpt-j",  # attention and MLP in parallel
-    "gpt-neox, one after the other, float64",  # interleaved by heads
-    "gpt-bigcode",  # one key-value head
     "falcon, new decoder",  # grouped by key-value heads
     "bitnet",  # a norm over what heads have mixed
     "granite",  # multiplied streams and logits
@@ -26,6 +24,5 @@ OFTEN = (
     "qwen3-next",  # linear attention; query and gate from one projection
     "mamba",  # no attention
     "lfm2",  # convolutions
-    "nemotron-h",  # layers of one part
     "falcon-h1",  # attention and state-space model in one layer
 )
