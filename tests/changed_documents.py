@@ -13,25 +13,27 @@ def changed_documents(document, *, whole=()):
         whole: names of fields within which nothing is changed.
     """
     for path in _paths(document, whole):
-        *way, last = path
         for value in (..., *VALUES):
-            changed = copy.deepcopy(document)
-            part = changed
-            for step in way:
-                part = part[step]
-            if value is ...:
-                del part[last]
-            else:
-                part[last] = value
-            yield path, value, changed
-        # Beside it, what nothing knows.
+            yield path, value, changed(document, path, value)
+        # Beside it, a field that no format has.
+        *way, last = path
         if isinstance(last, str):
-            changed = copy.deepcopy(document)
-            part = changed
-            for step in way:
-                part = part[step]
-            part[f"{last} 2"] = 1
-            yield (*way, f"{last} 2"), 1, changed
+            beside = (*way, f"{last} 2")
+            yield beside, 1, changed(document, beside, 1)
+
+
+def changed(document, path, value):
+    """The document with another value at a place; without the place for ``...``."""
+    document = copy.deepcopy(document)
+    *way, last = path
+    part = document
+    for step in way:
+        part = part[step]
+    if value is ...:
+        del part[last]
+    else:
+        part[last] = value
+    return document
 
 
 def _paths(part, whole, path=()):

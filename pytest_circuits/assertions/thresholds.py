@@ -111,11 +111,10 @@ def check_defined(finding: Finding) -> None:
 
 def values_of(finding: Finding) -> list[Value]:
     """Every value that there is, the largest first."""
-    import numpy as np
+    from pytest_circuits.findings.absent import indices
 
     low, high = finding.lower_bounds(), finding.upper_bounds()
-    there: list[list[int]] = np.argwhere(finding.present).tolist()
-    cells = sorted(map(tuple, there), key=lambda cell: -finding.values[cell])
+    cells = sorted(indices(finding.present), key=lambda cell: -finding.values[cell])
     return [
         Value(
             finding.cell_name(cell),

@@ -29,7 +29,7 @@ def problem(finding: Finding) -> str:
         )
     if absent.all():
         return "the model has none of the cells"
-    named = {finding.cell_name(cell) for cell in np.argwhere(absent).tolist()}
+    named = {finding.cell_name(cell) for cell in indices(absent)}
     wrong = names(finding, absent & ~(np.isnan(values) & np.isnan(finding.errors)))
     wrong += [name for name in (*finding.profiles, *finding.nulls) if name in named]
     if wrong:
@@ -40,8 +40,13 @@ def problem(finding: Finding) -> str:
 
 def names(finding: Finding, chosen: NDArray[np.bool_]) -> list[str]:
     """The names of the first few cells that were chosen; none of one number."""
-    cells: list[list[int]] = np.argwhere(chosen)[:_NAMED].tolist() if finding.axes else []
+    cells = indices(chosen)[:_NAMED] if finding.axes else []
     return [finding.cell_name(cell) for cell in cells]
+
+
+def indices(chosen: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """The indices of the cells that were chosen, one for each axis."""
+    return [tuple(cell) for cell in np.argwhere(chosen).tolist()]
 
 
 def without_value(values: NDArray[np.float64]) -> NDArray[np.bool_] | None:

@@ -270,8 +270,8 @@ class Finding:
             raise InvalidFindingError(
                 f"{self.measure}: a role is what heads have enough of, so more must be better"
             )
-        if absent.problem(self):
-            raise InvalidFindingError(f"{self.measure}: {absent.problem(self)}")
+        if problem := absent.problem(self):
+            raise InvalidFindingError(f"{self.measure}: {problem}")
         if self.absent is not None and not self.absent.any():
             object.__setattr__(self, "absent", None)
         broken = [b.name for b in self.companion if not np.isfinite(b.value)]

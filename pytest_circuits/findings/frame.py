@@ -5,8 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
+
+from pytest_circuits.findings.absent import indices
 
 if TYPE_CHECKING:
     from pytest_circuits.findings.finding import Behaviour, Finding
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 
 def to_frame(finding: Finding) -> pd.DataFrame:
     """One row for each cell that the model has; see :meth:`Finding.to_pandas`."""
-    cells = list(map(tuple, np.argwhere(finding.present).tolist()))
+    cells = indices(finding.present)
     columns: dict[str, Any] = {}
     for place, axis in enumerate(finding.axes):
-        indices = [cell[place] for cell in cells]
+        along = [cell[place] for cell in cells]
         labels = finding.labels.get(axis)
         # As categories, labels keep their order where a pivot or a plot sorts them.
         columns[axis] = (
-            indices if labels is None else pd.Categorical.from_codes(indices, categories=labels)
+            along if labels is None else pd.Categorical.from_codes(along, categories=labels)
         )
     frame = pd.DataFrame(
         columns

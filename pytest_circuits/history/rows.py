@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pytest_circuits.baselines.locations import nodeid_of
+from pytest_circuits.findings.absent import indices
 from pytest_circuits.history.changes import same
 from pytest_circuits.history.terms import own_terms, terms, terms_words
 from pytest_circuits.report import Details, Model, Row, Run
@@ -206,7 +207,7 @@ def _cells(old: Baseline, found: Finding) -> Iterator[_Drift]:
     """The heads that have or had the role; all cells where there is none."""
     approved, tolerance = old.finding, old.tolerance.among(old.finding)
     if approved.role is None:
-        cells = list(map(tuple, np.argwhere(approved.present).tolist()))
+        cells = indices(approved.present)
     else:
         heads = {**approved.members(), **found.members(approved.role.threshold)}
         cells = [(head.layer, head.head_index) for head in heads]

@@ -206,7 +206,7 @@ def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution
     parts = []
     with runs.watched(measure, len(tokenized), "prompts") as advance:
         for group in run.groups:
-            parts.append(_decompose_group(runs, group, tokenized))
+            parts.append(_decompose_group(runs, group, tokenized, measure))
             advance(len(group.rows))
     order = torch.tensor([row for group in run.groups for row in group.rows]).argsort()
     whole = Decomposition(
@@ -220,7 +220,9 @@ def decompose(runs: Runs, tokenized: TokenizedPairs, measure: str = "attribution
     return whole
 
 
-def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) -> Decomposition:
+def _decompose_group(
+    runs: Runs, group: PromptGroup, tokenized: TokenizedPairs, measure: str
+) -> Decomposition:
     bridge: Any = runs.bridge
     answers = [tokenized.answers[row] for row in group.rows]
     wrong = [tokenized.wrong_answers[row] for row in group.rows]
@@ -232,7 +234,7 @@ def _decompose_group(runs: Runs, group: PromptGroup, tokenized: TokenizedPairs) 
         biases = exact(bridge.b_U[chosen])
     if unembedding.shape[-1] != group.stream[0].shape[-1]:
         raise ModelError(
-            f"attribution: the unembedding of {runs.family} reads vectors of "
+            f"{measure}: the unembedding of {runs.family} reads vectors of "
             f"{unembedding.shape[-1]} numbers, and its stream has {group.stream[0].shape[-1]}.\n"
             f"Use patching instead."
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction, Head
+from pytest_circuits.findings.absent import indices
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.run import compared
 from pytest_circuits.report.side_by_side import SideBySide
@@ -186,7 +187,7 @@ class _Side:
             words |= {Change.WORSE: "weaker", Change.BETTER: "stronger"}
         made = [
             self._value(self.found.cell_name(cell), cell, None, self._happened(cell, words))
-            for cell in map(tuple, np.argwhere(self.held.present).tolist())
+            for cell in indices(self.held.present)
         ]
         return sorted(made, key=lambda each: _badness(each, words[Change.WORSE]))
 

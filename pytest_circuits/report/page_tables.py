@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pytest_circuits.findings.absent import indices
 from pytest_circuits.verdicts import readable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def cells_that_matter(comparison: SideBySide) -> list[CellText]:
     """The cells that moved by more than their tolerance, those of the role, else the largest."""
     if not comparison.found.axes:
         return [comparison.cell(())]
-    beyond = [tuple(map(int, place)) for place in np.argwhere(comparison.beyond)]
+    beyond = indices(comparison.beyond)
     moved = comparison.differences
     if moved is not None and comparison.allowed is not None:
         excess = np.abs(moved) / np.maximum(comparison.allowed, np.finfo(float).tiny)
@@ -35,8 +36,8 @@ def cells_that_matter(comparison: SideBySide) -> list[CellText]:
     role = [*before, *comparison.members]
     places = list(dict.fromkeys([*beyond, *map(tuple, role)]))
     if not places:
-        there = list(map(tuple, np.argwhere(comparison.present).tolist()))
         strengths = np.nan_to_num(np.abs(comparison.values))
+        there = indices(comparison.present)
         places = sorted(there, key=lambda place: -strengths[place])[:_FOREMOST]
     return [comparison.cell(place) for place in places[:_MOST_CELLS]]
 

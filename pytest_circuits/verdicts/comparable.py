@@ -96,7 +96,7 @@ def _shapes(approved: Finding, found: Finding) -> tuple[str, str]:
     if not differing:
         return shapes
     first = differing[0]
-    # Of heads, all of a layer are told at once.
+    # One message covers all differing heads of a layer.
     alike = [cell for cell in differing if cell[0] == first[0]]
     more = ", …" if len(differing) > len(alike) else ""
     return extent(approved, first) + more, extent(found, first) + more

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction
+from pytest_circuits.findings.absent import indices
 from pytest_circuits.verdicts.verdict import HAIR, About, Change, Reason, movement, within
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def matrix_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> I
     better; it tells that everything gave way a little, and noise in single cells cancels in it.
     It has the tolerance that a role's summed strength has, ‖approved‖ being the strength.
     """
-    cells = list(map(tuple, np.argwhere(approved.present).tolist()))
+    cells = indices(approved.present)
     moved = [
         movement(approved.direction, float(approved.values[cell]), float(found.values[cell]))
         for cell in cells

@@ -89,7 +89,7 @@ def test_a_file_of_another_models_cells_is_not_compared(path):
 
 
 def test_what_a_slip_of_the_hand_emptied_fails(path):
-    """A value and its error that somebody deleted are a cell that the model does not have."""
+    """A cell without value and error reads as one that the model does not have."""
     held(path, HYBRID)
     document = json.loads(path.read_text(encoding="utf-8"))
     for part in ("values", "errors"):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from changed_documents import changed
 
 from pytest_circuits.baselines import SCHEMA, Baseline, BaselineError, read
 from pytest_circuits.baselines.codec import ForeignFileError
@@ -195,15 +196,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize(("path", "value", "said"), DAMAGES)
 def test_a_damaged_baseline_is_named_with_what_is_wrong_and_what_to_do(path, value, said):
-    document = with_everything()
-    *way, last = path
-    part = document
-    for step in way:
-        part = part[step]
-    if value is ...:
-        del part[last]
-    else:
-        part[last] = value
+    document = changed(with_everything(), path, value)
 
     with pytest.raises(BaselineError) as error:
         Baseline.from_document(document, "suite/test_heads.json")

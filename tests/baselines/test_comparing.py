@@ -13,7 +13,7 @@ from pytest_circuits.verdicts import Kind, default_tolerance
 
 
 def mine(**fields):
-    """A finding of somebody's own measure."""
+    """A finding of a measure that the package doesn't have."""
     return Finding(**{
         "measure": "mine", "quantity": "mine", "unit": "units", "direction": Direction.HIGHER,
         "axes": ("x",), "values": np.ones(2), "errors": np.zeros(2), "samples": 3, "clusters": 3,

@@ -317,3 +317,16 @@ def test_training_mode_is_neither_examined_nor_remembered(telling_pairs):
     assert bridge.training
     bridge.eval()
     assert float(measures.logit_diff(runs, pairs)) == expected
+
+
+@pytest.mark.parametrize("measure", ["head_attribution", "component_attribution"])
+def test_an_unembedding_of_another_width_than_the_stream_is_refused(telling_pairs, measure):
+    bridge = hooked(random_model(SPECIMENS["opt"].but(word_embed_proj_dim=16), 0))
+
+    with pytest.raises(ModelError) as error:
+        getattr(measures, measure)(bridge, telling_pairs(bridge))
+
+    assert str(error.value) == (
+        f"{measure}: the unembedding of OPTForCausalLM reads vectors of 16 numbers, and its stream "
+        f"has 32.\nUse patching instead."
+    )

@@ -12,8 +12,8 @@ from pytest_circuits.forward import SITES
 from pytest_circuits.models import ModelError
 
 SEEDS, MORE = range(3), range(1, 3)
-#: Families with three seeds each; variants of them with one. Which length of prompts is looked at
-#: alone is told by the seed: two have seen both, and the third adds another draw.
+#: Families with three seeds each; variants of them with one. The seed decides which length of
+#: prompts is compared by itself: two seeds cover both, and the third adds another draw.
 CASES = [
     *(
         pytest.param(name, seed, marks=[pytest.mark.nightly] if seed >= len(LENGTHS) else [])

@@ -38,7 +38,7 @@ class Watch:
     """From now on, what this process must not do is noted, and raises where it is done.
 
     Attributes:
-        seen: what was noted: whoever catches the error can't hide it.
+        seen: the violations so far; code that catches the error can't remove them.
     """
 
     def __init__(self, *folders: str) -> None:

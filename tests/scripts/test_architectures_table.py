@@ -19,7 +19,7 @@ PAGE = (
 
 @pytest.fixture
 def script(monkeypatch):
-    """The script, and what it is told that comes of every measure."""
+    """The script's names, and the outcomes that it gets in place of measured ones."""
     found = {name: Outcome("equal") for name in CHECKS}
     names = runpy.run_path(str(SCRIPT))
     told = names["renewed"].__globals__

@@ -134,7 +134,7 @@ class Case:
 
     Attributes:
         seen: pairs of each length, and what the plain model does on them.
-        even: those of one length; which, is told by the seed.
+        even: those of one length, which the seed chooses.
     """
 
     def __init__(

@@ -117,7 +117,7 @@ def _largest(values: Any) -> float:
 
 
 def _misfit(part: str, found: Any, expected: Any) -> str:
-    """What is wrong with the cells of a part, whatever numbers stand in them."""
+    """How the shape and the missing cells of a part differ; its numbers are not compared."""
     if found is None or expected is None:
         return f"lacks {part!r}" if found is None else f"has {part!r}, which is not there"
     one, other = np.asarray(found, float), np.asarray(expected, float)

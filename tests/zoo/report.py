@@ -4,7 +4,7 @@
 
 with ``tests`` on the path. A line for each specimen, under it whatever is not equal, and at the end
 the largest deviation of each measure. With ``--list``, only the specimens' names; with
-``--refusals``, what the table of refusals lacks, as it would stand there.
+``--refusals``, the refusals that refusals.toml does not list, in its format.
 """
 
 from __future__ import annotations
