@@ -93,7 +93,7 @@ def test_too_few_words_are_refused_with_what_is_wrong(drawn):
     assert str(error.value).startswith(
         "letters leaves out 7 letters that are unknown here: d, e, f, g, h, i, j\n"
         "Too few are left (three letters are needed):\n"
-        "'d' has words that this model's tokenizer doesn't know:"
+        "pair 0: answer 'd' has words that this model's tokenizer doesn't know:"
     )
 
 
