@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -12,6 +14,8 @@ from pytest_circuits.findings import Behaviour, ChoiceError, Direction
 from pytest_circuits.findings.statistics import mean_and_error, share_bound
 from pytest_circuits.forward import Reading
 from pytest_circuits.measures.common import behaviour, check_finite
+from pytest_circuits.prompts import PromptWarning
+from pytest_circuits.prompts.tokenized import respaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,8 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from pytest_circuits.forward import PromptRun
+    from pytest_circuits.forward import PromptGroup, PromptRun
     from pytest_circuits.prompts import TokenizedPairs
+
+#: An answer that is so many times as probable with the other spacing …
+_FAR_MORE = 10.0
+#: … and has at least this probability then, was probably meant that way.
+_AN_ANSWER = 0.01
 
 #: A metric by name, or the caller's own: from logits ``[row, vocabulary]``, answers ``[row]`` and
 #: wrong answers ``[row]`` (token ids) to one number each, ``[row]``, larger being better.
@@ -96,6 +105,7 @@ def make_metric(metric: MetricLike, tokenized: TokenizedPairs, clean: PromptRun)
     Raises:
         ChoiceError: if it is neither.
     """
+    warn_of_spacing(clean, tokenized)
     if callable(metric):
         return _own(metric, tokenized)
     if metric == "logit_diff":
@@ -233,12 +243,52 @@ def answer_companion(
     Raises:
         InvalidFindingError: as for :func:`answer_differences`.
     """
+    warn_of_spacing(run, tokenized)
     differences, clusters = answer_differences(run, tokenized, measure), tokenized.clusters
     return (
         behaviour(
             "logit_diff", differences, clusters, Direction.HIGHER, "logits", vital=True, keep=True
         ),
         accuracy_of(differences, clusters),
+    )
+
+
+def warn_of_spacing(run: PromptRun, tokenized: TokenizedPairs) -> None:
+    """Warn of answers that are far more probable with a leading space, or without theirs.
+
+    That is where the other spacing is a single token too, at least ten times as probable, and has
+    a probability of 0.01 or more.
+
+    Args:
+        run: the run of the clean prompts.
+        tokenized: the pairs.
+    """
+    answers = tokenized.answers
+    others = {row: other[1] for row, other in enumerate(tokenized.respaced) if other is not None}
+    if not others:
+        return
+
+    def read(group: PromptGroup) -> Tensor:
+        chosen = [[answers[row], others.get(row, answers[row])] for row in group.rows]
+        return group.logits.gather(1, torch.tensor(chosen, device=group.logits.device)).float()
+
+    logits = run.gather(read).numpy()
+    if not (logits[:, 1] - logits[:, 0] > math.log(_FAR_MORE)).any():
+        return  # of a large vocabulary the sum takes much longer
+    sums = run.gather(lambda group: group.logits.float().logsumexp(-1)).numpy()
+    written, other = np.exp(logits - sums[:, None]).T
+    rows = np.flatnonzero((other > _FAR_MORE * written) & (other >= _AN_ANSWER))
+    if not rows.size:
+        return
+    row = int(rows[other[rows].argmax()])
+    answer, _ = tokenized.respaced[row] or ("", 0)
+    warnings.warn(
+        f"{len(rows)} of {len(tokenized)} answers are far more probable with the other spacing: "
+        f"{respaced(answer)!r} has {other[row]:.2g} after pair {row}'s prompt, and {answer!r}, "
+        f"which was measured, {written[row]:.2g}. "
+        f"{'Is its space one too many' if answer.startswith(' ') else 'Is a space missing'}?",
+        PromptWarning,
+        stacklevel=2,
     )
 
 

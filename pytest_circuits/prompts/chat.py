@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,9 +22,13 @@ Messages: TypeAlias = tuple[tuple[str, str], ...]
 #: Arguments of ``apply_chat_template`` that are not the template's own variables.
 _TAKEN = (
     "add_generation_prompt", "chat_template", "continue_final_message", "conversation",
-    "padding", "return_assistant_tokens_mask", "return_dict", "return_tensors", "strftime_now",
-    "tokenize", "tokenizer_kwargs", "truncation",
+    "padding", "return_assistant_tokens_mask", "return_dict", "return_tensors", "tokenize",
+    "tokenizer_kwargs", "truncation",
 )  # fmt: skip
+
+
+#: Where a template writes the date of the day, and in which form.
+_DATE = re.compile(r"""strftime_now\(\s*["'](.+?)["']""")
 
 
 @dataclass(frozen=True)
@@ -116,13 +122,19 @@ class Chat:
                 [{"role": role, "content": content} for role, content in messages],
                 tokenize=False,
                 add_generation_prompt=generation_prompt,
-                strftime_now=_refuse_date,
                 **self.options,
             )
-        except PromptError:
-            raise
         except Exception as error:  # a template may raise anything, and so may what renders it
             raise PromptError(f"the chat template refuses these messages: {error}") from error
+        given = json.dumps([messages, dict(self.options)], ensure_ascii=False)
+        for form in _DATE.findall(str(tokenizer.chat_template)):
+            today = time.strftime(form)
+            if today in text and today not in given:
+                raise PromptError(
+                    f"the chat template writes the date of the day ({today}), so that no two days "
+                    f"would measure the same: give it a fixed one, for example "
+                    f"date_string='26 Jul 2024', or a system prompt"
+                )
         return text
 
 
@@ -189,10 +201,3 @@ def _messages(prompt: object) -> Messages:
         ):
             raise PromptError(f'a message is {{"role": text, "content": text}}, not {message!r}')
     return tuple((str(message["role"]), str(message["content"])) for message in prompt)
-
-
-def _refuse_date(form: str) -> str:
-    raise PromptError(
-        f"the chat template writes the date of the day ({form}), and no two days would measure "
-        f"the same: give it a fixed one, for example date_string='26 Jul 2024', or a system prompt"
-    )
