@@ -166,9 +166,7 @@ def test_a_template_that_writes_the_date_needs_a_fixed_one(tokenizer):
         for date in ({}, {"date_string": "26 Jul 2024"})
     ]
 
-    with pytest.raises(
-        PromptError, match=r"writes the date of the day \(\d\d .*date_string"
-    ):
+    with pytest.raises(PromptError, match=r"writes the date of the day \(\d\d .*date_string"):
         pairs[0].check(tokenizer)
     assert text_of(tokenizer, pairs[1].check(tokenizer).clean[0]).startswith("26 Jul 2024<|start|>")
 
