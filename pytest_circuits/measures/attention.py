@@ -26,7 +26,7 @@ from pytest_circuits.measures.repeated_scores import (
     repeated_convention,
 )
 from pytest_circuits.prompts import PromptError, RepeatedTokens
-from pytest_circuits.prompts.pairs import digest
+from pytest_circuits.prompts.tokens import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,8 +30,7 @@ from pytest_circuits.measures.metrics import (
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.prompts import PromptError
-from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.prompts.tokens import bos_id, tokenize_texts
+from pytest_circuits.prompts.tokens import bos_id, digest, tokenize_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,9 +15,8 @@ from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import as_runs, run_canary
 from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.prompts import PromptError, PromptPairs
-from pytest_circuits.prompts.pairs import digest
 from pytest_circuits.prompts.sequences import canary_tokens
-from pytest_circuits.prompts.tokens import check_rows
+from pytest_circuits.prompts.tokens import check_rows, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -206,6 +205,8 @@ def pairs_convention(
         "metric": metric,
         "first_token": tokenized.first_token or "none",
         "attention": ATTENTION,
+        # What a chat template puts around messages is said where there is one.
+        **({} if tokenized.chat is None else {"chat": dict(tokenized.chat)}),
     }
 
 

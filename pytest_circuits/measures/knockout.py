@@ -58,7 +58,7 @@ from pytest_circuits.measures.repeated_scores import (
     repeated_convention,
 )
 from pytest_circuits.prompts import PromptPairs, PromptWarning, RepeatedTokens
-from pytest_circuits.prompts.pairs import digest
+from pytest_circuits.prompts.tokens import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

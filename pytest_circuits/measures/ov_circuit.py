@@ -19,7 +19,7 @@ from pytest_circuits.measures.common import (
     tokenize,
 )
 from pytest_circuits.measures.metrics import answer_companion
-from pytest_circuits.prompts.pairs import digest
+from pytest_circuits.prompts.tokens import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

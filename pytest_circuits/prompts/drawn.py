@@ -7,11 +7,13 @@ import random
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_circuits.prompts.pairs import PromptPairs, TokenizedPairs
+from pytest_circuits.prompts.pairs import PromptPairs
 from pytest_circuits.prompts.tokens import PromptError, PromptWarning, is_single_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+
+    from pytest_circuits.prompts.tokenized import TokenizedPairs
 
 _T = TypeVar("_T")
 

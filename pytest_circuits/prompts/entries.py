@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: What every pair has.
 TEXTS = ("clean", "corrupted", "answer", "wrong_answer")
+#: What may be a list of messages, in a chat.
+PROMPTS = ("clean", "corrupted")
 #: What a pair may have.
 LABELS = ("cluster", "template")
 
@@ -22,17 +24,22 @@ LABELS = ("cluster", "template")
 class Entry:
     """One prompt pair; see :class:`pytest_circuits.prompts.PromptPairs` for what the parts are."""
 
-    clean: str
-    corrupted: str
+    # Texts; in a chat they may be lists of messages.
+    clean: Any
+    corrupted: Any
     answer: str
     wrong_answer: str
-    cluster: str
+    cluster: str | None = None
     template: str = ""
     positions: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_entries(path: Path) -> list[Entry]:
-    """The pairs of a JSON file; one without a cluster is its own.
+def read_entries(path: Path, *, chat: bool = False) -> list[Entry]:
+    """The pairs of a JSON file.
+
+    Args:
+        path: the file.
+        chat: whether prompts may be lists of messages.
 
     Raises:
         PromptError: if the file holds anything else; the message names file and entry.
@@ -43,11 +50,16 @@ def read_entries(path: Path) -> list[Entry]:
         raise PromptError(f"{path}: can't be read as JSON ({error})") from error
     if not isinstance(entries, list) or not entries:
         raise PromptError(f"{path}: holds no list of prompt pairs")
-    return entries_of(str(path), ((f"entry {n}", entry) for n, entry in enumerate(entries)))
+    rows = ((f"entry {n}", entry) for n, entry in enumerate(entries))
+    return entries_of(str(path), rows, chat=chat)
 
 
 def entries_of(
-    where: str, rows: Iterable[tuple[str, object]], called: Mapping[str, str] | None = None
+    where: str,
+    rows: Iterable[tuple[str, object]],
+    called: Mapping[str, str] | None = None,
+    *,
+    chat: bool = False,
 ) -> list[Entry]:
     """The pairs of rows, each an object of the fields that a JSON file has.
 
@@ -55,6 +67,7 @@ def entries_of(
         where: the file or dataset, for messages.
         rows: each row, after the words that say which it is (``line 3``).
         called: what fields are called there, if by another name.
+        chat: whether prompts may be lists of messages.
 
     Raises:
         PromptError: if a row holds anything else; the message names the row.
@@ -63,7 +76,7 @@ def entries_of(
     first = ""
     for place, row in rows:
         try:
-            entry = _entry(len(read), row, called or {})
+            entry = _entry(row, called or {}, chat=chat)
         except PromptError as error:
             raise PromptError(f"{where}: {place} {error}") from error
         read.append(entry)
@@ -76,7 +89,7 @@ def entries_of(
     return read
 
 
-def _entry(number: int, entry: object, called: Mapping[str, str]) -> Entry:
+def _entry(entry: object, called: Mapping[str, str], *, chat: bool) -> Entry:
     keys = set(entry) if isinstance(entry, dict) else set()
     missing = [key for key in TEXTS if key not in keys]
     unknown = sorted(keys - {*TEXTS, *LABELS, "positions"})
@@ -87,19 +100,22 @@ def _entry(number: int, entry: object, called: Mapping[str, str]) -> Entry:
         )
     assert isinstance(entry, dict)
     for key in TEXTS:
-        if not isinstance(entry[key], str) or not entry[key]:
+        kinds = (str, list) if chat and key in PROMPTS else (str,)
+        if not isinstance(entry[key], kinds) or not entry[key]:
             raise PromptError(f"has {called.get(key, key)} {entry[key]!r}, which is no text")
     return Entry(
         # Some datasets have subclasses of text.
-        **{key: str(entry[key]) for key in TEXTS},
-        cluster=_label(entry, "cluster", str(number), called),
-        template=_label(entry, "template", "", called),
+        **{key: str(part) if isinstance(part := entry[key], str) else part for key in TEXTS},
+        cluster=_label(entry, "cluster", called),
+        template=_label(entry, "template", called) or "",
         positions=_positions(entry.get("positions", {})),
     )
 
 
-def _label(entry: Mapping[str, Any], key: str, default: str, called: Mapping[str, str]) -> str:
-    label = entry.get(key, default)
+def _label(entry: Mapping[str, Any], key: str, called: Mapping[str, str]) -> str | None:
+    if key not in entry:
+        return None
+    label = entry[key]
     if isinstance(label, bool) or not isinstance(label, str | int):
         raise PromptError(
             f"has {called.get(key, key)} {label!r}, which is neither a text nor a whole number"

@@ -2,97 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.prompts.tokens import PromptError, bos_id, check_position, encode, show
+from pytest_circuits.prompts.tokens import END, PromptError, check_position, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_circuits.findings import Json
+    from pytest_circuits.prompts.chat import Chat, ChatPrompt, Messages
     from pytest_circuits.prompts.entries import Entry
-
-#: The last position, where the answer is read: every prompt has it by this name.
-END = "END"
-
-_FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
-
-
-@dataclass(frozen=True)
-class TokenizedPairs:
-    """Prompt pairs as a tokenizer sees them.
-
-    Attributes:
-        clean: token ids of each clean prompt, first token included.
-        corrupted: token ids of each corrupted prompt, each as long as its clean one.
-        answers: one token id for each prompt.
-        wrong_answers: one token id for each prompt.
-        first_token: the text of the token put before every prompt, or None.
-        clusters: one label for each pair.
-        templates: one label for each pair.
-        positions: where each named token of a clean prompt stands, and so its counterpart in the
-            corrupted one; an index for each pair, the first token counted.
-        texts: a hash of the texts.
-        dropped: words that a builder left out, because they are not single tokens here.
-    """
-
-    clean: tuple[tuple[int, ...], ...]
-    corrupted: tuple[tuple[int, ...], ...]
-    answers: tuple[int, ...]
-    wrong_answers: tuple[int, ...]
-    first_token: str | None
-    clusters: tuple[str, ...]
-    templates: tuple[str, ...]
-    positions: Mapping[str, tuple[int, ...]]
-    texts: str
-    dropped: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.clean)
-
-    @property
-    def hash(self) -> str:
-        """A hash of every token id."""
-        return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
-
-    @property
-    def tokens(self) -> frozenset[int]:
-        """Every token id that occurs, answers included."""
-        prompts = (*self.clean, *self.corrupted, self.answers, self.wrong_answers)
-        return frozenset(chain.from_iterable(prompts))
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The lengths that occur, first token counted, shortest first."""
-        return tuple(sorted({len(prompt) for prompt in self.clean}))
-
-    def at(self, position: str | int) -> tuple[int, ...]:
-        """The index of a position in every prompt.
-
-        Args:
-            position: a name (``END`` is the last position), or an index; a negative one counts
-                from the end.
-
-        Raises:
-            PromptError: if a prompt has no such position.
-        """
-        lengths = [len(prompt) for prompt in self.clean]
-        if position == END:
-            return tuple(length - 1 for length in lengths)
-        if isinstance(position, str):
-            if position not in self.positions:
-                names = ", ".join([*self.positions, END])
-                raise PromptError(f"these prompts name no position {position!r}; they name {names}")
-            return self.positions[position]
-        if not all(-length <= position < length for length in lengths):
-            raise PromptError(
-                f"there is no position {position} in a prompt of {min(lengths)} tokens"
-            )
-        return tuple(position % length for length in lengths)
+    from pytest_circuits.prompts.tokenized import TokenizedPairs
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,8 +23,8 @@ class PromptPairs:
 
     ``answers[i]`` is right after ``clean[i]``; ``wrong_answers[i]`` is what the logit difference
     sets it against, usually the answer after ``corrupted[i]``. A clean prompt and its corrupted
-    one have equally many tokens, and answers are single tokens; both are checked when the pairs
-    meet a tokenizer (:meth:`check` does it early).
+    one have equally many tokens, and an answer adds a single token to them; both are checked when
+    the pairs meet a tokenizer (:meth:`check` does it early).
 
     Example:
         >>> pairs = PromptPairs(
@@ -115,18 +37,20 @@ class PromptPairs:
         1
 
     Attributes:
-        clean: prompts on which the behaviour shows.
+        clean: prompts on which the behaviour shows; to a chat model, what the user says last.
         corrupted: prompts on which it does not.
         answers: right answers to the clean prompts.
         wrong_answers: the answers they are set against.
         clusters: one label a pair; pairs of one cluster (the same template and answers, say)
-            count once in standard errors. By default every pair is its own.
+            count once in standard errors. By default pairs with the same clean prompt are one.
         templates: one label a pair; means over prompts that stand in for one of them are taken
             within its template. By default all pairs have one.
         positions: tokens that have a name, each by the clean prompts up to and including it, one
             text a pair: ``{"S2": ["When John and Mary went to the store, John"]}``. The last
             position has the name ``END`` anyway.
         name: where the pairs come from; shown, never compared.
+        chat: how they are put to a chat model; None where prompts are plain texts.
+        messages: all messages of each clean and each corrupted prompt, with a chat.
     """
 
     clean: tuple[str, ...]
@@ -137,32 +61,53 @@ class PromptPairs:
     templates: tuple[str, ...] = ()
     positions: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     name: str = "pairs"
+    chat: Chat | None = None
+    messages: Mapping[str, tuple[Messages, ...]] = field(default_factory=dict, hash=False)
 
     def __init__(
         self,
-        clean: Sequence[str],
-        corrupted: Sequence[str],
+        clean: Sequence[ChatPrompt],
+        corrupted: Sequence[ChatPrompt],
         answers: Sequence[str],
         wrong_answers: Sequence[str],
         *,
-        clusters: Sequence[str] | None = None,
+        clusters: Sequence[str | None] | None = None,
         templates: Sequence[str] | None = None,
         positions: Mapping[str, Sequence[str]] | None = None,
         name: str = "pairs",
+        chat: bool | Chat = False,
     ) -> None:
-        columns = dict(zip(_FIELDS, (clean, corrupted, answers, wrong_answers), strict=True))
+        sides: Mapping[str, Sequence[Any]] = {"clean": clean, "corrupted": corrupted}
+        messages: Mapping[str, tuple[Messages, ...]] = {}
+        if chat is not False:
+            from pytest_circuits.prompts.chat import Chat, conversations, question
+
+            chat = Chat() if chat is True else chat
+            messages = conversations(chat, sides)
+            sides = {side: [*map(question, each)] for side, each in messages.items()}
+        columns = {**sides, "answers": answers, "wrong_answers": wrong_answers}
         for column, texts in columns.items():
             object.__setattr__(self, column, _column(column, texts, len(clean)))
         if not clean:
             raise PromptError("no prompt pairs")
-        if clusters is None:
-            clusters = [str(number) for number in range(len(clean))]
+        prompts = messages or sides
+        for number, (one, other) in enumerate(zip(*prompts.values(), strict=True)):
+            if one == other:
+                raise PromptError(
+                    f"pair {number}: its clean and its corrupted prompt are the same:\n"
+                    f"  {self.clean[number]!r}\n"
+                    f"The corrupted one lacks what the answer depends on."
+                )
+        first: dict[object, int] = {}
+        same = [str(first.setdefault(prompt, n)) for n, prompt in enumerate(prompts["clean"])]
         if templates is None:
             templates = [""] * len(clean)
-        object.__setattr__(self, "clusters", _column("clusters", clusters, len(clean)))
+        object.__setattr__(self, "clusters", _clusters(clusters, same))
         object.__setattr__(self, "templates", _column("templates", templates, len(clean)))
         object.__setattr__(self, "positions", _positions(positions or {}, self.clean))
         object.__setattr__(self, "name", name)
+        object.__setattr__(self, "chat", chat or None)
+        object.__setattr__(self, "messages", messages)
 
     def __len__(self) -> int:
         return len(self.clean)
@@ -171,12 +116,79 @@ class PromptPairs:
         return f"<PromptPairs {self.name}: {len(self)}>"
 
     @staticmethod
-    def from_json(path: str | Path) -> PromptPairs:
+    def from_chat(
+        clean: Sequence[ChatPrompt],
+        corrupted: Sequence[ChatPrompt],
+        answers: Sequence[str],
+        wrong_answers: Sequence[str],
+        *,
+        system: str | None = None,
+        opening: str = "",
+        clusters: Sequence[str] | None = None,
+        templates: Sequence[str] | None = None,
+        positions: Mapping[str, Sequence[str]] | None = None,
+        name: str = "chat",
+        **options: Json,
+    ) -> PromptPairs:
+        """Pairs of what is said to a chat model; the answer begins what it says in return.
+
+        Each prompt is what the user says, or a list of messages such as
+        ``{"role": "user", "content": "What is the capital of France?"}``. They are rendered by the
+        chat template of the model's tokenizer, with its generation prompt; a last message of the
+        assistant's is what it has said already. BOS is there if the template writes it.
+
+        Example:
+            >>> pairs = PromptPairs.from_chat(
+            ...     clean=["What is the capital of France?"],
+            ...     corrupted=["What is the capital of Italy?"],
+            ...     answers=[" Paris"],
+            ...     wrong_answers=[" Rome"],
+            ...     system="You answer in one sentence.",
+            ...     opening="The capital is",
+            ...     enable_thinking=False,
+            ... )
+            >>> pairs.clean
+            ('What is the capital of France?',)
+
+        Args:
+            clean: prompts on which the behaviour shows.
+            corrupted: prompts on which it does not.
+            answers: right answers, as they follow the assistant's opening.
+            wrong_answers: the answers they are set against.
+            system: the system prompt; None leaves it to the template.
+            opening: what the assistant has said already, in each of them.
+            clusters: as for :class:`PromptPairs`, and so are templates and name.
+            templates: one label a pair.
+            positions: tokens that have a name, each by what the user says last, up to and
+                including it.
+            name: where the pairs come from.
+            options: the template's own variables, such as ``enable_thinking=False`` (Qwen3).
+
+        Raises:
+            PromptError: if the messages are none, or an option no variable of a template.
+        """
+        from pytest_circuits.prompts.chat import Chat
+
+        return PromptPairs(
+            clean,
+            corrupted,
+            answers,
+            wrong_answers,
+            clusters=clusters,
+            templates=templates,
+            positions=positions,
+            name=name,
+            chat=Chat(system, opening, options),
+        )
+
+    @staticmethod
+    def from_json(path: str | Path, *, chat: bool | Chat = False) -> PromptPairs:
         """Read pairs from a JSON file: a list of objects, one a pair.
 
         Each object has ``clean``, ``corrupted``, ``answer``, ``wrong_answer``, and may have
         ``cluster``, ``template`` and ``positions``: an object of the clean prompt up to and
-        including each named token, with the same names in every entry.
+        including each named token, with the same names in every entry. With a chat, prompts may be
+        lists of messages (see :meth:`from_chat`).
 
         Raises:
             PromptError: if the file is anything else; the message names file and entry.
@@ -184,10 +196,10 @@ class PromptPairs:
         from pytest_circuits.prompts.entries import read_entries
 
         path = Path(path)
-        return _read(str(path), read_entries(path), path.name)
+        return _read(str(path), read_entries(path, chat=bool(chat)), path.name, chat)
 
     @staticmethod
-    def from_csv(path: str | Path) -> PromptPairs:
+    def from_csv(path: str | Path, *, chat: bool | Chat = False) -> PromptPairs:
         r"""Read pairs from a CSV file: a row for each, after a row of column names.
 
         The columns are ``clean``, ``corrupted``, ``answer``, ``wrong_answer``, and may be
@@ -213,7 +225,7 @@ class PromptPairs:
         from pytest_circuits.prompts.tables import read_csv
 
         path = Path(path)
-        return _read(str(path), read_csv(path), path.name)
+        return _read(str(path), read_csv(path), path.name, chat)
 
     @staticmethod
     def from_dataset(
@@ -221,6 +233,7 @@ class PromptPairs:
         *,
         columns: Mapping[str, str] | None = None,
         n: int | None = None,
+        chat: bool | Chat = False,
     ) -> PromptPairs:
         """Read pairs from a split of a ``datasets`` dataset, or any other rows of named columns.
 
@@ -237,80 +250,38 @@ class PromptPairs:
             dataset: a ``datasets.Dataset``, or an ``IterableDataset`` with ``n``.
             columns: what the dataset calls its columns, by our names for them, where they differ.
             n: how many rows to take, from the first on; by default all.
+            chat: whether they are put to a chat model, and how; then prompts may be lists of
+                messages.
 
         Raises:
             PromptError: if the dataset has anything else; the message names row and column.
         """
         from pytest_circuits.prompts.tables import dataset_name, read_dataset
 
-        entries = read_dataset(dataset, columns, n)
+        entries = read_dataset(dataset, columns, n, chat=bool(chat))
         name = dataset_name(dataset)
-        return _read(name, entries, name)
+        return _read(name, entries, name, chat)
 
     @property
     def hash(self) -> str:
-        """A hash of every text."""
-        return digest([self.clean, self.corrupted, self.answers, self.wrong_answers, self.clusters])
+        """A hash of every text, those of all messages among them."""
+        texts = [self.clean, self.corrupted, self.answers, self.wrong_answers, self.clusters]
+        return digest([*texts, *self.messages.values()])
 
     def check(self, tokenizer: Any) -> TokenizedPairs:  # noqa: ANN401 — any Hugging Face tokenizer
         """Tokenize the pairs, and make sure that a measure can use them.
 
-        Every prompt begins with the tokenizer's BOS token, where it has one.
+        Every prompt begins with the tokenizer's BOS token, where it has one; one that begins with
+        it as it is written gets no second. A chat has what its template writes. An answer is the
+        token by which ``encode(prompt + answer)`` is longer than ``encode(prompt)``.
 
         Raises:
-            PromptError: if a clean and a corrupted prompt differ in length, or an answer is not
-                a single token; the message shows the tokens.
+            PromptError: if a clean and a corrupted prompt differ in length, or an answer doesn't
+                add one token to them, the same one to both; the message shows the tokens.
         """
-        bos = bos_id(tokenizer)
-        first = [] if bos is None else [bos]
-        ids = {
-            column: [encode(tokenizer, text) for text in getattr(self, column)]
-            for column in _FIELDS
-        }
-        for column in ("answers", "wrong_answers"):
-            for number, tokens in enumerate(ids[column]):
-                if len(tokens) != 1:
-                    raise PromptError(
-                        f"pair {number}: {column[:-1].replace('_', ' ')} "
-                        f"{getattr(self, column)[number]!r} is {len(tokens)} tokens, not one:\n"
-                        f"  {show(tokenizer, tokens)}\n"
-                        f"Choose a word that is a single token here (mind the leading space)."
-                    )
-        for number, (right, wrong) in enumerate(
-            zip(ids["answers"], ids["wrong_answers"], strict=True)
-        ):
-            if right == wrong:
-                raise PromptError(
-                    f"pair {number}: its answer {self.answers[number]!r} is its wrong answer too"
-                )
-        for number, (clean, corrupted) in enumerate(
-            zip(ids["clean"], ids["corrupted"], strict=True)
-        ):
-            if not clean or len(clean) != len(corrupted):
-                raise PromptError(
-                    f"pair {number}: {len(clean)} tokens in the clean prompt, "
-                    f"{len(corrupted)} in the corrupted one:\n"
-                    f"  clean     {show(tokenizer, clean)}\n"
-                    f"  corrupted {show(tokenizer, corrupted)}\n"
-                    f"Patching puts a position of one into the same position of the other."
-                )
-        return TokenizedPairs(
-            clean=tuple((*first, *tokens) for tokens in ids["clean"]),
-            corrupted=tuple((*first, *tokens) for tokens in ids["corrupted"]),
-            answers=tuple(tokens[0] for tokens in ids["answers"]),
-            wrong_answers=tuple(tokens[0] for tokens in ids["wrong_answers"]),
-            first_token=tokenizer.bos_token if first else None,
-            clusters=self.clusters,
-            templates=self.templates,
-            positions={
-                name: tuple(
-                    len(first) + _end(tokenizer, name, number, prefix, ids["clean"][number])
-                    for number, prefix in enumerate(prefixes)
-                )
-                for name, prefixes in self.positions.items()
-            },
-            texts=self.hash,
-        )
+        from pytest_circuits.prompts.tokenized import tokenize_pairs
+
+        return tokenize_pairs(self, tokenizer)
 
 
 def _column(name: str, column: Sequence[str], count: int) -> tuple[str, ...]:
@@ -320,6 +291,19 @@ def _column(name: str, column: Sequence[str], count: int) -> tuple[str, ...]:
     if len(column) != count:
         raise PromptError(f"{count} clean prompts, and {len(column)} {name}")
     return tuple(column)
+
+
+def _clusters(given: Sequence[str | None] | None, same: Sequence[str]) -> tuple[str, ...]:
+    """A label for each pair: the one it was given, or that of all pairs with its clean prompt."""
+    if given is None:
+        return tuple(same)
+    if isinstance(given, str):
+        return _column("clusters", given, len(same))
+    labels = _column("clusters", ["" if one is None else one for one in given], len(same))
+    return tuple(
+        other if one is None else label
+        for one, label, other in zip(given, labels, same, strict=True)
+    )
 
 
 def _positions(
@@ -338,33 +322,15 @@ def _positions(
     return found
 
 
-def _end(
-    tokenizer: Any,  # noqa: ANN401
-    name: str,
-    number: int,
-    prefix: str,
-    tokens: Sequence[int],
-) -> int:
-    """The index of the last token of a text with which the tokens begin."""
-    start = encode(tokenizer, prefix)
-    if not start or start != list(tokens[: len(start)]):
-        raise PromptError(
-            f"pair {number}: position {name!r} ends within a token:\n"
-            f"  {show(tokenizer, tokens)}\n  {show(tokenizer, start)}\n"
-            f"Give the prompt up to and including the token that has the name."
-        )
-    return len(start) - 1
-
-
-def _read(where: str, entries: Sequence[Entry], name: str) -> PromptPairs:
+def _read(where: str, entries: Sequence[Entry], name: str, chat: bool | Chat) -> PromptPairs:  # noqa: FBT001 — as callers got it
     """The pairs that a file or dataset holds."""
     try:
-        return pairs_of(entries, name)
+        return pairs_of(entries, name, chat)
     except PromptError as error:
         raise PromptError(f"{where}: {error}") from error
 
 
-def pairs_of(entries: Sequence[Entry], name: str) -> PromptPairs:
+def pairs_of(entries: Sequence[Entry], name: str, chat: bool | Chat = False) -> PromptPairs:  # noqa: FBT001, FBT002
     """Pairs put together from single ones, which all name the same positions."""
     return PromptPairs(
         clean=[entry.clean for entry in entries],
@@ -378,10 +344,5 @@ def pairs_of(entries: Sequence[Entry], name: str) -> PromptPairs:
             for position in entries[0].positions
         },
         name=name,
+        chat=chat,
     )
-
-
-def digest(value: object) -> str:
-    """A short hash of anything JSON can hold."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

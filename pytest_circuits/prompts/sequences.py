@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_circuits.prompts.drawn import Stream
-from pytest_circuits.prompts.pairs import digest
-from pytest_circuits.prompts.tokens import PromptError, bos_id, check_rows, ordinary_tokens
+from pytest_circuits.prompts.tokens import PromptError, bos_id, check_rows, digest, ordinary_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -34,6 +34,8 @@ def table_entries(
     where: str,
     rows: Iterable[tuple[str, Mapping[str, Any]]],
     called: Mapping[str, str] | None = None,
+    *,
+    chat: bool = False,
 ) -> list[Entry]:
     """The pairs of a table.
 
@@ -41,6 +43,7 @@ def table_entries(
         where: the file or dataset, for messages.
         rows: each row, after the words that say which it is (``line 3``).
         called: what fields are called there, if by another name.
+        chat: whether prompts may be lists of messages.
 
     Raises:
         PromptError: if a row is no pair; the message names row and column.
@@ -52,11 +55,12 @@ def table_entries(
             places.append(place)
             yield place, _fields(row)
 
-    entries = entries_of(where, fields(), called)
+    entries = entries_of(where, fields(), called, chat=chat)
     if not entries:
         raise PromptError(f"{where}: holds no prompt pairs, not a row")
     for place, entry in zip(places, entries, strict=True):
-        for name, prefix in entry.positions.items():
+        # Of messages, the pairs know what the user says last.
+        for name, prefix in entry.positions.items() if isinstance(entry.clean, str) else ():
             try:
                 check_position(name, prefix, entry.clean)
             except PromptError as error:
@@ -79,7 +83,7 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_csv(path: Path) -> list[Entry]:
-    """The pairs of a CSV file; one without a cluster is its own.
+    """The pairs of a CSV file.
 
     Raises:
         PromptError: if the file holds anything else; the message names file, line and column.
@@ -156,13 +160,16 @@ def read_dataset(
     dataset: Any,  # noqa: ANN401 — any kind of dataset
     columns: Mapping[str, str] | None,
     n: int | None,
+    *,
+    chat: bool = False,
 ) -> list[Entry]:
-    """The pairs of a dataset; one without a cluster is its own.
+    """The pairs of a dataset.
 
     Args:
         dataset: what gives rows.
         columns: the dataset's own names of columns, by ours.
         n: how many rows to take, from the first on; None for all.
+        chat: whether prompts may be lists of messages.
 
     Raises:
         PromptError: if it holds anything else; the message names row and column.
@@ -183,6 +190,7 @@ def read_dataset(
         where,
         ((f"row {number}", _ours(where, number, row, called)) for number, row in rows),
         called,
+        chat=chat,
     )
 
 

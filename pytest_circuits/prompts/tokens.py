@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+#: The last position, where the answer is read: every prompt has it by this name.
+END = "END"
 
 
 class PromptError(ValueError):
@@ -76,6 +81,16 @@ def bos_id(tokenizer: Any) -> int | None:  # noqa: ANN401 — any Hugging Face t
     return None if tokenizer.bos_token_id is None or stand_in else int(tokenizer.bos_token_id)
 
 
+def after_bos(tokenizer: Any, tokens: Sequence[int]) -> list[int]:  # noqa: ANN401
+    """The tokens of a text after the tokenizer's BOS token, where it has one.
+
+    A text that begins with BOS, as one rendered by a chat template may, has no second one before
+    it.
+    """
+    bos = bos_id(tokenizer)
+    return list(tokens) if bos is None or list(tokens[:1]) == [bos] else [bos, *tokens]
+
+
 def check_rows(tokenizer: Any, tokens: Iterable[int], rows: int) -> None:  # noqa: ANN401
     """Make sure that tokens have embeddings, before the model looks for one.
 
@@ -134,11 +149,9 @@ def tokenize_texts(
         PromptError: if a text is empty, has unknown words or tokens without an embedding, or is
             longer than the context.
     """
-    bos = bos_id(tokenizer)
-    first = () if bos is None else (bos,)
     found = []
     for number, text in enumerate(texts):
-        tokens = (*first, *encode(tokenizer, text))
+        tokens = tuple(after_bos(tokenizer, encode(tokenizer, text)))
         if len(tokens) < 2:  # noqa: PLR2004 — one to predict, and one to predict it from
             raise PromptError(f"text {number} has no token to predict: {text!r}")
         if len(tokens) > context:
@@ -163,3 +176,9 @@ def check_position(name: str, prefix: str, prompt: str) -> None:
             f"  {prompt}\n"
             f"Give the prompt up to and including the token that has the name."
         )
+
+
+def digest(value: object) -> str:
+    """A short hash of anything JSON can hold."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

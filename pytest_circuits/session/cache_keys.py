@@ -50,7 +50,7 @@ def described(value: object) -> Json:
     """
     if value is None or type(value) in (str, bool, int, float):
         return value  # type: ignore[return-value]
-    describe = _TYPES.get(type(value))
+    describe = _TYPES.get(type(value)) or _BY_NAME.get(type(value).__module__)
     if describe is None:
         raise UnknownError(type(value).__name__)
     return [type(value).__name__, describe(value)]
@@ -105,6 +105,9 @@ _TYPES: dict[type, Any] = {
     partial: _partial,
     FunctionType: _function,
 }
+
+#: The one type of a module that is not imported before it is needed.
+_BY_NAME: dict[str, Any] = {f"{_BUILDERS}chat": _fields}
 
 _PACKAGE = Path(__file__).parents[1]
 #: What of this package a finding comes from.

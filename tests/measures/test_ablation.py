@@ -34,7 +34,7 @@ from pytest_circuits.forward import (
 )
 from pytest_circuits.measures.metrics import read_difference
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
-from pytest_circuits.prompts.pairs import digest
+from pytest_circuits.prompts.tokens import digest
 from pytest_circuits.testing import COPIED_LOGIT
 
 #: Few prompts, each alone with its length, so that what they are replaced with follows from it.

@@ -305,6 +305,7 @@ def test_fractions_are_ratios_of_means(perfect):
         ["b"] * 10,
         ["v"] * 5 + ["c"] * 5,
         templates=["value"] * 5 + ["key"] * 5,
+        clusters=[*"0123456789"],
     )
 
     found = measures.faithfulness(perfect, pairs, Circuit(["L1H0"]))

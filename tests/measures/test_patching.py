@@ -73,6 +73,7 @@ def test_fractions_are_ratios_of_means(perfect):
         ["a v c a"] * 5 + ["k b c a"] * 5,
         ["b"] * 10,
         ["v"] * 5 + ["c"] * 5,
+        clusters=[*"0123456789"],
     )
 
     found = measures.patch(perfect, pairs)

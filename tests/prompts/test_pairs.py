@@ -107,7 +107,7 @@ def test_clusters_are_read_from_json_where_they_are_given(tmp_path):
     entries = [{**entry, "cluster": "x"}, {**entry, "cluster": "x"}, entry]
     file.write_text(json.dumps(entries), encoding="utf-8")
 
-    assert PromptPairs.from_json(str(file)).clusters == ("x", "x", "2")
+    assert PromptPairs.from_json(str(file)).clusters == ("x", "x", "0")
 
 
 def test_positions_and_templates_are_read_from_json(tmp_path):
@@ -245,7 +245,7 @@ def test_a_line_break_in_an_answer_breaks_no_message():
 
 def test_an_empty_prompt_is_refused(tokenizer):
     with pytest.raises(PromptError, match="pair 0: 0 tokens in the clean prompt, 0 in the"):
-        pairs(clean="", corrupted="").check(tokenizer)
+        pairs(clean="", corrupted=" ").check(tokenizer)
 
 
 @pytest.mark.parametrize(
