@@ -20,8 +20,6 @@ from pytest_circuits import prompts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_circuits.prompts.drawn import DrawnPairs
-
 PAGE = Path(__file__).parents[1] / "docs/measures.md"
 CACHE = Path("~/.cache/pytest-circuits").expanduser()
 #: Where each tokenizer is, by the name of its column.
@@ -35,7 +33,7 @@ FOLDERS = {
     "SmolLM2": CACHE / "SmolLM2-135M-Instruct-Q4_1",
 }
 #: Each builder with its options, by the first cell of its row.
-BUILDERS: dict[str, Callable[..., DrawnPairs]] = {
+BUILDERS: dict[str, Callable[..., Any]] = {
     "`ioi`": prompts.ioi,
     '`ioi(order="ABBA")`': partial(prompts.ioi, order="ABBA"),
     '`ioi(corruption="third name")`': partial(prompts.ioi, corruption="third name"),
@@ -45,7 +43,7 @@ BUILDERS: dict[str, Callable[..., DrawnPairs]] = {
     "`subject_verb_agreement`": prompts.subject_verb_agreement,
     "`country_capital`": prompts.country_capital,
     "`repeated_phrases`": prompts.repeated_phrases,
-}  # type: ignore[assignment]  # what they give is declared as any pairs
+}
 HEAD = f"| | {' | '.join(FOLDERS)} |\n|---|{'---|' * len(FOLDERS)}\n"
 #: More pairs than any builder has.
 _TOO_MANY = 10**30
@@ -62,7 +60,7 @@ def table(tokenizers: Mapping[str, Any]) -> str:
     return HEAD + "".join(rows)
 
 
-def cell(builder: Callable[..., DrawnPairs], tokenizer: Any) -> str:  # noqa: ANN401
+def cell(builder: Callable[..., Any], tokenizer: Any) -> str:  # noqa: ANN401
     """The largest number of pairs, and how many words are left out; or that it is refused."""
     pairs = builder(n=2)
     with warnings.catch_warnings(action="ignore", category=prompts.PromptWarning):
@@ -76,7 +74,7 @@ def cell(builder: Callable[..., DrawnPairs], tokenizer: Any) -> str:  # noqa: AN
     return f"{number}, without {len(dropped)} of {len(words)} words" if dropped else number
 
 
-def _most(pairs: DrawnPairs, dropped: tuple[str, ...]) -> int:
+def _most(pairs: Any, dropped: tuple[str, ...]) -> int:  # noqa: ANN401
     """The largest number of pairs without some words, as the refusal of more names it."""
     try:
         pairs._draw(frozenset(dropped), n=_TOO_MANY)  # noqa: SLF001 — with another n
