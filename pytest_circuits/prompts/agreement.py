@@ -5,6 +5,7 @@ Linzen et al. 2016 (arXiv:1611.01368); prompt pairs as in Finlayson et al. 2021 
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -44,14 +45,15 @@ def subject_verb_agreement(n: int = 16, seed: int = 0) -> PromptPairs:
     key near the cabinet"), and the wrong answer is the verb that agrees with it. Pairs come in
     twos, clean and corrupted exchanged, which share a cluster; so half the subjects are singular,
     and in half of the pairs the distractor has the other number than the subject of the clean
-    prompt. Verbs are is/are, was/were and has/have.
+    prompt. Verbs are is/are, was/were and has/have, each equally often as far as ``n`` allows, in
+    every template too.
 
     Named positions: ``subject`` and ``distractor``, which is the last token, ``END``, too.
 
     Example:
         >>> pairs = subject_verb_agreement(n=2, seed=0)
         >>> pairs.clean[0], pairs.answers[0], pairs.wrong_answers[0]
-        ('The bird near the authors', ' was', ' were')
+        ('The bird near the authors', ' is', ' are')
         >>> pairs.corrupted[0] == pairs.clean[1]
         True
 
@@ -81,10 +83,12 @@ def _draw(without: Collection[str], *, n: int, seed: int) -> PromptPairs:
     stream = Stream(seed)
     entries = []
     for number in range(n // 2):
-        # Templates in turn, so that a small set has all of them.
+        # Templates and verbs in turn, so that a small set has all of them. When every template
+        # would meet the same verbs again, they go on by one.
         template = number % len(_TEMPLATES)
+        verb = verbs[(number + number // math.lcm(len(_TEMPLATES), len(verbs))) % len(verbs)]
         subject, other = stream.take(sentences[template])
-        distractor, verb, first = stream.choose(other), stream.choose(verbs), stream.below(2)
+        distractor, first = stream.choose(other), stream.below(2)
         entries += [
             _entry(template, subject, distractor, verb, plural) for plural in (first, 1 - first)
         ]

@@ -12,19 +12,23 @@ from pytest_circuits.prompts.pairs import PromptPairs, pairs_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+# True of every country below, so that a clean prompt says nothing false.
 _TEMPLATES = (
     "The capital of {country} is the city of",
     "The government of {country} sits in the city of",
     "The embassy in {country} is in the capital city of",
-    "The president of {country} lives in the capital,",
+    "A star on the map of {country} marks the capital,",
 )
+# Countries whose government sits in the capital. All of these words are single tokens for GPT-2,
+# Llama 3.1, Qwen3, Gemma 3 and SmolLM2. Their number is even: a template has them in twos.
 _CAPITALS = {
     "France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Germany": "Berlin",
-    "England": "London", "Russia": "Moscow", "Japan": "Tokyo", "China": "Beijing",
-    "Egypt": "Cairo", "Greece": "Athens", "Portugal": "Lisbon", "Austria": "Vienna",
-    "Poland": "Warsaw", "Ireland": "Dublin", "Sweden": "Stockholm", "Norway": "Oslo",
-    "Denmark": "Copenhagen", "Iraq": "Baghdad", "Canada": "Ottawa", "Cuba": "Havana",
-    "Belgium": "Brussels", "Syria": "Damascus", "Scotland": "Edinburgh", "India": "Delhi",
+    "Britain": "London", "Russia": "Moscow", "Japan": "Tokyo", "China": "Beijing",
+    "Greece": "Athens", "Portugal": "Lisbon", "Austria": "Vienna", "Poland": "Warsaw",
+    "Ireland": "Dublin", "Sweden": "Stockholm", "Norway": "Oslo", "Denmark": "Copenhagen",
+    "Iraq": "Baghdad", "Canada": "Ottawa", "Cuba": "Havana", "Belgium": "Brussels",
+    "Syria": "Damascus", "Iran": "Tehran", "Finland": "Helsinki", "Hungary": "Budapest",
+    "Australia": "Canberra", "Peru": "Lima", "Chile": "Santiago", "Jamaica": "Kingston",
 }  # fmt: skip
 
 
@@ -33,14 +37,16 @@ def country_capital(n: int = 16, seed: int = 0) -> PromptPairs:
 
     After "The capital of France is the city of" comes " Paris". The corrupted prompt names
     another country, and the wrong answer is its capital. Pairs come in twos, clean and corrupted
-    exchanged, which share a cluster.
+    exchanged, which share a cluster. Every prompt there is, a template with a country in it, is
+    clean in one pair at most: so there are 112 pairs, and fewer for a tokenizer that splits some
+    of the 28 countries or their capitals.
 
     Named position: ``country``.
 
     Example:
         >>> pairs = country_capital(n=2, seed=0)
         >>> pairs.clean[0], pairs.answers[0], pairs.wrong_answers[0]
-        ('The capital of Sweden is the city of', ' Stockholm', ' Baghdad')
+        ('The capital of Hungary is the city of', ' Budapest', ' Damascus')
         >>> pairs.corrupted[0] == pairs.clean[1]
         True
 
@@ -64,18 +70,15 @@ def _draw(without: Collection[str], *, n: int, seed: int) -> PromptPairs:
         for country, capital in _CAPITALS.items()
         if country not in without and capital not in without
     ]
-    couples = [
-        [(a, b) for i, a in enumerate(countries) for b in countries[i + 1 :]] for _ in _TEMPLATES
-    ]
-    check_count("country_capital", n, 2 * sum(map(len, couples)), even=True)
+    even = len(countries) - len(countries) % 2
+    check_count("country_capital", n, len(_TEMPLATES) * even, even=True)
     stream = Stream(seed)
+    left = [list(countries) for _ in _TEMPLATES]
     entries = []
     for number in range(n // 2):
         # Templates in turn, so that a small set has all of them.
         template = number % len(_TEMPLATES)
-        first, second = stream.take(couples[template])
-        if stream.coin():
-            first, second = second, first
+        first, second = stream.take(left[template]), stream.take(left[template])
         entries += [_entry(template, first, second), _entry(template, second, first)]
     return pairs_of(entries, name=f"country_capital(n={n}, seed={seed})")
 

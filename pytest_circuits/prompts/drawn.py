@@ -77,20 +77,11 @@ class DrawnPairs(PromptPairs):
             pairs = self._draw(frozenset(dropped))
         except PromptError as error:
             raise PromptError(
-                f"{self.name} leaves out {words}\n"
-                f"Too few are left ({error}){self._trouble(tokenizer)}"
+                f"{self.name} leaves out {words}\nToo few are left ({error})."
             ) from error
         tokenized = pairs.check(tokenizer)
         warnings.warn(f"{self.name}: dropped {words}", PromptWarning, stacklevel=2)
         return dataclasses.replace(tokenized, dropped=dropped)
-
-    def _trouble(self, tokenizer: Any) -> str:  # noqa: ANN401
-        """What is wrong with the pairs as they are, as the end of a message."""
-        try:
-            super().check(tokenizer)
-        except PromptError as error:
-            return f":\n{error}"
-        return "."
 
 
 class Stream:

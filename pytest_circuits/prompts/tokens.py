@@ -37,12 +37,22 @@ def encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 — any Hugg
     return [int(token) for token in tokens]
 
 
-def is_single_token(tokenizer: Any, word: str) -> bool:  # noqa: ANN401
-    """Whether a word is one token inside a text, that is after a space."""
+def adds_one_token(tokenizer: Any, text: str, more: str) -> bool:  # noqa: ANN401
+    """Whether a text has one token more with something after it, and is the same up to there."""
     try:
-        return len(encode(tokenizer, f" {word}")) == 1
+        before, after = encode(tokenizer, text), encode(tokenizer, text + more)
     except PromptError:
         return False
+    return after[:-1] == before
+
+
+def is_single_token(tokenizer: Any, word: str) -> bool:  # noqa: ANN401
+    """Whether a word is one token inside a text, that is after a space and another word.
+
+    By itself it may not be: some tokenizers (Llama 2's, loaded without its class) put a token
+    before every text. So the other word is the same one, which they know if they know the word.
+    """
+    return adds_one_token(tokenizer, f" {word}", f" {word}")
 
 
 def show(tokenizer: Any, tokens: Sequence[int]) -> str:  # noqa: ANN401

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_circuits.prompts.drawn import DrawnPairs, Stream, check_count
 from pytest_circuits.prompts.entries import Entry
 from pytest_circuits.prompts.pairs import PromptPairs, pairs_of
-from pytest_circuits.prompts.tokens import PromptError, encode, is_single_token
+from pytest_circuits.prompts.tokens import PromptError, adds_one_token, is_single_token
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_TEMPLATE = "The {noun} lasted from the year {start} to the year {century}"
+_TEMPLATE = "The {noun} lasted from the year {start} to the year {stem}"
 _NOUNS = (
     "war", "siege", "trial", "voyage", "drought", "project", "reign", "dispute", "conflict",
     "battle", "campaign", "strike", "famine", "treaty", "lease", "mission", "expedition",
@@ -22,9 +22,9 @@ _NOUNS = (
 )  # fmt: skip
 # Later years are often tokens of their own.
 _CENTURIES = range(11, 18)
-# YY of the corrupted prompts, than which every answer is greater.
-_LOWEST = 1
-_YEARS = tuple(f"{century}{year:02}" for century in _CENTURIES for year in range(_LOWEST, 100))
+# The last digits in which the span of a corrupted prompt begins, by how many they are: every
+# answer is greater.
+_LOWEST = {1: 0, 2: 1}
 # An answer is at most so many years away: few things last for half a century.
 _FURTHEST = 10
 
@@ -39,13 +39,16 @@ def greater_than(n: int = 16, seed: int = 0, *, digits: Literal[1, 2] = 2) -> Pr
     XX01: both are possible then. (The paper sums probabilities over all years on either side;
     here, as in every measure on pairs, one token is set against one.)
 
-    Named positions: ``noun``, and ``YY`` (the token that an answer must exceed).
+    This is for tokenizers that have the last two digits of a year as one token, as GPT-2's has
+    " 17|32". For those that cut off the last digit alone (Llama's, Mistral's, Qwen's, Gemma's and
+    SmolLM2's " |1|7|3|2", Llama 3's " |173|2") ``digits=1`` leaves that one to be said: "The war
+    lasted from the year 1732 to the year 173". Then Y = 2 is the last digit, k at most 4, and the
+    span of the corrupted prompt begins in 1730. In both forms one token is changed.
 
-    Tokenizers differ. GPT-2's makes " 1732" a century and two digits, " 17|32", so that an answer
-    is two digits; years that it has otherwise (as one token, say) are dropped. One that splits
-    numbers into single digits, as that of Llama 2, Qwen or SmolLM2, needs ``digits=1``: the
-    answer is a decade's digit D + k against D − k, where YY is a year of decade D, and the
-    position ``YY`` is that of D. One that cuts 1732 into 173|2, as Llama 3's, fits neither way.
+    Years that a tokenizer has otherwise (as one token, say) are dropped; if there is no other,
+    the pairs are refused.
+
+    Named positions: ``noun``, and what an answer must exceed: ``YY``, or ``Y`` with ``digits=1``.
 
     Example:
         >>> pairs = greater_than(n=1, seed=0)
@@ -55,50 +58,51 @@ def greater_than(n: int = 16, seed: int = 0, *, digits: Literal[1, 2] = 2) -> Pr
         'The alliance lasted from the year 1601 to the year 16'
         >>> pairs.answers[0], pairs.wrong_answers[0]
         ('37', '27')
+        >>> pairs = greater_than(n=1, seed=0, digits=1)
+        >>> pairs.clean[0], pairs.answers[0], pairs.wrong_answers[0]
+        ('The alliance lasted from the year 1632 to the year 163', '3', '1')
 
     Args:
-        n: number of pairs. Those with the same two answers share a cluster.
+        n: number of pairs. Those with the same two answers share a cluster; with ``digits=1``
+            there are 16 clusters at most.
         seed: seed of the draw; its stream is that of ``random.Random(seed).random()``.
-        digits: how many digits an answer has: those of the token that follows the century.
+        digits: how many digits an answer has, the last ones of its year.
 
     Raises:
         PromptError: for a number of pairs, or of digits, that there is not.
     """
     if digits not in (1, 2):
         raise PromptError(f"digits is 1 or 2, not {digits!r}")
-    what = "nouns that are not single tokens here, or years that are not a century and "
-    what += "two digits (see digits=1)" if digits == 2 else "single digits (see digits=2)"  # noqa: PLR2004
+    last, other = ("two digits are", 1) if digits == 2 else ("digit is", 2)  # noqa: PLR2004
+    what = f"nouns that are not single tokens here, or years whose last {last} not one token"
     return DrawnPairs(
         partial(_draw, n=n, seed=seed, digits=digits),
-        (*_NOUNS, *_YEARS),
-        what=what,
+        (*_NOUNS, *_years(digits)),
+        what=f"{what} (see digits={other})",
         fits=partial(_fits, digits=digits),
     )
 
 
+def _years(digits: int) -> list[str]:
+    """Every year that a span may begin in, and those of the corrupted prompts."""
+    return [
+        f"{century}{year:02}"
+        for century in _CENTURIES
+        for year in range(100)
+        if year % 10**digits >= _LOWEST[digits]
+    ]
+
+
 def _fits(tokenizer: Any, word: str, *, digits: int) -> bool:  # noqa: ANN401
-    """Whether a noun is a single token; whether a year is its century and then the answers."""
+    """Whether a noun is a single token; whether the last digits of a year are."""
     if word in _NOUNS:
         return is_single_token(tokenizer, word)
-    century, year = word[:2], word[2:]
-    parts = [year] if digits == 2 else list(year)  # noqa: PLR2004
-    try:
-        start, whole = encode(tokenizer, f" {century}"), encode(tokenizer, f" {word}")
-        tokens = [token for part in parts for token in encode(tokenizer, part)]
-    except PromptError:
-        return False
-    return len(tokens) == len(parts) and whole == [*start, *tokens]
+    return adds_one_token(tokenizer, f" year {word[:-digits]}", word[-digits:])
 
 
 def _draw(without: Collection[str], *, n: int, seed: int, digits: int) -> PromptPairs:
     nouns = [noun for noun in _NOUNS if noun not in without]
-    steps = {
-        f"{century}{year:02}": found
-        for century in _CENTURIES
-        if f"{century}{_LOWEST:02}" not in without
-        for year in range(_LOWEST, 100)
-        if (found := _steps(century, year, digits, without))
-    }
+    steps = {year: found for year in _years(digits) if (found := _steps(year, digits, without))}
     years = list(steps)
     check_count("greater_than", n, len(nouns) * len(years))
     stream = Stream(seed)
@@ -112,28 +116,28 @@ def _draw(without: Collection[str], *, n: int, seed: int, digits: int) -> Prompt
     return pairs_of(list(entries.values()), name=f"greater_than(n={n}, seed={seed}{options})")
 
 
-def _steps(century: int, year: int, digits: int, without: Collection[str]) -> list[int]:
+def _steps(year: str, digits: int, without: Collection[str]) -> list[int]:
     """The k by which a year's answers may lie above and below it."""
-    if f"{century}{year:02}" in without:
-        return []
-    if digits == 1:
-        decade = year // 10
-        return [k for k in range(1, 10) if decade - k >= 1 and decade + k <= 9]  # noqa: PLR2004
+    stem, start, lowest = year[:-digits], int(year[-digits:]), _LOWEST[digits]
+
+    def fit(*ends: int) -> bool:
+        return not any(f"{stem}{end:0{digits}}" in without for end in ends)
+
     return [
         k
         for k in range(1, _FURTHEST + 1)
-        if year - k > _LOWEST
-        and year + k <= 99  # noqa: PLR2004
-        and not any(f"{century}{other:02}" in without for other in (year - k, year + k))
+        if start - k > lowest and start + k < 10**digits
+        if fit(lowest, start, start - k, start + k)
     ]
 
 
-def _entry(noun: str, start: str, step: int, digits: int) -> Entry:
-    century, token = start[:2], start[2 : 2 + digits]
-    above, below = (f"{int(token) + sign * step:0{digits}}" for sign in (1, -1))
+def _entry(noun: str, year: str, step: int, digits: int) -> Entry:
+    stem, start = year[:-digits], int(year[-digits:])
+    lowest, above, below = (
+        f"{end:0{digits}}" for end in (_LOWEST[digits], start + step, start - step)
+    )
     clean, corrupted = (
-        _TEMPLATE.format(noun=noun, start=year, century=century)
-        for year in (start, f"{century}{_LOWEST:02}")
+        _TEMPLATE.format(noun=noun, start=begun, stem=stem) for begun in (year, stem + lowest)
     )
     return Entry(
         clean=clean,
@@ -143,6 +147,6 @@ def _entry(noun: str, start: str, step: int, digits: int) -> Entry:
         cluster=f"{above}-{below}",
         positions={
             "noun": clean[: clean.index(noun) + len(noun)],
-            "YY": clean[: clean.index(start) + len(century) + digits],
+            "Y" * digits: clean[: clean.index(year) + len(year)],
         },
     )

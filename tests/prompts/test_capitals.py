@@ -10,6 +10,8 @@ from pytest_circuits.testing import word_tokenizer
 
 FRAME = sorted({word for template in _TEMPLATES for word in template.split()} - {"{country}"})
 PLACES = [*_CAPITALS, *_CAPITALS.values()]
+#: A prompt for each template and country.
+MOST = len(_TEMPLATES) * len(_CAPITALS)
 
 
 def country(text):
@@ -19,7 +21,7 @@ def country(text):
 def test_the_draw_is_the_same_on_every_machine():
     pairs = country_capital(n=4)
 
-    assert pairs.hash == "9407ab886f106794"
+    assert pairs.hash == "fbd9bf4605096b60"
     assert pairs.name == "country_capital(n=4, seed=0)"
     assert country_capital(n=4, seed=1).hash != pairs.hash
 
@@ -35,32 +37,44 @@ def test_answers_are_the_capitals_of_the_two_countries():
         assert clean.replace(country(clean), country(corrupted)) == corrupted != clean
 
 
-def test_mirrored_pairs_share_a_cluster_and_no_prompts_occur_twice():
-    pairs = country_capital(n=512)
+def test_mirrored_pairs_share_a_cluster_and_every_prompt_there_is_occurs_once():
+    pairs = country_capital(n=MOST)
 
     assert set(Counter(pairs.clusters).values()) == {2}
     assert pairs.clean[::2] == pairs.corrupted[1::2]
-    assert len(set(zip(pairs.clean, pairs.corrupted, strict=True))) == 512
-    assert Counter(pairs.templates) == {str(number): 128 for number in range(4)}
+    assert set(pairs.clean) == {
+        template.format(country=country) for template in _TEMPLATES for country in _CAPITALS
+    }
+    assert Counter(pairs.templates) == {str(number): MOST // 4 for number in range(4)}
 
 
 def test_the_country_has_a_name():
     tokenized = country_capital(n=8).check(word_tokenizer(["a", *FRAME, *PLACES]))
 
     assert tokenized.dropped == ()
-    assert tokenized.at("country") == (4, 4, 4, 4, 4, 4, 4, 4)
+    assert tokenized.at("country") == (4, 4, 4, 4, 4, 4, 7, 7)
 
 
 def test_a_country_goes_with_its_capital():
     known = [place for place in PLACES if place not in ("France", "Rome")]
     tokenizer = word_tokenizer(["a", *FRAME, *known])
     with pytest.warns(PromptWarning, match="dropped 2 countries or capitals .*: France, Rome$"):
-        tokenized = country_capital(n=512).check(tokenizer)
+        tokenized = country_capital(n=MOST - 8).check(tokenizer)
 
     vocabulary = tokenizer.get_vocab()
     ids = {token for row in tokenized.clean for token in row} | set(tokenized.answers)
-    assert len(tokenized) == 512
+    assert len(tokenized) == MOST - 8
     assert not ids & {vocabulary["Paris"], vocabulary["Italy"]}
+
+
+def test_an_odd_number_of_countries_leaves_one_of_them_out_in_each_template():
+    tokenizer = word_tokenizer(["a", *FRAME, *(place for place in PLACES if place != "France")])
+    with pytest.warns(PromptWarning, match=": France$"):
+        tokenized = country_capital(n=MOST - 8).check(tokenizer)
+
+    assert len(set(tokenized.clean)) == MOST - 8
+    with pytest.raises(PromptError, match=rf"an even number of pairs from 2 to {MOST - 8}\)"):
+        country_capital(n=MOST - 6).check(tokenizer)
 
 
 def test_there_must_be_two_countries():
@@ -68,8 +82,7 @@ def test_there_must_be_two_countries():
         country_capital(n=2).check(word_tokenizer(["a", *FRAME, "France", "Paris", "Italy"]))
 
 
-@pytest.mark.parametrize("n", [0, 3, 2210])
+@pytest.mark.parametrize("n", [0, 3, MOST + 2])
 def test_a_number_of_pairs_that_there_is_not_is_refused(n):
-    with pytest.raises(PromptError, match=r"an even number of pairs from 2 to 2208$"):
+    with pytest.raises(PromptError, match=f"an even number of pairs from 2 to {MOST}$"):
         country_capital(n=n)
-    assert len(country_capital(n=2208)) == 2208

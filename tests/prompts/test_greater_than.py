@@ -27,7 +27,7 @@ def tokenizer(pattern, words=WORDS):
 
 
 def parts(text):
-    """Noun, start and century of a prompt."""
+    """Noun, start and last number of a prompt."""
     words = text.split()
     return words[1], int(words[6]), int(words[-1])
 
@@ -36,7 +36,7 @@ def test_the_draw_is_the_same_on_every_machine():
     pairs = greater_than(n=4)
 
     assert pairs.hash == "6e5897f2955f4e12"
-    assert greater_than(n=4, digits=1).hash == "972db8682316ceca"
+    assert greater_than(n=4, digits=1).hash == "34ab0b584aa93224"
     assert pairs.name == "greater_than(n=4, seed=0)"
     assert greater_than(n=4, digits=1).name == "greater_than(n=4, seed=0, digits=1)"
     assert greater_than(n=4, seed=1).hash != pairs.hash
@@ -56,14 +56,18 @@ def test_answers_lie_as_far_above_the_start_as_wrong_answers_below():
         assert int(answer) - start % 100 == start % 100 - int(wrong) <= 10
 
 
-def test_with_single_digits_the_decade_is_asked_for():
+def test_with_one_digit_the_last_one_is_asked_for():
     pairs = greater_than(n=200, digits=1)
 
-    for clean, answer, wrong in zip(pairs.clean, pairs.answers, pairs.wrong_answers, strict=True):
-        decade = parts(clean)[1] % 100 // 10
+    for clean, corrupted, answer, wrong in zip(
+        pairs.clean, pairs.corrupted, pairs.answers, pairs.wrong_answers, strict=True
+    ):
+        noun, start, decade = parts(clean)
+        assert parts(corrupted) == (noun, 10 * decade, decade)
+        assert start // 10 == decade
         assert len(answer) == len(wrong) == 1
-        assert 1 <= int(wrong) < decade < int(answer)
-        assert int(answer) - decade == decade - int(wrong)
+        assert 1 <= int(wrong) < start % 10 < int(answer)
+        assert int(answer) - start % 10 == start % 10 - int(wrong)
 
 
 def test_nouns_centuries_and_clusters_vary_and_no_prompt_occurs_twice():
@@ -88,15 +92,19 @@ def test_a_tokenizer_with_pairs_of_digits_takes_them_as_they_are():
     assert tokenized.at("END") == (11,) * 16
 
 
-def test_a_tokenizer_with_single_digits_takes_decades():
-    tokenized = greater_than(n=16, digits=1).check(tokenizer(ONE_DIGIT))
+@pytest.mark.parametrize(("pattern", "at"), [(ONE_DIGIT, 10), (THREE_DIGITS, 8)])
+def test_a_tokenizer_that_cuts_off_the_last_digit_takes_one(pattern, at):
+    tokenized = greater_than(n=16, digits=1).check(tokenizer(pattern))
 
     assert tokenized.dropped == ()
-    assert set(tokenized.positions["YY"]) == {9}  # " ", 1, 7, and then the decade
+    # After " from the year" and a space: 1, 7, 3 and then 2, or 173 and then 2.
+    assert set(tokenized.positions["Y"]) == {at}
+    for clean, corrupted in zip(tokenized.clean, tokenized.corrupted, strict=True):
+        assert [i for i in range(len(clean)) if clean[i] != corrupted[i]] == [at]
 
 
 def test_years_that_are_tokens_of_their_own_are_dropped():
-    with pytest.warns(PromptWarning, match="not a century and two digits"):
+    with pytest.warns(PromptWarning, match="years whose last two digits are not one token"):
         tokenized = greater_than(n=100).check(tokenizer(OWN_TOKENS))
 
     # Without 1701 there is nothing to corrupt the century's prompts with.
@@ -119,7 +127,6 @@ def test_nouns_that_are_not_single_tokens_are_dropped():
         (ONE_DIGIT, 2, "see digits=1"),
         (TWO_DIGITS, 1, "see digits=2"),
         (THREE_DIGITS, 2, "see digits=1"),
-        (THREE_DIGITS, 1, "see digits=2"),
     ],
 )
 def test_a_tokenizer_that_cuts_years_otherwise_is_refused(pattern, digits, advice):
@@ -138,5 +145,6 @@ def test_what_there_is_not_is_refused(options):
 
 @pytest.mark.parametrize("digits", [1, 2])
 def test_no_span_begins_in_a_year_that_is_left_out(digits):
-    assert _steps(17, 32, digits, {"1733"}) != []
-    assert _steps(17, 32, digits, {"1732"}) == []
+    lowest = {1: "1730", 2: "1701"}[digits]
+    assert _steps("1733", digits, {"1732"}) != _steps("1733", digits, ()) != []
+    assert _steps("1733", digits, {"1733"}) == _steps("1733", digits, {lowest}) == []

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptError, PromptWarning, repeated_phrases
@@ -66,6 +68,24 @@ def test_words_of_ones_own_are_drawn_from():
 
     assert tokenized.texts == pairs.hash
     assert {word for clean in pairs.clean for word in clean.split()} <= set(WORDS)
+
+
+def test_a_tokenizer_that_begins_every_text_with_a_token_leaves_no_word_out():
+    # So does Llama 2's, loaded without its class: " dog" alone is two tokens.
+    words = ["dog", "cat", "owl", "cow"]
+    vocabulary = ["▁", *(f"▁{word}" for word in words)]
+    core = Tokenizer(models.WordLevel({text: number for number, text in enumerate(vocabulary)}))
+    core.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    core.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    tokenized = repeated_phrases(n=8, length=3, words=words).check(
+        PreTrainedTokenizerFast(tokenizer_object=core)
+    )
+
+    assert tokenized.dropped == ()
+    assert {row[0] for row in tokenized.clean} == {0}
+    assert {*tokenized.answers, *tokenized.wrong_answers} <= {1, 2, 3, 4}
 
 
 def test_words_that_are_unknown_are_dropped():

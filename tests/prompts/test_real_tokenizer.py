@@ -1,74 +1,109 @@
-"""The builders as SmolLM2's tokenizer sees them, which cuts numbers into single digits."""
+"""Every builder as the tokenizers of seven model families see it."""
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from functools import partial
 
 import pytest
-from transformers import AutoTokenizer
+from real_tokenizers import LOADINGS, PLAIN, load
 
 from pytest_circuits import prompts
 
-FOLDER = Path("~/.cache/pytest-circuits/SmolLM2-135M-Instruct-Q4_1").expanduser()
-
 pytestmark = pytest.mark.real
 
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return AutoTokenizer.from_pretrained(FOLDER)
-
-
-@pytest.mark.parametrize(
-    ("pairs", "words"),
-    [
-        (prompts.ioi(n=64, templates=12), {"S1": "wrong", "IO": "answer", "S2": "wrong"}),
-        (prompts.ioi(n=64, corruption="third name"), {"S1": "wrong", "S2": "wrong"}),
-        (prompts.greater_than(n=64, digits=1), {}),
-        (prompts.subject_verb_agreement(n=64), {}),
-        (prompts.country_capital(n=64), {}),
-        (prompts.repeated_phrases(n=64), {"B1": "answer"}),
-    ],
-    ids=lambda value: value.name if isinstance(value, prompts.PromptPairs) else "",
-)
-def test_it_has_every_word_as_a_single_token(tokenizer, pairs, words):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tokenized = pairs.check(tokenizer)
-
-    assert tokenized.dropped == ()
-    assert tokenized.texts == pairs.hash
-    tokens = {"answer": tokenized.answers, "wrong": tokenized.wrong_answers}
-    for position, column in words.items():
-        at = tokenized.at(position)
-        found = tuple(row[i] for row, i in zip(tokenized.clean, at, strict=True))
-        assert found == tokens[column]
+#: The position that the corrupted prompt changes, of each builder.
+BUILDERS = {
+    "ioi": (partial(prompts.ioi, templates=12), "S2"),
+    "ioi, third name": (partial(prompts.ioi, corruption="third name"), "S2"),
+    "greater_than": (prompts.greater_than, "YY"),
+    "greater_than, one digit": (partial(prompts.greater_than, digits=1), "Y"),
+    "subject_verb_agreement": (prompts.subject_verb_agreement, "subject"),
+    "country_capital": (prompts.country_capital, "country"),
+    "repeated_phrases": (prompts.repeated_phrases, "B1"),
+}
+#: Where the answer or the wrong answer stands in the clean prompt.
+SAID = {
+    "ioi": {"IO": "answers", "S1": "wrong_answers", "S2": "wrong_answers"},
+    "repeated_phrases": {"B1": "answers"},
+}
+#: Those that have every word of every builder, but for years.
+WHOLE = ("gpt2", "llama3_1", "qwen3", "gemma3", "smollm2")
+SPLIT_YEARS = [loading for loading in LOADINGS if loading != "gpt2"]
 
 
-def test_the_prompts_differ_where_a_position_is_named(tokenizer):
-    for pairs, position in (
-        (prompts.ioi(n=16), "S2"),
-        (prompts.subject_verb_agreement(n=16), "subject"),
-        (prompts.country_capital(n=16), "country"),
-        (prompts.repeated_phrases(n=16), "B1"),
-    ):
-        tokenized = pairs.check(tokenizer)
-        rows = zip(tokenized.clean, tokenized.corrupted, tokenized.at(position), strict=True)
-        for clean, corrupted, at in rows:
-            assert [i for i in range(len(clean)) if clean[i] != corrupted[i]] == [at]
+def checked(name, loading, n=48):
+    with warnings.catch_warnings(action="ignore", category=prompts.PromptWarning):
+        return BUILDERS[name][0](n=n).check(load(loading))
 
 
-def test_the_decade_is_what_yy_names(tokenizer):
-    pairs = prompts.greater_than(n=16, digits=1)
-    tokenized = pairs.check(tokenizer)
+def cases():
+    return [
+        (name, loading)
+        for name in BUILDERS
+        for loading in LOADINGS
+        if name != "greater_than" or loading not in SPLIT_YEARS
+    ]
 
-    for row, at, answer, wrong in zip(
-        tokenized.clean, tokenized.at("YY"), pairs.answers, pairs.wrong_answers, strict=True
-    ):
-        assert int(wrong) < int(tokenizer.decode([row[at]])) < int(answer)
+
+@pytest.mark.parametrize(("name", "loading"), cases())
+def test_prompts_are_distinct_and_differ_in_the_one_token_that_is_named(name, loading):
+    tokenized = checked(name, loading)
+
+    assert len(set(tokenized.clean)) == len(tokenized) == 48
+    rows = zip(tokenized.clean, tokenized.corrupted, tokenized.at(BUILDERS[name][1]), strict=True)
+    for clean, corrupted, at in rows:
+        assert [i for i in range(len(clean)) if clean[i] != corrupted[i]] == [at]
 
 
-def test_two_digits_are_refused_with_advice(tokenizer):
-    with pytest.raises(prompts.PromptError, match=r"leaves out 693 nouns .* \(see digits=1\)"):
-        prompts.greater_than(n=16).check(tokenizer)
+@pytest.mark.parametrize("loading", LOADINGS)
+@pytest.mark.parametrize("name", SAID)
+def test_an_answer_that_was_said_is_the_same_token(name, loading):
+    tokenized = checked(name, loading)
+
+    for position, column in SAID[name].items():
+        said = zip(tokenized.clean, tokenized.at(position), strict=True)
+        assert tuple(row[at] for row, at in said) == getattr(tokenized, column)
+
+
+@pytest.mark.parametrize("loading", WHOLE)
+@pytest.mark.parametrize("name", [name for name in BUILDERS if "greater_than" not in name])
+def test_every_word_is_a_single_token_for_most_of_them(name, loading):
+    assert checked(name, loading).dropped == ()
+
+
+@pytest.mark.parametrize(("name", "loading"), [case for case in cases() if "greater" in case[0]])
+def test_the_answer_is_a_greater_year_and_the_wrong_one_a_smaller(name, loading):
+    tokenizer, tokenized = load(loading), checked(name, loading)
+
+    rows = zip(
+        tokenized.clean,
+        tokenized.at(BUILDERS[name][1]),
+        tokenized.answers,
+        tokenized.wrong_answers,
+        strict=True,
+    )
+    for row, at, answer, wrong in rows:
+        assert int(tokenizer.decode(wrong)) < int(tokenizer.decode(row[at]))
+        assert int(tokenizer.decode(answer)) > int(tokenizer.decode(row[at]))
+
+
+@pytest.mark.parametrize("loading", SPLIT_YEARS)
+def test_two_digits_are_refused_with_advice_where_years_are_split_otherwise(loading):
+    advice = r"leaves out \d+ nouns .* \(see digits=1\): [^\n]*\nToo few are left \([^\n]*\)\.$"
+    with pytest.raises(prompts.PromptError, match=advice):
+        prompts.greater_than(n=16).check(load(loading))
+
+
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name != "greater_than"])
+@pytest.mark.parametrize("plain", PLAIN)
+def test_a_tokenizer_loaded_without_its_class_leaves_out_no_more(name, plain):
+    found, expected = checked(name, plain), checked(name, PLAIN[plain])
+
+    assert found.dropped == expected.dropped
+    assert (found.answers, found.wrong_answers) == (expected.answers, expected.wrong_answers)
+
+
+@pytest.mark.parametrize(("word", "token"), [("▁the", 278), ("▁Paris", 3681), ("▁John", 2259)])
+def test_llama_2s_tokens_have_its_ids(word, token):
+    assert load("llama2").get_vocab()[word] == token
