@@ -75,6 +75,34 @@ def _within(theta: float, df: int) -> float:
     return 2 / math.pi * (theta + total) if odd else total
 
 
+@lru_cache(maxsize=4096)
+def chi_square_quantile(p: float, df: int) -> float:
+    """The p-quantile of the chi-square distribution with ``df`` degrees of freedom.
+
+    It inverts the regularised incomplete gamma function P(df/2, x/2) (Abramowitz & Stegun 26.4.19).
+
+    Args:
+        p: above 0, below 1.
+        df: degrees of freedom, at least 1.
+    """
+    # As good as nothing lies above: eight standard deviations of Wilson & Hilferty's cube root.
+    high = df * (1 + 8 * math.sqrt(2 / (9 * df))) ** 3
+    return _bisect(lambda x: _chi_square_below(x, df) < p, high)
+
+
+def _chi_square_below(x: float, df: int) -> float:
+    """The probability of less than x, by the series of Abramowitz & Stegun 6.5.29."""
+    half = df / 2
+    term = math.exp(half * math.log(x / 2) - x / 2 - math.lgamma(half + 1))
+    total, k = term, half
+    # Terms grow up to k = x / 2, and fall from there on.
+    while k < x / 2 or term > total * 1e-17:
+        k += 1
+        term *= x / 2 / k
+        total += term
+    return total
+
+
 def t95(clusters: int) -> float:
     """The one-sided 95 % quantile of Student's t with ``clusters − 1`` degrees of freedom.
 
@@ -113,6 +141,33 @@ def share_bound(successes: int, trials: int, *, upper: bool, tail: float = 0.05)
 
     # The more p is, the likelier are so many or more.
     return _bisect(rarer, 1.0)
+
+
+def share_bounds(
+    shares: NDArray[np.float64], clusters: int, *, upper: bool, tail: float = 0.05
+) -> NDArray[np.float64]:
+    """One-sided bounds of shares, by :func:`share_bound` with clusters as trials.
+
+    Prompts of a cluster are no trials of their own. A count between two is taken as the one that
+    leaves more room.
+
+    Args:
+        shares: of samples, ``[…]``; NaN where there is none.
+        clusters: how many clusters the samples make.
+        upper: which of the two bounds.
+        tail: how often a share lies beyond its bound, at most.
+
+    Returns:
+        bounds ``[…]``, NaN where there is no share.
+    """
+    # 3 / 60 · 60 may be a little more or less than 3.
+    counts = np.round(shares * clusters, 6)
+    counts = np.clip(np.ceil(counts) if upper else np.floor(counts), 0, clusters)
+    bounds = [
+        share_bound(int(k), clusters, upper=upper, tail=tail) if np.isfinite(k) else np.nan
+        for k in counts.flat
+    ]
+    return np.array(bounds).reshape(shares.shape)
 
 
 def _cluster_sums(
