@@ -65,7 +65,7 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     Returns:
         a finding with one value in logits, its standard error over the pairs' clusters, the
         per-prompt differences, and as companion the share of prompts with a positive
-        difference with its Clopper–Pearson interval.
+        difference with its exact interval, clusters being the trials (Clopper–Pearson).
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.
@@ -98,7 +98,7 @@ def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     Returns:
         a finding with one value (share of prompts), its standard error over the pairs' clusters,
         and as companion the logit difference, and the share again with its exact
-        (Clopper–Pearson) 95 % interval.
+        (Clopper–Pearson) 95 % interval, clusters being the trials.
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.

@@ -9,6 +9,7 @@ from pytest_circuits.findings.statistics import (
     interval,
     mean_and_error,
     ratio_and_error,
+    share_bounds,
     t95,
 )
 
@@ -64,6 +65,19 @@ def test_no_number_of_clusters_makes_an_interval_short(clusters):
     assert coverage(unequal, clusters, 10_000) >= 0.91
     # The tail of a skewed distribution is seen by many samples alone.
     assert coverage(skewed, clusters, 40_000) >= 0.88 + 0.05 * (clusters >= 50)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize("clusters", CLUSTERS)
+def test_an_exact_interval_holds_the_share_of_prompts_that_come_in_clusters(clusters, share):
+    rng = np.random.default_rng(13)
+    # Four prompts a cluster, which correlate by a half.
+    right = rng.random((4, clusters, 2000)) < rng.beta(share, 1 - share, (clusters, 2000))
+    found = right.mean(axis=(0, 1))
+
+    low, high = (share_bounds(found, clusters, upper=upper, tail=0.025) for upper in (False, True))
+
+    assert np.mean((low <= share) & (share <= high)) >= 0.95
 
 
 def ratios(clusters, distance, datasets, *, tied):

@@ -82,7 +82,7 @@ def test_against_a_block_that_repeats_nothing_it_would_pass_for_induction():
 @pytest.mark.parametrize("block", [3, 8, 12, 24, 50])
 @pytest.mark.parametrize("what", ["induction", "duplicate"])
 def test_so_it_is_for_every_block_and_batch(what, block, batch, sharpness):
-    heads = 4000 if block < 24 else 800
+    heads = 4000 if block < 24 else 400
     alone, of_any = rejections(
         block=block,
         sharpness=sharpness,
