@@ -286,7 +286,8 @@ def sign_flip_p(
     """Two-sided family-wise p-values that paired differences have another mean than 0.
 
     As :func:`max_t_p`, with the sums of whole clusters flipped instead of samples, and largest |T|
-    in place of largest T.
+    in place of largest T. Sums that are exponential about a mean of 0 have p ≤ 0.05 in 8 % of all
+    cases alone, and one of twelve has in 13 %.
 
     Args:
         differences: ``[sample, …]``, finite; NaN for heads that the model does not have.
@@ -322,6 +323,10 @@ def max_t_p(differences: NDArray[np.float64], *, seed: int = 0) -> NDArray[np.fl
     Up to 12 samples all 2ⁿ flips are tried and p is exact. It is never less than 2⁻ⁿ: fewer than
     five samples can't reach 0.05. Above, 4,096 flips are drawn from the raw stream of
     ``numpy.random.PCG64(seed)``, which is fixed, and p = (1 + number of them) / (1 + 4,096).
+
+    The null takes differences that are symmetric about 0, as those of exchangeable pairs are. Skewed
+    ones with a mean of 0 have p ≤ 0.05 more often: exponential ones with their tail below in 10 %
+    of all cases alone, and one of 12 or more heads in 20 to 25 %.
 
     Differences that are all alike have the largest T there is, or 0 if all are 0.
 

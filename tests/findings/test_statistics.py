@@ -355,6 +355,21 @@ def test_two_sided_flips_are_over_all_values_at_once():
     assert sign_flip_p(np.zeros(4), range(4)) == 1
 
 
+@pytest.mark.parametrize("clusters", [6, 10, 14])
+def test_symmetric_differences_without_an_effect_are_as_rarely_one(clusters):
+    rng = np.random.default_rng(14)
+    labels = np.repeat(range(clusters), 2)
+    least = []
+    for _ in range(400):
+        shared = rng.standard_t(3, size=(clusters, 8)) + rng.normal(size=(clusters, 1))
+        differences = shared[labels] + rng.normal(size=(2 * clusters, 8))
+        least.append(sign_flip_p(differences, labels.tolist()).min())
+
+    found = success_rate_ci([bool(p <= 0.05) for p in least])
+    assert found.ci_low <= 0.05
+    assert found.ci_high >= 0.05 - 2.0 ** (1 - clusters)
+
+
 def some_absent(draw, *, samples=8):
     """Samples of four heads, of which the model does not have the second and the last."""
     whole = draw.normal(0.3, 1.0, (samples, 2, 2))
