@@ -324,9 +324,9 @@ def max_t_p(differences: NDArray[np.float64], *, seed: int = 0) -> NDArray[np.fl
     five samples can't reach 0.05. Above, 4,096 flips are drawn from the raw stream of
     ``numpy.random.PCG64(seed)``, which is fixed, and p = (1 + number of them) / (1 + 4,096).
 
-    The null takes differences that are symmetric about 0, as those of exchangeable pairs are. Skewed
-    ones with a mean of 0 have p ≤ 0.05 more often: exponential ones with their tail below in 10 %
-    of all cases alone, and one of 12 or more heads in 20 to 25 %.
+    The null takes differences that are symmetric about 0, as those of exchangeable pairs are.
+    Skewed ones with a mean of 0 have p ≤ 0.05 more often: exponential ones with their tail below in
+    10 % of all cases alone, and one of 12 or more heads in 20 to 25 %.
 
     Differences that are all alike have the largest T there is, or 0 if all are 0.
 
