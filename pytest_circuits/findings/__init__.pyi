@@ -17,4 +17,4 @@ from .paired import (
     PairingError as PairingError,
     paired_differences as paired_differences,
 )
-from .power import enough_prompts as enough_prompts
+from .power import PromptCount as PromptCount, enough_prompts as enough_prompts

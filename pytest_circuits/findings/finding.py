@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_circuits.findings import absent
 from pytest_circuits.findings.circuit import Head
-from pytest_circuits.findings.statistics import share_bound, t95
+from pytest_circuits.findings.statistics import share_bounds, t95
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,8 @@ class Behaviour:
         vital: whether the behaviour is gone when this value falls to nothing.
         judged: whether a change of it counts by itself. A value that also moves for reasons that
             are no concern of the mechanism is shown, and counts only when it is gone.
-        interval: 95 % interval, where the value has an exact one (Clopper–Pearson for a share).
+        interval: 95 % interval, where the value has an exact one (Clopper–Pearson for a share, with
+            clusters as trials).
         profile: per-sequence or per-prompt values ``[sample]``, where they are kept.
     """
 
@@ -397,25 +398,14 @@ class Finding:
         clusters.
         """
         if self.unit.startswith(_SHARE):
-            return self._share_bounds(upper=False)
+            return share_bounds(self.values, self.clusters, upper=False)
         return self.values - t95(self.clusters) * self.errors
 
     def upper_bounds(self) -> NDArray[np.float64]:
         """One-sided 95 % upper bounds of the values; as :meth:`lower_bounds`."""
         if self.unit.startswith(_SHARE):
-            return self._share_bounds(upper=True)
+            return share_bounds(self.values, self.clusters, upper=True)
         return self.values + t95(self.clusters) * self.errors
-
-    def _share_bounds(self, *, upper: bool) -> NDArray[np.float64]:
-        """Exact bounds, a count between two taken as the one that leaves more room."""
-        # 3 / 60 · 60 may be a little more or less than 3.
-        counts = np.round(self.values * self.clusters, 6)
-        counts = np.clip(np.ceil(counts) if upper else np.floor(counts), 0, self.clusters)
-        bounds = [
-            share_bound(int(k), self.clusters, upper=upper) if np.isfinite(k) else np.nan
-            for k in counts.flat
-        ]
-        return np.array(bounds).reshape(self.values.shape)
 
     def equals(self, other: Finding) -> bool:
         """Whether the other finding is the same quantity with the same values."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_circuits.findings.statistics import interval, mean_and_error, sign_flip_p
+from pytest_circuits.findings.statistics import interval, linearised, mean_and_error, sign_flip_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,8 @@ def paired_differences(found: Finding, approved: Finding) -> dict[str, PairedDif
     (:func:`.statistics.mean_and_error`). What prompts have in common cancels, so that the error is
     that of the change and not that of the values.
 
-    Values that are fractions of a behaviour, R = n̄ / w̄ with numerators n_i and the behaviour's
-    values w_i, have no samples of their own; R + (n_i − R w_i) / w̄ stands for them. Its mean is R,
-    and its error the ratio's to first order (the delta method; Cochran 1977, §6.4).
+    Values that are fractions of a behaviour have no samples of their own; those of the linearised
+    ratio stand for them (:func:`.statistics.linearised`).
 
     Args:
         found: what was measured.
@@ -111,13 +110,7 @@ def _samples(finding: Finding) -> dict[str, NDArray[np.float64]]:
     whole = finding.behaviour(finding.relative_to).profile
     if whole is None:
         return {}
-    return {label: _of_ratio(profile, whole) for label, profile in profiles.items()}
-
-
-def _of_ratio(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
-    ratio = parts.mean() / wholes.mean()
-    linear: NDArray[np.float64] = ratio + (parts - ratio * wholes) / wholes.mean()
-    return linear
+    return {label: linearised(profile, whole) for label, profile in profiles.items()}
 
 
 def _clustering(found: Finding, approved: Finding) -> Sequence[object]:

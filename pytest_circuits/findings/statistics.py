@@ -75,6 +75,34 @@ def _within(theta: float, df: int) -> float:
     return 2 / math.pi * (theta + total) if odd else total
 
 
+@lru_cache(maxsize=4096)
+def chi_square_quantile(p: float, df: int) -> float:
+    """The p-quantile of the chi-square distribution with ``df`` degrees of freedom.
+
+    It inverts the regularised incomplete gamma function P(df/2, x/2) (Abramowitz & Stegun 26.4.19).
+
+    Args:
+        p: above 0, below 1.
+        df: degrees of freedom, at least 1.
+    """
+    # As good as nothing lies above: eight standard deviations of Wilson & Hilferty's cube root.
+    high = df * (1 + 8 * math.sqrt(2 / (9 * df))) ** 3
+    return _bisect(lambda x: _chi_square_below(x, df) < p, high)
+
+
+def _chi_square_below(x: float, df: int) -> float:
+    """The probability of less than x, by the series of Abramowitz & Stegun 6.5.29."""
+    half = df / 2
+    term = math.exp(half * math.log(x / 2) - x / 2 - math.lgamma(half + 1))
+    total, k = term, half
+    # Terms grow up to k = x / 2, and fall from there on.
+    while k < x / 2 or term > total * 1e-17:
+        k += 1
+        term *= x / 2 / k
+        total += term
+    return total
+
+
 def t95(clusters: int) -> float:
     """The one-sided 95 % quantile of Student's t with ``clusters − 1`` degrees of freedom.
 
@@ -115,6 +143,33 @@ def share_bound(successes: int, trials: int, *, upper: bool, tail: float = 0.05)
     return _bisect(rarer, 1.0)
 
 
+def share_bounds(
+    shares: NDArray[np.float64], clusters: int, *, upper: bool, tail: float = 0.05
+) -> NDArray[np.float64]:
+    """One-sided bounds of shares, by :func:`share_bound` with clusters as trials.
+
+    Prompts of a cluster are no trials of their own. A count between two is taken as the one that
+    leaves more room.
+
+    Args:
+        shares: of samples, ``[…]``; NaN where there is none.
+        clusters: how many clusters the samples make.
+        upper: which of the two bounds.
+        tail: how often a share lies beyond its bound, at most.
+
+    Returns:
+        bounds ``[…]``, NaN where there is no share.
+    """
+    # 3 / 60 · 60 may be a little more or less than 3.
+    counts = np.round(shares * clusters, 6)
+    counts = np.clip(np.ceil(counts) if upper else np.floor(counts), 0, clusters)
+    bounds = [
+        share_bound(int(k), clusters, upper=upper, tail=tail) if np.isfinite(k) else np.nan
+        for k in counts.flat
+    ]
+    return np.array(bounds).reshape(shares.shape)
+
+
 def _cluster_sums(
     samples: NDArray[np.float64], clusters: Sequence[object]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -152,89 +207,77 @@ def mean_and_error(
     return mean, error
 
 
-#: From so many clusters on an interval is a bootstrap's; percentiles of fewer reach too near.
-_BOOTSTRAP_FROM = 20
-
-
 def interval(
-    samples: NDArray[np.float64],
-    clusters: Sequence[object],
-    *,
-    level: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
+    samples: NDArray[np.float64], clusters: Sequence[object], *, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two-sided confidence interval of the mean over samples, by clusters.
 
-    Below 20 clusters mean ± t · error, with the error of :func:`mean_and_error` and the quantile
-    t of Student's t with G − 1 degrees of freedom: percentile bootstraps of so few are too short.
-    From 20 on a percentile bootstrap (Efron & Tibshirani 1993, ch. 13): the G clusters are drawn
-    with replacement ``draws`` times, and the bounds are quantiles of the drawn means
-    Σ w_g y_g / Σ w_g m_g. Deterministic: the stream of ``numpy.random.PCG64(seed)`` is fixed.
+    mean ± t · error, with the error of :func:`mean_and_error` and the quantile t of Student's t
+    with G − 1 degrees of freedom. In simulations it holds the mean of normal samples in 95 % of all
+    cases from 5 clusters on, and of exponential ones in 88 % at 5 clusters, 92 % at 20 and 94 % at
+    100; percentile bootstraps have less of either up to 20.
 
     Args:
         samples: ``[sample, …]``.
         clusters: one label for each sample.
         level: how often such an interval holds the mean.
-        draws: number of bootstrap draws.
-        seed: seed of the draws.
 
     Returns:
         lower and upper bounds, both ``[…]``, in the samples' unit; NaN with a single cluster.
     """
-    sums, sizes = _cluster_sums(samples, clusters)
-    count, tail = len(sizes), (1 - level) / 2
-    if count < _BOOTSTRAP_FROM:
-        mean, error = mean_and_error(samples, clusters)
-        margin = t_quantile(1 - tail, count - 1) * error
-        return mean - margin, mean + margin
-    weights = _drawn_weights(count, draws, seed)
-    means = (weights @ sums.reshape(count, -1)) / (weights @ sizes)[:, None]
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0).reshape(2, *samples.shape[1:])
-    return low, high
+    mean, error = mean_and_error(samples, clusters)
+    margin = t_quantile((1 + level) / 2, len(set(clusters)) - 1) * error
+    return mean - margin, mean + margin
 
 
-def _drawn_weights(count: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """How often each cluster is in each draw with replacement, ``[draw, cluster]``."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    return rng.multinomial(count, [1 / count] * count, size=draws).astype(np.float64)
+def linearised(
+    numerators: NDArray[np.float64], denominators: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What stands for each sample of a ratio of means, which has no samples of its own.
+
+    R + (n_i − R d_i) / d̄ with R = n̄ / d̄: its mean is R, and the error of its mean the ratio's to
+    first order (the delta method; Cochran 1977, Sampling Techniques, §6.4).
+
+    Args:
+        numerators: n, ``[sample, …]``.
+        denominators: d, ``[sample]``.
+
+    Returns:
+        ``[sample, …]``.
+    """
+    mean = denominators.mean()
+    ratio = numerators.mean(axis=0) / mean
+    wholes = denominators.reshape(-1, *([1] * ratio.ndim))
+    samples: NDArray[np.float64] = ratio + (numerators - ratio * wholes) / mean
+    return samples
 
 
 def ratio_and_error(
     numerators: NDArray[np.float64],
     denominators: NDArray[np.float64],
     clusters: Sequence[object],
-    *,
-    draws: int = 2000,
-    seed: int = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ratio of means, and its bootstrap standard error over clusters.
+    """Ratio of means, and its standard error over clusters.
 
-    Clusters are drawn with replacement ``draws`` times; the error is the standard deviation of
-    the ratio over the draws. Deterministic: the stream of ``numpy.random.PCG64(seed)`` is fixed.
+    The error is that of the mean of the :func:`linearised` samples. The denominator must be told
+    from 0, which measures of fractions make sure of. Over 16 normal pairs whose denominator is 3
+    standard errors from 0, the ratio's spread in simulations is 0.104 and the median error 0.098; a
+    jackknife (Efron 1982) gives 0.099, and a bootstrap, which draws denominators near 0, 0.150.
+
+    So near to 0 an interval of ratio ± t · error is symmetric where the exact one is not (Fieller
+    1954): where numerator and denominator vary on their own, its one-sided 95 % bound away from 0
+    holds in 80 to 90 % of all cases, and the one towards 0 in 99 %. From 20 standard errors on both
+    hold in 94 to 96 %.
 
     Args:
         numerators: ``[sample, …]``.
         denominators: ``[sample]``.
         clusters: one label for each sample.
-        draws: number of bootstrap draws.
-        seed: seed of the draws.
 
     Returns:
         ratio and error, both ``[…]``; the error is NaN with a single cluster.
     """
-    ratio: NDArray[np.float64] = numerators.mean(axis=0) / denominators.mean()
-    tops, _ = _cluster_sums(numerators, clusters)
-    bottoms, _ = _cluster_sums(denominators, clusters)
-    count = len(bottoms)
-    if count < 2:  # noqa: PLR2004
-        return ratio, np.full_like(ratio, np.nan)
-    weights = _drawn_weights(count, draws, seed)
-    drawn_bottoms = weights @ bottoms
-    # A draw whose denominator vanishes says nothing about the ratio.
-    usable = np.abs(drawn_bottoms) > 1e-6 * np.abs(bottoms).sum()
-    drawn = (weights @ tops.reshape(count, -1))[usable] / drawn_bottoms[usable, None]
-    return ratio, drawn.std(axis=0, ddof=1).reshape(ratio.shape)
+    return mean_and_error(linearised(numerators, denominators), clusters)
 
 
 def sign_flip_p(
@@ -243,7 +286,8 @@ def sign_flip_p(
     """Two-sided family-wise p-values that paired differences have another mean than 0.
 
     As :func:`max_t_p`, with the sums of whole clusters flipped instead of samples, and largest |T|
-    in place of largest T.
+    in place of largest T. Sums that are exponential about a mean of 0 have p ≤ 0.05 in 8 % of all
+    cases alone, and one of twelve has in 13 %.
 
     Args:
         differences: ``[sample, …]``, finite; NaN for heads that the model does not have.
@@ -279,6 +323,10 @@ def max_t_p(differences: NDArray[np.float64], *, seed: int = 0) -> NDArray[np.fl
     Up to 12 samples all 2ⁿ flips are tried and p is exact. It is never less than 2⁻ⁿ: fewer than
     five samples can't reach 0.05. Above, 4,096 flips are drawn from the raw stream of
     ``numpy.random.PCG64(seed)``, which is fixed, and p = (1 + number of them) / (1 + 4,096).
+
+    The null takes differences that are symmetric about 0, as those of exchangeable pairs are.
+    Skewed ones with a mean of 0 have p ≤ 0.05 more often: exponential ones with their tail below in
+    10 % of all cases alone, and one of 12 or more heads in 20 to 25 %.
 
     Differences that are all alike have the largest T there is, or 0 if all are 0.
 

@@ -32,6 +32,8 @@ class RepeatedRun:
         induction: the same to the token after the query's earlier occurrence, A[q, q − (T − 1)],
             over queries T+1 … 2T.
         duplicate: the same to the earlier occurrence itself, A[q, q − T], same queries.
+        induction_compared, duplicate_compared: the same two over the queries that are like those
+            of the control (:attr:`.DrawnTokens.compared`).
         current: the same to the query itself, A[i, i], over queries 1 … 2T.
         first: the same to the first token, A[i, 0], same queries.
         losses: negative log-likelihood (nats) of the next token at positions 0 … 2T−1,
@@ -42,6 +44,8 @@ class RepeatedRun:
     previous: NDArray[np.float64]
     induction: NDArray[np.float64]
     duplicate: NDArray[np.float64]
+    induction_compared: NDArray[np.float64]
+    duplicate_compared: NDArray[np.float64]
     current: NDArray[np.float64]
     first: NDArray[np.float64]
     losses: NDArray[np.float64]
@@ -55,25 +59,27 @@ class RepeatedRun:
 
 def run_repeated(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
     """The pass over these sequences, made once for all measures that need it."""
-    return runs.remember(
-        ("repeated", drawn), lambda: _run_repeated(runs, drawn.sequences, drawn.block)
-    )
+    return runs.remember(("repeated", drawn), lambda: _run_repeated(runs, drawn, drawn.sequences))
 
 
 def run_control(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
-    """The same of the control sequences, whose second block repeats nothing."""
-    return runs.remember(
-        ("control", drawn), lambda: _run_repeated(runs, drawn.control, drawn.block)
-    )
+    """The same of the control sequences."""
+    return runs.remember(("control", drawn), lambda: _run_repeated(runs, drawn, drawn.control))
 
 
-def _run_repeated(runs: Runs, sequences: Sequence[Sequence[int]], block: int) -> RepeatedRun:
-    # offset of the diagonal, and the first query that counts
+def _run_repeated(
+    runs: Runs, drawn: DrawnTokens, sequences: Sequence[Sequence[int]]
+) -> RepeatedRun:
+    block = drawn.block
+    everywhere, second = range(1, 1 + 2 * block), range(1 + block, 1 + 2 * block)
+    # offset of the diagonal, and the queries that count
     stripes = {
-        "previous": (1, 1),
-        "induction": (block - 1, block + 1),
-        "duplicate": (block, block + 1),
-        "current": (0, 1),
+        "previous": (1, everywhere),
+        "induction": (block - 1, second),
+        "duplicate": (block, second),
+        "induction_compared": (block - 1, second[: drawn.compared]),
+        "duplicate_compared": (block, second[: drawn.compared]),
+        "current": (0, everywhere),
     }
     points = runs.anatomy.points["attention"]
     if "attention" in runs.anatomy.refusals:  # measures of it say so, and the losses need none
@@ -86,10 +92,11 @@ def _run_repeated(runs: Runs, sequences: Sequence[Sequence[int]], block: int) ->
     def read(rows: NDArray[np.int64], layer: int) -> Callable[..., None]:
         def hook(pattern: Tensor, **_: object) -> None:
             there = (rows[:, None], layer, np.arange(pattern.shape[1]))
-            for name, (offset, first) in stripes.items():
+            for name, (offset, queries) in stripes.items():
                 # diagonal[…, i] is A[i + offset, i]
-                diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)[..., first - offset :]
-                means[name][there] = exact(diagonal).mean(-1).numpy()
+                diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)
+                counted = diagonal[..., queries.start - offset : queries.stop - offset]
+                means[name][there] = exact(counted).mean(-1).numpy()
             means["first"][there] = exact(pattern[..., 1:, 0]).mean(-1).numpy()
 
         return hook

@@ -120,8 +120,8 @@ def patch(
 
     Returns:
         a finding with values ``[layer, head]``, ``[layer, position]``,
-        ``[layer, head, position]`` or ``[layer]`` (fractions), bootstrap standard errors of the
-        ratio over the pairs' clusters, for heads that carry a twentieth or more the numerators of
+        ``[layer, head, position]`` or ``[layer]`` (fractions), standard errors of the ratio
+        over the pairs' clusters, for heads that carry a twentieth or more the numerators of
         each prompt, and as companion the metric on the clean and the corrupted prompts and the gap
         between them. Where that gap can't be told from 0 there is nothing to carry: the values are
         NaN. ``raw`` has the metric of each prompt, ``clean`` and ``corrupted`` ``[prompt]`` and

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding
-from pytest_circuits.findings.statistics import mean_and_error, ratio_and_error
+from pytest_circuits.findings.statistics import linearised, mean_and_error
 from pytest_circuits.forward import PromptGroup, PromptRun, Runs, as_runs, run_prompts, run_texts
 from pytest_circuits.measures.common import (
     ATTENTION,
@@ -64,7 +64,7 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     Returns:
         a finding with one value in logits, its standard error over the pairs' clusters, the
         per-prompt differences, and as companion the share of prompts with a positive
-        difference with its Clopper–Pearson interval.
+        difference with its exact interval, clusters being the trials (Clopper–Pearson).
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.
@@ -97,7 +97,7 @@ def accuracy(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
     Returns:
         a finding with one value (share of prompts), its standard error over the pairs' clusters,
         and as companion the logit difference, and the share again with its exact
-        (Clopper–Pearson) 95 % interval.
+        (Clopper–Pearson) 95 % interval, clusters being the trials.
 
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer.
@@ -277,8 +277,8 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
         texts: a text, or several; each is a cluster, and fits into the model's context.
 
     Returns:
-        a finding with one value in nats a token (less is better), and the bootstrap standard
-        error of that ratio over texts (none for a single one).
+        a finding with one value in nats a token (less is better), and the standard error
+        of that ratio over texts (none for a single one).
 
     Raises:
         PromptError: if there is no text, or one is empty, has words that the tokenizer doesn't
@@ -297,7 +297,8 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
     sums = np.array([one.sum() for one in losses])
     check_finite("text_loss", "loss", sums)
     counts = np.array([float(len(one)) for one in losses])
-    mean, error = ratio_and_error(sums, counts, range(len(sums)))
+    samples = linearised(sums, counts)
+    mean, error = mean_and_error(samples, range(len(samples)))
     return Finding(
         measure="text_loss",
         quantity="loss on the text",
@@ -320,9 +321,7 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
             "tokens": digest(sequences),
             "predicted": int(counts.sum()),
         },
-        # Losses weighted by tokens have no samples of their own; these have that mean, and to first
-        # order its error (the delta method).
-        profiles={"text_loss": mean + (sums - mean * counts) / counts.mean()},
+        profiles={"text_loss": samples},
         provenance=provenance(runs),
         raw={"losses": sums, "tokens": counts},
         allowance=_text_allowance(int(counts.sum())),

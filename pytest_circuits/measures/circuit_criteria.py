@@ -98,9 +98,9 @@ def faithfulness(
             MLPs, it is compared; p is the share of them that are as faithful.
 
     Returns:
-        a finding with one value (a fraction), its bootstrap standard error over the pairs'
-        clusters, and as companion the metric of the whole model, of the circuit, with everything
-        ablated, and the gap m(M) − m(∅). Where that can't be told from 0 the value is NaN.
+        a finding with one value (a fraction), its standard error over the pairs' clusters, and as
+        companion the metric of the whole model, of the circuit, with everything ablated, and the
+        gap m(M) − m(∅). Where that can't be told from 0 the value is NaN.
         ``raw`` has ``circuit``, ``whole`` and ``empty``, ``[prompt]`` each.
 
     Raises:
@@ -187,7 +187,7 @@ def completeness(
 
     Returns:
         a finding with values ``[subset]`` (fractions; less is better), labelled by group or
-        number, bootstrap standard errors, and the companion of :func:`faithfulness`. Its
+        number, standard errors, and the companion of :func:`faithfulness`. Its
         convention says which subset is which.
 
     Raises:
@@ -234,8 +234,8 @@ def minimality(
     Arguments and errors as for :func:`completeness`.
 
     Returns:
-        a finding with values ``[node]`` (fractions), labelled by head or MLP, bootstrap standard
-        errors at the K that was best, and the companion of :func:`faithfulness`. ``provenance``
+        a finding with values ``[node]`` (fractions), labelled by head or MLP, standard errors
+        at the K that was best, and the companion of :func:`faithfulness`. ``provenance``
         says which K that was.
     """
     runs = circuit_runs(model, pairs, circuit, value, reference, positions, direction, metric, seed)

@@ -429,7 +429,7 @@ def knockout_on_repeated(
     others = replace(
         prompts, seed=prompts.seed + 1, batch=max(_REFERENCES, prompts.batch), block=drawn.block
     )
-    control = draw_tokens(runs, others).control
+    control = draw_tokens(runs, others).unrelated
     replacement, words = _replacement(
         runs,
         value,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Behaviour, ChoiceError, Direction
-from pytest_circuits.findings.statistics import mean_and_error, share_bound
+from pytest_circuits.findings.statistics import mean_and_error, share_bounds
 from pytest_circuits.forward import Reading
 from pytest_circuits.measures.common import behaviour, check_finite
 from pytest_circuits.prompts import PromptWarning
@@ -293,23 +293,26 @@ def warn_of_spacing(run: PromptRun, tokenized: TokenizedPairs) -> None:
 
 
 def accuracy_of(logit_diffs: NDArray[np.float64], clusters: Sequence[object]) -> Behaviour:
-    """The share of prompts with a positive logit difference, with its Clopper–Pearson interval."""
+    """The share of prompts with a positive logit difference, with its exact interval."""
     return share("accuracy", logit_diffs > 0, clusters)
 
 
 def share(name: str, hits: NDArray[np.bool_], clusters: Sequence[object]) -> Behaviour:
-    """The share of prompts that are hits, with its exact (Clopper–Pearson) interval."""
-    count, trials = int(hits.sum()), len(hits)
+    """The share of prompts that are hits, with its exact interval, clusters being the trials.
+
+    See :func:`pytest_circuits.findings.statistics.share_bounds` (Clopper & Pearson 1934).
+    """
     mean, error = mean_and_error(hits.astype(np.float64), clusters)
+    count = len(set(clusters))
+    low, high = (
+        float(share_bounds(mean, count, upper=upper, tail=0.025)) for upper in (False, True)
+    )
     return Behaviour(
         name,
         float(mean),
         float(error),
-        len(set(clusters)),
+        count,
         Direction.HIGHER,
         "share of prompts",
-        interval=(
-            share_bound(count, trials, upper=False, tail=0.025),
-            share_bound(count, trials, upper=True, tail=0.025),
-        ),
+        interval=(low, high),
     )

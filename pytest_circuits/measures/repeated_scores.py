@@ -5,11 +5,13 @@ tokens, and the same block again: ``[batch, 1 + 2T]``. All these measures read t
 pass. A[q, k] is the attention of query position q to key position k.
 
 A head may attend T − 1 or T back whatever stands there. Such a head scores high and is none of
-those looked for, so induction and duplicate-token scores have a null: the same score on control
-sequences with the same first block and an unrelated second one, a second pass. A head at or above
-the threshold is in the role only if it scores more on the repeated tokens than on the control. How
-the control is drawn is said at :meth:`pytest_circuits.prompts.RepeatedTokens.draw`; it follows
-from seed and sequences.
+those looked for, so induction and duplicate-token scores have a null: the same attention on
+control sequences, a second pass, whose second block is the first one turned by half its length
+(:attr:`pytest_circuits.prompts.sequences.DrawnTokens.control`). A head at or above the threshold is
+in the role only if it has more of it on the repeated tokens than on the control, over the queries
+T+1 … T+⌈T/2⌉−1, in which both have equally many repeated keys. Attention that is random by
+content, however sharp, is then told from its null in no more than 5 % of all cases; a control whose
+second block repeats nothing lets up to 12 % of it pass for induction.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 #: A head at or above this score has the role. Half of a perfect head's attention would be 0.5;
 #: published induction heads lie between 0.4 and 0.9.
 ROLE_THRESHOLD = 0.4
+#: What a score is held against: a finding with the nulls of another control is another quantity.
+_CONTROL = "second block turned by ⌈T/2⌉ places, q = T+1 … T+⌈T/2⌉-1"
 
 
 @looked_at_once
@@ -72,10 +76,9 @@ def induction_scores(
     Returns:
         a finding with values ``[layer, head]`` in 0 … 1 (attention probability), standard errors
         over sequences, per-sequence profiles (from 0.2 on) and nulls of the heads at 0.4 and
-        above, and as
-        companion repeat loss, repeat accuracy and repeat gain (see :func:`repeat_loss`). A null
-        has the mean score on the control and the family-wise p of a larger score on the repeated
-        tokens, paired by sequence, over all heads (see
+        above, and as companion repeat loss, repeat accuracy and repeat gain (see
+        :func:`repeat_loss`). A null has the mean attention on the control and the family-wise p of
+        more on the repeated tokens, over the same queries, paired by sequence, over all heads (see
         :func:`pytest_circuits.findings.statistics.max_t_p`). Fewer than five sequences can't
         tell a score from its null: there are no nulls then, and the threshold decides alone.
 
@@ -214,9 +217,13 @@ def _scores(
         quantity=f"{name} score",
         unit="attention probability",
         direction=Direction.HIGHER,
-        convention={"score": formula, **repeated_convention(drawn, prompts)},
+        convention={
+            "score": formula,
+            **({"control": _CONTROL} if control else {}),
+            **repeated_convention(drawn, prompts),
+        },
         **heads,
-        nulls=_nulls(runs, drawn, stripe, samples, candidates) if control else {},
+        nulls=_nulls(runs, drawn, run, stripe, candidates) if control else {},
         null_takes="that takes five sequences or more" if control else "",
         companion=repeated_companion(run, drawn.block),
         **of_repeated(runs, drawn),
@@ -226,16 +233,17 @@ def _scores(
 def _nulls(
     runs: Runs,
     drawn: DrawnTokens,
+    run: RepeatedRun,
     stripe: str,
-    samples: NDArray[np.float64],
     heads: Collection[str],
 ) -> dict[str, Null]:
     """The nulls of heads, by label; the pass over the control is made only if it can tell."""
+    samples: NDArray[np.float64] = getattr(run, f"{stripe}_compared")
     absent = runs.anatomy.absent_heads
     there = np.ones(samples.shape[1:], bool) if absent is None else ~absent
     if not heads or 2.0 ** -len(samples) > SIGNIFICANT or not np.isfinite(samples[:, there]).all():
         return {}
-    control: NDArray[np.float64] = getattr(run_control(runs, drawn), stripe)
+    control: NDArray[np.float64] = getattr(run_control(runs, drawn), f"{stripe}_compared")
     if not np.isfinite(control[:, there]).all():
         raise InvalidFindingError(
             "the model gives attention that is not finite on the control sequences. "

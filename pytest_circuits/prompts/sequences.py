@@ -24,7 +24,7 @@ class DrawnTokens:
 
     Attributes:
         sequences: ``[batch][1 + 2 block]`` token ids.
-        control: the same first token and block of each sequence, and then an unrelated block
+        unrelated: the same first token and block of each sequence, and then an unrelated block
             (see :meth:`RepeatedTokens.draw`); same shape.
         block: length of the repeated block.
         first_token: the text of the first token.
@@ -33,11 +33,35 @@ class DrawnTokens:
     """
 
     sequences: tuple[tuple[int, ...], ...]
-    control: tuple[tuple[int, ...], ...]
+    unrelated: tuple[tuple[int, ...], ...]
     block: int
     first_token: str
     first_is_bos: bool
     strings_hash: str
+
+    @property
+    def control(self) -> tuple[tuple[int, ...], ...]:
+        """The sequences with their second block turned by ⌈T/2⌉ places; same shape.
+
+        a₁ … a_T is followed by a_{h+1} … a_T a₁ … a_h, h = ⌈T/2⌉. Repeated keys change the softmax:
+        as in the sequence itself, every query of the second block sees its own token twice, and as
+        many other tokens twice and once. But its earlier occurrence does not stand T before it, nor
+        what followed that T − 1 before it, where the scores look; the last query is an exception.
+        """
+        half = self.compared + 1
+        return tuple(
+            (*one[: 1 + self.block], *one[1 + half : 1 + self.block], *one[1 : 1 + half])
+            for one in self.sequences
+        )
+
+    @property
+    def compared(self) -> int:
+        """How many queries of sequence and control can be compared, from T + 1 on: ⌈T/2⌉ − 1.
+
+        So far the token T − 1 before the query stands once in the sequence and in the control. In
+        the control it stands twice further on, and so has less attention.
+        """
+        return (self.block + 1) // 2 - 1
 
 
 @dataclass(frozen=True)
@@ -69,12 +93,11 @@ class RepeatedTokens:
         ``random.Random(seed).random()``, which Python guarantees. Tokens in a block are
         distinct: a repeat inside it would make even a perfect induction head score below 1.
 
-        The control's blocks have a stream of their own, ``random.Random(f"control {seed}")``, so
-        they follow from the seed and the sequences. They are of distinct tokens too, none of them
-        in the sequence's own block. A vocabulary of fewer than two blocks has no such tokens: then
-        they are drawn from all, and drawn again until none stands where it stood in the block.
-        So in neither case does a token of the second block have its earlier occurrence T before
-        it, nor what followed that occurrence T − 1 before it, where the pattern scores look.
+        The unrelated blocks, over which an ablation takes its means, have a stream of their own,
+        ``random.Random(f"control {seed}")``, so they follow from the seed and the sequences. They
+        are of distinct tokens too, none of them in the sequence's own block. A vocabulary of fewer
+        than two blocks has no such tokens: then they are drawn from all, and drawn again until none
+        stands where it stood in the block.
 
         Args:
             tokenizer: a Hugging Face tokenizer.
@@ -111,13 +134,13 @@ class RepeatedTokens:
             sequences.append((first, *drawn, *drawn))
         strings = [tokenizer.convert_ids_to_tokens(list(sequence)) for sequence in sequences]
         stream = Stream(f"control {self.seed}")
-        control = [
+        unrelated = [
             (*sequence[: 1 + block], *_unrelated(ordinary, sequence[1 : 1 + block], stream))
             for sequence in sequences
         ]
         return DrawnTokens(
             sequences=tuple(sequences),
-            control=tuple(control),
+            unrelated=tuple(unrelated),
             block=block,
             first_token=str(tokenizer.convert_ids_to_tokens(first)),
             first_is_bos=bos is not None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.findings import Head, PairingError, paired_differences
-from pytest_circuits.findings.power import prompts_to_tell
+from pytest_circuits.findings.power import PromptCount, prompts_to_tell
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
@@ -31,7 +31,7 @@ class Imprecision:
     name: str
     tolerance: float
     error: float
-    prompts: int
+    prompts: PromptCount
 
 
 def imprecision(found: Finding, approved: Finding, tolerance: Tolerance) -> Imprecision | None:

@@ -121,7 +121,7 @@ def test_fractions_are_compared_as_ratios():
 
     means = [x.mean for x in differences.values()]
     np.testing.assert_allclose(means, (now.values - before.values)[0], rtol=1e-12)
-    # The two are independent here, so that the errors add up, and the ratios' are a bootstrap's.
+    # The two are independent here, so that the errors add up.
     errors = [x.error for x in differences.values()]
     np.testing.assert_allclose(errors, np.hypot(now.errors, before.errors)[0], rtol=0.2)
 

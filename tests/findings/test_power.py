@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from pytest_circuits.findings import (
     enough_prompts,
     paired_differences,
 )
+from pytest_circuits.findings.power import prompts_to_tell
 from pytest_circuits.findings.statistics import t95
 
 
@@ -71,6 +73,64 @@ def test_so_many_prompts_see_such_a_fall_as_often_as_asked(effect):
     seen = success_rate_ci([bool(hit) for hit in t < -t95(n)])
     assert seen.ci_low <= 0.82
     assert seen.ci_high >= 0.79
+
+
+def test_the_range_is_that_of_the_spreads_interval():
+    found = enough_prompts(number(1.0, samples=16, clusters=16), 0.5)
+
+    # Standard deviations of 1 from 16 samples: 0.739 to 1.548 by tables of chi-square.
+    low, high = (
+        enough_prompts(number(spread, samples=100, clusters=100), 0.5)
+        for spread in (0.7387, 1.5477)
+    )
+    assert (found, found.low, found.high) == (27, low, high) == (27, 16, 61)
+    assert found.clusters == 16
+
+
+def test_more_clusters_leave_less_open():
+    few, many = (enough_prompts(number(1.0, samples=n, clusters=n), 0.5) for n in (10, 200))
+
+    assert few == many
+    assert few.low < many.low < many < many.high < few.high
+
+
+def test_it_is_said_with_its_range():
+    pilot = number(1.0, samples=16, clusters=16)
+    unpaired, paired = (
+        prompts_to_tell(0.5, 0.25, pilot, paired=paired) for paired in (False, True)
+    )
+    sure = enough_prompts(number(1.0, samples=40, clusters=40), 0.5)
+    sequences = enough_prompts(replace(pilot, prompts={"kind": "repeated tokens"}), 0.5)
+
+    said = "27 prompts (16 to 61, from 16 clusters)"
+    advice = "; against= another model's finding takes fewer"
+    assert str(unpaired) == repr(unpaired) == f"{said}{advice}"
+    assert str(paired) == said
+    assert str(sure) == "27 prompts (19 to 43, from 40 clusters)"
+    assert str(sequences) == f"{said}{advice}".replace("27 prompts", "27 sequences")
+
+
+def test_it_is_a_number():
+    found = enough_prompts(number(1.0, samples=16, clusters=16), 0.5)
+
+    assert isinstance(found, int)
+    assert (int(found), f"{found:d}", found / 2, found > 26) == (27, "27", 13.5, True)
+    twin = copy.deepcopy(found)
+    assert (twin, str(twin), twin.high) == (found, str(found), found.high)
+
+
+@pytest.mark.parametrize("clusters", [5, 16, 100])
+def test_the_range_holds_what_the_true_spread_takes(clusters):
+    rng = np.random.default_rng(2)
+    needed = enough_prompts(number(1.0, samples=1000, clusters=1000), 0.2)
+    pilots = rng.normal(size=(600, clusters)).std(axis=1, ddof=1)
+    found = [
+        enough_prompts(number(spread, samples=clusters, clusters=clusters), 0.2)
+        for spread in pilots
+    ]
+
+    held = success_rate_ci([n.low <= needed <= n.high for n in found])
+    assert held.ci_low <= 0.95 <= held.ci_high
 
 
 def test_prompts_come_in_clusters_as_large_as_they_are_here():

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import mpmath
 import pytest
 from transformer_lens.utilities.statistics import success_rate_ci
 
-from pytest_circuits.findings.statistics import share_bound, t_quantile
+from pytest_circuits.findings.statistics import chi_square_quantile, share_bound, t_quantile
 
 
 def share_below(t: float, df: int) -> float:
@@ -31,6 +32,18 @@ def test_quantiles_known_in_closed_form():
 @pytest.mark.parametrize("df", [0, -1])
 def test_there_is_none_without_a_degree_of_freedom(df):
     assert math.isnan(t_quantile(0.95, df))
+
+
+@pytest.mark.parametrize("p", [0.0001, 0.025, 0.5, 0.975, 0.9999])
+@pytest.mark.parametrize("df", [1, 2, 3, 15, 99, 1000, 20_000])
+def test_a_quantile_of_chi_square_has_its_share_below_it(p, df):
+    below = mpmath.gammainc(df / 2, 0, chi_square_quantile(p, df) / 2, regularized=True)
+    assert float(below) == pytest.approx(p, rel=1e-9)
+
+
+def test_quantiles_of_chi_square_known_in_closed_form():
+    assert chi_square_quantile(0.975, 1) == pytest.approx(NormalDist().inv_cdf(0.9875) ** 2)
+    assert chi_square_quantile(0.025, 2) == pytest.approx(-2 * math.log(0.975))
 
 
 @pytest.mark.parametrize("n", [1, 2, 10, 59, 1000])

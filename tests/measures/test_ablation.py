@@ -288,7 +288,7 @@ def test_of_repeated_tokens_it_is_the_repeat_loss(subject, value):
     heads, mlps = SETS["heads and MLPs"]
     # Other blocks than those that are ablated, or a mean would say what they say.
     others = RepeatedTokens(batch=10, block=5, seed=2)
-    control = others.draw(model.tokenizer, config.n_ctx, config.d_vocab).control
+    control = others.draw(model.tokenizer, config.n_ctx, config.d_vocab).unrelated
 
     found = measures.ablate(model, REPEATED, heads=labels(heads), mlps=mlps, value=value)
 

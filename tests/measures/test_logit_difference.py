@@ -58,6 +58,16 @@ def test_accuracy_has_its_exact_interval(perfect):
     assert accuracy.interval == pytest.approx((0.025 ** (1 / 5), 1), abs=1e-6)
 
 
+def test_its_interval_counts_clusters(perfect):
+    columns = [["a b c a"] * 6, ["b a c a"] * 6, ["b"] * 6, ["c"] * 6]
+    pairs = PromptPairs(*columns, clusters=["one", "one", "two", "two", "three", "three"])
+
+    accuracy = measures.accuracy(perfect, pairs).behaviour("accuracy")
+
+    assert accuracy.clusters == 3
+    assert accuracy.interval == pytest.approx((0.025 ** (1 / 3), 1), abs=1e-6)
+
+
 def test_mirrored_pairs_count_once(perfect):
     columns = ["a b c a", "a b k a"], ["b a c a", "b a k a"], ["b", "c"], ["c", "b"]
 

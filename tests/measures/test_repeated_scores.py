@@ -246,6 +246,7 @@ def test_every_choice_is_in_the_convention(perfect):
 
     assert found.convention == {
         "score": "A[q, q-(T-1)], q = T+1 … 2T",
+        "control": "second block turned by ⌈T/2⌉ places, q = T+1 … T+⌈T/2⌉-1",
         "block": BLOCK,
         "batch": BATCH,
         "seed": 2,
@@ -390,7 +391,7 @@ def test_nulls_are_scores_on_the_control(bridges):
     for label, null in found.nulls.items():
         layer, head = Head.parse(label)
         pattern = cache[f"blocks.{layer}.attn.hook_pattern"][:, head]
-        queries = range(BLOCK + 1, 2 * BLOCK + 1)
+        queries = (BLOCK + 1, BLOCK + 2)  # of six, half of them less one
         by_hand = np.mean([float(pattern[:, q, q - (BLOCK - 1)].mean()) for q in queries])
         assert null.mean == pytest.approx(by_hand, abs=1e-6)
         assert null.p == 2**-6
@@ -409,7 +410,19 @@ def test_four_sequences_are_too_few_for_a_null_and_the_threshold_decides(perfect
     assert list(enough.members()) == [Head(1, 0)]
 
 
-def test_a_vocabulary_too_small_for_an_unrelated_block_has_a_null_all_the_same(perfect):
+def test_measures_without_a_control_say_nothing_of_one(perfect):
+    assert "control" not in measures.previous_token_scores(perfect).convention
+    assert "control" not in measures.repeat_loss(perfect).convention
+    assert "control" in measures.duplicate_token_scores(perfect).convention
+
+
+def test_a_block_of_three_has_one_query_to_compare(perfect):
+    found = measures.induction_scores(perfect, RepeatedTokens(block=3))
+
+    assert found.nulls == {"L1H0": Null(mean=0, p=2**-10)}
+
+
+def test_the_least_vocabulary_has_a_null_all_the_same():
     small = perfect_induction_model(WORDS[:8])
 
     found = measures.induction_scores(small, RepeatedTokens(block=7))

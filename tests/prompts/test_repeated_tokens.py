@@ -165,28 +165,28 @@ def test_nothing_to_repeat_is_refused_at_once(fields):
         RepeatedTokens(**fields)
 
 
-def test_a_control_begins_alike_and_goes_on_with_other_tokens(tokenizer):
+def test_an_unrelated_block_begins_alike_and_goes_on_with_other_tokens(tokenizer):
     drawn = draw(tokenizer, batch=20, block=16)
 
-    assert len(drawn.control) == 20
-    for sequence, control in zip(drawn.sequences, drawn.control, strict=True):
-        assert len(control) == len(sequence)
-        assert control[:17] == sequence[:17]
-        assert len(set(control)) == 33
+    assert len(drawn.unrelated) == 20
+    for sequence, other in zip(drawn.sequences, drawn.unrelated, strict=True):
+        assert len(other) == len(sequence)
+        assert other[:17] == sequence[:17]
+        assert len(set(other)) == 33
 
 
-def test_a_control_has_every_ordinary_token_and_no_other(tokenizer):
+def test_unrelated_blocks_have_every_ordinary_token_and_no_other(tokenizer):
     tokenizer.add_special_tokens({"additional_special_tokens": ["m", "alpha"]})
     special = set(tokenizer.convert_tokens_to_ids(["m", "alpha", "<bos>"]))
 
     drawn = draw(tokenizer, batch=50, block=10)
 
-    tokens = {token for control in drawn.control for token in control[11:]}
+    tokens = {token for control in drawn.unrelated for token in control[11:]}
     assert tokens == set(range(1, 40)) - special
 
 
-def test_a_control_without_bos_never_repeats_the_first_token():
-    for control in draw(without_bos(), batch=50, block=16).control:
+def test_an_unrelated_block_without_bos_never_repeats_the_first_token():
+    for control in draw(without_bos(), batch=50, block=16).unrelated:
         assert len(set(control)) == 33
 
 
@@ -194,7 +194,7 @@ def test_a_control_without_bos_never_repeats_the_first_token():
 def test_where_tokens_run_out_none_stands_where_it_did(tokenizer, block):
     drawn = draw(tokenizer, context=100, batch=50, block=block)
 
-    for control in drawn.control:
+    for control in drawn.unrelated:
         first, second = control[1 : 1 + block], control[1 + block :]
         assert len(set(second)) == block
         assert all(one != other for one, other in zip(first, second, strict=True))
@@ -203,22 +203,47 @@ def test_where_tokens_run_out_none_stands_where_it_did(tokenizer, block):
 def test_where_tokens_run_out_any_that_did_not_stand_there_may(tokenizer):
     drawn = draw(tokenizer, context=100, vocabulary=6, batch=400, block=3)
 
-    followers = {(control[1], control[4]) for control in drawn.control}
+    followers = {(control[1], control[4]) for control in drawn.unrelated}
     assert followers == {(one, other) for one in range(1, 6) for other in range(1, 6)} - {
         (token, token) for token in range(1, 6)
     }
 
 
-def test_the_control_is_the_same_on_every_machine(tokenizer):
-    assert draw(tokenizer, batch=1, block=4).control == ((0, 33, 30, 17, 11, 1, 35, 10, 18),)
-    assert draw(tokenizer, context=100, batch=1, block=39).control[0][40:44] == (14, 5, 39, 6)
+def test_unrelated_blocks_are_the_same_on_every_machine(tokenizer):
+    assert draw(tokenizer, batch=1, block=4).unrelated == ((0, 33, 30, 17, 11, 1, 35, 10, 18),)
+    assert draw(tokenizer, context=100, batch=1, block=39).unrelated[0][40:44] == (14, 5, 39, 6)
 
 
-def test_another_seed_has_another_control(tokenizer):
-    ends = {draw(tokenizer, seed=seed).control[0][17:] for seed in (-1, 0, 1, 2)}
+def test_another_seed_has_other_unrelated_blocks(tokenizer):
+    ends = {draw(tokenizer, seed=seed).unrelated[0][17:] for seed in (-1, 0, 1, 2)}
 
     assert len(ends) == 4
 
 
-def test_more_controls_begin_with_the_same_ones(tokenizer):
-    assert draw(tokenizer, batch=9).control[:4] == draw(tokenizer, batch=4).control
+def test_more_unrelated_blocks_begin_with_the_same_ones(tokenizer):
+    assert draw(tokenizer, batch=9).unrelated[:4] == draw(tokenizer, batch=4).unrelated
+
+
+@pytest.mark.parametrize("block", [3, 4, 5, 12, 16])
+def test_the_control_repeats_as_much_before_each_query_that_is_compared(tokenizer, block):
+    drawn = draw(tokenizer, batch=3, block=block)
+
+    assert drawn.compared == (block + 1) // 2 - 1
+    for sequence, control in zip(drawn.sequences, drawn.control, strict=True):
+        assert control[: 1 + block] == sequence[: 1 + block]
+        assert set(control[1 + block :]) == set(sequence[1 + block :])
+        for query in range(1 + block, 1 + block + drawn.compared):
+            for tokens in (sequence, control):
+                seen = tokens[: query + 1]
+                assert sum(seen.count(token) == 2 for token in set(seen)) == query - block
+                assert seen.count(tokens[query]) == 2
+                # What followed the earlier occurrence, or stands there in the control.
+                assert seen.count(tokens[query - (block - 1)]) == 1
+            assert control.index(control[query]) != query - block
+
+
+def test_the_control_of_a_known_sequence_is_known(tokenizer):
+    drawn = draw(tokenizer, batch=1, block=5)
+
+    first, a, b, c, d, e = drawn.sequences[0][:6]
+    assert drawn.control == ((first, a, b, c, d, e, d, e, a, b, c),)
