@@ -381,7 +381,8 @@ class _Plan:
     def _convention(self, quantity: str) -> dict[str, Json]:
         where = "all positions" if self.positions is None else "each position by itself"
         return {
-            **pairs_convention(self.tokenized, self.metric.formula),
+            **pairs_convention(self.tokenized),
+            **self.metric.convention,
             "site": self.site.name + self._taken,
             "patching": f"{self.direction}, {where}",
             quantity: "ratio of means over prompts",

@@ -402,7 +402,8 @@ def knockout_on_pairs(
         tokenized.clusters,
         None if where is None else where.indices,
         {
-            **pairs_convention(tokenized, made.formula),
+            **pairs_convention(tokenized),
+            **made.convention,
             "ablation": words,
             **({"positions": "all"} if where is None else where.convention),
             # What stands in for a prompt is taken from its template.

@@ -230,7 +230,7 @@ def no_tensor(logits, answers, wrong):
     ("metric", "message"),
     [
         (lambda logits, answers, wrong: logits[:, 0], "write it as a function (def), not as a"),
-        (functools.partial(margin), "a metric needs a name"),
+        (functools.partial(lambda a, b, c: a[:, 0]), "a metric needs a name"),
         ("logits", "'logits' is no metric; take 'logit_diff', 'probability', 'kl', or a function"),
         (None, "None is no metric"),
         (all_in_one, "all_in_one must give one number for each of 6 rows of logits"),
