@@ -36,7 +36,8 @@ class TokenizedPairs:
         templates: one label for each pair.
         positions: where each named token of a clean prompt stands, and so its counterpart in the
             corrupted one; an index for each pair, the first token counted.
-        texts: a hash of the texts.
+        texts: a hash of the clean prompts' texts, with their answers and clusters.
+        corrupted_texts: a hash of the corrupted prompts' texts.
         dropped: words that a builder left out, because they are not single tokens here.
     """
 
@@ -49,6 +50,7 @@ class TokenizedPairs:
     templates: tuple[str, ...]
     positions: Mapping[str, tuple[int, ...]]
     texts: str
+    corrupted_texts: str
     dropped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -56,8 +58,13 @@ class TokenizedPairs:
 
     @property
     def hash(self) -> str:
-        """A hash of every token id."""
-        return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
+        """A hash of the token ids of the clean prompts and of the answers."""
+        return digest([self.clean, self.answers, self.wrong_answers])
+
+    @property
+    def corrupted_hash(self) -> str:
+        """A hash of the token ids of the corrupted prompts."""
+        return digest(self.corrupted)
 
     @property
     def tokens(self) -> frozenset[int]:
@@ -247,11 +254,6 @@ class PromptPairs:
         name = dataset_name(dataset)
         return _read(name, entries, name)
 
-    @property
-    def hash(self) -> str:
-        """A hash of every text."""
-        return digest([self.clean, self.corrupted, self.answers, self.wrong_answers, self.clusters])
-
     def check(self, tokenizer: Any) -> TokenizedPairs:  # noqa: ANN401 — any Hugging Face tokenizer
         """Tokenize the pairs, and make sure that a measure can use them.
 
@@ -309,7 +311,8 @@ class PromptPairs:
                 )
                 for name, prefixes in self.positions.items()
             },
-            texts=self.hash,
+            texts=digest([self.clean, self.answers, self.wrong_answers, partition(self.clusters)]),
+            corrupted_texts=digest(self.corrupted),
         )
 
 
@@ -379,6 +382,12 @@ def pairs_of(entries: Sequence[Entry], name: str) -> PromptPairs:
         },
         name=name,
     )
+
+
+def partition(labels: Sequence[str]) -> list[int]:
+    """Which labels are the same, whatever they are: the number of each, as they first come."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(label, len(numbers)) for label in labels]
 
 
 def digest(value: object) -> str:
