@@ -47,7 +47,7 @@ class Head(NamedTuple):
         pair: Sequence[Any] = label if isinstance(label, list | tuple) else ()
         if len(pair) == len(cls._fields) and all(is_whole(n) and n >= 0 for n in pair):
             return cls(*map(int, pair))
-        raise ValueError(f"{label!r} is no head: write L5H1, 5.1 or (5, 1)")
+        raise ValueError(f"{label!r} is no head label: write L5H1, 5.1 or (5, 1)")
 
 
 #: A head, its label, or the pair of its layer and its index.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -191,7 +191,7 @@ def completeness(
         errors,
         quantity="incompleteness",
         direction=Direction.LOWER,
-        convention={"subsets": dict(_listed(parts)), "set": "complement is ablated"},
+        convention={"subsets": _listed(parts), "set": "complement is ablated"},
         labels={"subset": tuple(parts)},
     )
 
@@ -238,18 +238,17 @@ def minimality(
     table = values.reshape(len(ones), len(parts))
     # Where nothing is defined, no part is better than another.
     best = np.nan_to_num(table).argmax(axis=1)
-    rows, said = np.arange(len(ones)), list(_listed(parts).values())
+    rows, names = np.arange(len(ones)), list(parts)
     finding = runs.finding(
         "minimality",
         table[rows, best],
         errors.reshape(table.shape)[rows, best],
         quantity="minimality",
         direction=Direction.HIGHER,
-        # What they are called, and in which order they come, changes nothing.
-        convention={"subsets": [*sorted(set(said))], "set": "complement is ablated"},
+        convention={"subsets": _listed(parts), "set": "complement is ablated"},
         labels={"node": tuple(ones)},
     )
-    beside = {one: said[k] for one, k in zip(ones, best, strict=True)}
+    beside = {one: names[k] for one, k in zip(ones, best, strict=True)}
     return replace(finding, provenance={**finding.provenance, "largest beside": beside})
 
 
@@ -263,5 +262,5 @@ def _like(circuit: Nodes, whole: Nodes, stream: random.Random) -> Nodes:
     return Nodes(heads, circuit.mlps)
 
 
-def _listed(parts: Mapping[str, Nodes]) -> dict[str, str]:
+def _listed(parts: Mapping[str, Nodes]) -> dict[str, Any]:
     return {name: str(part) or "nothing" for name, part in parts.items()}

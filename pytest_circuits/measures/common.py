@@ -225,8 +225,8 @@ def pairs_record(tokenized: TokenizedPairs, *, corrupted: bool) -> dict[str, Jso
     record: dict[str, Json] = {
         "kind": "pairs",
         "count": len(tokenized),
-        "texts": tokenized.texts,
-        "tokens": tokenized.hash,
+        "texts": tokenized.clean_texts,
+        "tokens": tokenized.clean_hash,
     }
     if corrupted:
         record["corrupted_texts"] = tokenized.corrupted_texts

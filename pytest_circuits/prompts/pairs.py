@@ -36,7 +36,8 @@ class TokenizedPairs:
         templates: one label for each pair.
         positions: where each named token of a clean prompt stands, and so its counterpart in the
             corrupted one; an index for each pair, the first token counted.
-        texts: a hash of the clean prompts' texts, with their answers and clusters.
+        texts: a hash of the texts.
+        clean_texts: a hash of the clean prompts' texts, with their answers and clusters.
         corrupted_texts: a hash of the corrupted prompts' texts.
         dropped: words that a builder left out, because they are not single tokens here.
     """
@@ -50,6 +51,7 @@ class TokenizedPairs:
     templates: tuple[str, ...]
     positions: Mapping[str, tuple[int, ...]]
     texts: str
+    clean_texts: str
     corrupted_texts: str
     dropped: tuple[str, ...] = ()
 
@@ -58,6 +60,11 @@ class TokenizedPairs:
 
     @property
     def hash(self) -> str:
+        """A hash of every token id."""
+        return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
+
+    @property
+    def clean_hash(self) -> str:
         """A hash of the token ids of the clean prompts and of the answers."""
         return digest([self.clean, self.answers, self.wrong_answers])
 
@@ -254,6 +261,11 @@ class PromptPairs:
         name = dataset_name(dataset)
         return _read(name, entries, name)
 
+    @property
+    def hash(self) -> str:
+        """A hash of every text."""
+        return digest([self.clean, self.corrupted, self.answers, self.wrong_answers, self.clusters])
+
     def check(self, tokenizer: Any) -> TokenizedPairs:  # noqa: ANN401 — any Hugging Face tokenizer
         """Tokenize the pairs, and make sure that a measure can use them.
 
@@ -311,7 +323,10 @@ class PromptPairs:
                 )
                 for name, prefixes in self.positions.items()
             },
-            texts=digest([self.clean, self.answers, self.wrong_answers, partition(self.clusters)]),
+            texts=self.hash,
+            clean_texts=digest(
+                [self.clean, self.answers, self.wrong_answers, partition(self.clusters)]
+            ),
             corrupted_texts=digest(self.corrupted),
         )
 

@@ -63,7 +63,8 @@ class RepeatedTokens:
                 continue
             if not is_whole(given):
                 raise PromptError(f"repeated tokens: {name} is a whole number, not {given!r}")
-            object.__setattr__(self, name, int(given))  # numpy's are no seeds, and in no file
+            # Those of numpy are no seeds, and can't be in a file.
+            object.__setattr__(self, name, int(given))  # type: ignore[arg-type]
         if self.batch < 1 or (self.block is not None and self.block < SHORTEST_BLOCK):
             raise PromptError(
                 f"repeated tokens need a batch of at least 1 and a block of at least "

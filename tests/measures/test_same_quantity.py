@@ -137,9 +137,9 @@ SAME = {
             m, EVEN, Circuit({"copies": [(1, 0)], "previous": [[0, 0]]}), subsets=2
         ),
     ),
-    "names of groups, where parts have none": (
+    "order of groups beside which a head is needed": (
         lambda m: measures.minimality(m, EVEN, Circuit(HEADS), subsets=2),
-        lambda m: measures.minimality(m, EVEN, Circuit({"b": ["L1H0"], "a": ["L0H0"]}), subsets=2),
+        lambda m: measures.minimality(m, EVEN, Circuit(dict(reversed(HEADS.items()))), subsets=2),
     ),
     **{
         f"corrupted prompts of {measure.__name__}": (
