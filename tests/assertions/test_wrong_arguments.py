@@ -178,15 +178,15 @@ def test_identical_numbers_are_all_of_what_is_stored_of_them():
 
 
 def test_a_share_of_a_share_of_tokens_is_a_count_also_where_it_is_rounded():
-    # 2 of 3: a file has less of it than it is, and that is 1 of 3 to none but a careless reader.
-    thirds = np.full((1, 2), 2 / 3)
-    of_stored(0.2, thirds, thirds, heads=2, clusters=3, unit="share of tokens", sure=True)
+    # Of 30, a file's 0.3333 is a little less than 10. The bound of 10 is 0.19, that of 9 is 0.17.
+    third = [[10 / 30]]
+    of_stored(0.55, third, third, clusters=30, unit="share of tokens", sure=True)
 
 
 def test_what_misses_its_share_still_does():
+    now = RAGGED.copy()
+    now[0, 0] -= 0.01
     with pytest.raises(AssertionError, match=r"11 of 12 heads"):
-        now = RAGGED.copy()
-        now[0, 0] -= 0.01
         of_stored(1, now, RAGGED, heads=12)
     with pytest.raises(AssertionError, match=r"0 of 1 heads with a lower bound"):
         of_stored(1, [[0.5]], [[0.5]], errors=0.01, sure=True)
