@@ -1,6 +1,6 @@
 """Whether a circuit does the whole job, whether all of it is there, and all of it is needed.
 
-The three criteria of Wang et al. 2022, §4.
+The three criteria of Wang et al. 2022, §4, on the normalised scale of Hanna et al. 2024.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def faithfulness(
     f(C) = (m(C) − m(∅)) / (m(M) − m(∅)), with m(C) the mean metric while all heads and MLPs
     outside C are ablated, m(∅) while all of them are (embeddings stay those of the prompt that is
     run), m(M) of the whole model: a ratio of means, 1 if the circuit does the whole job, and not
-    clipped. Wang et al. 2022, §4; Hanna et al. 2024.
+    clipped. This is the normalised faithfulness of Hanna et al. 2024 ("Have faith in
+    faithfulness") and Miller et al. 2024. That of Wang et al. 2022, §4, is ``|m(M) − m(C)|``, 0 if
+    the circuit does the whole job: the difference of the two behaviours beside this value, or
+    ``|1 − f(C)|`` times the gap.
 
     The number moves from below 0 to above 100 % with six choices (Miller et al. 2024), all of
     which are part of the convention:
@@ -155,9 +158,9 @@ def completeness(
     """Whether the circuit without a part of it is like the model without that part.
 
     incompleteness(K) = ``|f(C∖K) − f(M∖K)|``, f as for :func:`faithfulness` (Wang et al.
-    2022, §4.1): 0 if nothing outside the circuit does what K does in it. K are the circuit's
-    named groups, and random subsets of its heads (and of the MLPs that it names), each with even
-    chance.
+    2022, §4.1, have it of m, in logits): 0 if nothing outside the circuit does what K does in it. K
+    are the circuit's named groups, and random subsets of its heads (and of the MLPs that it names),
+    each with even chance.
 
     Args:
         model: a hooked model, or its runs.
@@ -213,9 +216,10 @@ def minimality(
     """What each head of the circuit adds to it, beside the part beside which it adds most.
 
     minimality(v) = max over K of ``|f(C∖K) − f(C∖(K ∪ {v}))|``, f as for
-    :func:`faithfulness` (Wang et al. 2022, §4.2): a head with little of it is not needed. K are
-    the empty set, the circuit's named groups without v, and random subsets without v. The maximum
-    over many K is above 0 by chance alone: hold it against that of a head that does nothing.
+    :func:`faithfulness` (Wang et al. 2022, §4.2, have it of m, in logits): a head with little of it
+    is not needed. K are the empty set, the circuit's named groups without v, and random subsets
+    without v. The maximum over many K is above 0 by chance alone: hold it against that of a head
+    that does nothing.
 
     Arguments and errors as for :func:`completeness`.
 
