@@ -8,20 +8,18 @@ to find. Every message names the worst deviation first.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-from pytest_circuits.assertions.thresholds import check_usable, hold_at_least, hold_at_most
+from pytest_circuits.assertions.thresholds import (
+    check_number,
+    check_usable,
+    hold_at_least,
+    hold_at_most,
+)
+from pytest_circuits.findings.choices import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_circuits.findings import Finding, Head
-
-#: What a ranking is of: heads, or components by name.
-Name = TypeVar("Name", "Head", str)
-
-#: Heads whose values differ by less may swap places in a ranking.
-DEFAULT_MARGIN = 0.05
+    from pytest_circuits.findings import Finding
 
 
 def assert_induction_score(
@@ -162,15 +160,18 @@ def assert_logit_lens(
 
     Raises:
         AssertionError: naming the layers that miss it, worst first.
-        ValueError: if neither is given, or there is no such layer.
+        ValueError: if neither is given, or one is no number, or there is no such layer.
     """
     __tracebackhide__ = True
     check_usable(finding, "assert_logit_lens")
     layers = len(finding.values)
-    if not -layers <= from_layer < layers:
-        raise ValueError(f"there is no layer {from_layer}: the model has {layers}")
+    if not is_whole(from_layer) or not -layers <= from_layer < layers:
+        raise ValueError(f"there is no layer {from_layer!r}: the model has {layers}")
     if at_least is None and at_most is None:
         raise ValueError("assert_logit_lens holds nothing without at_least or at_most")
+    for threshold in (at_least, at_most):
+        if threshold is not None:
+            check_number(finding, threshold)
     if not finding.present[from_layer]:
         from pytest_circuits.findings.absent import extent
 
@@ -347,125 +348,3 @@ def assert_behaviour(
         hold_at_least(finding, at_least, sure=sure, of=of)
     if at_most is not None:
         hold_at_most(finding, at_most, sure=sure, of=of)
-
-
-def assert_head_ranking(
-    finding: Finding,
-    *,
-    top: Sequence[str],
-    margin: float = DEFAULT_MARGIN,
-    by: Literal["signed", "magnitude"] = "signed",
-) -> None:
-    """These heads lead the ranking, in this order; heads closer than the margin may swap.
-
-    Example:
-        >>> assert_head_ranking(attribution, top=["L23H3", "L29H1"])  # doctest: +SKIP
-
-    Args:
-        finding: any finding with values for heads.
-        top: head labels, first place first.
-        margin: how much closer, in the finding's unit, counts as a tie.
-        by: ``signed`` ranks the largest value first, ``magnitude`` the largest absolute value.
-
-    Raises:
-        AssertionError: naming the heads that are out of place, worst first.
-        ValueError: for a label that is none, or a head that the model doesn't have.
-    """
-    __tracebackhide__ = True
-    check_usable(finding, "assert_head_ranking")
-    values = finding.heads()
-    wanted = _parse(top, finding, values)
-    _hold_ranking(finding, wanted, values, margin, by)
-
-
-def assert_component_ranking(
-    finding: Finding,
-    *,
-    top: Sequence[str],
-    margin: float = DEFAULT_MARGIN,
-    by: Literal["signed", "magnitude"] = "signed",
-) -> None:
-    """These components lead the ranking, in this order; those closer than the margin may swap.
-
-    Example:
-        >>> parts = circuits.component_attribution(IOI)  # doctest: +SKIP
-        >>> assert_component_ranking(parts, top=["L23 attn", "L29 attn"])  # doctest: +SKIP
-
-    Args:
-        finding: what ``component_attribution`` found, or any other finding along one axis with
-            names.
-        top: names of components, first place first.
-        margin: how much closer, in the finding's unit, counts as a tie.
-        by: ``signed`` ranks the largest value first, ``magnitude`` the largest absolute value.
-
-    Raises:
-        AssertionError: naming the components that are out of place, worst first.
-        ValueError: for a name that is none.
-    """
-    __tracebackhide__ = True
-    check_usable(finding, "assert_component_ranking")
-    if len(finding.axes) != 1 or not finding.labels:
-        raise TypeError(f"{finding.measure} has no values for components")
-    values = finding.cells()
-    if isinstance(top, str) or not top or len(set(top)) < len(top):
-        raise ValueError("top is a list of components, first place first, each named once")
-    for name in top:
-        if name not in values:
-            known = ", ".join(name for name in finding.labels[finding.axes[0]] if name in values)
-            raise ValueError(f"there is no component {name!r} here; there are {known}")
-    _hold_ranking(finding, list(top), values, margin, by)
-
-
-def _hold_ranking(
-    finding: Finding,
-    wanted: Sequence[Name],
-    values: Mapping[Name, float],
-    margin: float,
-    by: str,
-) -> None:
-    __tracebackhide__ = True
-    if by not in ("signed", "magnitude"):
-        raise ValueError(f"by is 'signed' or 'magnitude', not {by!r}")
-    if by == "magnitude":
-        values = {one: abs(value) for one, value in values.items()}
-    # How far each wanted one lies below one that should come after it.
-    behind: dict[Name, tuple[float, Name]] = {}
-    for place, head in enumerate(wanted):
-        later = [other for other in values if other not in wanted[: place + 1]]
-        rival = max(later, key=lambda other: values[other], default=head)
-        if values[rival] - values[head] > margin:
-            behind[head] = (values[rival] - values[head], rival)
-    if not behind:
-        return
-    unit = finding.unit
-    worst = sorted(behind.items(), key=lambda entry: -entry[1][0])
-    found = sorted(values, key=lambda head: -values[head])[: len(wanted) + 1]
-    raise AssertionError(
-        f"{finding.quantity}: the ranking should begin {', '.join(map(str, wanted))}\n"
-        + "\n".join(
-            f"  {head} {values[head]:.3f} is {gap:.3f} {unit} behind {rival} {values[rival]:.3f} "
-            f"(margin {margin:g})"
-            for head, (gap, rival) in worst[:5]
-        )
-        + "\n  it begins "
-        + ", ".join(f"{head} {values[head]:.3f}" for head in found)
-    )
-
-
-def _parse(labels: Sequence[str], finding: Finding, values: Mapping[Head, float]) -> list[Head]:
-    __tracebackhide__ = True
-    from pytest_circuits.findings import Head
-    from pytest_circuits.findings.absent import extent
-
-    if isinstance(labels, str) or not labels:
-        raise ValueError("top is a list of head labels, first place first")
-    heads = [Head.parse(label) for label in labels]
-    for head in heads:
-        if head not in values:
-            layers, most = finding.values.shape
-            absent = head.layer < layers and head.head_index < most
-            why = extent(finding, head) if absent else f"its last one is {max(values)}"
-            raise ValueError(f"this model has no head {head}: {why}")
-    if len(set(heads)) < len(heads):
-        raise ValueError(f"top names a head twice: {', '.join(labels)}")
-    return heads

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pytest_circuits.findings.choices import is_finite, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,20 +110,22 @@ def check_defined(finding: Finding) -> None:
         )
 
 
-def values_of(finding: Finding) -> list[Value]:
-    """Every value that there is, the largest first."""
-    from pytest_circuits.findings.absent import indices
+def values_of(finding: Finding, *, stored: bool = False) -> list[Value]:
+    """Every value that there is, the largest first.
 
-    low, high = finding.lower_bounds(), finding.upper_bounds()
-    cells = sorted(indices(finding.present), key=lambda cell: -finding.values[cell])
+    Args:
+        finding: the values.
+        stored: give values and bounds in the precision of a baseline, to be held against one.
+    """
+    from pytest_circuits.findings.absent import indices
+    from pytest_circuits.findings.encoding import rounded
+
+    columns = [finding.values, finding.errors, finding.lower_bounds(), finding.upper_bounds()]
+    if stored:
+        columns = [rounded(finding.derived(values=column)).values for column in columns]
+    cells = sorted(indices(finding.present), key=lambda cell: -columns[0][cell])
     return [
-        Value(
-            finding.cell_name(cell),
-            float(finding.values[cell]),
-            float(finding.errors[cell]),
-            float(low[cell]),
-            float(high[cell]),
-        )
+        Value(finding.cell_name(cell), *(float(column[cell]) for column in columns))
         for cell in cells
     ]
 
@@ -143,7 +146,8 @@ def hold_at_least(
             ``"null"`` for more than there is where there is nothing to find.
         count: how many values.
         sure: hold lower bounds instead of values.
-        of: the finding that ``at_least`` is a share of.
+        of: the finding that ``at_least`` is a share of. It may come from a file, so that both are
+            compared in the precision of one.
 
     Raises:
         AssertionError: naming the values that come closest, worst first.
@@ -152,14 +156,16 @@ def hold_at_least(
     """
     __tracebackhide__ = True
     if not (isinstance(at_least, str) and at_least == "null"):
-        _check_number(finding, at_least, 'a number or "null"')
+        check_number(finding, at_least, 'a number or "null"')
     _check_reference(finding, of)
-    values = values_of(finding)
+    values = values_of(finding, stored=of is not None)
     _check_count(finding, values, count)
-    _check_sure(finding, sure=sure)
+    _check_sure(finding, values, sure=sure)
     if isinstance(at_least, str):
         if of is not None:
             raise ValueError('at_least="null" is no share of another finding: leave `of` out')
+        if sure:
+            raise ValueError('at_least="null" is a test of its own, without bounds: leave sure out')
         _hold_null(finding, values, count)
         return
     wanted = _thresholds(finding, at_least, count, of)
@@ -167,7 +173,7 @@ def hold_at_least(
     missing = [
         (least - (one.low if sure else one.value), least, one)
         for least, one in zip(wanted, held, strict=True)
-        if (one.low if sure else one.value) < least
+        if _beyond(least - (one.low if sure else one.value))
     ]
     if not missing:
         return
@@ -179,7 +185,7 @@ def hold_at_least(
     ]
     reached = count - len(missing)
     if of is None:
-        reached = sum((one.low if sure else one.value) >= wanted[0] for one in values)
+        reached = sum(not _beyond(wanted[0] - (one.low if sure else one.value)) for one in values)
     what = "a lower bound" if sure else "a value"
     share = f"{at_least:g}" if of is None else f"{at_least:g} of the reference's"
     head = f"{reached} of {count} {_kind(finding)} with {what} of at least {share}"
@@ -200,12 +206,12 @@ def hold_at_most(
         TypeError: if ``of`` is no finding.
     """
     __tracebackhide__ = True
-    _check_number(finding, at_most, "a number")
+    check_number(finding, at_most, "a number")
     _check_reference(finding, of)
-    values = values_of(finding)
-    _check_sure(finding, sure=sure)
+    values = values_of(finding, stored=of is not None)
+    _check_sure(finding, values, sure=sure)
     most = _thresholds(finding, at_most, 1, of)[0]
-    over = [one for one in values if (one.high if sure else one.value) > most]
+    over = [one for one in values if _beyond((one.high if sure else one.value) - most)]
     over.sort(key=lambda one: -(one.high if sure else one.value))
     if not over:
         return
@@ -233,6 +239,8 @@ def _thresholds(
         return [share] * count
     from pytest_circuits.verdicts.comparable import differences
 
+    if share < 0:
+        raise ValueError(f"{finding.quantity}: a share of the reference is 0 or more, not {share}")
     check_defined(reference)
     other = differences(finding, reference)
     if other:
@@ -240,7 +248,7 @@ def _thresholds(
             f"{finding.quantity}: the reference is not the same quantity: {other[0].subject} "
             f"differs, {other[0].before} there and {other[0].after} here"
         )
-    strongest = values_of(reference)[:count]
+    strongest = values_of(reference, stored=True)[:count]
     for one in strongest:
         # Nine tenths of it would be more than all of it.
         if one.value < 0:
@@ -250,6 +258,13 @@ def _thresholds(
                 f"{one.value:.3f}"
             )
     return [share * one.value for one in strongest]
+
+
+def _beyond(miss: float) -> bool:
+    """Whether a value misses a threshold by more than what binary fractions are off by."""
+    from pytest_circuits.verdicts.verdict import within
+
+    return miss > 0 and not within(miss, 0.0)
 
 
 def _amount(finding: Finding, threshold: float, share: float, of: Finding | None) -> str:
@@ -271,13 +286,16 @@ def _kind(finding: Finding) -> str:
     return f"{finding.axes[0]}s" if len(finding.axes) == 1 else "cells"
 
 
-def _check_number(finding: Finding, given: object, wanted: str) -> None:
+def check_number(finding: Finding, given: object, wanted: str = "a number") -> None:
+    """Refuse a threshold that is no number, and would hold whatever was found.
+
+    Raises:
+        ValueError: saying what a threshold is.
+    """
     __tracebackhide__ = True
-    # True is a 1 that nobody means.
-    if not isinstance(given, Real) or isinstance(given, bool):
-        raise ValueError(f"{finding.quantity}: a threshold is {wanted}, not {given!r}")  # noqa: TRY004 — as for NaN
-    if not math.isfinite(given):
-        raise ValueError(f"{finding.quantity}: a threshold is a number, not {given}")
+    if not is_finite(given):
+        wanted = "a number" if isinstance(given, float) else wanted
+        raise ValueError(f"{finding.quantity}: a threshold is {wanted}, not {given!r}")
 
 
 def _check_reference(finding: Finding, given: object) -> None:
@@ -321,18 +339,26 @@ def _hold_null(finding: Finding, values: Sequence[Value], count: int) -> None:
 
 def _check_count(finding: Finding, values: Sequence[Value], count: int) -> None:
     __tracebackhide__ = True
-    if count < 1:
-        raise ValueError(f"heads is how many heads must hold, at least 1, not {count}")
+    if not is_whole(count) or count < 1:
+        raise ValueError(f"heads is how many heads must hold, at least 1, not {count!r}")
     if count > len(values):
         what = "this model has" if finding.axes == ("layer", "head") else "there are"
         raise ValueError(f"heads is {count}, and {what} only {len(values)}")
 
 
-def _check_sure(finding: Finding, *, sure: bool) -> None:
+def _check_sure(finding: Finding, values: Sequence[Value], *, sure: bool) -> None:
     __tracebackhide__ = True
+    if not isinstance(sure, bool):
+        raise ValueError(f"{finding.quantity}: sure is True or False, not {sure!r}")  # noqa: TRY004 — as for thresholds
     if sure and finding.clusters < 2:  # noqa: PLR2004
         raise ValueError(
             f"{finding.quantity}: sure=True needs two clusters of prompts or more for an interval"
+        )
+    unknown = [one.name for one in values if math.isnan(one.low) or math.isnan(one.high)]
+    if sure and unknown:
+        whose = f" of {unknown[0]}" if unknown[0] else ""
+        raise ValueError(
+            f"{finding.quantity}: sure=True needs an error, and that{whose} is not known"
         )
 
 

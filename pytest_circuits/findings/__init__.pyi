@@ -1,10 +1,15 @@
-from .circuit import Circuit as Circuit, CircuitError as CircuitError, Head as Head
+from .choices import ChoiceError as ChoiceError
+from .circuit import (
+    Circuit as Circuit,
+    CircuitError as CircuitError,
+    Head as Head,
+    HeadLike as HeadLike,
+)
 from .finding import (
     SIGNIFICANT as SIGNIFICANT,
     Allowance as Allowance,
     Behaviour as Behaviour,
     Canary as Canary,
-    ChoiceError as ChoiceError,
     Direction as Direction,
     Finding as Finding,
     InvalidFindingError as InvalidFindingError,

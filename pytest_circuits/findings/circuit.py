@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from pytest_circuits.findings.choices import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,22 +32,26 @@ class Head(NamedTuple):
         return f"L{self.layer}H{self.head_index}"
 
     @classmethod
-    def parse(cls, label: str | Head) -> Head:
-        """Read ``L5H1`` (as transformer-lens writes it) or ``5.1`` (as papers do).
+    def parse(cls, label: HeadLike) -> Head:
+        """Read ``L5H1`` (as transformer-lens writes it), ``5.1`` or ``(5, 1)`` (as papers do).
 
-        What is a head already is left as it is.
+        A pair may be a list, as in JSON, and its numbers numpy's. A head is such a pair.
 
         Raises:
-            ValueError: if the label is neither.
+            ValueError: if it is none of these.
         """
-        if isinstance(label, Head):
-            return label
-        match = _LABEL.fullmatch(label.strip())
-        if match is None:
-            raise ValueError(f"{label!r} is no head label: write L5H1 or 5.1")
-        layer = match["layer"] or match["layer2"]
-        index = match["index"] or match["index2"]
-        return cls(int(layer), int(index))
+        if isinstance(label, str) and (match := _LABEL.fullmatch(label.strip())):
+            layer = match["layer"] or match["layer2"]
+            index = match["index"] or match["index2"]
+            return cls(int(layer), int(index))
+        pair: Sequence[Any] = label if isinstance(label, list | tuple) else ()
+        if len(pair) == len(cls._fields) and all(is_whole(n) and n >= 0 for n in pair):
+            return cls(*map(int, pair))
+        raise ValueError(f"{label!r} is no head label: write L5H1, 5.1 or (5, 1)")
+
+
+#: A head, its label, or the pair of its layer and its index.
+HeadLike: TypeAlias = "str | Head | Sequence[int]"
 
 
 class CircuitError(ValueError):
@@ -77,7 +83,7 @@ class Circuit:
 
     def __init__(
         self,
-        heads: Sequence[str | Head] | Mapping[str, Sequence[str | Head]],
+        heads: Sequence[HeadLike] | Mapping[str, Sequence[HeadLike]],
         mlps: Sequence[int] | Literal["all"] = "all",
         name: str = "circuit",
     ) -> None:
@@ -90,11 +96,11 @@ class Circuit:
                     raise CircuitError(f"{name}: {head} is in {seen[head]!r} and in {group!r}")
                 seen[head] = group
         if mlps != "all" and not (
-            isinstance(mlps, list | tuple) and all(type(m) is int and m >= 0 for m in mlps)
+            isinstance(mlps, list | tuple) and all(is_whole(m) and m >= 0 for m in mlps)
         ):
             raise CircuitError(f"{name}: mlps is 'all' or a list of layers, not {mlps!r}")
         layers: tuple[int, ...] | Literal["all"] = (
-            "all" if mlps == "all" else tuple(sorted(set(mlps)))
+            "all" if mlps == "all" else tuple(sorted(set(map(int, mlps))))
         )
         if not seen and not layers:
             raise CircuitError(f"{name}: a circuit has a head or an MLP at least")
@@ -151,9 +157,7 @@ class Circuit:
 
 
 def _heads(group: str, labels: object) -> tuple[Head, ...]:
-    if not isinstance(labels, list | tuple) or not all(
-        isinstance(one, str | Head) for one in labels
-    ):
+    if not isinstance(labels, list | tuple) or isinstance(labels, Head):
         raise CircuitError(f"{group}: heads is a list of labels such as L5H1, not {labels!r}")
     try:
         return tuple(Head.parse(label) for label in labels)

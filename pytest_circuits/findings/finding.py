@@ -41,10 +41,6 @@ _SHARE = "share of "
 SIGNIFICANT = 0.05
 
 
-class ChoiceError(ValueError):
-    """A measure was asked for what there is not; the message says what there is."""
-
-
 class InvalidFindingError(ValueError):
     """A measure's numbers can't be a finding."""
 
@@ -409,13 +405,10 @@ class Finding:
 
     def equals(self, other: Finding) -> bool:
         """Whether the other finding is the same quantity with the same values."""
-        return (
-            self.measure == other.measure
-            and dict(self.convention) == dict(other.convention)
-            and dict(self.prompts) == dict(other.prompts)
-            and dict(self.labels) == dict(other.labels)
-            and np.array_equal(self.values, other.values, equal_nan=True)
-        )
+        from pytest_circuits.findings.quantity import differing
+
+        same = not differing(self, other) and not differing(other, self)
+        return same and np.array_equal(self.values, other.values, equal_nan=True)
 
     def plot(self, approved: Finding | None = None) -> Figure:
         """The finding's values as a plotly figure, the one that a report's page shows.

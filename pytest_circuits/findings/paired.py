@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_circuits.findings.quantity import differing
 from pytest_circuits.findings.statistics import interval, linearised, mean_and_error, sign_flip_p
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings.finding import Finding
 
-#: What has to be equal, or the samples of two findings are no pairs.
-_EQUAL = ("measure", "unit", "axes", "convention", "prompts", "samples", "clusters")
+#: What has to be equal too, or the samples of two findings of one quantity are no pairs.
+_EQUAL = ("samples", "clusters")
 
 
 class PairingError(ValueError):
@@ -66,7 +67,10 @@ def paired_differences(found: Finding, approved: Finding) -> dict[str, PairedDif
         PairingError: if the two are not the same quantity on the same prompts, or keep no samples
             of the same thing, or don't say which samples make a cluster.
     """
-    unlike = [name for name in _EQUAL if getattr(found, name) != getattr(approved, name)]
+    unlike = [
+        *differing(found, approved),
+        *(name for name in _EQUAL if getattr(found, name) != getattr(approved, name)),
+    ]
     if unlike:
         raise PairingError(
             f"{found.measure}: these findings are not of the same prompts and conventions (they "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import ChoiceError, Head
+from pytest_circuits.findings.choices import is_whole
 from pytest_circuits.forward.fitting import grouped
 from pytest_circuits.forward.prompted import first_difference, run_prompts
 from pytest_circuits.forward.sites import record
@@ -78,7 +81,12 @@ def nodes(
             )
         made.heads[head] = True
     with_mlps = np.flatnonzero(there.mlps).tolist()
-    for layer in with_mlps if mlps == "all" else mlps:
+    layers = with_mlps if isinstance(mlps, str) and mlps == "all" else mlps
+    if isinstance(layers, str) or not isinstance(layers, Iterable):
+        raise ChoiceError(f"mlps is a list of layers, or 'all', not {mlps!r}")
+    for layer in layers:
+        if not is_whole(layer):
+            raise ChoiceError(f"mlps is a list of layers, and {layer!r} is no layer's number")
         if layer not in with_mlps:
             has = f"its last one is that of layer {with_mlps[-1]}" if with_mlps else "it has none"
             raise ChoiceError(f"this {runs.family} has no MLP of layer {layer}: {has}")
@@ -415,11 +423,17 @@ def silenced(runs: Runs, silent: Nodes) -> Iterator[None]:
     """
     _require(runs, [silent], "ablated")
     with runs.hooks_on(list(_silencing(runs.anatomy, silent))):
-        before, runs.silenced = runs.silenced, (*runs.silenced, *silent.names)
+        names = {*runs.silenced, *silent.names}
+        # In one order, whichever was ablated first.
+        before, runs.silenced = runs.silenced, tuple(sorted(names, key=_layer_and_head))
         try:
             yield
         finally:
             runs.silenced = before
+
+
+def _layer_and_head(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name)]
 
 
 def _silencing(anatomy: Anatomy, silent: Nodes) -> Iterator[Hook]:

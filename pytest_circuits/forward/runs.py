@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from pytest_circuits.findings import ChoiceError
 from pytest_circuits.forward.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
 
@@ -415,7 +416,13 @@ def _brought(hook: Callable[..., Tensor | None], device: torch.device) -> Callab
 
 
 def as_runs(model: TransformerBridge | Runs) -> Runs:
-    """The runs of a model; a bare hooked model gets fresh ones."""
+    """The runs of a model; a bare hooked model gets fresh ones.
+
+    Raises:
+        ChoiceError: if it is no model, but its name, say.
+    """
+    if not isinstance(model, Runs) and not hasattr(model, "original_model"):
+        raise ChoiceError(f"a measure takes a hooked model (a TransformerBridge), not {model!r}")
     return model if isinstance(model, Runs) else Runs(model)
 
 

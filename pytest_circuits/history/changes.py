@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pytest_circuits.baselines import Served, compare_stored
 from pytest_circuits.baselines.codec import dumps
+from pytest_circuits.findings.quantity import deciding, differing
 from pytest_circuits.report.run import DELETED, RENAMED
 from pytest_circuits.verdicts import headline, summarise
 
@@ -155,7 +156,7 @@ def same(one: Baseline, other: Baseline) -> bool:
 
 def same_quantity(one: Baseline, other: Baseline) -> bool:
     """Whether two baselines are of what can be compared."""
-    return _quantity("", one) == _quantity("", other)
+    return not differing(one.finding, other.finding)
 
 
 def _content(baseline: Baseline) -> dict[str, Json]:
@@ -165,9 +166,7 @@ def _content(baseline: Baseline) -> dict[str, Json]:
 
 def _quantity(name: str, baseline: Baseline) -> str:
     """What a baseline is of: what two of them have in common that can be compared."""
-    finding = baseline.finding
-    prompts = {**finding.prompts, "ids": None}
-    return dumps([name, finding.measure, dict(finding.convention), prompts])
+    return dumps([name, cast("dict[str, Json]", deciding(baseline.finding))])
 
 
 def _with_moves(changed: Sequence[FindingChange]) -> list[FindingChange]:

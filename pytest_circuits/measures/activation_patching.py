@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
+from pytest_circuits.findings.choices import check_name
 from pytest_circuits.findings.statistics import ratio_and_error
 from pytest_circuits.forward import (
     SITES,
@@ -332,7 +333,7 @@ class _Plan:
 
     def _about(self) -> dict[str, Any]:
         """What the finding says of prompts and model; of positions, what stands there."""
-        about = of_pairs(self.runs, self.tokenized)
+        about = of_pairs(self.runs, self.tokenized, corrupted=True)
         if self.positions is None:
             return about
         first = self.tokenized.clean[0]
@@ -381,7 +382,8 @@ class _Plan:
     def _convention(self, quantity: str) -> dict[str, Json]:
         where = "all positions" if self.positions is None else "each position by itself"
         return {
-            **pairs_convention(self.tokenized, self.metric.formula),
+            **pairs_convention(self.tokenized),
+            **self.metric.convention,
             "site": self.site.name + self._taken,
             "patching": f"{self.direction}, {where}",
             quantity: "ratio of means over prompts",
@@ -399,10 +401,9 @@ def _plan(
     direction: str,
     metric: MetricLike,
 ) -> _Plan:
-    if site not in SITES:
+    if not isinstance(site, str) or site not in SITES:
         raise ChoiceError(f"can't patch at {site!r}; sites are {', '.join(SITES)}")
-    if direction not in _DIRECTIONS:
-        raise ChoiceError(f"direction is {' or '.join(_DIRECTIONS)}, not {direction!r}")
+    check_name("direction", direction, _DIRECTIONS)
     runs = as_runs(model)
     place = SITES[site]
     runs.anatomy.require(site, measure)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
-from pytest_circuits.findings import Direction, Finding, Role
+from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
 from pytest_circuits.forward import Runs, as_runs, exact, record, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
@@ -16,6 +16,7 @@ from pytest_circuits.measures.common import (
     of_heads,
     of_pairs,
     pairs_convention,
+    place_of,
     tokenize,
 )
 from pytest_circuits.measures.metrics import answer_companion
@@ -73,12 +74,13 @@ def attention_between(
     Raises:
         PromptError: if the pairs don't fit the model's tokenizer, a prompt has no such position, or
             the key comes after the query in one.
+        ChoiceError: if a position is neither a name nor an index.
         InvalidFindingError: if the model's numbers are not finite.
     """
     runs = as_runs(model)
     runs.anatomy.require("attention", "attention_between")
     tokenized = tokenize(runs, pairs)
-    queries, keys = tokenized.at(query), tokenized.at(key)
+    queries, keys = place_of(query, tokenized), place_of(key, tokenized)
     for number, (one, other) in enumerate(zip(queries, keys, strict=True)):
         if other > one:
             raise PromptError(
@@ -90,7 +92,11 @@ def attention_between(
         _on_pairs(runs, tokenized, "attention_between"),
         "attention_between",
         cells=cells,
-        convention={"score": f"A[{query}, {key}]", "indices": digest(cells)},
+        convention={
+            "score": "A[query, key]",
+            "positions": f"{query} → {key}",
+            "indices": digest(cells),
+        },
         role=Role(f"{query}→{key} heads", ROLE_THRESHOLD),
     )
 
@@ -122,8 +128,11 @@ def attention_scores(
 
     Raises:
         PromptError: if a mask does not fit its prompt, is empty, or looks ahead.
+        ChoiceError: if it is none, or has no name.
         InvalidFindingError: if the model's numbers are not finite.
     """
+    if not isinstance(name, str) or not name:
+        raise ChoiceError(f"name is what the heads are called that follow the mask, not {name!r}")
     runs = as_runs(model)
     runs.anatomy.require("attention", "attention_scores")
     if isinstance(prompts, RepeatedTokens):
@@ -136,7 +145,8 @@ def attention_scores(
         "attention_scores",
         cells=[(rows.tolist(), columns.tolist()) for rows, columns in map(np.nonzero, masks)],
         convention={
-            "score": f"mean of A over {name}",
+            "score": "mean of A over the mask",
+            "name": name,
             "mask": digest([one.tolist() for one in masks]),
         },
         role=Role(f"{name} heads", ROLE_THRESHOLD),
@@ -187,6 +197,8 @@ def _on_repeated(runs: Runs, drawn: DrawnTokens, run: RepeatedRun, prompts: Repe
 
 
 def _masks(mask: Mask, prompts: Sequence[Sequence[int]]) -> list[NDArray[np.bool_]]:
+    if not hasattr(mask, "__len__") or isinstance(mask, str):
+        raise ChoiceError(f"a mask is [query, key], or a list of them, not {mask!r}")
     # A row of a mask has one dimension, a mask among several two.
     one = len(mask) > 0 and np.ndim(mask[0]) == 1
     every = [_array(part) for part in ([mask] * len(prompts) if one else mask)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding
+from pytest_circuits.findings.choices import check_whole
 from pytest_circuits.findings.statistics import linearised, mean_and_error
 from pytest_circuits.forward import PromptGroup, PromptRun, Runs, as_runs, run_prompts, run_texts
 from pytest_circuits.measures.common import (
@@ -138,8 +139,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
         PromptError, InvalidFindingError: as for :func:`accuracy`.
         ChoiceError: if k is below 1.
     """
-    if k < 1:
-        raise ChoiceError(f"k is 1 or more, not {k}")
+    k = check_whole("k", k, 1)
     runs, tokenized, run, companion = _run(model, pairs, "top_k_accuracy")
     if k >= int(runs.bridge.cfg.d_vocab):
         raise ChoiceError(f"k is less than the vocabulary, which has {runs.bridge.cfg.d_vocab}")
@@ -286,7 +286,9 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
         InvalidFindingError: if the model's numbers are not finite.
     """
     runs = as_runs(model)
-    given = [texts] if isinstance(texts, str) else list(texts)
+    given = [texts] if isinstance(texts, str) else texts
+    if not isinstance(given, list | tuple) or not all(isinstance(text, str) for text in given):
+        raise ChoiceError(f"texts is a text or a list of texts, not {texts!r}")
     if not given:
         raise PromptError("there is no text whose loss could be measured")
     config = runs.bridge.cfg

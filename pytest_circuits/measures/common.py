@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 import numpy as np
 
 from pytest_circuits.findings import Behaviour, Canary, ChoiceError, Head
+from pytest_circuits.findings.choices import is_whole
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import as_runs, run_canary
@@ -37,14 +38,21 @@ ATTENTION = "eager"
 
 
 def looked_at_once(measure: M) -> M:
-    """A measure that looks at the model's weights once, however many of its runs it takes."""
+    """A measure that looks at the model's weights once, however many of its runs it takes.
+
+    Its convention says which heads and MLPs are ablated meanwhile, if any are.
+    """
 
     @wraps(measure)
     def once(model: TransformerBridge | Runs, *args: Any, **options: Any) -> Finding:  # noqa: ANN401
         __tracebackhide__ = WRONG_ARGUMENT
         runs = as_runs(model)
         with runs.untouched():
-            return measure(runs, *args, **options)
+            finding = measure(runs, *args, **options)
+            if runs.silenced:
+                without = {"without": ", ".join(runs.silenced)}
+                return finding.derived(convention={**finding.convention, **without})
+            return finding
 
     return cast("M", once)
 
@@ -91,13 +99,19 @@ def tokenize(runs: Runs, pairs: PromptPairs) -> TokenizedPairs:
     return tokenized
 
 
-def of_pairs(runs: Runs, tokenized: TokenizedPairs) -> dict[str, Any]:
-    """What a finding says of the prompt pairs and the model, whatever it is that was found."""
+def of_pairs(runs: Runs, tokenized: TokenizedPairs, *, corrupted: bool = False) -> dict[str, Any]:
+    """What a finding says of the prompt pairs and the model, whatever it is that was found.
+
+    Args:
+        runs: the model.
+        tokenized: the pairs.
+        corrupted: whether its numbers come from the corrupted prompts too.
+    """
     return {
         "samples": len(tokenized),
         "clusters": len(set(tokenized.clusters)),
         "clustering": tokenized.clusters,
-        "prompts": pairs_record(tokenized),
+        "prompts": pairs_record(tokenized, corrupted=corrupted),
         "provenance": provenance(runs),
     }
 
@@ -196,13 +210,10 @@ def profiles(
     return {str(Head(int(layer), int(head))): samples[:, layer, head] for layer, head in cells}
 
 
-def pairs_convention(
-    tokenized: TokenizedPairs,
-    metric: str = "logit(answer) − logit(wrong answer), last position",
-) -> dict[str, Json]:
-    """The choices behind every number that is read off prompt pairs."""
+def pairs_convention(tokenized: TokenizedPairs) -> dict[str, Json]:
+    """The choices behind every number that is read off prompt pairs, with the usual metric."""
     return {
-        "metric": metric,
+        "metric": "logit(answer) − logit(wrong answer), last position",
         "first_token": tokenized.first_token or "none",
         "attention": ATTENTION,
         # What a chat template puts around messages is said where there is one.
@@ -210,14 +221,17 @@ def pairs_convention(
     }
 
 
-def pairs_record(tokenized: TokenizedPairs) -> dict[str, Json]:
-    """Which prompts a number was measured on."""
+def pairs_record(tokenized: TokenizedPairs, *, corrupted: bool) -> dict[str, Json]:
+    """Which prompts a number was measured on; others change nothing, and are not in it."""
     record: dict[str, Json] = {
         "kind": "pairs",
         "count": len(tokenized),
-        "texts": tokenized.texts,
-        "tokens": tokenized.hash,
+        "texts": tokenized.clean_texts,
+        "tokens": tokenized.clean_hash,
     }
+    if corrupted:
+        record["corrupted_texts"] = tokenized.corrupted_texts
+        record["corrupted_tokens"] = tokenized.corrupted_hash
     if tokenized.dropped:
         record["dropped"] = list(tokenized.dropped)
     return record
@@ -225,10 +239,10 @@ def pairs_record(tokenized: TokenizedPairs) -> dict[str, Json]:
 
 @dataclass(frozen=True)
 class Positions:
-    """Positions that are told apart.
+    """Positions that are told apart, in the order in which they stand in the prompts.
 
     Attributes:
-        names: what they are called.
+        names: what they are called, which is for the reader: the same token may have several.
         indices: the index of each in every prompt.
     """
 
@@ -237,7 +251,7 @@ class Positions:
 
     @property
     def convention(self) -> dict[str, Json]:
-        """The choice of them: a name may stand for another token in other prompts."""
+        """The choice of them, in words, and as indices, which decide what is comparable."""
         return {"positions": ", ".join(self.names), "indices": digest(self.indices)}
 
 
@@ -254,9 +268,10 @@ def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Posit
             no such position.
         ChoiceError: if it is none of these.
     """
-    if positions == "all":
+    by_name = positions if isinstance(positions, str) else None
+    if by_name == "all":
         return None
-    if positions == "each":
+    if by_name == "each":
         if len(tokenized.lengths) > 1:
             raise PromptError(
                 f"these prompts have {' or '.join(map(str, tokenized.lengths))} tokens, so that "
@@ -265,17 +280,34 @@ def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Posit
                 f"(positions=[-2, -1])."
             )
         wanted: Sequence[str | int] = range(tokenized.lengths[0])
-    elif isinstance(positions, str | int) or not positions:
+    elif not isinstance(positions, list | tuple | range) or not positions:
         raise ChoiceError(f"positions is 'each', 'all' or a list of names, not {positions!r}")
     else:
         wanted = positions
-    for one in wanted:
-        if isinstance(one, bool) or not isinstance(one, str | int):
-            raise ChoiceError(f"a position is a name or an index, not {one!r}")
-    found = Positions(tuple(map(str, wanted)), tuple(tokenized.at(one) for one in wanted))
-    if len(set(found.indices)) < len(wanted):
-        raise ChoiceError(f"positions names one twice: {', '.join(found.names)}")
-    return found
+    places = {str(one): place_of(one, tokenized) for one in wanted}
+    if len(set(places.values())) < len(wanted):
+        raise ChoiceError(f"positions names one twice: {', '.join(map(str, wanted))}")
+    names = sorted(places, key=places.__getitem__)
+    return Positions(tuple(names), tuple(places[name] for name in names))
+
+
+def place_of(position: object, tokenized: TokenizedPairs) -> tuple[int, ...]:
+    """The index of a position in every prompt.
+
+    Args:
+        position: a name (``END`` is the last one), or an index, which counts from the end if
+            negative.
+        tokenized: the prompts.
+
+    Raises:
+        PromptError: if a prompt has no such position.
+        ChoiceError: if it is neither.
+    """
+    if isinstance(position, str):
+        return tokenized.at(position)
+    if not is_whole(position):
+        raise ChoiceError(f"a position is a name or an index, not {position!r}")
+    return tokenized.at(int(position))  # type: ignore[call-overload]
 
 
 def canary(model: TransformerBridge | Runs) -> Canary | None:

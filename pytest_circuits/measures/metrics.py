@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from pytest_circuits.findings import Behaviour, ChoiceError, Direction
 from pytest_circuits.findings.statistics import mean_and_error, share_bounds
 from pytest_circuits.forward import Reading
 from pytest_circuits.measures.common import behaviour, check_finite
+from pytest_circuits.measures.metric_code import code_digest
 from pytest_circuits.prompts import PromptWarning
 from pytest_circuits.prompts.tokenized import respaced
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pytest_circuits.findings import Json
     from pytest_circuits.forward import PromptGroup, PromptRun
     from pytest_circuits.prompts import TokenizedPairs
 
@@ -50,7 +53,7 @@ class Metric:
         direction: which way it gets better.
         read: from logits at the last position ``[row, vocabulary]`` and the rows' prompt indices
             to one number each; differentiable.
-        own: whether it is a function of the caller's.
+        code: a digest of the caller's own function; empty for a metric of ours.
         few: the same, read off a few tokens' logits; None if it takes all.
     """
 
@@ -60,13 +63,23 @@ class Metric:
     formula: str
     direction: Direction
     read: Callable[[Tensor, tuple[int, ...]], Tensor]
-    own: bool = False
+    code: str = ""
     few: Reading | None = None
 
     @property
     def reading(self) -> Reading:
         """The number, with as little of a run as it takes."""
         return self.few or Reading(self.read)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a function of the caller's."""
+        return bool(self.code)
+
+    @property
+    def convention(self) -> dict[str, Json]:
+        """The choice of it: a name doesn't say what the caller's own function does."""
+        return {"metric": self.formula, **({"metric_code": self.code} if self.own else {})}
 
     @property
     def sign(self) -> int:
@@ -97,13 +110,13 @@ def make_metric(metric: MetricLike, tokenized: TokenizedPairs, clean: PromptRun)
     clean prompt's own distribution; lower is better, and 0 on the clean run.
 
     Args:
-        metric: a name, or a function with a name (a lambda has none, and the name is what tells
-            one convention from another).
+        metric: a name, or a function. Its name is stored with what it measured, so that a lambda is
+            refused, and so is a digest of its code (:func:`.code_digest`).
         tokenized: the prompts.
         clean: the run of the clean prompts.
 
     Raises:
-        ChoiceError: if it is neither.
+        ChoiceError: if it is neither, or a function whose code can't be told.
     """
     warn_of_spacing(clean, tokenized)
     if callable(metric):
@@ -183,7 +196,8 @@ def read_kl(logits: Tensor, reference: Tensor) -> Tensor:
 
 
 def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: TokenizedPairs) -> Metric:
-    name = getattr(metric, "__name__", "<lambda>")
+    function = metric.func if isinstance(metric, partial) else metric
+    name = getattr(function, "__name__", type(function).__name__)
     if name == "<lambda>":
         raise ChoiceError(
             "a metric needs a name, which is stored with what it measured: write it as a function "
@@ -209,7 +223,7 @@ def _own(metric: Callable[[Tensor, Tensor, Tensor], Tensor], tokenized: Tokenize
         f"function {name}, last position",
         Direction.HIGHER,
         read,
-        own=True,
+        code=code_digest(metric, name),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding, Role
+from pytest_circuits.findings.choices import check_whole
 from pytest_circuits.forward import Runs, as_runs, copied_logits, exact, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
@@ -19,7 +20,6 @@ from pytest_circuits.measures.common import (
     tokenize,
 )
 from pytest_circuits.measures.metrics import answer_companion
-from pytest_circuits.prompts.tokens import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +66,9 @@ def copying_scores(
         InvalidFindingError: if the model's numbers are not finite.
         ChoiceError: if k is below 1, or no position is named.
     """
-    if isinstance(at, str) or not at:
+    if not isinstance(at, list | tuple | range) or not at:
         raise ChoiceError(f"at is a list of positions, not {at!r}")
-    if k < 1:
-        raise ChoiceError(f"k is 1 or more, not {k}")
+    k = check_whole("k", k, 1)
     runs = as_runs(model)
     # What a head writes if it attends to one token alone takes all of these.
     for needed in ("head_pattern", "contributions"):
@@ -103,8 +102,7 @@ def copying_scores(
         convention={
             **pairs_convention(tokenized),
             "score": f"own token in the top {k}",
-            "tokens": ", ".join(map(str, at)),
-            "indices": digest(where),
+            **positions.convention,
             "norms": "layer's own, behind attention where there is one, final; each anew",
         },
         **of_heads(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from pytest_circuits.findings import Allowance, ChoiceError, Direction, Finding
+from pytest_circuits.findings import Allowance, Direction, Finding
+from pytest_circuits.findings.choices import check_name
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import (
     ROUNDING,
@@ -92,8 +93,7 @@ def logit_lens(
         ModelError: if the model does something else with its last residual stream.
         ChoiceError: for an unknown reading.
     """
-    if read not in _READINGS:
-        raise ChoiceError(f"read is {', '.join(_READINGS)}, not {read!r}")
+    check_name("read", read, _READINGS)
     quantity, unit, formula, direction, allowance = _READINGS[read]
     runs = as_runs(model)
     for needed in ("resid_pre", "resid_post"):
@@ -114,7 +114,8 @@ def logit_lens(
         values=mean,
         errors=error,
         convention={
-            **pairs_convention(tokenized, f"{formula}, last position"),
+            **pairs_convention(tokenized),
+            "metric": f"{formula}, last position",
             "lens": "final norm anew on resid_post, unembedding, soft cap where there is one",
         },
         companion=companion,

@@ -25,6 +25,7 @@ from pytest_circuits.findings import (
     SIGNIFICANT,
     Allowance,
     Behaviour,
+    ChoiceError,
     Direction,
     Finding,
     Head,
@@ -261,6 +262,11 @@ def draw_repeated(
     model: TransformerBridge | Runs, prompts: RepeatedTokens | None
 ) -> tuple[Runs, DrawnTokens, RepeatedRun]:
     """The model's runs, the sequences drawn for it, and the pass over them."""
+    if prompts is not None and not isinstance(prompts, RepeatedTokens):
+        raise ChoiceError(
+            f"this measure takes repeated tokens (prompts.repeated_tokens), and got "
+            f"{type(prompts).__name__}"
+        )
     runs = as_runs(model)
     drawn = draw_tokens(runs, prompts or RepeatedTokens())
     return runs, drawn, run_repeated(runs, drawn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_circuits.findings.choices import is_whole
 from pytest_circuits.prompts.drawn import Stream
 from pytest_circuits.prompts.tokens import PromptError, bos_id, check_rows, digest, ordinary_tokens
 
@@ -79,6 +80,14 @@ class RepeatedTokens:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        wanted = {"batch": self.batch, "seed": self.seed, "block": self.block}
+        for name, given in wanted.items():
+            if name == "block" and given is None:
+                continue
+            if not is_whole(given):
+                raise PromptError(f"repeated tokens: {name} is a whole number, not {given!r}")
+            # Those of numpy are no seeds, and can't be in a file.
+            object.__setattr__(self, name, int(given))  # type: ignore[arg-type]
         if self.batch < 1 or (self.block is not None and self.block < SHORTEST_BLOCK):
             raise PromptError(
                 f"repeated tokens need a batch of at least 1 and a block of at least "

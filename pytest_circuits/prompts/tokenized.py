@@ -13,6 +13,7 @@ from pytest_circuits.prompts.tokens import (
     bos_id,
     digest,
     encode,
+    partition,
     show,
 )
 
@@ -43,6 +44,8 @@ class TokenizedPairs:
         positions: where each named token of a clean prompt stands, and so its counterpart in the
             corrupted one; an index for each pair, the first token counted.
         texts: a hash of the texts.
+        clean_texts: a hash of the clean prompts' texts, with their answers and clusters.
+        corrupted_texts: a hash of the corrupted prompts' texts.
         dropped: words that a builder left out, because they are not single tokens here.
         chat: what a chat template put around the messages; None for prompts that are plain texts.
         respaced: each answer, and the id that it would have with a leading space if it has none,
@@ -58,6 +61,8 @@ class TokenizedPairs:
     templates: tuple[str, ...]
     positions: Mapping[str, tuple[int, ...]]
     texts: str
+    clean_texts: str
+    corrupted_texts: str
     dropped: tuple[str, ...] = ()
     chat: Mapping[str, Json] | None = None
     respaced: tuple[tuple[str, int] | None, ...] = ()
@@ -69,6 +74,16 @@ class TokenizedPairs:
     def hash(self) -> str:
         """A hash of every token id."""
         return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
+
+    @property
+    def clean_hash(self) -> str:
+        """A hash of the token ids of the clean prompts and of the answers."""
+        return digest([self.clean, self.answers, self.wrong_answers])
+
+    @property
+    def corrupted_hash(self) -> str:
+        """A hash of the token ids of the corrupted prompts."""
+        return digest(self.corrupted)
 
     @property
     def tokens(self) -> frozenset[int]:
@@ -110,6 +125,7 @@ def tokenize_pairs(pairs: PromptPairs, tokenizer: Any) -> TokenizedPairs:  # noq
     """What :meth:`.PromptPairs.check` gives."""
     prompts = {side: _prompts(pairs, tokenizer, side) for side in _SIDES}
     texts = {side: [encode(tokenizer, text) for text in each] for side, each in prompts.items()}
+    said = pairs.messages or {side: getattr(pairs, side) for side in _SIDES}
     bos, add = bos_id(tokenizer), pairs.chat is None
     ids = {
         side: [after_bos(tokenizer, tokens) if add else tokens for tokens in each]
@@ -158,6 +174,10 @@ def tokenize_pairs(pairs: PromptPairs, tokenizer: Any) -> TokenizedPairs:  # noq
             for name in pairs.positions
         },
         texts=pairs.hash,
+        clean_texts=digest(
+            [said["clean"], pairs.answers, pairs.wrong_answers, partition(pairs.clusters)]
+        ),
+        corrupted_texts=digest(said["corrupted"]),
         chat=_chat(pairs, tokenizer),
         respaced=tuple(
             _respaced(tokenizer, *both[0], answer, token)

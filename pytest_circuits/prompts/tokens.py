@@ -178,6 +178,12 @@ def check_position(name: str, prefix: str, prompt: str) -> None:
         )
 
 
+def partition(labels: Sequence[str]) -> list[int]:
+    """Which labels are the same, whatever they are: the number of each, as they first come."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(label, len(numbers)) for label in labels]
+
+
 def digest(value: object) -> str:
     """A short hash of anything JSON can hold."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_circuits.measures import WRONG_ARGUMENT, Methods
 from pytest_circuits.session.measuring import Measurement, OtherModel
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
     from transformer_lens.model_bridge import TransformerBridge
 
-    from pytest_circuits.findings import Finding, Head
+    from pytest_circuits.findings import Finding, HeadLike
     from pytest_circuits.forward import Runs
     from pytest_circuits.prompts import PromptPairs
     from pytest_circuits.session.models import RunModels
@@ -55,7 +55,7 @@ class Circuits(Methods):
 
     @contextmanager
     def ablated(
-        self, *, heads: Sequence[str | Head] = (), mlps: Sequence[int] = ()
+        self, *, heads: Sequence[HeadLike] = (), mlps: Sequence[int] | Literal["all"] = ()
     ) -> Iterator[Circuits]:
         """While these heads and MLPs are zero, to measure anything without them."""
         from pytest_circuits import measures

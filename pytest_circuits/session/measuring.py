@@ -82,9 +82,6 @@ class ModelMeasurer:
             }
             with runs.untouched():
                 finding = measure(runs, *measurement.arguments, **options)
-                if runs.silenced:
-                    without = {"without": ", ".join(runs.silenced)}
-                    finding = finding.derived(convention={**finding.convention, **without})
                 # Now, with the weights and hooks that the measure saw.
                 return Measured(finding.derived(canary=measures.canary(runs)))
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:

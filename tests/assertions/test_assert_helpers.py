@@ -364,10 +364,10 @@ def test_a_head_that_is_not_named_may_not_stand_among_those_that_are():
     [
         (["L2H0"], "this model has no head L2H0: its last one is L1H1"),
         (["L0H7"], "this model has no head L0H7: its last one is L1H1"),
-        (["head 1"], "'head 1' is no head label: write L5H1 or 5.1"),
-        (["L1H0", "1.0"], "top names a head twice: L1H0, 1.0"),
-        ("L1H0", "top is a list of head labels, first place first"),
-        ([], "top is a list of head labels, first place first"),
+        (["head 1"], "'head 1' is no head label: write L5H1, 5.1 or (5, 1)"),
+        (["L1H0", "1.0"], "top names a head twice: L1H0, L1H0"),
+        ("L1H0", "top is a list of head labels, first place first, not 'L1H0'"),
+        ([], "top is a list of head labels, first place first, not []"),
     ],
 )
 def test_labels_that_name_no_ranking_are_refused(top, text):

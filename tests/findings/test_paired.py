@@ -146,8 +146,8 @@ def test_one_cluster_has_a_mean_and_nothing_else():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"prompts": {"kind": "pairs", "texts": "cd"}}, r"\(they differ in prompts\)"),
-        ({"convention": {}, "unit": "nats"}, r"\(they differ in unit, convention\)"),
+        ({"prompts": {"kind": "pairs", "texts": "cd"}}, r"\(they differ in prompts.texts\)"),
+        ({"convention": {}, "unit": "nats"}, r"\(they differ in unit, convention.first_token\)"),
         ({"profiles": {}}, "keep no samples of the same value"),
         ({"profiles": {"logit_diff": BEFORE[:5]}}, "keep no samples of the same value"),
     ],

@@ -70,7 +70,8 @@ def test_positions_have_names_and_numbers(perfect, query, key, expected):
     found = measures.attention_between(perfect, KEY, query=query, key=key)
 
     np.testing.assert_allclose(found.values[:, 0], expected, atol=1e-6)
-    assert found.convention["score"] == f"A[{query}, {key}]"
+    assert found.convention["score"] == "A[query, key]"
+    assert found.convention["positions"] == f"{query} → {key}"
 
 
 def test_what_is_between_is_read_off_cached_patterns(bridge, some_pairs):
@@ -184,7 +185,8 @@ def test_another_mask_is_another_convention(perfect):
         return measures.attention_scores(perfect, pairs, mask=mask, name="mine").convention
 
     assert convention(bool, 4, 2) == convention(float, 4, 2) != convention(bool, 4, 3)
-    assert convention(bool, 4, 2)["score"] == "mean of A over mine"
+    assert convention(bool, 4, 2)["score"] == "mean of A over the mask"
+    assert convention(bool, 4, 2)["name"] == "mine"
 
 
 LOWER = np.tril(np.ones((5, 5), bool))

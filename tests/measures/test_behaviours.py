@@ -131,7 +131,7 @@ def test_a_tie_is_within_the_top_k(perfect, k, hits):
 
 
 def test_a_top_of_nothing_is_refused(perfect):
-    with pytest.raises(ValueError, match="k is 1 or more, not 0"):
+    with pytest.raises(ValueError, match="k is a whole number from 1 on, not 0"):
         measures.top_k_accuracy(perfect, PAIRS, k=0)
 
 

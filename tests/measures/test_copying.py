@@ -146,7 +146,7 @@ def test_every_choice_is_in_the_convention(perfect):
     convention = measures.copying_scores(perfect, NAMED, at=["END", 1], k=3).convention
 
     assert convention["score"] == "own token in the top 3"
-    assert convention["tokens"] == "END, 1"
+    assert convention["positions"] == "1, END"
     assert convention["norms"] == (
         "layer's own, behind attention where there is one, final; each anew"
     )
@@ -157,7 +157,7 @@ def test_every_choice_is_in_the_convention(perfect):
     [
         ({"at": "IO"}, "at is a list of positions, not 'IO'"),
         ({"at": []}, "at is a list of positions"),
-        ({"k": 0}, "k is 1 or more, not 0"),
+        ({"k": 0}, "k is a whole number from 1 on, not 0"),
         ({"at": ["S2"]}, "name no position 'S2'"),
     ],
 )

@@ -107,8 +107,8 @@ def test_its_prompts_are_known_by_texts_and_tokens(perfect):
     assert found.prompts == {
         "kind": "pairs",
         "count": 1,
-        "texts": pairs.hash,
-        "tokens": pairs.check(perfect.tokenizer).hash,
+        "texts": pairs.check(perfect.tokenizer).clean_texts,
+        "tokens": pairs.check(perfect.tokenizer).clean_hash,
     }
     assert found.convention == {
         "metric": "logit(answer) − logit(wrong answer), last position",

@@ -230,7 +230,7 @@ def no_tensor(logits, answers, wrong):
     ("metric", "message"),
     [
         (lambda logits, answers, wrong: logits[:, 0], "write it as a function (def), not as a"),
-        (functools.partial(margin), "a metric needs a name"),
+        (functools.partial(lambda a, b, c: a[:, 0]), "a metric needs a name"),
         ("logits", "'logits' is no metric; take 'logit_diff', 'probability', 'kl', or a function"),
         (None, "None is no metric"),
         (all_in_one, "all_in_one must give one number for each of 6 rows of logits"),
@@ -331,9 +331,9 @@ def test_the_first_prompts_tokens_say_what_stands_at_positions(perfect, site):
 
     place = NAMED.check(tokenizer).positions["key"][0]
     assert by_position.provenance["first_prompt"] == [
-        tokenizer.decode([ids[at]]) for at in (place, 0, -1)
+        tokenizer.decode([ids[at]]) for at in (0, place, -1)
     ]
-    assert by_position.provenance["first_prompt"][1] == "<bos>"
+    assert by_position.provenance["first_prompt"][0] == "<bos>"
     assert "first_prompt" not in everywhere.provenance
 
 
@@ -350,9 +350,10 @@ def test_some_positions_are_those_of_each(llama, site):
     each = measures.patch(*llama, site=site, positions="each")
     some = measures.patch(*llama, site=site, positions=["END", 3, -3])
 
-    np.testing.assert_allclose(some.values, each.values[..., [-1, 3, -3]], atol=1e-6)
+    np.testing.assert_allclose(some.values, each.values[..., [3, -3, -1]], atol=1e-6)
     assert each.labels == {"position": tuple(map(str, range(TOKENS)))}
-    assert some.labels == {"position": ("END", "3", "-3")}
+    # In the order in which they stand in the prompts.
+    assert some.labels == {"position": ("3", "-3", "END")}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,148 @@
+"""Which quantity a finding is: two findings are compared if they are the same one, and only then.
+
+Everything that compares findings goes by this module, so that what is comparable to one of them is
+comparable to all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_circuits.findings.absent import extent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_circuits.findings.finding import Finding
+
+#: What a convention says for the reader alone, and the digest beside it that decides: positions
+#: may be called END, -1 or 14, and a mask whatever its author likes.
+_WORDS = {"positions": "indices", "name": "mask"}
+#: What is known of prompts besides, and follows from their tokens.
+_COVERED = ("ids", "dropped")
+#: Cells of an axis that are named where their names differ.
+_NAMES_SHOWN = 2
+
+
+def deciding(finding: Finding) -> dict[str, object]:
+    """What two findings have in common if their values are of the same quantity, by field.
+
+    The shape of the values and the behaviours beside them decide too: see :func:`differing`.
+    """
+    convention = finding.convention
+    return {
+        "measure": finding.measure,
+        "unit": finding.unit,
+        "direction": finding.direction.value,
+        "relative_to": finding.relative_to,
+        "axes": " × ".join(finding.axes),
+        **{
+            f"labels.{axis}": list(names)
+            for axis, names in finding.labels.items()
+            if not (axis == "position" and "indices" in convention)
+        },
+        **{
+            f"convention.{name}": value
+            for name, value in convention.items()
+            if _WORDS.get(name) not in convention
+        },
+        **{
+            f"prompts.{name}": value
+            for name, value in finding.prompts.items()
+            if name not in _COVERED
+        },
+    }
+
+
+def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:
+    """The fields that make two findings different quantities; empty if they are the same.
+
+    Args:
+        found: what was measured. It may have more behaviours beside its values than the other one.
+        approved: what it is held against.
+
+    Returns:
+        what the approved one and the other one have, by field.
+    """
+    before, after = deciding(approved), deciding(found)
+    pairs = {name: (before.get(name), after.get(name)) for name in {**before, **after}}
+    pairs["shape"] = _shapes(approved, found)
+    pairs |= _of_companion(found, approved)
+    pairs = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    if "measure" in pairs:  # then of course
+        return {
+            name: pair
+            for name, pair in pairs.items()
+            if not name.startswith(("convention.", "prompts."))
+        }
+    for axis in {**approved.labels, **found.labels}:
+        if f"labels.{axis}" in pairs:
+            pairs[f"labels.{axis}"] = _renamed(axis, approved, found)
+    return _in_words(pairs, found.convention, approved.convention)
+
+
+def _in_words(
+    pairs: dict[str, tuple[object, object]],
+    found: Mapping[str, object],
+    approved: Mapping[str, object],
+) -> dict[str, tuple[object, object]]:
+    """The same, with what digests stand for instead of digests, where that differs too."""
+    for name, decides in _WORDS.items():
+        words = approved.get(name), found.get(name)
+        fields = f"convention.{name}", f"convention.{decides}"
+        if words[0] != words[1] and any(field in pairs for field in fields):
+            pairs = {field: pair for field, pair in pairs.items() if field not in fields}
+            pairs[fields[0]] = words
+    return pairs
+
+
+def _of_companion(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:
+    """What makes the behaviours beside them different quantities, for each of the approved ones.
+
+    Which way one gets better is part of what it is: turned round, a loss would be a gain.
+    """
+    measured = {behaviour.name: behaviour for behaviour in found.companion}
+    pairs: dict[str, tuple[object, object]] = {}
+    for before in approved.companion:
+        name, after = f"companion.{before.name}", measured.get(before.name)
+        if after is None:
+            pairs[name] = "measured", "not measured"
+        else:
+            pairs[f"{name}.unit"] = before.unit, after.unit
+            pairs[f"{name}.direction"] = before.direction.value, after.direction.value
+    return pairs
+
+
+def _renamed(axis: str, approved: Finding, found: Finding) -> tuple[str, str]:
+    """What is called otherwise along an axis: the first cells whose names differ."""
+    before, after = approved.labels.get(axis, ()), found.labels.get(axis, ())
+    if len(before) != len(after):
+        return f"{len(before)} names", f"{len(after)} names"
+    others = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+    more = ", …" if len(others) > _NAMES_SHOWN else ""
+    old, new = zip(*others[:_NAMES_SHOWN], strict=True)
+    return ", ".join(old) + more, ", ".join(new) + more
+
+
+def _shapes(approved: Finding, found: Finding) -> tuple[str, str]:
+    """How many cells there are along each axis, or else the first that only one of the two has.
+
+    What is undefined has no values to compare, and its file does not say which cells there are.
+    """
+    shapes = _shape(approved), _shape(found)
+    if shapes[0] != shapes[1] or approved.undefined or found.undefined:
+        return shapes
+    differing_cells = np.argwhere(approved.present != found.present).tolist()
+    if not differing_cells:
+        return shapes
+    first = differing_cells[0]
+    # One message covers all differing heads of a layer.
+    alike = [cell for cell in differing_cells if cell[0] == first[0]]
+    more = ", …" if len(differing_cells) > len(alike) else ""
+    return extent(approved, first) + more, extent(found, first) + more
+
+
+def _shape(finding: Finding) -> str:
+    return " × ".join(map(str, finding.values.shape)) or "one number"
