@@ -67,11 +67,8 @@ REFUSED = {
 }
 PARAMETERS = [
     (name, parameter, given)
-    for name in HELPERS
-    for parameter in pytest_circuits.__dict__.get(
-        name, getattr(pytest_circuits, name)
-    ).__kwdefaults__.keys()
-    | HELPERS[name][1].keys()
+    for name, (_, claim) in HELPERS.items()
+    for parameter in sorted({*getattr(pytest_circuits, name).__kwdefaults__, *claim})
     for given in REFUSED[parameter]
 ]
 
