@@ -210,10 +210,13 @@ def profiles(
     return {str(Head(int(layer), int(head))): samples[:, layer, head] for layer, head in cells}
 
 
-def pairs_convention(tokenized: TokenizedPairs) -> dict[str, Json]:
-    """The choices behind every number that is read off prompt pairs, with the usual metric."""
+def pairs_convention(
+    tokenized: TokenizedPairs,
+    metric: str = "logit(answer) − logit(wrong answer), last position",
+) -> dict[str, Json]:
+    """The choices behind every number that is read off prompt pairs."""
     return {
-        "metric": "logit(answer) − logit(wrong answer), last position",
+        "metric": metric,
         "first_token": tokenized.first_token or "none",
         "attention": ATTENTION,
         # What a chat template puts around messages is said where there is one.

@@ -114,8 +114,7 @@ def logit_lens(
         values=mean,
         errors=error,
         convention={
-            **pairs_convention(tokenized),
-            "metric": f"{formula}, last position",
+            **pairs_convention(tokenized, f"{formula}, last position"),
             "lens": "final norm anew on resid_post, unembedding, soft cap where there is one",
         },
         companion=companion,

@@ -4,7 +4,7 @@ from circuit_suites import RECALL
 
 MISTAKES = {
     "ablate(P, heads=['L9H9'])": "ablate on recall: this NativeModel has no head L9H9: its last",
-    "ablate(P, heads=['head 5'])": "ablate on recall: 'head 5' is no head label: write L5H1 or 5.1",
+    "ablate(P, heads=['head 5'])": "ablate on recall: 'head 5' is no head label: write L5H1",
     "ablated(heads=['L9H9']).__enter__()": "ablated on recall: this NativeModel has no head L9H9",
     "attention_between(P, key='S2')": "attention_between on recall: these prompts name no position",
     "patch(P, site='resid')": "patch on recall: can't patch at 'resid'; sites are resid_pre",
