@@ -376,7 +376,7 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
     ("damage", "lines"),
     [
         pytest.param(
-            lambda text: text[:328],
+            lambda text: text[: text.index('"block"')],
             [":13: is not JSON (Expecting property name enclosed in double quotes).", RESTORE],
             id="cut off",
         ),
@@ -391,7 +391,7 @@ RESTORE = "Restore the file from version control, or delete it and approve it an
                 '<<<<<<< ours\n"samples": 10\n=======\n"samples": 9\n>>>>>>> theirs',
             ),
             [
-                ":38: has a merge conflict.",
+                ":39: has a merge conflict.",
                 (
                     "Take one side of it (`git checkout --ours` or `--theirs` with the file's "
                     "name), then run the test."
