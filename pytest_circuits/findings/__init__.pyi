@@ -1,7 +1,7 @@
+from .allowance import Allowance as Allowance
 from .circuit import Circuit as Circuit, CircuitError as CircuitError, Head as Head
 from .finding import (
     SIGNIFICANT as SIGNIFICANT,
-    Allowance as Allowance,
     Behaviour as Behaviour,
     Canary as Canary,
     ChoiceError as ChoiceError,
