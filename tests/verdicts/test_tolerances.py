@@ -92,11 +92,11 @@ def test_however_strong_the_strongest_is_half_the_threshold_is_a_change():
 
 
 def test_among_small_values_the_strongest_sets_the_scale_of_all():
-    tolerance = Tolerance(Allowance(0.05, 0.1, 0.002), Allowance(0.1, 0.1), top=0.05)
+    tolerance = Tolerance(Allowance(0.05, 0.1, 0.005), Allowance(0.1, 0.1), top=0.05)
 
     assert tolerance.beside(0.1).value.of(0.001) == pytest.approx(0.02)
     assert tolerance.beside(0.1).value.of(0.1) == pytest.approx(0.02)
-    assert tolerance.beside(0.001).value.of(0.0) == pytest.approx(0.002)
+    assert tolerance.beside(0.001).value.of(0.0) == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize(("kind", "floor"), [("text", 0.05), ("drawn tokens", 0.11)])
@@ -115,17 +115,17 @@ def test_only_values_with_axes_stand_beside_a_strongest_one():
 
 def test_default_tolerances_follow_the_measure():
     assert default_tolerance(finding("logit_diff")).value == Allowance(0.2, 0.05, 0.1)
-    assert default_tolerance(finding("induction_scores")).value == Allowance(0.05, 0.1, 0.002)
-    assert default_tolerance(finding("my_own_measure")).value == Allowance(0.05, 0.1, 0.002)
+    assert default_tolerance(finding("induction_scores")).value == Allowance(0.05, 0.1, 0.005)
+    assert default_tolerance(finding("my_own_measure")).value == Allowance(0.05, 0.1, 0.005)
 
 
 @pytest.mark.parametrize(
     ("measure", "parts"),
     [
-        ("attention_between", (0.05, 0.1, 0.002)),
-        ("attention_scores", (0.05, 0.1, 0.002)),
+        ("attention_between", (0.05, 0.1, 0.005)),
+        ("attention_scores", (0.05, 0.1, 0.005)),
         ("copying_scores", (0.1, 0.1, 0.02)),
-        ("patch", (0.05, 0.1, 0.002)),
+        ("patch", (0.05, 0.1, 0.005)),
         ("head_attribution", (0.05, 0.1, 0.03)),
         ("component_attribution", (0.1, 0.1, 0.03)),
         ("logit_lens", (0.2, 0.05, 0.1)),
@@ -148,7 +148,11 @@ def test_a_rank_has_the_tolerance_of_ranks_whatever_the_measure():
         finding("mine"), unit="rank", axes=("layer",), values=np.ones(2), errors=np.ones(2)
     )
     tolerance = default_tolerance(ranks)
-    assert (tolerance.value, tolerance.role.floor, tolerance.top) == (Allowance(1.0, 0.1, 1.0), 1.0, 0.0)
+    assert (tolerance.value, tolerance.role.floor, tolerance.top) == (
+        Allowance(1.0, 0.1, 1.0),
+        1.0,
+        0.0,
+    )
 
 
 def test_a_matrix_as_a_whole_may_move_as_far_as_one_of_its_values():
