@@ -17,6 +17,7 @@ from pytest_circuits.assertions.thresholds import (
     hold_at_most,
 )
 from pytest_circuits.findings.choices import is_whole
+from pytest_circuits.findings.digits import estimate, shown
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
@@ -190,8 +191,8 @@ def assert_logit_lens(
         *([] if at_most is None else [f"at most {at_most:g}"]),
     ]
     lines = [
-        f"  layer {layer} {float(finding.values[layer]):.3f} ± "
-        f"{float(finding.errors[layer]):.3f}: {by:.3f} {what}"
+        f"  layer {layer} {estimate(float(finding.values[layer]), float(finding.errors[layer]))}: "
+        f"{shown(by)} {what}"
         for by, layer, what in sorted(missing, key=lambda entry: -entry[0])[:5]
     ]
     raise AssertionError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_circuits.assertions.thresholds import check_usable
 from pytest_circuits.findings.choices import is_finite
+from pytest_circuits.findings.digits import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,12 +121,12 @@ def _hold_ranking(
     raise AssertionError(
         f"{finding.quantity}: the ranking should begin {', '.join(map(str, wanted))}\n"
         + "\n".join(
-            f"  {head} {values[head]:.3f} is {gap:.3f} {unit} behind {rival} {values[rival]:.3f} "
-            f"(margin {margin:g})"
+            f"  {head} {shown(values[head])} is {shown(gap)} {unit} behind {rival} "
+            f"{shown(values[rival])} (margin {margin:g})"
             for head, (gap, rival) in worst[:5]
         )
         + "\n  it begins "
-        + ", ".join(f"{head} {values[head]:.3f}" for head in found)
+        + ", ".join(f"{head} {shown(values[head])}" for head in found)
     )
 
 

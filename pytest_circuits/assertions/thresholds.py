@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_circuits.findings.choices import is_finite, is_whole
+from pytest_circuits.findings.digits import estimate, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,7 +107,7 @@ def check_defined(finding: Finding) -> None:
         gone = finding.gone[0]
         raise AssertionError(
             f"{finding.quantity}: undefined, because there is nothing to be a fraction of\n"
-            f"  {gone.name.replace('_', ' ')} {gone.value:.3f} ± {gone.error:.3f} {gone.unit}"
+            f"  {gone.name.replace('_', ' ')} {estimate(gone.value, gone.error)} {gone.unit}"
         )
 
 
@@ -180,7 +181,8 @@ def hold_at_least(
     missing.sort(key=lambda entry: (-entry[0], entry[2].name))
     lines = [
         # Of another finding, every head has a threshold of its own.
-        f"{_line(one)}: {short:.3f} short" + (f" of {least:.3f}" if of and finding.axes else "")
+        f"{_line(one)}: {shown(short)} short"
+        + (f" of {shown(least)}" if of and finding.axes else "")
         for short, least, one in missing[:_SHOWN]
     ]
     reached = count - len(missing)
@@ -220,11 +222,11 @@ def hold_at_most(
     if finding.axes:
         what = "an upper bound" if sure else "a value"
         share = (
-            f"{most:g}" if of is None else f"{most:.3f} ({at_most:g} of the reference's largest)"
+            f"{most:g}" if of is None else f"{shown(most)} ({at_most:g} of the reference's largest)"
         )
         head = f"{len(over)} of {len(values)} {_kind(finding)} with {what} above {share}"
     lines = [
-        f"{_line(one)}: {(one.high if sure else one.value) - most:.3f} too much"
+        f"{_line(one)}: {shown((one.high if sure else one.value) - most)} too much"
         for one in over[:_SHOWN]
     ]
     raise AssertionError("\n".join([f"{finding.quantity}: {head}", *lines, *_companion(finding)]))
@@ -255,7 +257,7 @@ def _thresholds(
             what = f"{one.name} has" if one.name else "it is"
             raise ValueError(
                 f"{finding.quantity}: no share of the reference is a threshold where {what} "
-                f"{one.value:.3f}"
+                f"{shown(one.value)}"
             )
     return [share * one.value for one in strongest]
 
@@ -272,11 +274,11 @@ def _amount(finding: Finding, threshold: float, share: float, of: Finding | None
     unit = finding.unit.removeprefix("fraction ").removeprefix("share ")
     if of is None:
         return f"{threshold:g} {unit}"
-    return f"{threshold:.3f} {unit} ({share:g} of the reference's)"
+    return f"{shown(threshold)} {unit} ({share:g} of the reference's)"
 
 
 def _line(one: Value) -> str:
-    return "  " + f"{one.name} {one.value:.3f} ± {one.error:.3f}".lstrip()
+    return "  " + f"{one.name} {estimate(one.value, one.error)}".lstrip()
 
 
 def _kind(finding: Finding) -> str:
@@ -326,7 +328,7 @@ def _hold_null(finding: Finding, values: Sequence[Value], count: int) -> None:
     if len(above) >= count:
         return
     lines = [
-        f"{_line(named[name])}, null {null.mean:.3f}, p {null.p:.3f}"
+        f"{_line(named[name])}, null {shown(null.mean)}, p {null.p:.3f}"
         for name, null in sorted(finding.nulls.items(), key=lambda entry: -entry[1].p)[:_SHOWN]
     ]
     head = (
@@ -364,6 +366,6 @@ def _check_sure(finding: Finding, values: Sequence[Value], *, sure: bool) -> Non
 
 def _companion(finding: Finding) -> list[str]:
     return [
-        f"  {behaviour.name.replace('_', ' ')} {behaviour.value:.3f} {behaviour.unit}"
+        f"  {behaviour.name.replace('_', ' ')} {shown(behaviour.value)} {behaviour.unit}"
         for behaviour in finding.companion[:1]
     ]

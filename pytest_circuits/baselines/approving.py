@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.codec import Baseline
-from pytest_circuits.findings.encoding import DECIMALS, decode_measured, rounded
+from pytest_circuits.findings.digits import DECIMALS, decimals, estimate, places, shown
+from pytest_circuits.findings.encoding import decode_measured, rounded
 from pytest_circuits.verdicts import default_tolerance, readable
 
 if TYPE_CHECKING:
-    from pytest_circuits.findings import Behaviour, Finding, Json
+    from pytest_circuits.findings import Behaviour, Finding
     from pytest_circuits.verdicts import Tolerance
 
 
@@ -34,8 +35,8 @@ def nothing_to_approve(finding: Finding) -> str | None:
     if finding.gone:
         gone = finding.gone[0]
         return (
-            f"nothing to approve: {readable(gone.name)} is {gone.value:.2f} ± "
-            f"{gone.error:.2f} {gone.unit}, not distinct from 0.\n{advice}"
+            f"nothing to approve: {readable(gone.name)} is {_said(gone)}, not distinct from 0.\n"
+            f"{advice}"
         )
     if finding.relative_to is not None:
         problem = _of_reference(finding.behaviour(finding.relative_to), finding)
@@ -44,17 +45,17 @@ def nothing_to_approve(finding: Finding) -> str | None:
     null = finding.nulls.get(finding.measure)
     if not finding.axes and null is not None and not null.rejected:
         return (
-            f"nothing to approve: {finding.quantity} is {float(finding.values):.2f}, and "
-            f"{null.mean:.2f} where there is nothing to find (p {null.p:.2f}).\n{advice}"
+            f"nothing to approve: {finding.quantity} is {shown(float(finding.values), 2)}, and "
+            f"{shown(null.mean, 2)} where there is nothing to find (p {null.p:.2f}).\n{advice}"
         )
     if finding.role is None or finding.members():
         return None
     head, value = next(iter(finding.heads().items()))
     null = finding.nulls.get(str(head))
-    but = "" if null is None else f", and {null.mean:.2f} where there is nothing to find"
+    but = "" if null is None else f", and {shown(null.mean, 2)} where there is nothing to find"
     return (
         f"nothing to approve: there are no {finding.role.name} ({finding.quantity} of "
-        f"{finding.role.threshold:g} or more); {head} has {value:.2f}{but}.\n{advice}"
+        f"{finding.role.threshold:g} or more); {head} has {shown(value, 2)}{but}.\n{advice}"
     )
 
 
@@ -63,16 +64,21 @@ def _of_reference(whole: Behaviour, finding: Finding) -> str:
     name = readable(whole.name)
     if whole.value < 0:
         return (
-            f"{name} is {whole.value:.2f} {whole.unit}: the clean prompts favour the wrong\n"
+            f"{name} is {shown(whole.value, 2)} {whole.unit}: the clean prompts favour the wrong\n"
             f"answer more than the corrupted ones do, and there is nothing to restore."
         )
     allowed = default_tolerance(finding).behaviours[whole.name].of(whole.value)
     if whole.value - allowed <= whole.margin:
         return (
-            f"{name} is {whole.value:.2f} ± {whole.error:.2f} {whole.unit}: one that is smaller\n"
-            f"by no more than the tolerance of {allowed:.2f} would not be distinct from 0."
+            f"{name} is {_said(whole)}: one that is smaller\n"
+            f"by no more than the tolerance of {shown(allowed, 2)} would not be distinct from 0."
         )
     return ""
+
+
+def _said(behaviour: Behaviour) -> str:
+    digits = decimals(behaviour.value, least=2)
+    return f"{estimate(behaviour.value, behaviour.error, digits=digits)} {behaviour.unit}"
 
 
 def approval(name: str, finding: Finding, approved: Baseline | None) -> Baseline:
@@ -139,24 +145,29 @@ def keep_digits(new: Baseline, old: Baseline) -> Baseline:
         new: the baseline to store.
         old: the baseline that is stored, of any finding.
     """
-    stored = old.document()
-    kept = {name: _kept(value, stored.get(name)) for name, value in new.document().items()}
+    document: dict[str, Any] = new.document()
+    stored: dict[str, Any] = old.document()
+    digits = places(new.finding.values, new.finding.unit)
+    kept = {name: _kept(value, stored.get(name), digits) for name, value in document.items()}
+    kept["canary"] = _kept(document.get("canary"), stored.get("canary"), DECIMALS)
+    for behaviour in new.finding.companion:
+        name, digits = behaviour.name, places(behaviour.value, behaviour.unit)
+        was = stored["companion"].get(name)
+        kept["companion"][name] = _kept(document["companion"][name], was, digits)
     finding = new.finding.derived(**decode_measured(kept))
     if finding.members().keys() != new.finding.members().keys():
         return new
     return replace(new, finding=finding)
 
 
-def _kept(new: Json, old: Json) -> Any:  # noqa: ANN401
+def _kept(new: Any, old: Any, digits: int) -> Any:  # noqa: ANN401 — JSON
+    """A part of a document that is stored with so many decimals."""
     if isinstance(new, float) and isinstance(old, float):
-        return old if abs(_units(new) - _units(old)) <= 1 else new
+        # In units of the last place: decimals differ exactly, fractions don't.
+        units = [round(number * 10.0**digits) for number in (new, old)]
+        return old if abs(units[0] - units[1]) <= 1 else new
     if isinstance(new, dict) and isinstance(old, dict):
-        return {name: _kept(value, old.get(name)) for name, value in new.items()}
+        return {name: _kept(value, old.get(name), digits) for name, value in new.items()}
     if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
-        return [_kept(*pair) for pair in zip(new, old, strict=True)]
+        return [_kept(*pair, digits) for pair in zip(new, old, strict=True)]
     return new
-
-
-def _units(number: float) -> int:
-    """The number in units of the last stored place: decimals differ exactly, fractions don't."""
-    return round(number * 10.0**DECIMALS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_circuits.baselines.damage import damage
 from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.findings.encoding import decode, encode
-from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
+from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance, too_narrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,9 +74,13 @@ class Baseline:
         check(document, where)
         try:
             tolerance = decode_tolerance(document["tolerance"])
-            return cls(document["name"], decode(document), tolerance)
+            finding = decode(document)
         except (InvalidFindingError, OverflowError) as error:
             raise _damaged(document, where, str(error)) from error
+        problem = too_narrow(finding, tolerance)
+        if problem is not None:
+            raise BaselineError(f"{where}: of the baseline {_called(document)} {problem}.")
+        return cls(document["name"], finding, tolerance)
 
 
 def check(document: Mapping[str, Any], where: Path | str) -> None:
@@ -91,8 +95,13 @@ def check(document: Mapping[str, Any], where: Path | str) -> None:
 
 
 def _damaged(document: Mapping[str, Any], where: Path | str, problem: str) -> BaselineError:
-    name = document["name"] or "of this test"
-    return BaselineError(f"{where}: the baseline {name!r} is damaged ({problem}).\n{_RESTORE}")
+    return BaselineError(
+        f"{where}: the baseline {_called(document)} is damaged ({problem}).\n{_RESTORE}"
+    )
+
+
+def _called(document: Mapping[str, Any]) -> str:
+    return repr(document["name"] or "of this test")
 
 
 class BaselineFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.codec import Baseline, check
@@ -69,9 +69,8 @@ class Comparison:
         if self.baseline is None:
             return False
         said, now = default_tolerance(self.baseline.finding), default_tolerance(self.found)
-        wider = (
-            said.value.floor > _FAR * now.value.floor or said.value.share > _FAR * now.value.share
-        )
+        parts = zip(astuple(said.value), astuple(now.value), strict=True)
+        wider = any(part > _FAR * own for part, own in parts)
         return wider or self.baseline.tolerance != said
 
 

@@ -137,7 +137,9 @@ def _noun(schema: Schema, nouns: Mapping[str, str], texts: str) -> str:
     if items == "string":
         return texts
     if "number" in items:
-        return "a pair of numbers" if "maxItems" in schema else "a row of numbers"
+        return {2: "a pair of numbers", 3: "three numbers"}.get(
+            schema.get("maxItems", 0), "a row of numbers"
+        )
     if "maximum" in schema:
         return "a probability"
     names = schema["type"]

@@ -98,10 +98,11 @@ def _print(baseline: Baseline) -> None:
 def _details(baseline: Baseline) -> Iterator[str]:
     """What the finding's own table doesn't say."""
     from pytest_circuits.findings import Direction
+    from pytest_circuits.findings.digits import shown
 
     finding = baseline.finding
     nulls = {
-        head: f"{head} (null {null.mean:.3f}, p {null.p:.3f})".replace(" ", NO_BREAK)
+        head: f"{head} (null {shown(null.mean)}, p {null.p:.3f})".replace(" ", NO_BREAK)
         for head, null in finding.nulls.items()
     }
     if finding.role is not None:
@@ -118,5 +119,5 @@ def _details(baseline: Baseline) -> Iterator[str]:
         words = "more than its null" if told else "not told from its null"
         yield f"{words}: {', '.join(nulls.values())}"
     if finding.canary is not None:
-        yield f"canary {finding.canary.loss:.3f} nats a token ({finding.canary.kind})"
+        yield f"canary {shown(finding.canary.loss)} nats a token ({finding.canary.kind})"
     yield f"tolerance: {baseline.tolerance.origin}"

@@ -1,3 +1,4 @@
+from .allowance import Allowance as Allowance
 from .choices import ChoiceError as ChoiceError
 from .circuit import (
     Circuit as Circuit,
@@ -7,7 +8,6 @@ from .circuit import (
 )
 from .finding import (
     SIGNIFICANT as SIGNIFICANT,
-    Allowance as Allowance,
     Behaviour as Behaviour,
     Canary as Canary,
     Direction as Direction,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from pytest_circuits.findings.absent import without_value
+from pytest_circuits.findings.allowance import Allowance
+from pytest_circuits.findings.digits import DECIMALS, places
 from pytest_circuits.findings.finding import (
-    Allowance,
     Behaviour,
     Canary,
     Direction,
@@ -25,19 +27,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Decimals kept. Benign changes (another BLAS, bf16) move values by 1e-3 and more.
-DECIMALS = 4
 
-
-def _number(value: float) -> float | None:
+def _number(value: float, digits: int = DECIMALS) -> float | None:
     # Adding 0.0 turns −0.0 into 0.0, which would otherwise be a diff without a change.
-    return round(float(value), DECIMALS) + 0.0 if math.isfinite(value) else None
+    return round(float(value), digits) + 0.0 if math.isfinite(value) else None
 
 
-def _numbers(values: NDArray[np.float64]) -> Json:
+def _numbers(values: NDArray[np.float64], digits: int) -> Json:
     if values.ndim == 0:
-        return _number(float(values))
-    return [_numbers(row) for row in values]
+        return _number(float(values), digits)
+    return [_numbers(row, digits) for row in values]
 
 
 def _array(numbers: Json) -> NDArray[np.float64]:
@@ -46,7 +45,12 @@ def _array(numbers: Json) -> NDArray[np.float64]:
 
 
 def encode(finding: Finding) -> dict[str, Json]:
-    """The finding as a JSON document (rounded; NaN becomes null)."""
+    """The finding as a JSON document (rounded; NaN becomes null).
+
+    All that is in the finding's unit has the digits that its largest value is stored with, and a
+    behaviour's numbers have those of its value: what is small beside them is rounding noise.
+    """
+    digits = places(finding.values, finding.unit)
     document: dict[str, Json] = {
         "measure": finding.measure,
         "quantity": finding.quantity,
@@ -61,7 +65,7 @@ def encode(finding: Finding) -> dict[str, Json]:
     if finding.relative_to is not None:
         document["relative_to"] = finding.relative_to
     if finding.allowance is not None:
-        document["allowance"] = [finding.allowance.floor, finding.allowance.share]
+        document["allowance"] = list(astuple(finding.allowance))
     if finding.canary is not None:
         document["canary"] = {
             "loss": _number(finding.canary.loss),
@@ -71,34 +75,35 @@ def encode(finding: Finding) -> dict[str, Json]:
     if finding.role is not None:
         document["role"] = {
             "name": finding.role.name,
-            "threshold": _number(finding.role.threshold),
-            "members": {str(head): _number(v) for head, v in finding.members().items()},
+            "threshold": _number(finding.role.threshold, digits),
+            "members": {str(head): _number(v, digits) for head, v in finding.members().items()},
         }
         document["profiles"] = {
-            str(head): _numbers(finding.profiles[str(head)])
+            str(head): _numbers(finding.profiles[str(head)], digits)
             for head in sorted(finding.members())
             if str(head) in finding.profiles
         }
     elif finding.profiles:
-        document["profiles"] = {name: _numbers(p) for name, p in finding.profiles.items()}
+        document["profiles"] = {name: _numbers(p, digits) for name, p in finding.profiles.items()}
     if finding.nulls:
         document["nulls"] = {
-            head: {"mean": _number(null.mean), "p": _number(null.p)}
+            head: {"mean": _number(null.mean, digits), "p": _number(null.p)}
             for head, null in finding.nulls.items()
         }
     document["axes"] = list(finding.axes)
     if finding.labels:
         document["labels"] = {axis: list(names) for axis, names in finding.labels.items()}
-    document["values"] = _numbers(finding.values)
-    document["errors"] = _numbers(finding.errors)
+    document["values"] = _numbers(finding.values, digits)
+    document["errors"] = _numbers(finding.errors, digits)
     document["recorded_with"] = dict(finding.provenance)
     return document
 
 
 def _encode_behaviour(behaviour: Behaviour) -> Json:
+    digits = places(behaviour.value, behaviour.unit)
     document: dict[str, Json] = {
-        "value": _number(behaviour.value),
-        "error": _number(behaviour.error),
+        "value": _number(behaviour.value, digits),
+        "error": _number(behaviour.error, digits),
         "clusters": behaviour.clusters,
         "direction": behaviour.direction.value,
         "unit": behaviour.unit,
@@ -106,9 +111,9 @@ def _encode_behaviour(behaviour: Behaviour) -> Json:
         "judged": behaviour.judged,
     }
     if behaviour.interval is not None:
-        document["interval"] = [_number(bound) for bound in behaviour.interval]
+        document["interval"] = [_number(bound, digits) for bound in behaviour.interval]
     if behaviour.profile is not None:
-        document["profile"] = _numbers(behaviour.profile)
+        document["profile"] = _numbers(behaviour.profile, digits)
     return document
 
 
@@ -196,7 +201,8 @@ def rounded(finding: Finding) -> Finding:
         "provenance": dict(finding.provenance),
     }
     role, canary = finding.role, finding.canary
-    values = _rounded(finding.values)
+    digits = places(finding.values, finding.unit)
+    values = _rounded(finding.values, digits)
     return finding.derived(
         **json.loads(json.dumps(chosen, allow_nan=False)),
         axes=tuple(finding.axes),
@@ -205,11 +211,11 @@ def rounded(finding: Finding) -> Finding:
         clusters=int(finding.clusters),
         values=values,
         absent=without_value(values),
-        errors=_rounded(finding.errors),
-        role=role and Role(role.name, _rounded_number(role.threshold)),
-        profiles={head: _rounded(profile) for head, profile in finding.profiles.items()},
+        errors=_rounded(finding.errors, digits),
+        role=role and Role(role.name, _rounded_number(role.threshold, digits)),
+        profiles={head: _rounded(profile, digits) for head, profile in finding.profiles.items()},
         nulls={
-            name: Null(_rounded_number(null.mean), _rounded_number(null.p))
+            name: Null(_rounded_number(null.mean, digits), _rounded_number(null.p))
             for name, null in finding.nulls.items()
         },
         companion=tuple(
@@ -222,12 +228,12 @@ def rounded(finding: Finding) -> Finding:
     )
 
 
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _array(_numbers(values))
+def _rounded(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:
+    return _array(_numbers(values, digits))
 
 
-def _rounded_number(value: float) -> float:
-    return float(_array(_number(value)))
+def _rounded_number(value: float, digits: int = DECIMALS) -> float:
+    return float(_array(_number(value, digits)))
 
 
-__all__ = ["DECIMALS", "decode", "decode_measured", "encode", "rounded"]
+__all__ = ["decode", "decode_measured", "encode", "rounded"]

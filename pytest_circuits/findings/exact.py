@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from pytest_circuits.findings.allowance import Allowance
 from pytest_circuits.findings.finding import (
-    Allowance,
     Behaviour,
     Canary,
     Direction,

@@ -11,6 +11,7 @@ import numpy as np
 
 from pytest_circuits.findings import absent
 from pytest_circuits.findings.circuit import Head
+from pytest_circuits.findings.digits import decimals, estimate
 from pytest_circuits.findings.statistics import share_bounds, t95
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
     from plotly.graph_objects import Figure
+
+    from pytest_circuits.findings.allowance import Allowance
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -110,28 +113,6 @@ class Role:
 
     name: str
     threshold: float
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """How far a number may move: a floor, or a share of a strength, whichever is larger."""
-
-    floor: float
-    share: float
-
-    def of(self, strength: float) -> float:
-        """The allowed deviation of something as strong as that."""
-        return max(self.floor, self.share * abs(strength))
-
-    @classmethod
-    def neat(cls, floor: float, share: float) -> Allowance:
-        """With the floor as it is to stand in a file, in three digits."""
-        return cls(float(f"{floor:.3g}"), share)
-
-    @classmethod
-    def of_scale(cls, whole: float) -> Allowance:
-        """Of numbers whose scale is the caller's own: a tenth, or half of that of the whole."""
-        return cls.neat(0.05 * abs(whole), 0.1)
 
 
 @dataclass(frozen=True)
@@ -461,15 +442,18 @@ class Finding:
         return f"<Finding {self.measure} {shape or format(float(self.values), '.4g')}{absent}>"
 
     def __str__(self) -> str:
-        lines = [f"{self.measure} ({self.unit}, {self.samples} samples)"]
+        count = f"{self.samples} sample{'s' if self.samples != 1 else ''}"
+        lines = [f"{self.measure} ({self.unit}, {count})"]
         if self.axes:
             shown = {self.cell_name(cell): cell for cell in self._ranked()[:8]}
             width = max(7, *map(len, shown))
-            lines += [
-                f"  {name:<{width}} {self.values[cell]:>8.3f} ± {self.errors[cell]:.3f}"
-                for name, cell in shown.items()
-            ]
+            # The first is the largest, and says how many digits matter.
+            digits = decimals(*[float(self.values[c]) for c in shown.values()][:1], least=3)
+            for name, cell in shown.items():
+                text = estimate(float(self.values[cell]), float(self.errors[cell]), digits=digits)
+                value, *error = text.partition(" ")
+                lines.append(f"  {name:<{width}} {value:>8}{''.join(error)}")
         else:
-            lines.append(f"  {float(self.values):.3f} ± {float(self.errors):.3f}")
-        lines += [f"  {b.name} {b.value:.3f} ± {b.error:.3f} {b.unit}" for b in self.companion]
+            lines.append(f"  {estimate(float(self.values), float(self.errors))}")
+        lines += [f"  {b.name} {estimate(b.value, b.error)} {b.unit}" for b in self.companion]
         return "\n".join(lines)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import operator
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.findings import Direction
@@ -67,7 +68,7 @@ def _tolerances(old: Tolerance, new: Tolerance) -> Iterator[Terms]:
     }
     for name, (before, after) in pairs.items():
         if before != after:
-            wider = after.floor > before.floor or after.share > before.share
+            wider = any(map(operator.gt, astuple(after), astuple(before)))
             yield Terms(f"tolerance of {name} {_allowances(before, after)}", wider)
     if old.top != new.top:
         words = f"tolerance beside the strongest {_share(old.top)} → {_share(new.top)}"
@@ -75,11 +76,18 @@ def _tolerances(old: Tolerance, new: Tolerance) -> Iterator[Terms]:
 
 
 def _allowances(old: Allowance, new: Allowance) -> str:
-    if old.share == new.share:
+    if replace(old, floor=new.floor) == new:
         return f"{old.floor:g} → {new.floor:g}"
-    if old.floor == new.floor:
+    if replace(old, share=new.share) == new:
         return f"{_share(old.share)} → {_share(new.share)} of it"
-    return f"{old.floor:g} or {_share(old.share)} → {new.floor:g} or {_share(new.share)}"
+    if replace(old, least=new.least) == new:
+        return f"at least {old.least:g} → {new.least:g}"
+    return f"{_allowance(old)} → {_allowance(new)}"
+
+
+def _allowance(allowance: Allowance) -> str:
+    least = f", at least {allowance.least:g}" if allowance.least else ""
+    return f"{allowance.floor:g} or {_share(allowance.share)}{least}"
 
 
 def _share(share: float) -> str:

@@ -89,6 +89,7 @@ def head_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -> Fin
             absent=runs.anatomy.absent_heads,
             signed=True,
         ),
+        allowance=Allowance(floor=0.05, share=0.1, least=0.03),
         **_common(runs, tokenized),
     )
 
@@ -141,7 +142,7 @@ def component_attribution(model: TransformerBridge | Runs, pairs: PromptPairs) -
         companion=answer_companion(run, tokenized, "component_attribution"),
         raw={"components": samples},
         # A layer's attention or MLP adds up what harmless changes do to many heads or neurons.
-        allowance=Allowance(floor=0.1, share=0.1),
+        allowance=Allowance(floor=0.1, share=0.1, least=0.03),
         **_common(runs, tokenized),
     )
 

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 
 #: A share of few prompts moves in steps.
-_COUNTED = Allowance(floor=0.1, share=0.0)
+_COUNTED = Allowance(floor=0.1, share=0.0, least=0.1)
 #: As the canary, which is the same loss: how far it may move, of how many predicted tokens.
-_TEXT = Allowance(floor=0.05, share=0.0125)
+_TEXT = Allowance(floor=0.05, share=0.0125, least=0.01)
 _TEXT_TOKENS = 252
 
 
@@ -79,7 +79,7 @@ def logit_diff(model: TransformerBridge | Runs, pairs: PromptPairs) -> Finding:
         "logit difference",
         "logits",
         samples=answer_differences(run, tokenized, "logit_diff"),
-        allowance=Allowance(floor=0.2, share=0.05),
+        allowance=Allowance(floor=0.2, share=0.05, least=0.1),
         companion=companion[1:],
     )
 
@@ -192,7 +192,7 @@ def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> F
         "probability",
         samples=samples.numpy(),
         # A mean of probabilities has no steps to speak of.
-        allowance=Allowance(floor=0.05, share=0.0),
+        allowance=Allowance(floor=0.05, share=0.0, least=5e-6),
         companion=companion,
         convention={"metric": "probability of the answer, last position"},
     )
@@ -255,7 +255,7 @@ def kl_divergence(
         samples=samples.numpy(),
         direction=Direction.LOWER,
         # Harmless changes move a mean over a whole vocabulary by a few hundredths of a nat.
-        allowance=Allowance(floor=0.05, share=0.1),
+        allowance=Allowance(floor=0.05, share=0.1, least=0.01),
         companion=companion,
         convention={
             "metric": "KL(other ‖ this), whole vocabulary, last position",
@@ -337,7 +337,7 @@ def _text_allowance(predicted: int) -> Allowance:
     of about twenty tokens moved by up to 0.12 on SmolLM2.
     """
     few = max(1.0, math.sqrt(_TEXT_TOKENS / predicted))
-    return Allowance.neat(_TEXT.floor * few, _TEXT.share)
+    return Allowance.neat(_TEXT.floor * few, _TEXT.share, _TEXT.least * few)
 
 
 def _run(

@@ -160,7 +160,7 @@ class CircuitRuns:
             companion=self.companion,
             relative_to=_GAP,
             # Fractions of the whole behaviour, over all prompts at once, have no steps to speak of.
-            allowance=Allowance(floor=0.05, share=0.0),
+            allowance=Allowance(floor=0.05, share=0.0, least=0.005),
             raw={"whole": self.m_whole, "empty": self.m_empty},
             **self.out.about,
         )

@@ -18,7 +18,7 @@ from pytest_circuits.findings import (
     HeadLike,
     Role,
 )
-from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.findings.digits import places
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import (
     Nodes,
@@ -233,12 +233,13 @@ def _finding(
 
 def _allowance(out: Knockout) -> Allowance:
     """The allowance of a difference of two behaviours, each of which moves by itself."""
-    if out.metric.unit in _ABSOLUTE:
-        return Allowance(floor=0.2, share=0.1)
-    if out.metric.own:
-        # Rounded as in a file, so that a finding and its baseline have the same allowance.
-        return Allowance.of_scale(round(float(out.intact.mean()), DECIMALS))
-    return Allowance(floor=0.05, share=0.1)  # between 0 and 1
+    if out.metric.unit == "logits":
+        return Allowance(floor=0.2, share=0.1, least=0.1)
+    if out.metric.unit == "nats":
+        return Allowance(floor=0.2, share=0.1, least=0.02)
+    # Rounded as in a file, so that a finding and its baseline have the same allowance.
+    intact = float(out.intact.mean())
+    return Allowance.of_scale(round(intact, places(intact, out.metric.unit)))
 
 
 def _harm(out: Knockout, found: NDArray[np.float64]) -> NDArray[np.float64]:

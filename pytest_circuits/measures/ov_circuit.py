@@ -113,6 +113,6 @@ def copying_scores(
         ),
         companion=companion,
         # A token at the edge of the top five leaves it, or enters.
-        allowance=Allowance(floor=0.1, share=0.1),
+        allowance=Allowance(floor=0.1, share=0.1, least=0.02),
         **of_pairs(runs, tokenized),
     )

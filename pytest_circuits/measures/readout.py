@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from pytest_circuits.prompts import PromptPairs, TokenizedPairs
 
 #: As the logit difference, which the last layer's is.
-_LOGITS = Allowance(floor=0.2, share=0.05)
+_LOGITS = Allowance(floor=0.2, share=0.05, least=0.1)
 #: A rank may go one up or down, or a tenth: near the top neighbours swap, far from it many do.
-_RANKS = Allowance(floor=1.0, share=0.1)
+_RANKS = Allowance(floor=1.0, share=0.1, least=1.0)
 #: What is read, by name: quantity, unit, formula, direction, default tolerance.
 _READINGS = {
     "logit_diff": (

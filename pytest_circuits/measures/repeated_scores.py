@@ -189,7 +189,7 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         convention=repeated_convention(drawn, prompts),
         profiles={"repeat_loss": losses},
         companion=_companion(losses, gain, hits)[1:],
-        allowance=Allowance(floor=0.15, share=0.05),
+        allowance=Allowance(floor=0.15, share=0.05, least=0.01),
         **of_repeated(runs, drawn),
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction, Head
 from pytest_circuits.findings.absent import indices
+from pytest_circuits.findings.digits import shown
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.run import compared
 from pytest_circuits.report.side_by_side import SideBySide
@@ -72,7 +73,7 @@ def _about(finding: Finding) -> str:
     what = f"{finding.quantity} ({finding.unit})"
     if finding.role is not None:
         size = " in magnitude" if finding.direction is Direction.TWO_SIDED else ""
-        return f"{what}; {finding.role.name}: {finding.role.threshold:.2f} or more{size}"
+        return f"{what}; {finding.role.name}: {shown(finding.role.threshold, 2)} or more{size}"
     return f"{what} by {' × '.join(finding.axes)}" if finding.axes else what
 
 

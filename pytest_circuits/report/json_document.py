@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.codec import dumps
-from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.findings.digits import DECIMALS
 from pytest_circuits.report.run import VERDICTS
 from pytest_circuits.report.summary import canary_of, summarise_run
 from pytest_circuits.report.table import table

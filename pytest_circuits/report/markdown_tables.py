@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pytest_circuits.findings.digits import shown
 from pytest_circuits.report.heads import value_table
 from pytest_circuits.report.run import fails, marks, other_failures, place, test_of, title
 from pytest_circuits.report.table import table, worst_first
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
-    from pytest_circuits.report.table import TableCell
+    from pytest_circuits.report.table import TableCell, ValueRow
 
     #: The lines that a table begins with, and one a row.
     Lines = tuple[list[str], list[str]]
@@ -113,18 +114,18 @@ def values_table(row: Row, before: str, now: str) -> Iterator[str]:
         return
     if values.rows and all(each.before is None for each in values.rows):
         yield from table_head(["", now], numbers=1)
-        yield from (table_row([cell(each.name), _number(each.now)]) for each in values.rows)
+        yield from (table_row([cell(each.name), _number(each.now, each)]) for each in values.rows)
     elif values.rows:
         yield from table_head(["", before, now, "tolerance"], numbers=3)
         for each in values.rows:
-            numbers = map(_number, (each.before, each.now, each.tolerance))
-            yield table_row([cell(each.name), *numbers])
+            numbers = (each.before, each.now, each.tolerance)
+            yield table_row([cell(each.name), *(_number(number, each) for number in numbers)])
     left_out = values.left_out(values.kind)
     if left_out:
         yield f"\n{left_out}"
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, row: ValueRow) -> str:
     if value is None:
         return NONE
-    return "undefined" if math.isnan(value) else f"{value:.2f}"
+    return "undefined" if math.isnan(value) else shown(value, digits=row.digits(2))

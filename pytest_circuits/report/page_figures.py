@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from pytest_circuits.report.figures import mechanism, over_versions, paired_samples, ranking
 from pytest_circuits.report.figures.grids import Grid
 from pytest_circuits.report.figures.paired import left_out
@@ -87,7 +89,8 @@ def _values(comparison: SideBySide) -> FigureView:
         if not comparison.present.all():
             caption.append("A line runs through what the model does not have.")
     else:
-        caption[0] += ", ± its standard error"
+        if np.isfinite(found.errors).any():
+            caption[0] += ", ± its standard error"
         if comparison.comparable:
             caption.append("The bar behind an open circle is the tolerance.")
         if not comparison.present.all():

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pytest_circuits.findings.absent import indices
+from pytest_circuits.findings.digits import decimals, estimate, shown
 from pytest_circuits.verdicts import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_circuits.findings import Behaviour, Finding
+    from pytest_circuits.findings import Finding
     from pytest_circuits.report.side_by_side import CellText, SideBySide
 
 #: Rows of the table of the cells that matter; the whole table has all.
@@ -58,26 +59,20 @@ def behaviours(comparison: SideBySide) -> Iterator[BehaviourView]:
     """What the mechanism is for, before and after, in words."""
     for now, before, tolerance, happened in comparison.behaviours():
         difference = word = ""
+        digits = decimals(tolerance or now.value, least=3)
         if before is not None and comparison.same_quantity:
-            difference = f"{now.value - before.value:+.3f}"
+            difference = shown(now.value - before.value, digits=digits, sign="+")
         if tolerance is not None:
             word = happened or ("held" if now.held else "not judged")
         yield BehaviourView(
             readable(now.name),
             now.unit,
-            _estimate(before),
-            _estimate(now),
+            "" if before is None else estimate(before.value, before.error, digits=digits),
+            estimate(now.value, now.error, digits=digits),
             difference,
-            "" if tolerance is None else f"{tolerance:.3f}",
+            "" if tolerance is None else shown(tolerance, digits=digits),
             word,
         )
-
-
-def _estimate(behaviour: Behaviour | None) -> str:
-    if behaviour is None:
-        return ""
-    error = "" if not np.isfinite(behaviour.error) else f" ± {behaviour.error:.3f}"
-    return f"{behaviour.value:.3f}{error}"
 
 
 class FieldView(NamedTuple):

@@ -6,7 +6,7 @@ import json
 from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.findings.digits import short
 from pytest_circuits.report.text import cut
 from pytest_circuits.verdicts import About, Change, Kind, Reason, headline, summarise
 
@@ -119,7 +119,7 @@ class Row:
             alias=alias,
             measure=found.measure,
             headline=headline(verdict),
-            number=None if verdict.number is None else round(verdict.number, DECIMALS),
+            number=None if verdict.number is None else short(verdict.number),
             name=comparison.name,
             owner=comparison.owner,
             passes=passes,
@@ -217,6 +217,4 @@ class Row:
 
 
 def _as_list(reason: Reason) -> list[float | str | None]:
-    return [
-        round(value, DECIMALS) if isinstance(value, float) else value for value in astuple(reason)
-    ]
+    return [short(value) if isinstance(value, float) else value for value in astuple(reason)]

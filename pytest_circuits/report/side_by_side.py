@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_circuits.findings import Head
 from pytest_circuits.findings.absent import extent
-from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.findings.digits import decimals, places, shown
 from pytest_circuits.report.text import cut, printable
 from pytest_circuits.verdicts import (
     About,
@@ -156,7 +156,7 @@ class SideBySide:
     @cached_property
     def values(self) -> NDArray[np.float64]:
         """The finding's values, as a file would hold them; NaN where they mean nothing."""
-        values = np.round(self.found.values, DECIMALS)
+        values = _as_stored(self.found)
         return np.full(values.shape, np.nan) if self.undefined else values
 
     @cached_property
@@ -170,7 +170,7 @@ class SideBySide:
         """The baseline's values, whatever their shape; None without a baseline."""
         if self.approved is None:
             return None
-        values = np.round(self.approved.values, DECIMALS)
+        values = _as_stored(self.approved)
         return np.full(values.shape, np.nan) if self.approved.undefined else values
 
     @property
@@ -267,7 +267,8 @@ class SideBySide:
         if self.approved is None or self.before is None or not self.same_quantity:
             return None
         value = self.tolerance.among(self.approved).value
-        return np.maximum(value.floor, value.share * np.abs(self.before))
+        allowed = [value.of(one) for one in self.before.flat]
+        return np.reshape(allowed, self.before.shape)
 
     @property
     def allowed(self) -> NDArray[np.float64] | None:
@@ -279,7 +280,8 @@ class SideBySide:
         """Each value less the baseline's; None where nothing is compared."""
         if self.allowed is None or self.before is None:
             return None
-        return np.round(self.values - self.before, DECIMALS)
+        digits = places([*self.values.flat, *self.before.flat], self.found.unit)
+        return np.round(self.values - self.before, digits)
 
     @cached_property
     def beyond(self) -> NDArray[np.bool_]:
@@ -362,18 +364,20 @@ class SideBySide:
         if self.before is not None and self.same_cells:
             before = float(self.before[place])
         difference = excess = ""
+        digits = self._digits(None)
         if self.differences is not None and self.allowed is not None:
             moved = float(self.differences[place])
-            difference = _text(moved, signed=True)
             allowed = float(self.allowed[place]) if self.judged[place] else None
+            digits = self._digits(allowed)
+            difference = _text(moved, digits, "+")
             excess = f"{moved / allowed:+.1f}" if allowed else ""
         return CellText(
             name,
-            _text(float(self.values[place])),
-            _text(float(self.errors[place])),
-            _text(before),
+            _text(float(self.values[place]), digits),
+            _text(float(self.errors[place]), digits),
+            _text(before, digits),
             difference,
-            _text(allowed),
+            _text(allowed, digits),
             excess,
             self.part(place),
             ("▲" if difference.startswith("+") else "▼") if self.beyond[place] else "",
@@ -382,6 +386,13 @@ class SideBySide:
     def cells(self) -> Iterator[CellText]:
         """Every cell, in the order of the values."""
         return map(self.cell, np.ndindex(self.values.shape))
+
+    def _digits(self, allowed: float | None) -> int:
+        """How many decimals a cell's numbers have: those of what decides, or of the largest."""
+        if allowed:
+            return decimals(allowed, least=3)
+        largest = np.abs(self.values[np.isfinite(self.values)]).max(initial=0.0)
+        return decimals(float(largest), least=3)
 
     @cached_property
     def same_cells(self) -> bool:
@@ -409,7 +420,11 @@ class SideBySide:
         }[was, now]
 
 
-def _text(value: float | None, *, signed: bool = False) -> str:
+def _as_stored(finding: Finding) -> NDArray[np.float64]:
+    return np.round(finding.values, places(finding.values, finding.unit))
+
+
+def _text(value: float | None, digits: int, sign: str = "") -> str:
     if value is None or not math.isfinite(value):
         return ""
-    return f"{value:+.3f}" if signed else f"{value:.3f}"
+    return shown(value, digits=digits, sign=sign)

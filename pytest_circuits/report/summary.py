@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_circuits.findings.digits import shown
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
 from pytest_circuits.report.run import VERDICTS, changed, compared, exception, failed_claims, fails
 from pytest_circuits.report.text import counted
@@ -233,7 +234,7 @@ def canary_of(rows: Sequence[Row]) -> CanaryChange | None:
 
 def canary_in_words(before: float, after: float) -> str:
     """The canary's loss in the baseline and now, in brackets."""
-    return f"(canary {before:.2f} → {after:.2f})"
+    return f"(canary {shown(before, 2)} → {shown(after, 2)})"
 
 
 def model_facts(model: Model, rows: Sequence[Row]) -> list[list[str]]:

@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_circuits.findings.digits import decimals, shown
 from pytest_circuits.report.run import badness, is_news, marks, test_of
 from pytest_circuits.report.text import counted
 from pytest_circuits.verdicts.verdict import HAIR
@@ -71,7 +72,7 @@ class TableRow:
         row = self.cells.get(alias)
         if row is None:
             return TableCell(None, FAILED if alias in self.failed else "")
-        number = "" if row.number is None else f"{row.number:.2f}"
+        number = "" if row.number is None else shown(row.number, 2)
         return TableCell(row, row.verdict, number, tuple(marks(row)))
 
     @property
@@ -140,6 +141,11 @@ class ValueRow:
         """How far it moved; None where that can't be said."""
         change = math.nan if self.before is None else self.now - self.before
         return None if math.isnan(change) else change
+
+    def digits(self, least: int) -> int:
+        """How many decimals its numbers have: those of what decides, or of the larger of two."""
+        numbers = [self.now, self.before or 0.0] if self.tolerance is None else [self.tolerance]
+        return decimals(max(map(abs, filter(math.isfinite, numbers)), default=0.0), least=least)
 
     @property
     def beyond(self) -> bool:

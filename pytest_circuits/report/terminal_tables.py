@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_circuits.findings.digits import shown
 from pytest_circuits.report.heads import value_table
 from pytest_circuits.report.run import colour, labels, title
 from pytest_circuits.report.text import Line, Part, cut, folded, names, squeeze
@@ -216,10 +217,10 @@ def _words(row: ValueRow, room: int) -> str:
 def _columns(rows: Sequence[ValueRow]) -> list[_Numbers]:
     """Every column of which something is known, in order."""
     sizes = [abs(v) for r in rows for v in (r.now, r.before) if v is not None and math.isfinite(v)]
-    digits = 1 if max(sizes, default=0) >= _LARGE else 3
+    least = 1 if max(sizes, default=0) >= _LARGE else 3
 
     def column(head: str, pick: Callable[[ValueRow], float | None], sign: str = "") -> _Numbers:
-        return _Numbers(head, [_number(pick(row), sign, digits) for row in rows])
+        return _Numbers(head, [_number(pick(row), sign, row.digits(least)) for row in rows])
 
     made = [
         column("baseline", lambda row: row.before),
@@ -238,8 +239,8 @@ def _number(value: float | None, sign: str, digits: int) -> str:
         return _NONE
     if math.isnan(value):
         return _UNDEFINED
-    value = round(value, digits) + 0.0  # there is no −0.000
-    return f"{value:+.{digits}f}" if sign == "+" else f"{sign}{value:.{digits}f}"
+    text = shown(value, digits=digits, sign=sign.replace("±", ""))
+    return f"±{text}" if sign == "±" else text
 
 
 #: Which columns go first where there is no room.

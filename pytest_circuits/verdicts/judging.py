@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.findings import Direction
+from pytest_circuits.findings.digits import shown
 from pytest_circuits.verdicts.comparable import differences
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
@@ -299,17 +300,17 @@ def summarise(
     if finding.undefined or not defined:
         parts.append(f"{finding.quantity} undefined")
     elif not finding.axes:
-        parts.append(f"{finding.quantity} {float(finding.values):.2f}")
+        parts.append(f"{finding.quantity} {shown(float(finding.values), 2)}")
     elif finding.role is None:
         cell = _foremost(finding)
         value = float(finding.values[cell])
-        parts.append(f"{finding.cell_name(cell)} {finding.quantity} {value:.2f}")
+        parts.append(f"{finding.cell_name(cell)} {finding.quantity} {shown(value, 2)}")
     else:
         members = finding.members() if members is None else members
         top = next(iter(members), None)
         heads = f"{len(members)} head{'s' if len(members) != 1 else ''}"
-        parts.append(heads if top is None else f"{heads}, {top} {members[top]:.2f}")
-    parts += [f"{readable(b.name)} {b.value:.2f}" for b in finding.companion[:1]]
+        parts.append(heads if top is None else f"{heads}, {top} {shown(members[top], 2)}")
+    parts += [f"{readable(b.name)} {shown(b.value, 2)}" for b in finding.companion[:1]]
     return "; ".join(parts)
 
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from pytest_circuits.findings import Direction
 
-#: Far below the last decimal that is kept, far above what binary fractions are off by.
-HAIR = 1e-9
+#: Far below what is allowed of the smallest number, far above what binary fractions are off by.
+HAIR = 1e-12
 
 
 def movement(direction: Direction, before: float, after: float) -> float:

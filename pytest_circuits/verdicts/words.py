@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_circuits.findings import Head
+from pytest_circuits.findings.digits import decimals, shown
 from pytest_circuits.verdicts.judging import readable
 from pytest_circuits.verdicts.verdict import About, Change, Kind, Reading, Scope
 
@@ -99,7 +100,9 @@ def scope_text(verdict: Verdict) -> str:
     if verdict.canary is None:
         return ""
     canary = verdict.canary
-    move = f"{canary.name} {_show(canary.before)} → {_show(canary.after)}"
+    digits = decimals(canary.tolerance, least=2)
+    before, after = (shown(loss, digits=digits) for loss in (canary.before, canary.after))
+    move = f"{canary.name} {before} → {after}"
     if verdict.scope is Scope.WHOLE_MODEL:
         return f"the whole model moved: {move}"
     return f"specific to this circuit: {move}"
@@ -152,8 +155,8 @@ def _what(reason: Reason) -> str:
 
 
 def _held_against(reason: Reason) -> str:
-    null = "" if reason.null is None else f", null {reason.null:.2f}"
-    return f"tolerance {reason.tolerance:.2f}{null}"
+    null = "" if reason.null is None else f", null {_show(reason.null, reason)}"
+    return f"tolerance {_show(reason.tolerance, reason)}{null}"
 
 
 def _brief(reason: Reason) -> str:
@@ -163,18 +166,18 @@ def _brief(reason: Reason) -> str:
             return f"{reason.subject} differs: {reason.before} → {reason.after}"
         case Change.EMPTY:
             distinct = "" if reason.null is None else " distinct from 0"
-            return f"no {name}{distinct} left ({_show(reason.before, digits=0)} before)"
+            return f"no {name}{distinct} left ({reason.before:.0f} before)"
         case Change.GONE:
-            null = f"its null {reason.null:.2f}" if reason.null else "0"
+            null = f"its null {_show(reason.null, reason)}" if reason.null else "0"
             indistinct = "" if reason.null is None else f" (not distinct from {null})"
             return f"{name} gone: {_move(reason)}{indistinct}"
         case Change.MOVED:
-            now = f"→{reason.other} {_show(reason.after)}"
+            now = f"→{reason.other} {_show(reason.after, reason)}"
         case Change.OVERTAKEN:
             now = f" by {reason.other}"
         case Change.LEFT if reason.distance <= reason.tolerance:
             # It left because there is as much of it where there is nothing to find.
-            now = f" {_show(reason.after)} met its null"
+            now = f" {_show(reason.after, reason)} met its null"
         case _:
             what = f" {reason.quantity}" if reason.about in _OF_QUANTITY else ""
             now = f"{what} {_move(reason, arrow='→')}"
@@ -193,10 +196,15 @@ def _across_layers(reason: Reason) -> bool:
 
 
 def _move(reason: Reason, arrow: str = " → ") -> str:
-    return f"{_show(reason.before)}{arrow}{_show(reason.after)}"
+    return f"{_show(reason.before, reason)}{arrow}{_show(reason.after, reason)}"
 
 
-def _show(value: float | str | None, digits: int = 2) -> str:
+def _show(value: float | str | None, reason: Reason) -> str:
+    """A value with the decimals that it takes to tell the tolerance, or else what there was."""
     if value is None:
         return "undefined"
-    return f"{value:.{digits}f}" if isinstance(value, float) else value
+    if isinstance(value, str):
+        return value
+    numbers = [one for one in (reason.before, reason.after) if isinstance(one, float)]
+    decisive = reason.tolerance or max(map(abs, numbers), default=0.0)
+    return shown(value, digits=decimals(decisive, least=2))

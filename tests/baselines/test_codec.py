@@ -94,12 +94,12 @@ def test_a_baseline_is_a_text_for_reviewers():
         '    "dtype": "float32"\n'
         "  },\n"
         '  "tolerance": {\n'
-        '    "value": [0.05, 0.1],\n'
-        '    "role": [0.1, 0.1],\n'
+        '    "value": [0.05, 0.1, 0.005],\n'
+        '    "role": [0.1, 0.1, 0.005],\n'
         '    "behaviours": {\n'
-        '      "repeat_loss": [0.15, 0.05]\n'
+        '      "repeat_loss": [0.15, 0.05, 0.01]\n'
         "    },\n"
-        '    "canary": [0.05, 0.0125],\n'
+        '    "canary": [0.05, 0.0125, 0.01],\n'
         '    "top": 0.05,\n'
         '    "origin": "default"\n'
         "  }\n"
@@ -159,13 +159,13 @@ DAMAGES = [
     ((*LOSS, "direction"), 1,
      "companion.repeat_loss.direction is 1, which is none of higher, lower, two-sided"),
     (("tolerance",), None, "tolerance is null, which is no object"),
-    (("tolerance", "value"), [0.1], "tolerance.value is [0.1], which is no pair of numbers"),
-    (("tolerance", "role"), 0.1, "tolerance.role is 0.1, which is no pair of numbers"),
-    (("allowance",), 0.1, "allowance is 0.1, which is no pair of numbers"),
+    (("tolerance", "value"), [0.1], "tolerance.value is [0.1], which is not three numbers"),
+    (("tolerance", "role"), 0.1, "tolerance.role is 0.1, which is not three numbers"),
+    (("allowance",), 0.1, "allowance is 0.1, which is not three numbers"),
     (("tolerance", "canary"), ["a", 1],
-     'tolerance.canary is ["a", 1], which is no pair of numbers'),
-    (("tolerance", "behaviours", "repeat_loss"), [1, 2, 3],
-     "tolerance.behaviours.repeat_loss is [1, 2, 3], which is no pair of numbers"),
+     'tolerance.canary is ["a", 1], which is not three numbers'),
+    (("tolerance", "behaviours", "repeat_loss"), [1, 2],
+     "tolerance.behaviours.repeat_loss is [1, 2], which is not three numbers"),
     (("tolerance", "top"), "all", 'tolerance.top is "all", which is no number'),
     (("nulls", "L0H1", "p"), 2, "nulls.L0H1.p is 2, which is no probability"),
     (("nulls", "L0H1", "p"), -0.1, "nulls.L0H1.p is -0.1, which is no probability"),

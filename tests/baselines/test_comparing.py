@@ -52,11 +52,12 @@ def comparison(said, tolerance):
 @pytest.mark.parametrize(
     ("said", "tolerance", "own"),
     [
-        (Allowance(0.2, 0.05), None, False),
-        (Allowance(0.21, 0.05), None, False),
-        (Allowance(0.2, 0.05), Allowance(0.9, 0.9), True),
+        (Allowance(0.2, 0.05, 0.1), None, False),
+        (Allowance(0.21, 0.05, 0.11), None, False),
+        (Allowance(0.2, 0.05, 0.1), Allowance(0.9, 0.9), True),
         (Allowance(0.9, 0.9), None, True),
         (Allowance(0.2, 0.9), None, True),
+        (Allowance(0.2, 0.05, 0.9), None, True),
         (None, None, False),
     ],
 )

@@ -156,8 +156,8 @@ def test_a_wider_tolerance_is_loosened_and_its_origin_told(approved, command, st
     status, out, _ = command("diff")
     assert (status, out[1].split()[:3]) == (1, ["loosened", "test_heads", "recall"])
     told = " ".join(line.strip() for line in out[1:-1])
-    assert "tolerance of a value 0.05 or 10 % → 0.5 or 50 %" in told
-    assert "tolerance of the whole 0.1 or 10 % → 0.5 or 50 %" in told
+    assert "tolerance of a value 0.05 or 10 %, at least 0.005 → 0.5 or 50 %" in told
+    assert "tolerance of the whole 0.1 or 10 %, at least 0.005 → 0.5 or 50 %" in told
     assert told.endswith("(default → mine)")
     assert out[-1] == "1 finding changed: 1 loosened"
 
@@ -176,17 +176,18 @@ def test_a_wider_tolerance_excuses_nothing_that_comes_with_it(approved, command,
     _, out, _ = command("diff")
     told = " ".join(line.strip() for line in out[1:-1])
     assert told.startswith("weakened test_heads recall L0H1 0.90→0.60")
-    assert "tolerance of a value 0.05 or 10 % → 0.5 or 50 %" in told
+    assert "tolerance of a value 0.05 or 10 %, at least 0.005 → 0.5 or 50 %" in told
 
 
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
         ("top", 0.2, "tolerance beside the strongest 5 % → 20 %"),
-        ("value", [0.08, 0.1], "tolerance of a value 0.05 → 0.08"),
-        ("role", [0.1, 0.2], "tolerance of the whole 10 % → 20 % of it"),
-        ("behaviours", {"repeat_loss": [0.9, 0.05]}, "tolerance of repeat loss 0.15 → 0.9"),
-        ("canary", [1.0, 0.0125], "tolerance of the canary 0.05 → 1"),
+        ("value", [0.08, 0.1, 0.005], "tolerance of a value 0.05 → 0.08"),
+        ("value", [0.05, 0.1, 0.01], "tolerance of a value at least 0.005 → 0.01"),
+        ("role", [0.1, 0.2, 0.005], "tolerance of the whole 10 % → 20 % of it"),
+        ("behaviours", {"repeat_loss": [0.9, 0.05, 0.01]}, "tolerance of repeat loss 0.15 → 0.9"),
+        ("canary", [1.0, 0.0125, 0.01], "tolerance of the canary 0.05 → 1"),
     ],
 )
 def test_every_part_of_a_tolerance_is_told(approved, command, field, value, told):
@@ -379,7 +380,7 @@ def test_a_new_finding_says_where_its_tolerance_is_none_of_the_defaults(
     approved, command, store, baseline
 ):
     generous = baseline(0.9)
-    wide = replace(generous.tolerance, value=Allowance(0.8, 0.1))
+    wide = replace(generous.tolerance, value=Allowance(0.8, 0.1, 0.005))
     store("recall", replace(generous, tolerance=wide), test="test_late")
     _, out, _ = command("diff")
     text = " ".join(line.strip() for line in out[1:-1])

@@ -76,7 +76,7 @@ def test_a_copy_is_the_same(approved, told, store, baseline):
 
 def test_of_a_tighter_tolerance_it_is_new(approved, told, store, baseline):
     own = baseline(0.9)
-    narrow = replace(own.tolerance, value=Allowance(0.01, 0.1))
+    narrow = replace(own.tolerance, value=Allowance(0.01, 0.1, 0.005))
     store("tuned", replace(own, tolerance=narrow))
     assert told().startswith("new test_heads tuned 1 head")
     assert "beside recall's: tolerance of a value 0.05 → 0.01" in told()

@@ -58,6 +58,7 @@ def tolerance(measure="mine", unit="logits", axes=("head",), companion="mine", *
 
 _LOGITS = "logit difference, its gap, a layer's (`logit_lens`), another behaviour in logits"
 _COUNTED = "accuracy, top-k accuracy, another share of prompts"
+_PROBABILITY = "answer's probability, another behaviour that is one"
 _NATS = "KL divergence, another behaviour in nats"
 #: By the table's words, measures whose values have that tolerance.
 MEASURES = {
@@ -67,19 +68,19 @@ MEASURES = {
         "current_token_scores",
         "duplicate_token_scores",
         "first_token_scores",
-        "head_attribution",
         "induction_scores",
         "patch",
         "previous_token_scores",
     ),
+    "a head's attribution (`head_attribution`)": ("head_attribution",),
     "a part's attribution (`component_attribution`)": ("component_attribution",),
     "a copying score": ("copying_scores",),
-    "harm of an ablation, in logits or nats": ("ablate",),
+    "harm of an ablation, in logits": ("ablate",),
     "faithfulness, completeness, minimality": ("faithfulness", "completeness", "minimality"),
     _LOGITS: ("logit_diff", "logit_lens"),
     "repeat loss, repeat gain": ("repeat_loss",),
     _COUNTED: ("accuracy", "top_k_accuracy"),
-    "answer's probability": ("answer_probability",),
+    _PROBABILITY: ("answer_probability",),
     _NATS: ("kl_divergence",),
     "loss on a text": ("text_loss",),
 }
@@ -87,19 +88,29 @@ MEASURES = {
 BEHAVIOURS = {
     _LOGITS: ("logits", "logit_diff", "logit_diff_gap", "clean_logit_diff", "whole_model_gap"),
     "repeat loss, repeat gain": ("nats", "repeat_loss", "repeat_gain"),
-    "repeat accuracy": ("share of tokens", "repeat_accuracy"),
+    "repeat accuracy, another behaviour that is a share": (
+        "share of tokens",
+        "repeat_accuracy",
+        "politeness",
+    ),
     _COUNTED: ("share of prompts", "accuracy", "in_top_k", "politeness"),
-    "answer's probability": ("probability", "clean_probability"),
+    _PROBABILITY: ("probability", "clean_probability", "politeness"),
     _NATS: ("nats", "kl_gap", "politeness"),
-    "another behaviour that is a share or a probability": ("share of tokens", "politeness"),
     # All of what it is part of, which is 1.
     "another behaviour, by a metric of your own": ("units", "mine_gap"),
 }
 
 
 def test_the_default_tolerances_are_those_of_the_code():
+    def first(text):
+        return float(re.match(r"[0-9.]+", text)[0])
+
+    # As above: what an allowance is of is 1.
+    known = {row[0]: row[1:] for row in table("of")}
     rows = {
-        row[0]: Allowance(float(row[1].split()[0]), float(row[2].split()[0])) for row in table("of")
+        label: Allowance(first(floor), 0.1 if share == "the same" else first(share), first(least))
+        for label, (floor, share, least) in known.items()
+        if label != "a role's summed strength"
     }
 
     for label, names in MEASURES.items():
@@ -109,18 +120,25 @@ def test_the_default_tolerances_are_those_of_the_code():
         for name in names:
             found = tolerance(unit=unit, companion=name, relative_to=name)
             assert found.behaviours[name] == rows[label], name
-    for label, unit in (("in probability", "probability"), ("by a metric of your own", "units")):
-        assert rows[f"harm of an ablation, {label}"] == tolerance("ablate", unit=unit).value
-    assert {row[0] for row in table("of")} == {
+    own = "harm of an ablation, in probability or by a metric of your own"
+    for unit, label in (
+        ("nats", "harm of an ablation, in nats"),
+        ("probability", own),
+        ("units", own),
+    ):
+        assert rows[label] == tolerance("ablate", unit=unit).value
+    assert set(known) == {
         *MEASURES,
         *BEHAVIOURS,
-        "harm of an ablation, in probability",
-        "harm of an ablation, by a metric of your own",
+        "harm of an ablation, in nats",
+        own,
         "a role's summed strength",
         "a rank (`logit_lens`)",
     }
     assert rows["a rank (`logit_lens`)"] == tolerance("logit_lens", unit="rank").value
-    assert rows["a role's summed strength"] == tolerance().role
+    floor, share, least = known["a role's summed strength"]
+    assert Allowance(float(floor), float(share), tolerance().value.least) == tolerance().role
+    assert least == "that of a value"
     assert f"{tolerance().top:g} of the strongest" in PAGE
     assert tolerance("logit_lens", unit="rank").top == 0
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pytest_circuits import Circuit, measures
-from pytest_circuits.findings.encoding import DECIMALS, decode, encode, rounded
+from pytest_circuits.findings.digits import DECIMALS
+from pytest_circuits.findings.encoding import decode, encode, rounded
 from pytest_circuits.forward import Runs
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.testing import perfect_induction_model

@@ -86,7 +86,7 @@ def test_heads_that_something_happened_to_come_first_worst_first_then_the_others
         "  L1H2                0.800  0.100  -0.700      0.080  ±0.010  moved to L2H3",
         "  L2H3                0.000  0.800  +0.800      0.050  ±0.010  took L1H2's part",
         "  summed strength     2.300  1.300  -1.000      0.230       -  weaker",
-        "  repeat loss         0.500  0.900  +0.400      0.150  ±0.050  worse (nats)",
+        "  repeat loss         0.500  0.900  +0.400      0.100  ±0.050  worse (nats)",
     ]
 
 

@@ -190,7 +190,7 @@ def test_a_fold_tells_the_reasons_the_numbers_and_what_was_measured_with():
         ["L1H1", "0.80", "0.50", "0.08"],
         ["L1H0", "0.90", "0.90", "0.09"],
         ["summed strength", "1.70", "1.40", "0.17"],
-        ["repeat loss", "0.50", "1.50", "0.15"],
+        ["repeat loss", "0.50", "1.50", "0.10"],
         ["repeat gain", "4.00", "4.00", "0.20"],
     ]
     assert shown.tables[2] == [
@@ -221,7 +221,7 @@ def test_a_fold_tells_the_reasons_the_numbers_and_what_was_measured_with():
         ("components", [["", "baseline", "now", "tolerance"], ["L0 mlp", "0.50", "-0.50", "0.05"],
                         ["L0 attn", "0.10", "-0.10", "0.05"],
                         ["as a whole", "0.51", "-0.51", "0.10"],
-                        ["repeat loss", "0.50", "0.50", "0.15"],
+                        ["repeat loss", "0.50", "0.50", "0.10"],
                         ["repeat gain", "4.00", "4.00", "0.20"]]),
     ],
 )  # fmt: skip

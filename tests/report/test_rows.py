@@ -46,9 +46,9 @@ def test_a_row_is_plain_json_with_its_text_unescaped():
 
 
 def test_numbers_are_carried_with_the_digits_that_a_baseline_has():
-    reason = Reason(Change.WORSE, About.HEAD, "L1H0", "score", 0.123456, 0.1, 1 / 30)
+    reason = Reason(Change.WORSE, About.HEAD, "L1H0", "score", 0.123456, 4.12345e-5, 1 / 3)
     (read,) = Row.from_json(change(reasons=(reason,)).to_json(), "").reasons
-    assert (read.before, read.after, read.tolerance) == (0.1235, 0.1, 0.0333)
+    assert (read.before, read.after, read.tolerance) == (0.1235, 4.123e-5, 0.3333)
 
 
 def change(**fields):

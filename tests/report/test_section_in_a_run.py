@@ -30,8 +30,8 @@ def test_a_finding_that_was_never_compared_is_listed(suite):
     result = suite.run("--circuits")
     assert result.ret == 0
     assert section(result) == [
-        "new        test_heads recall 4 heads, L1H0 1.00; repeat loss 0.00",
-        "not judged test_loose recall repeat loss 0.00; repeat accuracy 1.00",
+        "new        test_heads recall 4 heads, L1H0 1.00; repeat loss 0.0017",
+        "not judged test_loose recall repeat loss 0.0017; repeat accuracy 1.00",
         "2 findings: 1 new, 1 not judged",
     ]
 

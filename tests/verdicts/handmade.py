@@ -27,8 +27,8 @@ TOLERANCE = Tolerance(
     value=Allowance(floor=0.05, share=0.0),
     role=Allowance(floor=0.1, share=0.1),
     behaviours={
-        "repeat_loss": Allowance(floor=0.15, share=0.0),
-        "repeat_gain": Allowance(floor=0.15, share=0.0),
+        "repeat_loss": Allowance(floor=0.15, share=0.0, least=0.15),
+        "repeat_gain": Allowance(floor=0.15, share=0.0, least=0.15),
         "logit_diff_gap": Allowance(floor=0.2, share=0.05),
     },
     canary=Allowance(floor=0.05, share=0.0),
@@ -131,7 +131,7 @@ def number(value: float, *, error: float) -> Finding:
         errors=np.array(error),
         role=None,
         companion=(),
-        allowance=Allowance(floor=0.2, share=0.05),
+        allowance=Allowance(floor=0.2, share=0.05, least=0.1),
     )
 
 

@@ -23,8 +23,8 @@ TOLERANCE = Tolerance(
     value=Allowance(floor=0.05, share=0.0),
     role=Allowance(floor=0.1, share=0.1),
     behaviours={
-        "repeat_loss": Allowance(floor=0.15, share=0.0),
-        "repeat_gain": Allowance(floor=0.15, share=0.0),
+        "repeat_loss": Allowance(floor=0.15, share=0.0, least=0.15),
+        "repeat_gain": Allowance(floor=0.15, share=0.0, least=0.15),
     },
 )
 

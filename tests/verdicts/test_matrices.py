@@ -119,7 +119,7 @@ def test_the_worst_cell_is_the_one_that_exceeds_its_own_tolerance_most():
 )
 def test_small_changes_everywhere_add_up(direction, share, change, sign):
     # A tenth of the whole is allowed, and half of every cell.
-    tolerance = replace(TOLERANCE, value=Allowance(3.0, 0.5))
+    tolerance = replace(TOLERANCE, value=Allowance(3.0, 0.5, 3.0))
     before = sign * np.array([[0.5, 0.5], [0.4, -0.6]])
 
     reasons = judge(matrix(share * before), matrix(before), tolerance).reasons
@@ -130,7 +130,7 @@ def test_small_changes_everywhere_add_up(direction, share, change, sign):
 
 
 def test_the_whole_is_the_length_along_the_baseline():
-    tolerance = replace(TOLERANCE, value=Allowance(9.0, 0.0))
+    tolerance = replace(TOLERANCE, value=Allowance(9.0, 0.0, 9.0))
 
     (reason,) = judge(
         matrix([[1.5, 2.0], [9.0, 0.0]]), matrix([[3.0, 4.0], [0, 0]]), tolerance
@@ -146,7 +146,7 @@ def test_the_whole_is_the_length_along_the_baseline():
 def test_where_one_way_is_better_negative_cells_that_rise_got_better_or_worse_as_a_whole(
     direction, kind
 ):
-    tolerance = replace(TOLERANCE, value=Allowance(9.0, 0.0))
+    tolerance = replace(TOLERANCE, value=Allowance(9.0, 0.0, 9.0))
     before, now = matrix([[1.0, -1.0]], direction), matrix([[1.0, -0.5]], direction)
 
     assert judge(now, before, tolerance).kind is kind

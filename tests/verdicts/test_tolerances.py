@@ -36,17 +36,26 @@ def finding(measure: str, *companion: str) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("strength", "allowed"), [(0.0, 0.1), (1.0, 0.1), (2.0, 0.1), (4.0, 0.2), (-4.0, 0.2)]
+    ("strength", "allowed"), [(0.5, 0.1), (1.0, 0.1), (2.0, 0.1), (4.0, 0.2), (-4.0, 0.2)]
 )
 def test_an_allowance_is_a_floor_or_a_share_whichever_is_larger(strength, allowed):
     assert Allowance(floor=0.1, share=0.05).of(strength) == pytest.approx(allowed)
 
 
+@pytest.mark.parametrize(
+    ("strength", "allowed"), [(0.4, 0.08), (-0.1, 0.02), (0.05, 0.01), (0.01, 0.01), (0.0, 0.01)]
+)
+def test_a_floor_is_a_fifth_of_the_strength_at_most_and_the_least_is_allowed_of_any(
+    strength, allowed
+):
+    assert Allowance(floor=0.1, share=0.05, least=0.01).of(strength) == pytest.approx(allowed)
+
+
 def test_a_tolerance_comes_back_from_its_document():
     tolerance = Tolerance(
-        Allowance(0.05, 0.02),
+        Allowance(0.05, 0.02, 0.001),
         Allowance(0.1, 0.1),
-        {"repeat_loss": Allowance(0.15, 0.05)},
+        {"repeat_loss": Allowance(0.15, 0.05, 0.01)},
         canary=Allowance(0.04, 0.01),
         top=0.05,
         origin="calibrated",
@@ -55,10 +64,10 @@ def test_a_tolerance_comes_back_from_its_document():
     document = json.loads(json.dumps(encode_tolerance(tolerance)))
 
     assert document == {
-        "value": [0.05, 0.02],
-        "role": [0.1, 0.1],
-        "behaviours": {"repeat_loss": [0.15, 0.05]},
-        "canary": [0.04, 0.01],
+        "value": [0.05, 0.02, 0.001],
+        "role": [0.1, 0.1, 0.0],
+        "behaviours": {"repeat_loss": [0.15, 0.05, 0.01]},
+        "canary": [0.04, 0.01, 0.0],
         "top": 0.05,
         "origin": "calibrated",
     }
@@ -79,7 +88,15 @@ def test_however_strong_the_strongest_is_half_the_threshold_is_a_change():
 
     assert tolerance.beside(20.0, threshold=0.4).value.floor == pytest.approx(0.2)
     assert tolerance.beside(2.0, threshold=0.4).value.floor == pytest.approx(0.1)
-    assert tolerance.beside(20.0, threshold=0.06).value.floor == pytest.approx(0.05)
+    assert tolerance.beside(20.0, threshold=0.06).value.floor == pytest.approx(0.03)
+
+
+def test_among_small_values_the_strongest_sets_the_scale_of_all():
+    tolerance = Tolerance(Allowance(0.05, 0.1, 0.005), Allowance(0.1, 0.1), top=0.05)
+
+    assert tolerance.beside(0.1).value.of(0.001) == pytest.approx(0.02)
+    assert tolerance.beside(0.1).value.of(0.1) == pytest.approx(0.02)
+    assert tolerance.beside(0.001).value.of(0.0) == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize(("kind", "floor"), [("text", 0.05), ("drawn tokens", 0.11)])
@@ -97,32 +114,33 @@ def test_only_values_with_axes_stand_beside_a_strongest_one():
 
 
 def test_default_tolerances_follow_the_measure():
-    assert default_tolerance(finding("logit_diff")).value == Allowance(0.2, 0.05)
-    assert default_tolerance(finding("induction_scores")).value == Allowance(0.05, 0.1)
-    assert default_tolerance(finding("my_own_measure")).value == Allowance(0.05, 0.1)
+    assert default_tolerance(finding("logit_diff")).value == Allowance(0.2, 0.05, 0.1)
+    assert default_tolerance(finding("induction_scores")).value == Allowance(0.05, 0.1, 0.005)
+    assert default_tolerance(finding("my_own_measure")).value == Allowance(0.05, 0.1, 0.005)
 
 
 @pytest.mark.parametrize(
-    ("measure", "floor", "share"),
+    ("measure", "parts"),
     [
-        ("attention_between", 0.05, 0.1),
-        ("attention_scores", 0.05, 0.1),
-        ("copying_scores", 0.1, 0.1),
-        ("patch", 0.05, 0.1),
-        ("component_attribution", 0.1, 0.1),
-        ("logit_lens", 0.2, 0.05),
-        ("faithfulness", 0.05, 0.0),
-        ("completeness", 0.05, 0.0),
-        ("minimality", 0.05, 0.0),
-        ("accuracy", 0.1, 0.0),
-        ("top_k_accuracy", 0.1, 0.0),
-        ("answer_probability", 0.05, 0.0),
-        ("text_loss", 0.05, 0.0125),
-        ("kl_divergence", 0.05, 0.1),
+        ("attention_between", (0.05, 0.1, 0.005)),
+        ("attention_scores", (0.05, 0.1, 0.005)),
+        ("copying_scores", (0.1, 0.1, 0.02)),
+        ("patch", (0.05, 0.1, 0.005)),
+        ("head_attribution", (0.05, 0.1, 0.03)),
+        ("component_attribution", (0.1, 0.1, 0.03)),
+        ("logit_lens", (0.2, 0.05, 0.1)),
+        ("faithfulness", (0.05, 0.0, 0.005)),
+        ("completeness", (0.05, 0.0, 0.005)),
+        ("minimality", (0.05, 0.0, 0.005)),
+        ("accuracy", (0.1, 0.0, 0.1)),
+        ("top_k_accuracy", (0.1, 0.0, 0.1)),
+        ("answer_probability", (0.05, 0.0, 5e-6)),
+        ("text_loss", (0.05, 0.0125, 0.01)),
+        ("kl_divergence", (0.05, 0.1, 0.01)),
     ],
 )
-def test_every_measure_has_a_tolerance_of_its_scale(measure, floor, share):
-    assert default_tolerance(finding(measure)).value == Allowance(floor, share)
+def test_every_measure_has_a_tolerance_of_its_scale(measure, parts):
+    assert default_tolerance(finding(measure)).value == Allowance(*parts)
 
 
 def test_a_rank_has_the_tolerance_of_ranks_whatever_the_measure():
@@ -130,7 +148,11 @@ def test_a_rank_has_the_tolerance_of_ranks_whatever_the_measure():
         finding("mine"), unit="rank", axes=("layer",), values=np.ones(2), errors=np.ones(2)
     )
     tolerance = default_tolerance(ranks)
-    assert (tolerance.value, tolerance.role.floor, tolerance.top) == (Allowance(1.0, 0.1), 1.0, 0.0)
+    assert (tolerance.value, tolerance.role.floor, tolerance.top) == (
+        Allowance(1.0, 0.1, 1.0),
+        1.0,
+        0.0,
+    )
 
 
 def test_a_matrix_as_a_whole_may_move_as_far_as_one_of_its_values():
@@ -143,16 +165,16 @@ def test_a_matrix_as_a_whole_may_move_as_far_as_one_of_its_values():
 @pytest.mark.parametrize(
     ("name", "unit", "allowed"),
     [
-        ("clean_probability", "probability", Allowance(0.05, 0.0)),
-        ("probability_gap", "probability", Allowance(0.05, 0.0)),
-        ("politeness", "share of tokens", Allowance(0.05, 0.0)),
-        ("accuracy", "share of prompts", Allowance(0.1, 0.0)),
-        ("in_top_k", "share of prompts", Allowance(0.1, 0.0)),
-        ("politeness", "share of prompts", Allowance(0.1, 0.0)),
-        ("kl_gap", "nats", Allowance(0.05, 0.1)),
-        ("whole_kl", "nats", Allowance(0.05, 0.1)),
+        ("clean_probability", "probability", Allowance(0.05, 0.0, 5e-6)),
+        ("probability_gap", "probability", Allowance(0.05, 0.0, 5e-6)),
+        ("politeness", "share of tokens", Allowance(0.05, 0.0, 0.02)),
+        ("accuracy", "share of prompts", Allowance(0.1, 0.0, 0.1)),
+        ("in_top_k", "share of prompts", Allowance(0.1, 0.0, 0.1)),
+        ("politeness", "share of prompts", Allowance(0.1, 0.0, 0.1)),
+        ("kl_gap", "nats", Allowance(0.05, 0.1, 0.01)),
+        ("whole_kl", "nats", Allowance(0.05, 0.1, 0.01)),
         *(
-            (name, "logits", Allowance(0.2, 0.05))
+            (name, "logits", Allowance(0.2, 0.05, 0.1))
             for name in (
                 "logit_diff",
                 "whole_logit_diff",
@@ -172,9 +194,8 @@ def test_a_behaviour_has_the_tolerance_of_its_unit(name, unit, allowed):
 @pytest.mark.parametrize(
     ("name", "unit", "allowed"),
     [
-        ("repeat_loss", "nats", Allowance(0.15, 0.05)),
-        ("repeat_gain", "nats", Allowance(0.15, 0.05)),
-        ("repeat_accuracy", "share of tokens", Allowance(0.05, 0.0)),
+        ("repeat_loss", "nats", Allowance(0.15, 0.05, 0.01)),
+        ("repeat_gain", "nats", Allowance(0.15, 0.05, 0.01)),
     ],
 )
 def test_a_behaviour_whose_name_says_more_has_the_tolerance_of_its_name(name, unit, allowed):
@@ -220,7 +241,7 @@ def test_a_metric_of_the_callers_own_may_move_a_share_of_itself_or_of_the_gap(sc
     assert allowed["mine_gap"].of(scale) == pytest.approx(0.1 * scale)
     # Near nothing it has no tenth worth having.
     allowed = default_tolerance(of_own_metric(0.0, -scale)).behaviours
-    assert allowed["clean_mine"].of(0.0) == pytest.approx(0.05 * scale)
+    assert allowed["clean_mine"].of(0.0) == pytest.approx(0.025 * scale)
 
 
 def harm(value: float, unit: str, intact: float, name: str = "mine") -> Finding:
@@ -238,11 +259,10 @@ def harm(value: float, unit: str, intact: float, name: str = "mine") -> Finding:
 @pytest.mark.parametrize(
     ("unit", "allowed"),
     [
-        ("logits", Allowance(0.2, 0.1)),
-        ("nats", Allowance(0.2, 0.1)),
-        ("probability", Allowance(0.05, 0.1)),
-        ("share of prompts", Allowance(0.05, 0.1)),
-        ("units", Allowance(0.03, 0.1)),
+        ("logits", Allowance(0.2, 0.1, 0.1)),
+        ("nats", Allowance(0.2, 0.1, 0.02)),
+        ("probability", Allowance(0.03, 0.1, 0.015)),
+        ("units", Allowance(0.03, 0.1, 0.015)),
     ],
 )
 def test_harm_has_the_tolerance_of_its_unit(unit, allowed):
@@ -259,20 +279,21 @@ def test_harm_that_is_much_less_than_it_was_is_a_change(before, after, unit, int
 
 
 @pytest.mark.parametrize(
-    ("predicted", "floor"), [(20, 0.177), (63, 0.1), (252, 0.05), (2520, 0.05)]
+    ("predicted", "floor", "least"),
+    [(20, 0.177, 0.0355), (63, 0.1, 0.02), (252, 0.05, 0.01), (2520, 0.05, 0.01)],
 )
-def test_the_loss_on_few_tokens_may_move_further(predicted, floor):
+def test_the_loss_on_few_tokens_may_move_further(predicted, floor, least):
     allowance = behaviours._text_allowance(predicted)
     measured = replace(finding("text_loss"), allowance=allowance)
-    assert default_tolerance(measured).value == Allowance(floor, 0.0125)
+    assert default_tolerance(measured).value == Allowance(floor, 0.0125, least)
     assert default_tolerance(measured).canary.floor == 0.05
 
 
 def test_every_behaviour_gets_a_default_tolerance_known_or_not():
-    tolerance = default_tolerance(finding("mine", "repeat_accuracy", "politeness"))
+    tolerance = default_tolerance(finding("mine", "repeat_loss", "politeness"))
 
-    assert tolerance.behaviours["repeat_accuracy"] == Allowance(0.05, 0.0)
-    assert tolerance.behaviours["politeness"].of(10) == pytest.approx(0.5)
+    assert tolerance.behaviours["repeat_loss"] == Allowance(0.15, 0.05, 0.01)
+    assert tolerance.behaviours["politeness"].of(10.0) == pytest.approx(0.5)
     assert tolerance.canary.of(1.0) == pytest.approx(0.05)
     assert tolerance.canary.of(8.0) == pytest.approx(0.1)
     assert tolerance.origin == "default"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.findings.digits import places
 from pytest_circuits.report.figures.style import (
     AFTER,
     HEADS,
@@ -77,12 +77,16 @@ def pairs_of_behaviours(comparison: SideBySide) -> list[Pairs]:
     )
 
 
+def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(values, places(values))
+
+
 def _kept(
     sides: Any,  # noqa: ANN401 — names with what may be profiles
 ) -> Iterator[Pairs]:
     for name, before, now in sides:
         if before is not None and now is not None and before.shape == now.shape and len(before):
-            yield Pairs(name, np.round(before, DECIMALS), np.round(now, DECIMALS))
+            yield Pairs(name, _short(before), _short(now))
 
 
 def paired_samples(comparison: SideBySide, *, stacked: bool = False) -> Drawing | None:
@@ -183,7 +187,7 @@ def _traces(pairs: Sequence[Pairs], number: int, *, quiet: bool) -> Iterator[dic
             "customdata": list(range(1, len(pair.now) + 1)),
             "hovertemplate": (
                 f"<b>{in_template(pair.name)}</b>, sample %{{customdata}}<br>"
-                "before %{x:.3f}<br>after %{y:.3f}<extra></extra>"
+                "before %{x:.4~g}<br>after %{y:.4~g}<extra></extra>"
             ),
             "showlegend": not quiet,
             **where,

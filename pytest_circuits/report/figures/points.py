@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_circuits.findings.encoding import DECIMALS
+from pytest_circuits.findings.digits import places
 from pytest_circuits.report.figures.style import (
     AFTER,
     BAND,
@@ -75,7 +75,7 @@ class Points:
             "x": list(self.places),
             "y": numbers(np.atleast_1d(self.values)),
             "error_y": self._bars(),
-            "hovertemplate": f"{self.name}: %{{y:.3f}}<extra></extra>",
+            "hovertemplate": f"{self.name}: %{{y:.4~g}}<extra></extra>",
         }
 
     def flat(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Points:
             "x": numbers(np.atleast_1d(self.values)),
             "y": list(self.places),
             "error_x": self._bars(),
-            "hovertemplate": f"{self.name}: %{{x:.3f}}<extra></extra>",
+            "hovertemplate": f"{self.name}: %{{x:.4~g}}<extra></extra>",
         }
 
     def _trace(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Points:
         errors = np.nan_to_num(np.atleast_1d(np.asarray(self.errors, dtype=float)), posinf=0.0)
         return {
             "type": "data",
-            "array": numbers(np.round(errors, DECIMALS)),
+            "array": numbers(np.round(errors, places([*np.atleast_1d(self.values)]))),
             "color": self.colour,
             "thickness": 1.5,
             "width": 3,

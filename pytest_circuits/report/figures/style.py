@@ -191,9 +191,11 @@ def cell_hover(comparison: SideBySide) -> str:
     """A template over the cell's texts (``customdata``, in the order of a ``CellText``)."""
     before, now = map(in_template, comparison.names)
     found = comparison.found
+    # Of a single cluster no error is known.
+    error = " ± %{customdata[2]}" if np.isfinite(found.errors).any() else ""
     lines = [
         "<b>%{customdata[0]}</b>",
-        f"{now}: %{{customdata[1]}} ± %{{customdata[2]}} {in_template(found.unit)}",
+        f"{now}: %{{customdata[1]}}{error} {in_template(found.unit)}",
     ]
     if comparison.approved is not None:
         lines.append(f"{before}: %{{customdata[3]}}")

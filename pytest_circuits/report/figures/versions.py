@@ -114,7 +114,7 @@ def _line(name: str, steps: Sequence[Step]) -> dict[str, Any]:
 
 
 _UPWARDS = {"nticks": 4, "rangemode": "tozero", "zeroline": True, "zerolinecolor": MUTED}
-_SAID = "<b>%{customdata[0]}</b>: %{y:.3f}<br>%{customdata[1]}<extra></extra>"
+_SAID = "<b>%{customdata[0]}</b>: %{y:.4~g}<br>%{customdata[1]}<extra></extra>"
 
 
 def _legend(verdicts: set[str]) -> list[dict[str, Any]]:
