@@ -137,7 +137,7 @@ def _noun(schema: Schema, nouns: Mapping[str, str], texts: str) -> str:
     if items == "string":
         return texts
     if "number" in items:
-        return {2: "a pair of numbers", 3: "three numbers"}.get(
+        return {2: "a pair of numbers", 3: "two or three numbers"}.get(
             schema.get("maxItems", 0), "a row of numbers"
         )
     if "maximum" in schema:
