@@ -19,7 +19,7 @@ def test_every_public_name_is_there_and_no_other(face):
 @pytest.mark.parametrize(
     ("face", "name", "modules"),
     [
-        ("findings", "Finding", {"absent", "circuit", "finding", "statistics"}),
+        ("findings", "Finding", {"absent", "circuit", "digits", "finding", "statistics"}),
         ("prompts", "PromptPairs", {"pairs", "tokens"}),
         ("verdicts", "Kind", {"verdict"}),
     ],
