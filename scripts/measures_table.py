@@ -125,8 +125,7 @@ def _tolerance(finding: Finding) -> str:
     """What a value of the finding may differ by where its baseline does not say otherwise."""
     allowance = default_tolerance(finding).value
     share = f" or {100 * allowance.share:g} %" if allowance.share else ""
-    least = f", at least {allowance.least:g}" if 0 < allowance.least < allowance.floor else ""
-    return f"{allowance.floor:g}{share}{least}"
+    return f"{allowance.floor:g}{share}"
 
 
 def _held_by(finding: Finding) -> str:

@@ -19,7 +19,11 @@ def test_every_public_name_is_there_and_no_other(face):
 @pytest.mark.parametrize(
     ("face", "name", "modules"),
     [
-        ("findings", "Finding", {"absent", "choices", "circuit", "finding", "statistics"}),
+        (
+            "findings",
+            "Finding",
+            {"absent", "choices", "circuit", "digits", "finding", "statistics"},
+        ),
         ("prompts", "PromptPairs", {"pairs", "tokens"}),
         ("verdicts", "Kind", {"verdict"}),
     ],

@@ -99,22 +99,23 @@ def test_from_a_red_gate_to_a_decision(repository, capsys):
     assert pending == {
         "recall/test_recall/test_induction_heads": "weakened",
         "recall/test_recall/test_answer_writers": "strengthened",
-        "recall/test_recall/test_previous_token_head": "strengthened",
+        # The head is stronger, and the lists are predicted fifty times as badly.
+        "recall/test_recall/test_previous_token_head": "weakened",
     }
     assert repository.run("git", "status", "--porcelain").outlines == []
 
-    assert typed(capsys, "accept", "*/test_previous_token_head")[0] == 1
+    assert typed(capsys, "accept", "*/test_answer_writers")[0] == 1
     assert typed(capsys, "reject", "*/test_induction_heads")[0] == 1
     assert typed(capsys, "reject", "--all")[0] == 0
     assert typed(capsys, "review") == (0, ["nothing pending"])
 
-    commit(repository, "The previous-token head is stronger")
+    commit(repository, "The answer is written more strongly")
     status, changed = typed(capsys, "diff", "main...")
     assert status == 1
     assert [line.split()[:2] for line in changed if line.startswith(("strength", "weak"))] == [
-        ["strengthened", "test_previous_token_head"]
+        ["strengthened", "answer_writers"]
     ]
     # What was accepted holds from now on; what was rejected still fails.
     again = suite(repository, "--circuits-model", "recall=./checkpoint", "-rN")
-    again.stdout.fnmatch_lines(["weakened * recall *", "4 findings: 1 weakened, 1 strength*"])
-    again.stdout.fnmatch_lines(["preserved *previous*head *recall *"])
+    again.stdout.fnmatch_lines(["weakened * recall *", "4 findings: 2 weakened, 2 preserved*"])
+    again.stdout.fnmatch_lines(["preserved *answer_writers *recall *"])

@@ -65,7 +65,7 @@ def check_regressed(quickstart):
         [
             "E  *assert lost: L1H? ?.??→0.0? +3; repeat loss 0.00→4.*",
             "E  *no induction heads left (4 before)",
-            "E  *repeat loss 0.00 → 4.* (tolerance 0.15)",
+            "E  *repeat loss 0.00 → 4.* (tolerance 0.01)",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -139,7 +139,7 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
     if gate != "never":
         result.stdout.fnmatch_lines(
             [
-                "E  *assert new: 4 heads, L1H0 1.00; repeat loss 0.00",
+                "E  *assert new: 4 heads, L1H0 1.00; repeat loss 0.0017",
                 (
                     "E  *there is no baseline yet; approve this one with "
                     "`pytest --circuits --snapshot-update`"

@@ -177,21 +177,21 @@ def test_a_strict_xfail_that_passes_is_a_failure_and_writes_nothing(one_test):
 
 def test_a_tolerance_that_somebody_set_outlives_an_approval(one_test):
     def loosen(document):
-        document["tolerance"]["value"] = [0.07, 0.03]
+        document["tolerance"]["value"] = [0.07, 0.03, 0.0]
         document["tolerance"]["origin"] = "by hand"
         document["values"][1][0] += 0.3
 
     edit_baseline(one_test.baseline, loosen)
     assert one_test.run("--circuits", "--snapshot-update").ret == 0
     (entry,) = json.loads(one_test.baseline.read_text())["findings"]
-    assert entry["tolerance"]["value"] == [0.07, 0.03]
+    assert entry["tolerance"]["value"] == [0.07, 0.03, 0.0]
     assert entry["tolerance"]["origin"] == "by hand"
     assert entry["values"][1][0] < 1
 
 
 def test_a_tolerance_of_other_numbers_is_ones_own_whatever_its_origin_says(one_test):
     def loosen(document):
-        document["tolerance"]["value"] = [0.07, 0.1]
+        document["tolerance"]["value"] = [0.07, 0.1, 0.005]
 
     edit_baseline(one_test.baseline, loosen)
     result = one_test.run("--circuits")
