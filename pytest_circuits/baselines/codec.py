@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_circuits.baselines.damage import damage
 from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.findings.encoding import decode, encode
-from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance, too_narrow
+from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,9 +77,6 @@ class Baseline:
             finding = decode(document)
         except (InvalidFindingError, OverflowError) as error:
             raise _damaged(document, where, str(error)) from error
-        problem = too_narrow(finding, tolerance)
-        if problem is not None:
-            raise BaselineError(f"{where}: of the baseline {_called(document)} {problem}.")
         return cls(document["name"], finding, tolerance)
 
 

@@ -61,7 +61,11 @@ class PromptCount(int):
         said = f"{int(self)} {self.unit} ({self.low} to {self.high}, from {self.clusters} clusters)"
         if self.paired or self.high <= _WIDE * self.low:
             return said
-        return f"{said}; against= another model's finding takes fewer"
+        return f"{said}; compared with another model's finding (against=) it takes fewer"
+
+    def __format__(self, form: str) -> str:
+        # In a text of one's own it is the number; printed by itself, it says how sure that is.
+        return format(int(self), form)
 
 
 def enough_prompts(

@@ -6,7 +6,7 @@ comparable to all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: What a convention says for the reader alone, and the digest beside it that decides: positions
 #: may be called END, -1 or 14, and a mask whatever its author likes.
 _WORDS = {"positions": "indices", "name": "mask"}
+#: What a chat template adds to messages is in the tokens, which decide.
+_CHAT = "chat"
 #: What is known of prompts besides, and follows from their tokens.
 _COVERED = ("ids", "dropped")
 #: Cells of an axis that are named where their names differ.
@@ -46,7 +48,7 @@ def deciding(finding: Finding) -> dict[str, object]:
         **{
             f"convention.{name}": value
             for name, value in convention.items()
-            if _WORDS.get(name) not in convention
+            if _WORDS.get(name) not in convention and name != _CHAT
         },
         **{
             f"prompts.{name}": value
@@ -77,10 +79,20 @@ def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, obje
             for name, pair in pairs.items()
             if not name.startswith(("convention.", "prompts."))
         }
+    if any(name.endswith("tokens") for name in pairs):
+        pairs = _of_chat(found, approved) | pairs
     for axis in {**approved.labels, **found.labels}:
         if f"labels.{axis}" in pairs:
             pairs[f"labels.{axis}"] = _renamed(axis, approved, found)
     return _in_words(pairs, found.convention, approved.convention)
+
+
+def _of_chat(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:
+    """What a chat template adds to the messages of one of them, and otherwise to the other's."""
+    chats: list[Any] = [one.convention.get(_CHAT) or {} for one in (approved, found)]
+    fields = {f"convention.{_CHAT}.{name}": name for chat in chats for name in chat}
+    both = {field: (chats[0].get(name), chats[1].get(name)) for field, name in fields.items()}
+    return {field: pair for field, pair in both.items() if pair[0] != pair[1]}
 
 
 def _in_words(

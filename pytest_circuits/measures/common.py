@@ -287,11 +287,10 @@ def make_positions(positions: PositionsLike, tokenized: TokenizedPairs) -> Posit
         raise ChoiceError(f"positions is 'each', 'all' or a list of names, not {positions!r}")
     else:
         wanted = positions
-    places = {str(one): place_of(one, tokenized) for one in wanted}
-    if len(set(places.values())) < len(wanted):
+    found = sorted((place_of(one, tokenized), str(one)) for one in wanted)
+    if len({place for place, _ in found}) < len(found):
         raise ChoiceError(f"positions names one twice: {', '.join(map(str, wanted))}")
-    names = sorted(places, key=places.__getitem__)
-    return Positions(tuple(names), tuple(places[name] for name in names))
+    return Positions(tuple(name for _, name in found), tuple(place for place, _ in found))
 
 
 def place_of(position: object, tokenized: TokenizedPairs) -> tuple[int, ...]:

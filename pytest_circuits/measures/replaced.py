@@ -192,8 +192,8 @@ def knockout_on_repeated(
 ) -> Knockout:
     """Ablation on repeated tokens; means and draws are over sequences that repeat nothing.
 
-    They are drawn with the next seed, as a control is; the sequences' own control begins with
-    their own first block, and would say there what they say.
+    These are drawn with the next seed: the sequences' own begin with the same first block, and
+    would say there what they say.
 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
@@ -205,13 +205,13 @@ def knockout_on_repeated(
     others = replace(
         prompts, seed=prompts.seed + 1, batch=max(_REFERENCES, prompts.batch), block=drawn.block
     )
-    control = draw_tokens(runs, others).unrelated
+    unrelated = draw_tokens(runs, others).unrelated
     replacement, words = _replacement(
         runs,
         value,
         (drawn.sequences, [""] * len(drawn.sequences)),
-        (control, [""] * len(control)),
-        words=f"{others.batch} control sequences of seed {others.seed}",
+        (unrelated, [""] * len(unrelated)),
+        words=f"{others.batch} unrelated sequences of seed {others.seed}",
         seed=seed,
     )
     second = drawn.block + 1

@@ -24,7 +24,6 @@ from .tolerances import (
     decode_tolerance as decode_tolerance,
     default_tolerance as default_tolerance,
     encode_tolerance as encode_tolerance,
-    too_narrow as too_narrow,
 )
 from .verdict import (
     SEVERITY as SEVERITY,

@@ -47,12 +47,8 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pytest_circuits.findings import Allowance as Allowance  # noqa: PLC0414 — Tolerance shows it
 from pytest_circuits.findings.allowance import CAP
-from pytest_circuits.findings.digits import places
-from pytest_circuits.verdicts.verdict import HAIR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,9 +60,6 @@ DEAD_SHARE = 0.2
 #: How often the default tolerances were wrong about the benign rows of the constructed changes:
 #: findings that the gate failed, of how many.
 BENIGN_ALARMS: tuple[int, int] = (2, 1408)
-
-#: By how much a tolerance exceeds at least what rounding moves.
-_ROUNDINGS = 10
 
 #: By the canary's kind. The text on SmolLM2, 252 tokens, loss 3.94: benign changes move it by 0.02
 #: at most, heads of one role that are silenced by 0.03, and 5 % noise, a zeroed first layer or
@@ -189,40 +182,6 @@ def _of_behaviour(behaviour: Behaviour, finding: Finding) -> Allowance:
         return _TOKENS
     whole = [b.value for b in finding.companion if b.name == finding.relative_to]
     return Allowance.of_scale(whole[0] if whole else 0.0)
-
-
-def too_narrow(finding: Finding, tolerance: Tolerance) -> str | None:
-    """Why a tolerance that somebody set can't be held, or None.
-
-    A file's numbers are rounded, and rounding alone must not be a change: of what is judged, ten
-    times as much has to be allowed. The defaults do that for any finding.
-
-    Args:
-        finding: what the baseline holds.
-        tolerance: what its file allows.
-    """
-    if tolerance == default_tolerance(finding):
-        return None
-    held = [
-        (b.name, tolerance.behaviours[b.name].of(b.value), places(b.value, b.unit))
-        for b in finding.companion
-        if b.judged
-    ]
-    if not finding.undefined:
-        values = finding.members().values() if finding.role else finding.values.flat
-        # Of many values the smallest is allowed least.
-        smallest = min((abs(v) for v in values if np.isfinite(v)), default=np.inf)
-        allowed = tolerance.among(finding).value.of(smallest)
-        held.append((finding.quantity, allowed, places(finding.values, finding.unit)))
-    for name, allowed, digits in held:
-        needed = _ROUNDINGS * 0.5 * 10.0**-digits
-        if allowed < needed - HAIR * needed:
-            return (
-                f"the tolerance of {name.replace('_', ' ')} is {allowed:.2g}, and rounding alone "
-                f"moves what is stored by up to {needed / _ROUNDINGS:.2g}: make it {needed:.2g} "
-                f"or more"
-            )
-    return None
 
 
 def encode_tolerance(tolerance: Tolerance) -> dict[str, Json]:

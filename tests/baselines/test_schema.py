@@ -248,7 +248,7 @@ DAMAGES = {
     "a tolerance without the canary's": _without("tolerance", "canary"),
     "a tolerance without the strongest head's": _without("tolerance", "top"),
     "a share below nothing": _with(-0.1, "tolerance", "top"),
-    "a tolerance of two numbers": _with([0.1, 0.1], "tolerance", "value"),
+    "a tolerance of four numbers": _with([0.1] * 4, "tolerance", "value"),
     "a tolerance of one number": _with([0.1], "tolerance", "behaviours", "logit_diff_gap"),
     "an allowance of one number": _with(0.1, "allowance"),
     "a tolerance below nothing": _with([-0.1, 0.1, 0.0], "tolerance", "role"),

@@ -99,7 +99,7 @@ def show(**options):
 def test_where_a_character_can_not_be_printed_the_rest_is(monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     out, errors = show().communicate()
-    assert b"    L1H0       0.358 ? 0.023" in out
+    assert b"    L1H0       0.358 ? 0.024" in out
     assert errors == b""
 
 

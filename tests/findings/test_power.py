@@ -103,7 +103,7 @@ def test_it_is_said_with_its_range():
     sequences = enough_prompts(replace(pilot, prompts={"kind": "repeated tokens"}), 0.5)
 
     said = "27 prompts (16 to 61, from 16 clusters)"
-    advice = "; against= another model's finding takes fewer"
+    advice = "; compared with another model's finding (against=) it takes fewer"
     assert str(unpaired) == repr(unpaired) == f"{said}{advice}"
     assert str(paired) == said
     assert str(sure) == "27 prompts (19 to 43, from 40 clusters)"
