@@ -39,7 +39,9 @@ def places(values: ArrayLike, unit: str = "") -> int:
     largest = float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
     if not largest or unit in _ABSOLUTE:
         return DECIMALS
-    return max(DECIMALS, _SIGNIFICANT - 1 - math.floor(math.log10(largest)))
+    # Of the number as it is stored, which may be the next power of ten.
+    kept = float(f"{largest:.{_SIGNIFICANT - 1}e}")
+    return max(DECIMALS, _SIGNIFICANT - 1 - math.floor(math.log10(kept)))
 
 
 def short(value: float) -> float:

@@ -192,7 +192,7 @@ def answer_probability(model: TransformerBridge | Runs, pairs: PromptPairs) -> F
         "probability",
         samples=samples.numpy(),
         # A mean of probabilities has no steps to speak of.
-        allowance=Allowance(floor=0.05, share=0.0, least=5e-6),
+        allowance=Allowance(floor=0.05, share=0.0, least=1e-8),
         companion=companion,
         convention={"metric": "probability of the answer, last position"},
     )

@@ -17,7 +17,6 @@ from pytest_circuits.forward import Reading
 from pytest_circuits.measures.common import behaviour, check_finite
 from pytest_circuits.measures.metric_code import code_digest
 from pytest_circuits.prompts import PromptWarning
-from pytest_circuits.prompts.tokenized import respaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -271,19 +270,29 @@ def warn_of_spacing(run: PromptRun, tokenized: TokenizedPairs) -> None:
     """Warn of answers that are far more probable with a leading space, or without theirs.
 
     That is where the other spacing is a single token too, at least ten times as probable, and has
-    a probability of 0.01 or more.
+    a probability of 0.01 or more; of a wrong answer, where it is also that of its answer, however
+    improbable it is.
 
     Args:
         run: the run of the clean prompts.
         tokenized: the pairs.
     """
-    answers = tokenized.answers
-    others = {row: other[1] for row, other in enumerate(tokenized.respaced) if other is not None}
+    for column, least in (("answers", _AN_ANSWER), ("wrong_answers", 0.0)):
+        _warn_of(run, tokenized, column, least)
+
+
+def _warn_of(run: PromptRun, tokenized: TokenizedPairs, column: str, least: float) -> None:
+    ids: tuple[int, ...] = getattr(tokenized, column)
+    others = {
+        row: other
+        for row, other in enumerate(tokenized.otherwise_spaced[column])
+        if other is not None
+    }
     if not others:
         return
 
     def read(group: PromptGroup) -> Tensor:
-        chosen = [[answers[row], others.get(row, answers[row])] for row in group.rows]
+        chosen = [[ids[row], others.get(row, ("", ids[row]))[1]] for row in group.rows]
         return group.logits.gather(1, torch.tensor(chosen, device=group.logits.device)).float()
 
     logits = run.gather(read).numpy()
@@ -291,16 +300,17 @@ def warn_of_spacing(run: PromptRun, tokenized: TokenizedPairs) -> None:
         return  # of a large vocabulary the sum takes much longer
     sums = run.gather(lambda group: group.logits.float().logsumexp(-1)).numpy()
     written, other = np.exp(logits - sums[:, None]).T
-    rows = np.flatnonzero((other > _FAR_MORE * written) & (other >= _AN_ANSWER))
+    rows = np.flatnonzero((other > _FAR_MORE * written) & (other >= least))
     if not rows.size:
         return
     row = int(rows[other[rows].argmax()])
-    answer, _ = tokenized.respaced[row] or ("", 0)
+    text, _ = others[row]
+    spaced = text.startswith(" ")
     warnings.warn(
-        f"{len(rows)} of {len(tokenized)} answers are far more probable with the other spacing: "
-        f"{respaced(answer)!r} has {other[row]:.2g} after pair {row}'s prompt, and {answer!r}, "
-        f"which was measured, {written[row]:.2g}. "
-        f"{'Is its space one too many' if answer.startswith(' ') else 'Is a space missing'}?",
+        f"{len(rows)} of {len(tokenized)} {column.replace('_', ' ')} are far more probable with "
+        f"the other spacing: {text!r} has {other[row]:.2g} after pair {row}'s prompt, and "
+        f"{text[1:] if spaced else f' {text}'!r}, which was measured, {written[row]:.2g}. "
+        f"{'Is a space missing' if spaced else 'Is its space one too many'}?",
         PromptWarning,
         stacklevel=2,
     )

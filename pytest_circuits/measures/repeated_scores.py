@@ -10,8 +10,9 @@ control sequences, a second pass, whose second block is the first one turned by 
 (:attr:`pytest_circuits.prompts.sequences.DrawnTokens.control`). A head at or above the threshold is
 in the role only if it has more of it on the repeated tokens than on the control, over the queries
 T+1 … T+⌈T/2⌉−1, in which both have equally many repeated keys. Attention that is random by
-content, however sharp, is then told from its null in no more than 5 % of all cases; a control whose
-second block repeats nothing lets up to 12 % of it pass for induction.
+content, drawn anew for each sequence, is then told from its null in no more than 5 % of all cases,
+however sharp it is; a control whose second block repeats nothing lets up to 12 % of it pass for
+induction.
 """
 
 from __future__ import annotations

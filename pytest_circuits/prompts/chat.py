@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,8 +26,8 @@ _TAKEN = (
 )  # fmt: skip
 
 
-#: Where a template writes the date of the day, and in which form.
-_DATE = re.compile(r"""strftime_now\(\s*["'](.+?)["']""")
+#: Stands in for what the user says last, to find its place: no text has it.
+_PLACE = "\ue000\ue001\ue000"
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,8 @@ class Chat:
             json.dumps(dict(self.options), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise PromptError(f"variables of a chat template are JSON values ({error})") from None
+        # A copy: what its maker does to the original changes no prompt.
+        object.__setattr__(self, "options", json.loads(json.dumps(dict(self.options))))
 
     def messages(self, prompt: object) -> Messages:
         """All messages of a prompt, the system prompt and the assistant's opening among them.
@@ -117,25 +118,47 @@ class Chat:
                 "this model's tokenizer has no chat template: write its prompts as texts "
                 "(chat=False), or set tokenizer.chat_template to what it was trained with"
             )
+        template = str(tokenizer.chat_template)
+        unread = [name for name in self.options if not re.search(rf"\b{name}\b", template)]
+        if unread:
+            raise PromptError(
+                f"the chat template of this model's tokenizer has no variable {', '.join(unread)}"
+            )
         try:
             text: str = tokenizer.apply_chat_template(
                 [{"role": role, "content": content} for role, content in messages],
                 tokenize=False,
                 add_generation_prompt=generation_prompt,
+                # The clock, which templates may read, is there and can't be read.
+                strftime_now="",
                 **self.options,
             )
         except Exception as error:  # a template may raise anything, and so may what renders it
-            raise PromptError(f"the chat template refuses these messages: {error}") from error
-        given = json.dumps([messages, dict(self.options)], ensure_ascii=False)
-        for form in _DATE.findall(str(tokenizer.chat_template)):
-            today = time.strftime(form)
-            if today in text and today not in given:
+            if "strftime_now" in template and "not callable" in str(error):
                 raise PromptError(
-                    f"the chat template writes the date of the day ({today}), so that no two days "
-                    f"would measure the same: give it a fixed one, for example "
-                    f"date_string='26 Jul 2024', or a system prompt"
-                )
+                    "the chat template writes the date of the day, so that no two days would "
+                    "measure the same: give it a fixed one, for example "
+                    "date_string='26 Jul 2024', or a system prompt"
+                ) from error
+            raise PromptError(f"the chat template refuses these messages: {error}") from error
         return text
+
+    def before(self, tokenizer: Any, messages: Messages) -> str:  # noqa: ANN401
+        """What is rendered before that which the user said last.
+
+        Raises:
+            PromptError: if the template changes what the user said.
+        """
+        last = max(place for place, (role, _) in enumerate(messages) if role == "user")
+        said = question(messages)
+        marked = (*messages[:last], ("user", _PLACE), *messages[last + 1 :])
+        start, place, _ = self.render(tokenizer, marked).partition(_PLACE)
+        if not place or not self.render(tokenizer, messages).startswith(start + said):
+            raise PromptError(
+                f"the chat template changes what the user says, so that no token in it has a "
+                f"name:\n  {said!r}"
+            )
+        return start
 
 
 def conversations(
@@ -166,22 +189,6 @@ def _conversation(chat: Chat, side: str, number: int, prompt: ChatPrompt) -> Mes
 def question(messages: Messages) -> str:
     """What the user said last."""
     return next(content for role, content in reversed(messages) if role == "user")
-
-
-def place_of(rendered: str, messages: Messages) -> int:
-    """Where what the user said last begins in the rendered messages.
-
-    Raises:
-        PromptError: if the template changed it.
-    """
-    _, opening = _taken_apart(messages)
-    place = rendered.rfind(question(messages), 0, len(rendered) - len(opening))
-    if place < 0:
-        raise PromptError(
-            f"the chat template changes what the user says, so that no position in it has a name:\n"
-            f"  {question(messages)!r}"
-        )
-    return place
 
 
 def _taken_apart(messages: Messages) -> tuple[Messages, str]:

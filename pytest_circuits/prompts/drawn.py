@@ -7,6 +7,7 @@ import random
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_circuits.findings.choices import is_whole
 from pytest_circuits.prompts.pairs import PromptPairs
 from pytest_circuits.prompts.tokens import PromptError, PromptWarning, is_single_token
 
@@ -116,7 +117,7 @@ def check_count(builder: str, n: int, most: int, *, even: bool = False) -> None:
     least = 2 if even else 1
     if most < least:
         raise PromptError(f"{builder} has no pairs of these words")
-    if not least <= n <= most or (even and n % 2):
+    if not is_whole(n) or not least <= n <= most or (even and n % 2):
         number = "an even number of pairs" if even else "a number of pairs"
         raise PromptError(f"{builder} gives {number} from {least} to {most}")
 

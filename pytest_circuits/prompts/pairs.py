@@ -42,7 +42,8 @@ class PromptPairs:
         answers: right answers to the clean prompts.
         wrong_answers: the answers they are set against.
         clusters: one label a pair; pairs of one cluster (the same template and answers, say)
-            count once in standard errors. By default pairs with the same clean prompt are one.
+            count once in standard errors. By default, and where a label is None, pairs with the
+            same clean prompt are one.
         templates: one label a pair; means over prompts that stand in for one of them are taken
             within its template. By default all pairs have one.
         positions: tokens that have a name, each by the clean prompts up to and including it, one
@@ -124,7 +125,7 @@ class PromptPairs:
         *,
         system: str | None = None,
         opening: str = "",
-        clusters: Sequence[str] | None = None,
+        clusters: Sequence[str | None] | None = None,
         templates: Sequence[str] | None = None,
         positions: Mapping[str, Sequence[str]] | None = None,
         name: str = "chat",
@@ -165,7 +166,8 @@ class PromptPairs:
             options: the template's own variables, such as ``enable_thinking=False`` (Qwen3).
 
         Raises:
-            PromptError: if the messages are none, or an option no variable of a template.
+            PromptError: if the messages are none; an option that the template doesn't read is
+                refused when the pairs meet a tokenizer.
         """
         from pytest_circuits.prompts.chat import Chat
 
@@ -300,10 +302,18 @@ def _clusters(given: Sequence[str | None] | None, same: Sequence[str]) -> tuple[
     if isinstance(given, str):
         return _column("clusters", given, len(same))
     labels = _column("clusters", ["" if one is None else one for one in given], len(same))
+    taken = {label for one, label in zip(given, labels, strict=True) if one is not None}
     return tuple(
-        other if one is None else label
+        _unlike(other, taken) if one is None else label
         for one, label, other in zip(given, labels, same, strict=True)
     )
+
+
+def _unlike(label: str, taken: set[str]) -> str:
+    """The label, or one that no pair was given."""
+    while label in taken:
+        label += "'"
+    return label
 
 
 def _positions(

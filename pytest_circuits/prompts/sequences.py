@@ -47,7 +47,7 @@ class DrawnTokens:
         a₁ … a_T is followed by a_{h+1} … a_T a₁ … a_h, h = ⌈T/2⌉. Repeated keys change the softmax:
         as in the sequence itself, every query of the second block sees its own token twice, and as
         many other tokens twice and once. But its earlier occurrence does not stand T before it, nor
-        what followed that T − 1 before it, where the scores look; the last query is an exception.
+        what followed that T − 1 before it, where the scores look.
         """
         half = self.compared + 1
         return tuple(

@@ -59,7 +59,7 @@ def table_entries(
     if not entries:
         raise PromptError(f"{where}: holds no prompt pairs, not a row")
     for place, entry in zip(places, entries, strict=True):
-        # Of messages, the pairs know what the user says last.
+        # In lists of messages a position is named by what the user says last: PromptPairs looks.
         for name, prefix in entry.positions.items() if isinstance(entry.clean, str) else ():
             try:
                 check_position(name, prefix, entry.clean)

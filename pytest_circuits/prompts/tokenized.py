@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +38,18 @@ class TokenizedPairs:
         corrupted: token ids of each corrupted prompt, each as long as its clean one.
         answers: one token id for each prompt.
         wrong_answers: one token id for each prompt.
-        first_token: the text of the BOS token with which every prompt begins, or None.
+        first_token: the text of the BOS token with which prompts begin; None where none does.
         clusters: one label for each pair.
         templates: one label for each pair.
         positions: where each named token of a clean prompt stands, and so its counterpart in the
             corrupted one; an index for each pair, the first token counted.
-        texts: a hash of the texts.
         clean_texts: a hash of the clean prompts' texts, with their answers and clusters.
         corrupted_texts: a hash of the corrupted prompts' texts.
         dropped: words that a builder left out, because they are not single tokens here.
         chat: what a chat template put around the messages; None for prompts that are plain texts.
-        respaced: each answer, and the id that it would have with a leading space if it has none,
-            or without the one it has; None where that is no single token, or the same.
+        otherwise_spaced: each answer, and each wrong answer whose spacing is not that of its
+            answer, as they are with a leading space if they have none, or without the one they
+            have: the text and its id. None where that is no single token, or the same.
     """
 
     clean: tuple[tuple[int, ...], ...]
@@ -60,20 +60,14 @@ class TokenizedPairs:
     clusters: tuple[str, ...]
     templates: tuple[str, ...]
     positions: Mapping[str, tuple[int, ...]]
-    texts: str
     clean_texts: str
     corrupted_texts: str
     dropped: tuple[str, ...] = ()
     chat: Mapping[str, Json] | None = None
-    respaced: tuple[tuple[str, int] | None, ...] = ()
+    otherwise_spaced: Mapping[str, tuple[tuple[str, int] | None, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.clean)
-
-    @property
-    def hash(self) -> str:
-        """A hash of every token id."""
-        return digest([self.clean, self.corrupted, self.answers, self.wrong_answers])
 
     @property
     def clean_hash(self) -> str:
@@ -143,6 +137,12 @@ def tokenize_pairs(pairs: PromptPairs, tokenizer: Any) -> TokenizedPairs:  # noq
                 f"  corrupted {show(tokenizer, corrupted)}\n"
                 f"Patching puts a position of one into the same position of the other."
             )
+        if ids["clean"][number] == ids["corrupted"][number]:
+            raise PromptError(
+                f"pair {number}: its clean and its corrupted prompt are the same tokens:\n"
+                f"  {show(tokenizer, clean)}\n"
+                f"The corrupted one lacks what the answer depends on."
+            )
     starts = [
         [(prompts[side][number], texts[side][number]) for side in _SIDES]
         for number in range(len(pairs))
@@ -168,21 +168,23 @@ def tokenize_pairs(pairs: PromptPairs, tokenizer: Any) -> TokenizedPairs:  # noq
         templates=pairs.templates,
         positions={
             name: tuple(
-                _position(pairs, tokenizer, name, number, starts[number][0])
+                _position(pairs, tokenizer, name, number, starts[number][0][1])
                 for number in range(len(pairs))
             )
             for name in pairs.positions
         },
-        texts=pairs.hash,
         clean_texts=digest(
             [said["clean"], pairs.answers, pairs.wrong_answers, partition(pairs.clusters)]
         ),
         corrupted_texts=digest(said["corrupted"]),
         chat=_chat(pairs, tokenizer),
-        respaced=tuple(
-            _respaced(tokenizer, *both[0], answer, token)
-            for both, answer, token in zip(starts, pairs.answers, answers["answers"], strict=True)
-        ),
+        otherwise_spaced={
+            column: tuple(
+                _otherwise_spaced(pairs, tokenizer, column, number, (*starts[number][0], token))
+                for number, token in enumerate(tokens)
+            )
+            for column, tokens in answers.items()
+        },
     )
 
 
@@ -221,18 +223,29 @@ def _answer(
     return clean
 
 
-def _respaced(
+def _otherwise_spaced(
+    pairs: PromptPairs,
     tokenizer: Any,  # noqa: ANN401
-    prompt: str,
-    start: Sequence[int],
-    answer: str,
-    token: int,
+    column: str,
+    number: int,
+    written: tuple[str, Sequence[int], int],
 ) -> tuple[str, int] | None:
-    """The answer, and its id with the other spacing; None if that is the same or no one token."""
-    added = continuation(tokenizer, prompt, start, respaced(answer))
-    if added is None or len(added) != 1 or added == [token]:
+    """An answer with the other spacing, and its id; None if it is no other token, or not looked at.
+
+    Args:
+        pairs: the pairs.
+        tokenizer: a Hugging Face tokenizer.
+        column: which of the answers.
+        number: which of the pairs.
+        written: the clean prompt, its ids, and the id of the answer as it is written.
+    """
+    prompt, start, token = written
+    answer = getattr(pairs, column)[number]
+    if column != "answers" and answer.startswith(" ") == pairs.answers[number].startswith(" "):
         return None
-    return answer, added[0]
+    other = answer[1:] if answer.startswith(" ") else f" {answer}"
+    added = continuation(tokenizer, prompt, start, other)
+    return None if added is None or len(added) != 1 or added == [token] else (other, added[0])
 
 
 def _position(
@@ -240,15 +253,15 @@ def _position(
     tokenizer: Any,  # noqa: ANN401
     name: str,
     number: int,
-    clean: tuple[str, Sequence[int]],
+    tokens: Sequence[int],
 ) -> int:
-    """The index of the token that has a name, in a clean prompt as the model reads it."""
-    prompt, tokens = clean
+    """The index of the token that has a name, among those of a clean prompt."""
     text = pairs.positions[name][number]
     if pairs.chat is not None:
-        from pytest_circuits.prompts.chat import place_of
-
-        text = prompt[: place_of(prompt, pairs.messages["clean"][number])] + text
+        try:
+            text = pairs.chat.before(tokenizer, pairs.messages["clean"][number]) + text
+        except PromptError as error:
+            raise PromptError(f"pair {number}: position {name!r}: {error}") from error
     start = encode(tokenizer, text)
     if not start or start != list(tokens[: len(start)]):
         raise PromptError(
@@ -303,11 +316,6 @@ def answer_id(tokenizer: Any, prompt: str, start: Sequence[int], answer: str) ->
             f"Choose a word that is a single token here (mind the leading space)."
         )
     return added[0]
-
-
-def respaced(answer: str) -> str:
-    """The answer with a leading space if it has none, and without it if it has one."""
-    return answer[1:] if answer.startswith(" ") else f" {answer}"
 
 
 def continuation(

@@ -50,7 +50,8 @@ def is_single_token(tokenizer: Any, word: str) -> bool:  # noqa: ANN401
     """Whether a word is one token inside a text, that is after a space and another word.
 
     By itself it may not be: some tokenizers (Llama 2's, loaded without its class) put a token
-    before every text. So the other word is the same one, which they know if they know the word.
+    before every text. The word itself stands for the other one, so that no further word has to be
+    known.
     """
     return adds_one_token(tokenizer, f" {word}", f" {word}")
 

@@ -41,7 +41,7 @@ def greater_than(n: int = 16, seed: int = 0, *, digits: Literal[1, 2] = 2) -> Pr
 
     This is for tokenizers that have the last two digits of a year as one token, as GPT-2's has
     " 17|32". For those that cut off the last digit alone (Llama's, Mistral's, Qwen's, Gemma's and
-    SmolLM2's " |1|7|3|2", Llama 3's " |173|2") ``digits=1`` leaves that one to be said: "The war
+    SmolLM2's " |1|7|3|2", Llama 3's " |173|2") ``digits=1`` asks for it alone: "The war
     lasted from the year 1732 to the year 173". Then Y = 2 is the last digit, k at most 4, and the
     span of the corrupted prompt begins in 1730. In both forms one token is changed.
 

@@ -137,7 +137,7 @@ _COUNTED = Allowance(floor=0.1, share=0.0, least=0.1)
 #: A share of many tokens moves in small steps.
 _TOKENS = Allowance(floor=0.05, share=0.0, least=0.02)
 #: A mean of probabilities has no steps.
-_PROBABILITY = Allowance(floor=0.05, share=0.0, least=5e-6)
+_PROBABILITY = Allowance(floor=0.05, share=0.0, least=1e-8)
 #: Means over a whole vocabulary: what harmless changes do to them is a few hundredths of a nat.
 _DIVERGENCE = Allowance(floor=0.05, share=0.1, least=0.01)
 

@@ -78,6 +78,18 @@ def test_a_space_too_many_is_warned_of(answering):
     assert message.endswith("Is its space one too many?")
 
 
+def test_a_wrong_answer_without_the_space_of_its_answer_is_warned_of(answering):
+    model = answering({"ĠI": 0.0001, "I": 0.000002, "ĠMary": 0.9}, byte_level())
+
+    (message,) = warned(model, [" Mary"] * 2, wrong=["I", " I"])
+
+    assert message == (
+        "1 of 2 wrong answers are far more probable with the other spacing: ' I' has 0.0001 after "
+        "pair 0's prompt, and 'I', which was measured, 2e-06. Is a space missing?"
+    )
+    assert warned(model, [" Mary"] * 2, wrong=[" I", " I"]) == []
+
+
 @pytest.mark.parametrize(
     "probabilities",
     [{"ĠI": 0.5, "I": 0.06}, {"ĠI": 0.009, "I": 0.0001}, {"ĠI": 0.004, "I": 0.5}],

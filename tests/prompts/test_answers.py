@@ -100,14 +100,18 @@ def test_the_other_spacing_is_known_where_it_is_a_token_of_its_own(tokenizer):
 
     tokenized = pairs.check(tokenizer)
 
-    assert [answer for answer, _ in tokenized.respaced] == [" I", "I"]
-    assert [other for _, other in tokenized.respaced] == [*reversed(tokenized.answers)]
+    others = tokenized.otherwise_spaced
+    assert others["answers"] == tuple(zip(["I", " I"], reversed(tokenized.answers), strict=True))
+    # Only where a wrong answer's spacing is not that of its answer, and it is a token with both.
+    assert others["wrong_answers"] == (None, None)
 
 
 def test_there_is_no_other_spacing_where_only_spaces_tell_words_apart():
     pairs = PromptPairs(["a b"], ["a c"], ["d"], ["e"])
 
-    assert pairs.check(word_tokenizer()).respaced == (None,)
+    others = pairs.check(word_tokenizer()).otherwise_spaced
+
+    assert others == {"answers": (None,), "wrong_answers": (None,)}
 
 
 def test_equal_prompts_are_refused():
@@ -121,9 +125,21 @@ def test_equal_prompts_are_refused():
     )
 
 
+def test_prompts_of_the_same_tokens_are_refused(tokenizer):
+    with pytest.raises(PromptError) as error:
+        PromptPairs(["a b"], ["a  b"], ["d"], ["e"]).check(word_tokenizer())
+
+    assert str(error.value) == (
+        "pair 0: its clean and its corrupted prompt are the same tokens:\n"
+        "  a|b\n"
+        "The corrupted one lacks what the answer depends on."
+    )
+
+
 def test_pairs_with_the_same_clean_prompt_are_one_cluster_unless_told():
     columns = ["a b", "a c", "a b"], ["a d", "a d", "a e"], ["d"] * 3, ["e"] * 3
 
     assert PromptPairs(*columns).clusters == ("0", "1", "0")
     assert PromptPairs(*columns, clusters=["x", "y", "z"]).clusters == ("x", "y", "z")
     assert PromptPairs(*columns, clusters=["x", None, None]).clusters == ("x", "1", "0")
+    assert PromptPairs(*columns, clusters=["1", None, None]).clusters == ("1", "1'", "0")

@@ -83,10 +83,31 @@ def test_a_named_token_is_found_in_what_the_user_says_last(tokenizer):
 
     (place,) = tokenized.at("country")
     ids = tokenized.clean[0]
+    assert ids[:place].count(ids[place]) == 2
     assert tokenizer.convert_ids_to_tokens(ids[place]) == "ĠFrance"
     assert [
         n for n, (a, b) in enumerate(zip(ids, tokenized.corrupted[0], strict=True)) if a != b
     ] == [place]
+
+
+@pytest.mark.parametrize(
+    ("word", "after"),
+    [("assistant", []), ("system", [{"role": "tool", "content": "What is system"}])],
+    ids=["as the template says", "as another message says"],
+)
+def test_a_named_token_is_the_users_whatever_else_is_rendered(tokenizer, word, after):
+    clean, corrupted = (
+        [{"role": "user", "content": f"What is {said}"}, *after] for said in (word, "your")
+    )
+    pairs = PromptPairs.from_chat(
+        [clean], [corrupted], ["I"], ["t"], positions={"word": [f"What is {word}"]}
+    )
+
+    tokenized = pairs.check(tokenizer)
+
+    (place,) = tokenized.at("word")
+    begun = f"<|start|>user\nWhat is {word}"
+    assert text_of(tokenizer, tokenized.clean[0][: place + 1]) == begun
 
 
 def test_no_token_has_a_name_where_the_template_changes_what_is_said(tokenizer):
@@ -123,6 +144,7 @@ def test_what_is_no_chat_is_refused_by_its_pair(prompt, message):
         ({"system": 7}, "system and opening are texts"),
         ({"opening": None}, "system and opening are texts"),
         ({"tokenize": True}, "tokenize is no variable of a chat template"),
+        ({"chat_template": "x"}, "chat_template is no variable of a chat template"),
         ({"tools": {1}}, "variables of a chat template are JSON values"),
         ({"temperature": float("nan")}, "variables of a chat template are JSON values"),
     ],
@@ -156,6 +178,22 @@ def test_what_the_template_refuses_is_told_in_its_words(tokenizer):
     )
 
 
+def test_a_variable_that_the_template_does_not_read_is_refused(tokenizer):
+    pairs = PromptPairs.from_chat([FRANCE], [ITALY], **ENDS, opening="It is", thinkin=False)
+
+    with pytest.raises(PromptError, match=r"chat template of .* has no variable thinkin$"):
+        pairs.check(tokenizer)
+
+
+def test_options_are_those_that_were_given():
+    options = {"thinking": False}
+    chat = Chat(options=options)
+
+    options["thinking"] = True
+
+    assert chat.options == {"thinking": False}
+
+
 DATED = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}" + CHATML
 
 
@@ -166,7 +204,7 @@ def test_a_template_that_writes_the_date_needs_a_fixed_one(tokenizer):
         for date in ({}, {"date_string": "26 Jul 2024"})
     ]
 
-    with pytest.raises(PromptError, match=r"writes the date of the day \(\d\d .*date_string"):
+    with pytest.raises(PromptError, match=r"writes the date of the day, .*date_string"):
         pairs[0].check(tokenizer)
     assert text_of(tokenizer, pairs[1].check(tokenizer).clean[0]).startswith("26 Jul 2024<|start|>")
 

@@ -85,7 +85,6 @@ def test_a_tokenizer_with_pairs_of_digits_takes_them_as_they_are():
     tokenized = pairs.check(tokenizer(TWO_DIGITS))
 
     assert tokenized.dropped == ()
-    assert tokenized.texts == pairs.hash
     # The noun is the second token, and XX and YY follow " from the year".
     assert set(tokenized.positions["noun"]) == {1}
     assert set(tokenized.positions["YY"]) == {7}

@@ -196,19 +196,22 @@ def test_a_tokenizer_without_bos_puts_nothing_first():
 
 
 def test_the_token_hash_sees_every_column(tokenizer):
-    hashes = {
-        made.check(tokenizer).hash
+    tokenized = [
+        made.check(tokenizer)
         for made in (
             pairs(),
             pairs(clean="a x"),
             pairs(corrupted="a x"),
             pairs(answer="x"),
             pairs(wrong="x"),
+            pairs(name="another"),
         )
-    }
+    ]
 
-    assert len(hashes) == 5
-    assert pairs(name="another").check(tokenizer).hash == pairs().check(tokenizer).hash
+    clean = [one.clean_hash for one in tokenized]
+    assert [clean.index(one) for one in clean] == [0, 1, 0, 3, 4, 0]
+    corrupted = [one.corrupted_hash for one in tokenized]
+    assert [corrupted.index(one) for one in corrupted] == [0, 0, 2, 0, 0, 0]
 
 
 def test_prompts_of_two_lengths_are_refused_with_their_tokens(tokenizer):

@@ -74,11 +74,9 @@ def test_a_model_without_a_template_is_refused(name):
         pairs.check(load(name))
 
 
-@pytest.mark.parametrize(
-    ("name", "token"), [("llama2", "I"), ("llama2, plain", "I"), ("mistral", "I"), ("gpt2", "I")]
-)
-def test_after_a_quote_an_answer_is_a_token_without_a_space(name, token):
+@pytest.mark.parametrize("name", ["llama2", "llama2, plain", "mistral", "gpt2"])
+def test_after_a_quote_an_answer_is_a_token_without_a_space(name):
     tokenizer = load(name)
     pairs = PromptPairs(['He said "'], ['She said "'], ["I"], ["We"])
 
-    assert tokenizer.convert_ids_to_tokens([*pairs.check(tokenizer).answers]) == [token]
+    assert tokenizer.convert_ids_to_tokens([*pairs.check(tokenizer).answers]) == ["I"]

@@ -19,7 +19,7 @@ from pytest_circuits.verdicts import Kind, default_tolerance, headline, judge
 
 RECALL = Path(__file__).parents[2] / "pytest_circuits/models/bundled/recall"
 #: What was preserved once, because a floor exceeded the value.
-FALLS = [(0.04, 0.0081), (0.2, 0.151), (2e-4, 5e-5)]
+FALLS = [(0.04, 0.0081), (0.2, 0.151), (2e-4, 5e-5), (2e-5, 1.51e-5), (1e-6, 5e-7)]
 
 
 def number(measure, value, error=np.nan, samples=8):
@@ -158,6 +158,8 @@ def test_small_numbers_are_told_with_the_digits_that_decide():
         "answer's probability 0.040→0.008",
         "answer's probability 0.20→0.15",
         "answer's probability 0.00020→0.00005",
+        "answer's probability 0.000020→0.000015",
+        "answer's probability 1e-06→5e-07",
     ]
     assert verdict("answer_probability", 4e-5, 4e-5).summary == "answer's probability 0.00004"
 

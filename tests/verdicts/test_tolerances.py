@@ -134,7 +134,7 @@ def test_default_tolerances_follow_the_measure():
         ("minimality", (0.05, 0.0, 0.005)),
         ("accuracy", (0.1, 0.0, 0.1)),
         ("top_k_accuracy", (0.1, 0.0, 0.1)),
-        ("answer_probability", (0.05, 0.0, 5e-6)),
+        ("answer_probability", (0.05, 0.0, 1e-8)),
         ("text_loss", (0.05, 0.0125, 0.01)),
         ("kl_divergence", (0.05, 0.1, 0.01)),
     ],
@@ -165,8 +165,8 @@ def test_a_matrix_as_a_whole_may_move_as_far_as_one_of_its_values():
 @pytest.mark.parametrize(
     ("name", "unit", "allowed"),
     [
-        ("clean_probability", "probability", Allowance(0.05, 0.0, 5e-6)),
-        ("probability_gap", "probability", Allowance(0.05, 0.0, 5e-6)),
+        ("clean_probability", "probability", Allowance(0.05, 0.0, 1e-8)),
+        ("probability_gap", "probability", Allowance(0.05, 0.0, 1e-8)),
         ("politeness", "share of tokens", Allowance(0.05, 0.0, 0.02)),
         ("accuracy", "share of prompts", Allowance(0.1, 0.0, 0.1)),
         ("in_top_k", "share of prompts", Allowance(0.1, 0.0, 0.1)),
