@@ -30,7 +30,7 @@ from types import (
     MethodType,
     ModuleType,
 )
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ _STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
 
 #: What the import machinery gives a module: where it lies, and nothing that a number rests on.
 _OF_MODULES = frozenset(
-    ("__name__ __file__ __doc__ __spec__ __loader__ __package__ __cached__ __path__").split()  # noqa: SIM905
+    str.split("__name__ __file__ __doc__ __spec__ __loader__ __package__ __cached__ __path__")
 )
 #: What reaches any code by its name, so that what is read can't be told.
 _BY_NAME = (
@@ -66,19 +66,19 @@ _BY_NAME = (
     *(sys, builtins, importlib, sys.modules),
 )
 _ATTRIBUTES_BY_NAME = frozenset(
-    (
+    str.split(
         "import_module __import__ __globals__ __builtins__ f_globals f_builtins __subclasses__"
-    ).split()  # noqa: SIM905
+    )
 )
 _IMPORTS_BY_NAME = ("sys", "builtins", "importlib")
 #: What Python writes into a class and what says nothing, or what other parts of it say as well.
 _OF_CLASSES = frozenset(
-    (
-        "__module__ __dict__ __weakref__ __doc__ __qualname__ __firstlineno__ __static_attributes__ "
-        "__annotations__ __annotations_cache__ __annotate__ __annotate_func__ __orig_bases__ "
-        "__parameters__ __type_params__ __classdictcell__ _abc_impl __dataclass_params__ "
-        "__dataclass_fields__"
-    ).split()  # noqa: SIM905
+    str.split(
+        "__module__ __dict__ __weakref__ __doc__ __qualname__ __firstlineno__ "
+        "__static_attributes__ __annotations__ __annotations_cache__ __annotate__ "
+        "__annotate_func__ __orig_bases__ __parameters__ __type_params__ __classdictcell__ "
+        "_abc_impl __dataclass_params__ __dataclass_fields__"
+    )
 )
 #: What an enumeration has of its author's, among what is called ``_like_this_``.
 _OF_ENUMS = ("_missing_", "_boundary_")
@@ -301,6 +301,12 @@ class _Reader:
 
     def _class(self, value: type, where: str) -> Json:
         held = {name: one for name, one in vars(value).items() if name not in _OF_CLASSES}
+        if Protocol in value.__mro__ and "__init__" in held:
+            # The first object of a protocol's class gives it the __init__ that it inherits.
+            inits = [vars(base).get("__init__") for base in value.__mro__[1:]]
+            given = [one for one in inits if one and getattr(one, "__module__", "") != "typing"]
+            if held["__init__"] is given[0]:
+                del held["__init__"]
         more: list[Json] = []
         if issubclass(value, Enum):
             members = value.__members__

@@ -486,3 +486,18 @@ def test_names_with_two_underscores_that_one_gave_oneself_do_count(module, code)
     first = code(module(reading("__scale__"), text=text).metric)
     other = module(reading("__scale__"), ("__scale__ = 1.0", "__scale__ = 2.0"), text=text)
     assert code(other.metric) != first
+
+
+def test_what_running_keeps_in_classes_is_no_change(module, code):
+    text = own("""
+        import enum
+        from typing import Protocol
+        class Valued(Protocol):
+            def value(self): ...
+        class One(Valued):
+            def value(self): return 1
+        class Flags(enum.IntFlag):
+            A, B = 1, 2
+    """)
+    metric = module(reading("One().value() * (Flags.A | Flags.B)"), text=text).metric
+    assert code(metric) == code(metric)  # it has run by then
