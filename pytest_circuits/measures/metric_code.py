@@ -8,23 +8,29 @@ judged as a changed model.
 from __future__ import annotations
 
 import builtins
+import dataclasses
+import functools
 import hashlib
 import importlib.util
 import sys
 import sysconfig
-from enum import Enum
+from collections import namedtuple
+from enum import Enum, property as enum_property
 from functools import partial, reduce
 from inspect import unwrap
 from pathlib import Path
 from types import (
     BuiltinFunctionType,
     CodeType,
+    DynamicClassAttribute,
     FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
     MethodDescriptorType,
     MethodType,
     ModuleType,
 )
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -32,10 +38,10 @@ import torch
 from pytest_circuits.findings import ChoiceError
 from pytest_circuits.measures.source_trees import (
     AmbiguousSourceError,
-    class_tree,
     function_tree,
     imports,
     names_read,
+    names_used,
 )
 from pytest_circuits.prompts.tokens import digest
 
@@ -44,11 +50,49 @@ if TYPE_CHECKING:
 
     from pytest_circuits.findings import Json
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
 _COLLECTIONS = (list, tuple, set, frozenset, dict, torch.Size)
 _OURS = __name__.partition(".")[0]
 _INSTALLED = ("site-packages", "dist-packages")
 _STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
+
+#: What the import machinery gives a module: where it lies, and nothing that a number rests on.
+_OF_MODULES = frozenset(
+    str.split("__name__ __file__ __doc__ __spec__ __loader__ __package__ __cached__ __path__")
+)
+#: What reaches any code by its name, so that what is read can't be told.
+_BY_NAME = (
+    *(globals, eval, exec, compile, __import__, importlib.import_module, importlib.reload),
+    *(sys, builtins, importlib, sys.modules),
+)
+_ATTRIBUTES_BY_NAME = frozenset(
+    str.split(
+        "import_module __import__ __globals__ __builtins__ f_globals f_builtins __subclasses__"
+    )
+)
+_IMPORTS_BY_NAME = ("sys", "builtins", "importlib")
+#: What Python writes into a class and what says nothing, or what other parts of it say as well.
+_OF_CLASSES = frozenset(
+    str.split(
+        "__module__ __dict__ __weakref__ __doc__ __qualname__ __firstlineno__ "
+        "__static_attributes__ __annotations__ __annotations_cache__ __annotate__ "
+        "__annotate_func__ __orig_bases__ __parameters__ __type_params__ __classdictcell__ "
+        "_abc_impl __dataclass_params__ __dataclass_fields__"
+    )
+)
+#: What an enumeration has of its author's, among what is called ``_like_this_``.
+_OF_ENUMS = ("_missing_", "_boundary_")
+_OF_MEMBERS = ("_value_", "_name_", "__objclass__", "_sort_order_")
+_OF_FIELDS = ("name", "init", "repr", "hash", "compare", "kw_only")
+_OF_DATACLASSES = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
+#: What a class wraps its methods in, and what each of those holds.
+_DESCRIPTORS = (
+    ((classmethod,), "__func__"),
+    ((property, DynamicClassAttribute, enum_property), "fget fset fdel"),
+    ((functools.cached_property,), "func attrname"),
+    ((functools.partialmethod,), "func args keywords"),
+)
+_FIELD_OF_TUPLE: type = type(namedtuple("_One", "field").field)  # type: ignore[attr-defined]  # noqa: PYI024
 
 
 def code_digest(metric: object, name: str) -> str:
@@ -56,16 +100,18 @@ def code_digest(metric: object, name: str) -> str:
 
     Code is hashed as its syntax tree, so that comments, formatting, docstrings and annotations
     change nothing, nor does the version of Python; as bytecode, which every version writes its own
-    way, where there is no source. Hashed by content are defaults, closures and the globals that
-    the code reads: numbers, texts, collections, arrays, tensors, and the caller's functions,
-    classes and objects, with what they read in turn. What is a library's is hashed by its name.
+    way, where there is no source or it has been edited since. Hashed by content are defaults,
+    closures and the globals that the code reads: numbers, texts, collections, arrays, tensors, and
+    the caller's functions, classes (by what they hold at this time) and objects, with what they
+    read in turn. What is a library's is hashed by its name.
 
     Args:
         metric: a function, a bound method, a ``functools.partial``, or an object that is called.
         name: what it is called in messages.
 
     Raises:
-        ChoiceError: if it rests on something whose content can't be told; the message names it.
+        ChoiceError: if it rests on something whose content can't be told, or reaches code by name
+            as ``eval`` does; the message names it.
     """
     return digest(_Reader(metric, name).content(metric, name))
 
@@ -95,6 +141,7 @@ class _Reader:
             made: whether a library made it for itself, such as what its decorators hold; then an
                 object of unknown content is described by its type.
         """
+        self._check_reach(value, where)
         if type(value) in _PLAIN:
             return [type(value).__name__, repr(value)]
         if isinstance(value, range | slice | torch.dtype | torch.device):
@@ -102,7 +149,11 @@ class _Reader:
         if isinstance(value, np.ndarray | np.generic | torch.Tensor):
             return self._numbers(value, where)
         if type(value) in _COLLECTIONS or (isinstance(value, tuple) and hasattr(value, "_fields")):
-            return self._collection(value, where, made=made)
+            found = self._collection(value, where, made=made)
+            # One with named fields has a class, which may have methods.
+            return (
+                found if type(value) in _COLLECTIONS else [self.content(type(value), where), found]
+            )
         if isinstance(value, partial | MethodType):
             parts = (
                 [value.func, value.args, value.keywords]
@@ -125,7 +176,7 @@ class _Reader:
         if isinstance(value, type):
             return self._class(value, where)
         if isinstance(value, Enum):
-            return ["member", self.content(type(value), where), value.name]
+            return ["member", self.content(type(value), where), value.name or repr(value.value)]
         return self._object(value, where, made=made)
 
     def _untold(self, what: object, where: str) -> ChoiceError:
@@ -136,6 +187,18 @@ class _Reader:
             f"metric {self._metric}: what {where} holds can't be told ({kind}), and a change of it "
             f"would pass for a change of the model. Give the metric numbers, texts, lists, "
             f"dictionaries, arrays, tensors or functions instead"
+        )
+
+    def _check_reach(self, value: object, where: str) -> None:
+        for one in _BY_NAME:
+            if value is one:
+                name = "sys.modules" if one is sys.modules else getattr(one, "__name__", "")
+                raise self._unreachable(where, f"reads {name}")
+
+    def _unreachable(self, where: str, what: str) -> ChoiceError:
+        return ChoiceError(
+            f"metric {self._metric}: {where} {what}, which reaches code by its name, so that the "
+            f"code can't be told: name the functions and values that it reads instead"
         )
 
     def _numbers(self, value: Any, where: str) -> Json:  # noqa: ANN401
@@ -168,7 +231,7 @@ class _Reader:
         }
         if library:  # what a library's decorator made of a function of the caller's
             return ["library", f"{_module(value)}.{value.__code__.co_qualname}", held]
-        attributes = {k: v for k, v in sorted(vars(value).items()) if k != "__wrapped__"}
+        attributes = dict(sorted(vars(value).items()))
         defaults = [value.__defaults__, value.__kwdefaults__]
         return [
             "function",
@@ -203,53 +266,99 @@ class _Reader:
             if docstring is None or one != docstring
         ]
         names = [code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars]
-        return ["bytecode", code.co_code.hex(), constants, [list(each) for each in names]]
+        counts = [code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags]
+        steps: list[Json] = [code.co_code.hex(), code.co_exceptiontable.hex()]
+        return ["bytecode", steps, constants, [list(each) for each in names], list(counts)]
 
     def _globals(self, code: CodeType, namespace: Mapping[str, Any], where: str) -> Json:
         for module in imports(code):
             top = module.partition(".")[0]
-            if not module or self._is_own(top):
+            if not module or top in _IMPORTS_BY_NAME or self._is_own(top):
                 raise ChoiceError(
                     f"metric {self._metric}: {where} imports {module or 'a module beside it'} "
                     f"while it runs: import that at the top of the module, so that its code can be "
                     f"told"
                 )
+        for name in sorted(names_used(code) & _ATTRIBUTES_BY_NAME):
+            raise self._unreachable(where, f"reads {name}")
         found: dict[str, Json] = {}
         for name, *attributes in names_read(code):
-            if name not in namespace:  # a builtin, whose name the code has
+            if name in _OF_MODULES or not (name in namespace or hasattr(builtins, name)):
                 continue
-            value, path = namespace[name], name
+            value = namespace[name] if name in namespace else getattr(builtins, name)
+            read, path = value, name
             for attribute in attributes:
-                if not isinstance(value, ModuleType) or self._name_in_library(value) is not None:
+                if not isinstance(read, ModuleType):
                     break
                 path = f"{path}.{attribute}"
-                value = getattr(value, attribute, None)
+                read = None if attribute in _OF_MODULES else getattr(read, attribute, None)
+                if self._name_in_library(value) is None:
+                    value = read
+            # Of a library it's enough that the code names what it reads, unless that has any reach.
+            self._check_reach(read, where)
             found[path] = self.content(value, path)
         return found
 
     def _class(self, value: type, where: str) -> Json:
-        read = class_tree(value)
-        if read is None:
-            raise self._untold(value, where)
-        tree, names = read
-        namespace = vars(sys.modules.get(value.__module__, builtins))
-        methods = [getattr(one, "__func__", one) for _, one in sorted(vars(value).items())]
+        held = {name: one for name, one in vars(value).items() if name not in _OF_CLASSES}
+        if Protocol in value.__mro__ and "__init__" in held:
+            # The first object of a protocol's class gives it the __init__ that it inherits.
+            inits = [vars(base).get("__init__") for base in value.__mro__[1:]]
+            given = [one for one in inits if one and getattr(one, "__module__", "") != "typing"]
+            if held["__init__"] is given[0]:
+                del held["__init__"]
+        more: list[Json] = []
+        if issubclass(value, Enum):
+            members = value.__members__
+            # Python's own tables of the members differ from version to version.
+            held = {
+                name: one
+                for name, one in held.items()
+                if name not in members
+                and (name in _OF_ENUMS or name[:2] == "__" or not name[0] == name[-1] == "_")
+            }
+            for name, member in members.items():
+                kept = {k: v for k, v in sorted(vars(member).items()) if k not in _OF_MEMBERS}
+                more.append([name, self.content([member.value, kept], f"{where}.{name}")])
+        if "__dataclass_params__" in vars(value):
+            chosen = vars(value)["__dataclass_params__"]
+            more.append([bool(getattr(chosen, name)) for name in _OF_DATACLASSES])
+            more += [self._field(field, where) for field in value.__dataclass_fields__.values()]  # type: ignore[attr-defined]
         return [
             "class",
-            tree,
+            value.__name__,
+            self.content(type(value), f"{where}'s metaclass"),
             [self.content(base, f"{where}'s base") for base in value.__bases__],
-            {
-                name: self.content(namespace[name], name)
-                for name in sorted(names)
-                if name in namespace and not hasattr(builtins, name)
-            },
-            # What methods read in turn is known by now; their closures are not.
-            [
-                self.content(method, f"{where}.{method.__name__}")
-                for method in methods
-                if isinstance(method, FunctionType) and method.__closure__
-            ],
+            {name: self._attribute(value, name, f"{where}.{name}") for name in sorted(held)},
+            more,
         ]
+
+    def _field(self, field: dataclasses.Field[Any], where: str) -> Json:
+        defaults = [
+            None if one is dataclasses.MISSING else self.content(one, f"{where}.{field.name}")
+            for one in (field.default, field.default_factory)
+        ]
+        said = [getattr(field, name) for name in _OF_FIELDS]
+        held = [*said, str(field._field_type), dict(field.metadata)]  # type: ignore[attr-defined]  # noqa: SLF001
+        return [defaults, self.content(held, f"{where}.{field.name}")]
+
+    def _attribute(self, owner: type, name: str, where: str) -> Json:
+        """What a class holds under a name: a method, a property, a slot or a value."""
+        value = vars(owner)[name]
+        for kinds, parts in _DESCRIPTORS:
+            if type(value) in kinds:
+                held = [getattr(value, part) for part in parts.split()]
+                return [type(value).__name__, [self.content(one, where) for one in held]]
+        if isinstance(value, MemberDescriptorType | GetSetDescriptorType):
+            return ["slot", value.__name__]
+        if type(value) is _FIELD_OF_TUPLE:
+            return ["field", value.__reduce__()[1][0]]
+        function = value.__func__ if isinstance(value, staticmethod) else value
+        if isinstance(function, FunctionType) and _is_generated(function, owner, name):
+            return ["generated", self.content(function.__defaults__, where, made=True)]
+        if isinstance(value, staticmethod):
+            return ["staticmethod", self.content(function, where)]
+        return self.content(value, where)
 
     def _object(self, value: Any, where: str, *, made: bool) -> Json:  # noqa: ANN401
         kind = type(value)
@@ -304,6 +413,17 @@ class _Reader:
         path = Path(file).resolve()
         installed = not set(_INSTALLED).isdisjoint(path.parts)
         return not installed and not path.is_relative_to(_STANDARD_LIBRARY)
+
+
+def _is_generated(function: FunctionType, owner: type, name: str) -> bool:
+    """Whether Python made a method of a class's fields, which then say what it does."""
+    if hasattr(function, "__wrapped__") and _module(function) in ("dataclasses", "reprlib"):
+        function = function.__wrapped__
+    if function.__qualname__ not in (name, f"{owner.__qualname__}.{name}"):
+        return False
+    if "__dataclass_fields__" in vars(owner):
+        return function.__code__.co_qualname == f"__create_fn__.<locals>.{name}"
+    return _module(function) == f"namedtuple_{owner.__name__}" and "_fields" in vars(owner)
 
 
 def _module(value: Any) -> str:  # noqa: ANN401

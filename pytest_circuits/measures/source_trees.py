@@ -1,11 +1,12 @@
 """Python code without what doesn't change what it does: its syntax tree, and the names it reads."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import dis
-import inspect
 import linecache
+from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 #: Fields of a syntax tree that say nothing, or nothing to a function that runs.
 _SILENT = frozenset({"ctx", "kind", "type_comment", "type_params", "annotation", "returns"})
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_READS = ("LOAD_GLOBAL", "LOAD_NAME")
+_READS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 _BETWEEN = ("CACHE", "EXTENDED_ARG", "PUSH_NULL")
 #: Names that pytest's assertion rewriting puts into code begin with it.
@@ -39,40 +40,31 @@ def function_tree(code: CodeType, namespace: Mapping[str, Any]) -> Json:
         namespace: its globals, which may know where the source is.
 
     Returns:
-        the tree; None if there is no source.
+        the tree; None if there is no source, or only that of other code: the file may have been
+        edited since it was imported.
 
     Raises:
         AmbiguousSourceError: if it can't be told from another one in the same line.
     """
     linecache.checkcache(code.co_filename)
-    lines = linecache.getlines(code.co_filename, dict(namespace))
+    source = "".join(linecache.getlines(code.co_filename, dict(namespace)))
     try:
-        module = ast.parse("".join(lines))
-    except SyntaxError:
+        module = ast.parse(source)
+        compiled = _compiled(source, code.co_flags & __future__.annotations.compiler_flag)
+    except (SyntaxError, ValueError):
         return None
     found = [node for node in ast.walk(module) if _is_of(node, code)]
     if len(found) > 1:
         raise AmbiguousSourceError
-    if not found:
+    # What pytest's assertion rewriting has changed can't be compiled again to compare it.
+    rewritten = any(name.startswith(_REWRITTEN) for name in names_used(code))
+    if not found or not (rewritten or any(each == code for each in _codes(compiled))):
         return None
     node = found[0]
     arguments: Any = node.args  # type: ignore[attr-defined]
     arguments.defaults, arguments.kw_defaults = [], []
     body: Any = node.body  # type: ignore[attr-defined]
     return [type(node).__name__, _plain(arguments), _plain(_without_docstring(node, body))]
-
-
-def class_tree(kind: type) -> tuple[Json, frozenset[str]] | None:
-    """The syntax tree of a class, with annotations, and every name in it; None without source."""
-    try:
-        source = inspect.getsource(kind)
-        # Not dedented, which would change texts of several lines.
-        module = ast.parse("if True:\n" + source if source[0].isspace() else source)
-    except (OSError, TypeError, SyntaxError):
-        return None
-    node = next(node for node in ast.walk(module) if isinstance(node, ast.ClassDef))
-    names = frozenset(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
-    return _plain(node), names
 
 
 def names_read(code: CodeType) -> list[tuple[str, ...]]:
@@ -84,6 +76,11 @@ def names_read(code: CodeType) -> list[tuple[str, ...]]:
     return sorted({name for name in _chains(code) if not name[0].startswith(_REWRITTEN)})
 
 
+def names_used(code: CodeType) -> frozenset[str]:
+    """All names that code uses and that aren't its variables: globals, attributes, imports."""
+    return frozenset(name for each in _codes(code) for name in each.co_names)
+
+
 def imports(code: CodeType) -> list[str]:
     """The modules that code imports while it runs; a relative one is ``""`` or not absolute."""
     return [
@@ -92,6 +89,13 @@ def imports(code: CodeType) -> list[str]:
         for instruction in dis.get_instructions(each)
         if instruction.opname == "IMPORT_NAME"
     ]
+
+
+@lru_cache(maxsize=8)
+def _compiled(source: str, flags: int) -> CodeType:
+    # A cell of a notebook may await at its top level.
+    flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(source, "<source>", "exec", flags=flags, dont_inherit=True)
 
 
 def _chains(code: CodeType) -> Iterator[tuple[str, ...]]:

@@ -266,3 +266,235 @@ def test_a_library_is_known_by_its_names(code):
     other = functools.wraps(metric)(lambda *given: metric(*given))  # noqa: PLW0108
     assert code(metric) == code(metric)
     assert code(other) != code(metric)
+
+
+def own(text):
+    """The module of a metric, with more text at its end."""
+    return METRIC + textwrap.indent(textwrap.dedent(text), "    ")
+
+
+def reading(expression):
+    return BODY, f"return {expression} * chosen(logits, answers) + k"
+
+
+CLASSES = own("""
+    import abc, dataclasses, enum
+    from typing import Generic, NamedTuple, TypeVar
+    NUMBER = 1.0
+    class Base:
+        below = 1.0
+    class Config(Base):
+        scale = 1.0
+        class Inner:
+            part = 1.0
+        def method(self):
+            return self.scale * max(1.0, 2.0)
+        @property
+        def half(self):
+            return self.scale / 2
+        @staticmethod
+        def fixed():
+            return 1.0
+        @classmethod
+        def made(cls):
+            return cls.scale
+        @functools.cached_property
+        def kept(self):
+            return 3.0
+    def make(factor):
+        class Scale:
+            by = factor
+        return Scale
+    Scale = make(1.0)
+    if NUMBER == 1.0:
+        class Which:
+            def value(self):
+                return 1.0
+    else:
+        class Which:
+            def value(self):
+                return 2.0
+    class Meta(type):
+        def __call__(cls):
+            return 1.0
+    class WithMeta(metaclass=Meta):
+        pass
+    @dataclasses.dataclass(frozen=True)
+    class Data:
+        first: float = 1.0
+        second: list = dataclasses.field(default_factory=lambda: [1.0])
+    class Point(NamedTuple):
+        x: float
+        y: float = 1.0
+        def total(self):
+            return self.x + self.y
+    POINT = Point(1.0)
+    class Level(enum.Enum):
+        LOW = 1.0
+        @classmethod
+        def _missing_(cls, value):
+            return cls.LOW
+    class Abstract(abc.ABC):
+        @abc.abstractmethod
+        def value(self): ...
+    T = TypeVar("T")
+    class Typed(Abstract, Generic[T]):
+        __slots__ = ("slot",)
+        def value(self):
+            return 1.0
+""").replace("import math", "import math, functools")
+
+
+@pytest.mark.parametrize(
+    ("read", "change"),
+    [
+        ("Config.scale", "Config.scale = 3.0"),
+        ("Config.below", "Base.below = 3.0"),
+        ("Config.Inner.part", "Config.Inner.part = 3.0"),
+        ("Config().method()", "Config.method = lambda self: 3.0"),
+        ("Config().method()", "def max(*given): return 3.0"),
+        ("Config().half", "Config.half = property(lambda self: 3.0)"),
+        ("Config.fixed()", "Config.fixed = staticmethod(lambda: 3.0)"),
+        ("Config.made()", "Config.made = classmethod(lambda cls: 3.0)"),
+        ("Config().kept", "Config.kept.func = lambda self: 4.0"),
+        ("Scale.by", "Scale = make(3.0)"),
+        ("WithMeta()", "Meta.__call__ = lambda cls: 3.0"),
+        ("Data().first", "@dataclasses.dataclass\nclass Data:\n    first: float = 3.0"),
+        ("Data().first", "Data.__init__ = lambda self: None"),
+        ("len(dataclasses.fields(Data))", "del Data.__dataclass_fields__['second']"),
+        ("POINT.total()", "Point.total = lambda self: 3.0"),
+        ("POINT.x", "POINT = Point(3.0)"),
+        ("POINT.x", "POINT = NamedTuple('Point', [('y', float), ('x', float)])(1.0, 1.0)"),
+        ("Level(7).value", "Level._missing_ = classmethod(lambda cls, value: cls.LOW)"),
+        ("len(vars(Level.LOW))", "Level.LOW.more = 3.0"),
+        ("Typed().value()", "Typed.value = lambda self: 3.0"),
+    ],
+)
+def test_a_class_is_told_by_what_it_holds_now(module, code, read, change):
+    first = code(module(reading(read), text=CLASSES).metric)
+    assert code(module(reading(read), text=CLASSES).metric) == first
+    changed = CLASSES + textwrap.indent(f"\n{change}\n", "    ")
+    assert code(module(reading(read), text=changed).metric) != first
+
+
+def test_of_two_classes_of_one_name_the_one_that_is_there_counts(module, code):
+    first = code(module(reading("Which().value()"), text=CLASSES).metric)
+    other = module(reading("Which().value()"), ("NUMBER = 1.0", "NUMBER = 2.0"), text=CLASSES)
+    assert code(other.metric) != first
+
+
+def test_a_class_that_is_written_otherwise_is_the_same(module, code):
+    first = code(module(reading("Data().first + Config().method()"), text=CLASSES).metric)
+    for change in (
+        ("class Config(Base):", 'class Config(Base):\n    """Some words."""'),
+        ("first: float", "first: int"),
+        ("scale = 1.0", "scale = 2 / 2  # a comment"),
+    ):
+        same = module(reading("Data().first + Config().method()"), change, text=CLASSES)
+        assert code(same.metric) == first
+
+
+@pytest.mark.parametrize(
+    ("read", "more", "held"),
+    [
+        (
+            "Odd().value()",
+            "class Odd:\n    kept = random.Random(0)",
+            r"Odd\.kept holds can't be told",
+        ),
+        ("Late().f()", "class Late:\n    def f(self):\n        import beside", "imports beside"),
+        ("globals()['SCALE']", "", "metric reads globals"),
+        ("eval('SCALE')", "", "metric reads eval"),
+        ("compile('SCALE', '', 'eval')", "", "metric reads compile"),
+        ("__import__('beside').f()", "", "metric reads __import__"),
+        ("importlib.import_module('beside').f()", "import importlib", "metric reads import_module"),
+        (
+            "load('beside').f()",
+            "from importlib import import_module as load",
+            "metric reads import_module",
+        ),
+        ("sys.modules['beside'].f()", "import sys", "metric reads sys.modules"),
+        ("getattr(sys, 'modules')['beside']", "import sys", "metric reads sys"),
+        ("builtins.eval('SCALE')", "import builtins", "metric reads eval"),
+        ("look()['SCALE']", "look = globals", "metric reads globals"),
+        ("look('SCALE')", "look = functools.partial(eval)", "look reads eval"),
+        ("chosen.__globals__['SCALE']", "", "metric reads __globals__"),
+        ("look()", "def look():\n    import sys\n    return sys.modules", "look imports sys"),
+        ("Reader().f()", "class Reader:\n    def f(self):\n        return eval('1')", "reads eval"),
+    ],
+)
+def test_what_reaches_code_by_name_is_refused(module, perfect, read, more, held):
+    text = own(f"import functools\n{more}\n")
+    metric = module(reading(read), text=text).metric
+    with pytest.raises(ChoiceError, match=f"^metric metric: .*{held}"):
+        measures.patch(perfect, PAIRS, metric=metric)
+
+
+@pytest.mark.parametrize(
+    "read", ["torch.nn.Identity().eval()(1)", "len(re.compile('a').pattern)", "len(locals())"]
+)
+def test_what_only_has_such_a_name_is_not_refused(module, code, read):
+    text = own("import re\n")
+    assert code(module(reading(read), text=text).metric) != code(module(text=text).metric)
+
+
+def test_code_that_runs_counts_where_its_file_has_been_edited(module, code):
+    before = module()
+    first = code(before.metric)
+    module(("SCALE *", "SCALE -"), ("[:, 0]", "[:, -1]"))  # the file has other code now
+    edited = code(before.metric)
+    assert edited not in (first, code(sys.modules["own_metrics"].metric))
+    module()
+    assert code(before.metric) == first
+
+
+def test_bytecode_has_how_arguments_are_taken(code):
+    def made(arguments):
+        namespace = {}
+        exec(f"def metric({arguments}):\n    return logits[:, 0]", namespace)  # noqa: S102
+        return namespace["metric"]
+
+    assert code(made("logits, answers, wrong")) != code(made("logits, answers, *wrong"))
+
+
+def test_a_metric_with_an_assertion_that_pytest_rewrote_is_told_by_its_source(code):
+    def metric(logits, answers, wrong_answers):
+        assert logits.ndim == 2, "one row per prompt"
+        return logits[:, 0]
+
+    def other(logits, answers, wrong_answers):
+        assert logits.ndim == 2, "one row per prompt"
+        return logits[:, 1]
+
+    assert any(name.startswith("@") for name in metric.__code__.co_names)
+    assert code(metric) != code(other)
+
+
+@pytest.mark.parametrize("name", ["__file__", "__name__", "__doc__", "__spec__", "__loader__"])
+def test_where_a_module_lies_is_no_part_of_its_code(module, code, name):
+    def measured(called):
+        return code(module(reading(f"len(str({name}))"), name=called).metric)
+
+    assert measured("own_metrics") == measured("own_metrics_elsewhere")
+
+
+def test_names_with_two_underscores_that_one_gave_oneself_do_count(module, code):
+    text = own("__scale__ = 1.0\n")
+    first = code(module(reading("__scale__"), text=text).metric)
+    other = module(reading("__scale__"), ("__scale__ = 1.0", "__scale__ = 2.0"), text=text)
+    assert code(other.metric) != first
+
+
+def test_what_running_keeps_in_classes_is_no_change(module, code):
+    text = own("""
+        import enum
+        from typing import Protocol
+        class Valued(Protocol):
+            def value(self): ...
+        class One(Valued):
+            def value(self): return 1
+        class Flags(enum.IntFlag):
+            A, B = 1, 2
+    """)
+    metric = module(reading("One().value() * (Flags.A | Flags.B)"), text=text).metric
+    assert code(metric) == code(metric)  # it has run by then
