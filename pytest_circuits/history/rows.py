@@ -14,6 +14,7 @@ import numpy as np
 
 from pytest_circuits.baselines.locations import nodeid_of
 from pytest_circuits.findings.absent import indices
+from pytest_circuits.findings.digits import decimals
 from pytest_circuits.history.changes import same
 from pytest_circuits.history.terms import own_terms, terms, terms_words
 from pytest_circuits.report import Details, Model, Row, Run
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from pytest_circuits.verdicts import Verdict
 
 
-#: Decimals that numbers have, and the most that files have.
-_DIGITS, _MOST_DIGITS = 2, 4
+#: Decimals that numbers have at least, and how many more it takes at most to tell any two of a
+#: file apart.
+_DIGITS, _MORE_DIGITS = 2, 4
 #: What no verdict rests on: it says how sure the numbers are, or what they are called. That
 #: something can be told from nothing is told as terms are.
 _NOT_JUDGED = ("quantity", "samples", "clusters", "errors")
@@ -220,7 +222,8 @@ def _cells(old: Baseline, found: Finding) -> Iterator[_Drift]:
 
 def _move(before: float, after: float) -> str:
     """From one number to another, with as many digits as tell them apart."""
-    for digits in range(_DIGITS, _MOST_DIGITS + 1):
+    least = decimals(max(abs(before), abs(after)), least=_DIGITS)
+    for digits in range(least, least + _MORE_DIGITS + 1):
         one, other = f"{before:.{digits}f}", f"{after:.{digits}f}"
         if one != other:
             break

@@ -118,6 +118,16 @@ def test_drift_of_one_number_and_of_a_matrix_is_told_too(repository, command, st
     ]
 
 
+def test_a_drift_of_small_numbers_is_told_with_their_digits(repository, command, store, baseline):
+    one = {"axes": (), "errors": np.array(1e-7), "role": None, "unit": "probability"}
+    store("recall", baseline(values=np.array(4.123e-5), **one))
+    repository.commit("Approve it")
+    store("recall", baseline(values=np.array(4.125e-5), **one))
+    _, out, _ = command("diff")
+    told = " ".join(line.strip() for line in out)
+    assert "preserved test_heads recall induction score 0.00004123→0.00004125, " in told
+
+
 def test_what_is_not_judged_is_named_where_nothing_else_changed(approved, command):
     edit(baseline_file(), lambda finding: finding["errors"][0].__setitem__(1, 0.5))
     _, out, _ = command("diff")
