@@ -125,7 +125,7 @@ def too_few_prompts(finding: Finding, old: Baseline) -> str | None:
     return (
         f"{finding.measure}: the tolerance of {whose}, {unsure.tolerance:.2g}, is below twice the "
         f"standard error {unsure.error:.2g} of its difference from what the baseline held, over "
-        f"{finding.samples} {what}. A change of that size may be chance: {unsure.prompts} "
+        f"{finding.samples} {what}. A change of that size may be chance: {unsure.prompts!s} "
         f"would do."
     )
 

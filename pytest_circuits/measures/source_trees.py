@@ -95,7 +95,8 @@ def imports(code: CodeType) -> list[str]:
 def _compiled(source: str, flags: int) -> CodeType:
     # A cell of a notebook may await at its top level.
     flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    return compile(source, "<source>", "exec", flags=flags, dont_inherit=True)
+    code: CodeType = compile(source, "<source>", "exec", flags=flags, dont_inherit=True)
+    return code
 
 
 def _chains(code: CodeType) -> Iterator[tuple[str, ...]]:
