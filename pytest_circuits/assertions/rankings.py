@@ -131,7 +131,7 @@ def _hold_ranking(
 
 
 def _is_list(given: object) -> bool:
-    """Whether it is a list, or what stands for one, with something in it: a set has no order."""
+    """Whether it is a list or a tuple that is not empty; a set has no order."""
     from pytest_circuits.findings import Head
 
     return isinstance(given, list | tuple) and not isinstance(given, Head) and len(given) > 0

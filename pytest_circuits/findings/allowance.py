@@ -34,7 +34,7 @@ class Allowance:
 
     @classmethod
     def neat(cls, floor: float, share: float, least: float = 0.0) -> Allowance:
-        """With the amounts as they are to stand in a file, in three digits."""
+        """With its amounts rounded to three digits, as a baseline's file shows them."""
         return cls(float(f"{floor:.3g}"), share, float(f"{least:.3g}"))
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What somebody asks for, checked before anything is computed: numbers, names of choices, flags."""
+"""Checks of arguments, made before anything is computed: numbers and names of choices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ChoiceError(ValueError):
 
 
 def is_whole(given: object) -> bool:
-    """Whether something is a whole number, one of numpy's too. True is a 1 that nobody means."""
+    """Whether something is a whole number, numpy's included. A bool is not."""
     return isinstance(given, Integral) and not isinstance(given, bool)
 
 

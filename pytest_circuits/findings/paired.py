@@ -52,8 +52,8 @@ def paired_differences(found: Finding, approved: Finding) -> dict[str, PairedDif
     (:func:`.statistics.mean_and_error`). What prompts have in common cancels, so that the error is
     that of the change and not that of the values.
 
-    Values that are fractions of a behaviour have no samples of their own; those of the linearised
-    ratio stand for them (:func:`.statistics.linearised`).
+    Values that are fractions of a behaviour have no samples of their own: the linearised samples of
+    the ratio are compared (:func:`.statistics.linearised`).
 
     Args:
         found: what was measured.
@@ -101,7 +101,7 @@ def paired_differences(found: Finding, approved: Finding) -> dict[str, PairedDif
 
 
 def _samples(finding: Finding) -> dict[str, NDArray[np.float64]]:
-    """What stands for each sample, by label: ``[sample]``, its mean the value."""
+    """The samples of each value, by label: ``[sample]``, with the value as their mean."""
     if finding.undefined:
         return {}
     profiles = {

@@ -100,7 +100,7 @@ def _in_words(
     found: Mapping[str, object],
     approved: Mapping[str, object],
 ) -> dict[str, tuple[object, object]]:
-    """The same, with what digests stand for instead of digests, where that differs too."""
+    """The same fields, where a digest is replaced by its words if these differ too."""
     for name, decides in _WORDS.items():
         words = approved.get(name), found.get(name)
         fields = f"convention.{name}", f"convention.{decides}"

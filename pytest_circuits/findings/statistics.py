@@ -233,7 +233,7 @@ def interval(
 def linearised(
     numerators: NDArray[np.float64], denominators: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """What stands for each sample of a ratio of means, which has no samples of its own.
+    """Linearised samples of a ratio of means, which has no samples of its own.
 
     R + (n_i − R d_i) / d̄ with R = n̄ / d̄: its mean is R, and the error of its mean the ratio's to
     first order (the delta method; Cochran 1977, Sampling Techniques, §6.4).

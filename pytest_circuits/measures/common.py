@@ -242,7 +242,7 @@ def pairs_record(tokenized: TokenizedPairs, *, corrupted: bool) -> dict[str, Jso
 
 @dataclass(frozen=True)
 class Positions:
-    """Positions that are told apart, in the order in which they stand in the prompts.
+    """Positions that are measured one by one, in the order of the prompts.
 
     Attributes:
         names: what they are called, which is for the reader: the same token may have several.

@@ -58,11 +58,11 @@ class Chat:
                 f"the tokenizer's template and a generation prompt"
             )
         try:
-            json.dumps(dict(self.options), allow_nan=False)
+            text = json.dumps(dict(self.options), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise PromptError(f"variables of a chat template are JSON values ({error})") from None
-        # A copy: what its maker does to the original changes no prompt.
-        object.__setattr__(self, "options", json.loads(json.dumps(dict(self.options))))
+        # A copy: a change of the caller's own dictionary changes no prompt.
+        object.__setattr__(self, "options", json.loads(text))
 
     def messages(self, prompt: object) -> Messages:
         """All messages of a prompt, the system prompt and the assistant's opening among them.
@@ -143,8 +143,13 @@ class Chat:
             raise PromptError(f"the chat template refuses these messages: {error}") from error
         return text
 
-    def before(self, tokenizer: Any, messages: Messages) -> str:  # noqa: ANN401
-        """What is rendered before that which the user said last.
+    def before(self, tokenizer: Any, messages: Messages, rendered: str) -> str:  # noqa: ANN401
+        """What is rendered before the last thing that the user said.
+
+        Args:
+            tokenizer: a Hugging Face tokenizer.
+            messages: all messages of the prompt.
+            rendered: these messages as :meth:`render` gives them.
 
         Raises:
             PromptError: if the template changes what the user said.
@@ -153,7 +158,7 @@ class Chat:
         said = question(messages)
         marked = (*messages[:last], ("user", _PLACE), *messages[last + 1 :])
         start, place, _ = self.render(tokenizer, marked).partition(_PLACE)
-        if not place or not self.render(tokenizer, messages).startswith(start + said):
+        if not place or not rendered.startswith(start + said):
             raise PromptError(
                 f"the chat template changes what the user says, so that no token in it has a "
                 f"name:\n  {said!r}"

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.prompts.tokens import (
     END,
+    NAMED,
     PromptError,
     after_bos,
     bos_id,
     digest,
     encode,
+    ids_after,
     partition,
     show,
 )
@@ -166,13 +168,7 @@ def tokenize_pairs(pairs: PromptPairs, tokenizer: Any) -> TokenizedPairs:  # noq
         first_token=tokenizer.bos_token if bos in {one[0] for one in ids["clean"]} else None,
         clusters=pairs.clusters,
         templates=pairs.templates,
-        positions={
-            name: tuple(
-                _position(pairs, tokenizer, name, number, starts[number][0][1])
-                for number in range(len(pairs))
-            )
-            for name in pairs.positions
-        },
+        positions=_positions(pairs, tokenizer, [clean for clean, _ in starts]),
         clean_texts=digest(
             [said["clean"], pairs.answers, pairs.wrong_answers, partition(pairs.clusters)]
         ),
@@ -248,26 +244,55 @@ def _otherwise_spaced(
     return None if added is None or len(added) != 1 or added == [token] else (other, added[0])
 
 
+def _positions(
+    pairs: PromptPairs,
+    tokenizer: Any,  # noqa: ANN401
+    clean: Sequence[tuple[str, Sequence[int]]],
+) -> dict[str, tuple[int, ...]]:
+    """Where the named tokens stand; ``clean`` has the clean prompts as read, and their ids."""
+    if not pairs.positions:
+        return {}
+    before = [""] * len(pairs)
+    if pairs.chat is not None:
+        for number, (messages, (prompt, _)) in enumerate(
+            zip(pairs.messages["clean"], clean, strict=True)
+        ):
+            try:
+                before[number] = pairs.chat.before(tokenizer, messages, prompt)
+            except PromptError as error:
+                raise PromptError(f"pair {number}: {error}") from error
+    return {
+        name: tuple(
+            _position(pairs, tokenizer, name, number, (before[number], clean[number][1]))
+            for number in range(len(pairs))
+        )
+        for name in pairs.positions
+    }
+
+
 def _position(
     pairs: PromptPairs,
     tokenizer: Any,  # noqa: ANN401
     name: str,
     number: int,
-    tokens: Sequence[int],
+    clean: tuple[str, Sequence[int]],
 ) -> int:
-    """The index of the token that has a name, among those of a clean prompt."""
-    text = pairs.positions[name][number]
-    if pairs.chat is not None:
-        try:
-            text = pairs.chat.before(tokenizer, pairs.messages["clean"][number]) + text
-        except PromptError as error:
-            raise PromptError(f"pair {number}: position {name!r}: {error}") from error
-    start = encode(tokenizer, text)
+    """The index of the token that has a name.
+
+    Args:
+        pairs: the pairs.
+        tokenizer: a Hugging Face tokenizer.
+        name: the position.
+        number: which of the pairs.
+        clean: what a chat template puts before the clean prompt, and the ids of both.
+    """
+    before, tokens = clean
+    start = encode(tokenizer, before + pairs.positions[name][number])
     if not start or start != list(tokens[: len(start)]):
         raise PromptError(
             f"pair {number}: position {name!r} ends within a token:\n"
             f"  {show(tokenizer, tokens)}\n  {show(tokenizer, start)}\n"
-            f"Give the prompt up to and including the token that has the name."
+            f"{NAMED}"
         )
     first = 0 if pairs.chat is not None else len(after_bos(tokenizer, start)) - len(start)
     return first + len(start) - 1
@@ -325,19 +350,10 @@ def continuation(
     text: str,
 ) -> list[int] | None:
     """The ids that a text adds to those of a prompt; None if it changes the prompt's own."""
-    added = _after(tokenizer, start, prompt + text)
-    if added is None and _after(tokenizer, start, f"{prompt} ") == []:
-        added = _after(tokenizer, start, f"{prompt} {text}")
+    added = ids_after(tokenizer, start, prompt + text)
+    if added is None and ids_after(tokenizer, start, f"{prompt} ") == []:
+        added = ids_after(tokenizer, start, f"{prompt} {text}")
     return added
-
-
-def _after(tokenizer: Any, start: Sequence[int], text: str) -> list[int] | None:  # noqa: ANN401
-    """What the ids of a text have after those with which they should begin."""
-    try:
-        tokens = encode(tokenizer, text)
-    except PromptError:
-        return None
-    return tokens[len(start) :] if tokens[: len(start)] == list(start) else None
 
 
 def _end(tokenizer: Any, tokens: Sequence[int]) -> str:  # noqa: ANN401

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: The last position, where the answer is read: every prompt has it by this name.
 END = "END"
+#: How a position is named, at the end of a message.
+NAMED = "Give the prompt up to and including the token that has the name."
 
 
 class PromptError(ValueError):
@@ -40,10 +42,20 @@ def encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 — any Hugg
 def adds_one_token(tokenizer: Any, text: str, more: str) -> bool:  # noqa: ANN401
     """Whether a text has one token more with something after it, and is the same up to there."""
     try:
-        before, after = encode(tokenizer, text), encode(tokenizer, text + more)
+        start = encode(tokenizer, text)
     except PromptError:
         return False
-    return after[:-1] == before
+    added = ids_after(tokenizer, start, text + more)
+    return added is not None and len(added) == 1
+
+
+def ids_after(tokenizer: Any, start: Sequence[int], text: str) -> list[int] | None:  # noqa: ANN401
+    """The ids that a text has after ``start``; None if it begins with others, or has none."""
+    try:
+        tokens = encode(tokenizer, text)
+    except PromptError:
+        return None
+    return tokens[len(start) :] if tokens[: len(start)] == list(start) else None
 
 
 def is_single_token(tokenizer: Any, word: str) -> bool:  # noqa: ANN401
@@ -175,7 +187,7 @@ def check_position(name: str, prefix: str, prompt: str) -> None:
         raise PromptError(
             f"position {name!r} is {prefix!r}, with which its clean prompt does not begin:\n"
             f"  {prompt}\n"
-            f"Give the prompt up to and including the token that has the name."
+            f"{NAMED}"
         )
 
 
