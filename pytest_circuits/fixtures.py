@@ -10,8 +10,6 @@ from pytest_circuits.session.circuits import Circuits
 from pytest_circuits.session.outcomes import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.session.outcomes import CircuitSource
@@ -58,13 +56,9 @@ def circuit_model(
 
 
 @pytest.fixture
-def circuits(circuit_source: CircuitSource, request: pytest.FixtureRequest) -> Iterator[Circuits]:
+def circuits(circuit_source: CircuitSource, request: pytest.FixtureRequest) -> Circuits:
     """Measures on the model under test."""
-    handle = Circuits(circuit_source, request)
-    yield handle
-    from pytest_circuits.session.session import circuits_session
-
-    circuits_session(request.config).not_judged(request.node, handle.alias, handle.findings)
+    return Circuits(circuit_source, request)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_circuits import hookspecs
@@ -14,6 +16,10 @@ from pytest_circuits.fixtures import (
     circuits,
 )
 from pytest_circuits.session.settings import Settings, read_settings
+from pytest_circuits.session.variants import SOURCE, note_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 #: pytest finds fixtures in a plugin by its names; these four are for the tests.
 __all__ = ["circuit_model", "circuit_snapshot", "circuit_source", "circuits"]
@@ -108,6 +114,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="true",
         help="measure everything, also what an earlier run has measured on the same model",
     )
+    group.addoption(
+        "--circuits-unjudged",
+        metavar="MODE",
+        help="a test that passes and judges nothing, or not all that is stored for it: auto "
+        "(default: fails in CI), fail or allow",
+    )
     parser.addini(
         "circuits_models",
         "models, a line each: alias = source [< parent]; the first is the reference",
@@ -122,6 +134,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for kind in _REPORTS:
         parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")
     parser.addini("circuits_github", "whether GitHub is told, as for --circuits-github")
+    parser.addini("circuits_unjudged", "tests that judge nothing, as for --circuits-unjudged")
     parser.addini("circuits_fresh", "true: always as with --circuits-fresh")
 
 
@@ -178,15 +191,18 @@ def pytest_pycollect_makeitem(
         collector.add_marker(uses_source)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
     """One variant for every model, with or without ``--circuits``: node ids stay the same.
 
-    Last, so that the alias ends the id, and can be told from the test's own parameters.
+    After everybody else, so that the alias ends the id, and can be told from the test's own
+    parameters.
     """
-    if "circuit_source" in metafunc.fixturenames:
+    note_parameters(metafunc)
+    yield
+    if SOURCE in metafunc.fixturenames:
         aliases = list(metafunc.config.stash[SETTINGS].measured) or [_NO_MODEL]
-        metafunc.parametrize("circuit_source", aliases, indirect=True, scope="session", ids=aliases)
+        metafunc.parametrize(SOURCE, aliases, indirect=True, scope="session", ids=aliases)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
     from pytest_circuits.report.rows import Row
+    from pytest_circuits.session.gating import Refusal
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,36 @@ class ItemState:
 
     Attributes:
         judged: findings that were compared with a baseline.
+        looked_at: findings of which a test had only the verdict, without the gate.
+        claimed: findings that an ``assert_*`` helper was given to hold.
+        referred_to: findings that one held others against.
+        names: what the compared findings, and those looked at, are called within the test.
         measured: what was measured for it, by this run or an earlier one.
         rows: what there is to report.
-        approve: each writes one finding's baseline, once the test has passed.
+        refusals: comparisons that don't pass, and did not fail the test yet.
+        approve: each writes one finding's baseline, once the test has passed; by the finding's
+            name.
+        written: the names of the findings that were written.
         pending: each gives one finding that is left to be decided on.
         passed: whether its call phase passed.
         failure: why its call phase did not pass, in a line; empty where it did.
+        over: whether its fixtures are torn down.
     """
 
     judged: list[Finding] = field(default_factory=list)
+    looked_at: list[Finding] = field(default_factory=list)
+    claimed: list[Finding] = field(default_factory=list)
+    referred_to: list[Finding] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     measured: list[Measured] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    approve: list[Callable[[], None]] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    approve: dict[str, Callable[[], None]] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
     pending: list[Callable[[], Pending]] = field(default_factory=list)
     passed: bool = False
     failure: str = ""
+    over: bool = False
 
     def origin(self, finding: Finding) -> Mapping[str, str] | None:
         """What an earlier run measured this very finding on; None if this run measured it."""
@@ -74,6 +90,12 @@ class ItemState:
     def is_remembered(self, finding: Finding) -> bool:
         """Whether it was an earlier run that measured this very finding."""
         return self.origin(finding) is not None
+
+    def write_approved(self) -> None:
+        """Write what was approved and is not written yet."""
+        for name in list(self.approve):
+            self.approve.pop(name)()
+            self.written.add(name)
 
 
 STATE = pytest.StashKey[ItemState]()

@@ -16,6 +16,7 @@ from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
+from pytest_circuits.session.gating import GateDecides
 from pytest_circuits.session.measuring import ModelMeasurer
 from pytest_circuits.session.models import RunModels
 from pytest_circuits.session.outcomes import (
@@ -105,19 +106,9 @@ class CircuitsSession:
         # A finding may come from a measure called directly, on the test's own model.
         return self.models.provenance(source.source, self.models.of_test(source.source, request))
 
-    def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
-        """Note those of a test's findings that it never compared."""
-        state = item.stash[STATE]
-        for finding in findings:
-            if not any(finding is other for other in state.judged):
-                row = Row.not_judged(
-                    item.nodeid,
-                    alias,
-                    finding,
-                    remembered=state.is_remembered(finding),
-                    details=self.details("", finding, None),
-                )
-                state.rows.append(row)
+    def has_failed_subtest(self, item: pytest.Item) -> bool:
+        """Whether a part of a test failed, for which pytest is going to fail the test."""
+        return item.nodeid in self._failed_subtests
 
     def details(self, name: str, finding: Finding, approved: Baseline | None) -> Details | None:
         """A finding whole, where anything shows it; None elsewhere."""
@@ -217,20 +208,18 @@ class CircuitsSession:
         Or leave what it did not approve as pending.
         """
         state = item.stash.get(STATE, ItemState())
-        written = left = False
+        left: set[str] = set()
         try:
             # pytest fails a test for its subtests only after everybody has seen its report.
-            if state.passed and item.nodeid in self._failed_subtests:
+            if state.passed and self.has_failed_subtest(item):
                 state.passed, state.failure = False, "a subtest failed"
             if state.passed:
-                for write in state.approve:
-                    write()
-                written = True
+                state.write_approved()
             if self.settings.pending:
                 from pytest_circuits.session.pending import leave_pending
 
                 leave_pending(item, state, passed=state.passed)
-                left = True
+                left = {row.name for row in state.rows}
         finally:
             # Also after a write that failed: fixtures are torn down in any case.
             try:
@@ -242,7 +231,9 @@ class CircuitsSession:
                     (
                         PROPERTY,
                         replace(
-                            row, written=row.written and written, pending=row.pending and left
+                            row,
+                            written=row.written and row.name in state.written,
+                            pending=row.pending and row.name in left,
                         ).to_json(),
                     )
                     for row in state.rows
@@ -436,6 +427,8 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     """
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
+    # Before the session, which gathers what tests end in by it.
+    config.pluginmanager.register(GateDecides(session), "circuits-gate")
     config.pluginmanager.register(session, "circuits-session")
     if distribute and config.getoption("dist", "no") != "no":
         from pytest_circuits.session.scheduling import OneModelPerWorker

@@ -33,6 +33,8 @@ _PENDING = ".pending"
 GATES = ("regression", "change", "never")
 #: Whether a run under GitHub Actions writes annotations and the step summary.
 GITHUB = ("auto", "never")
+#: What becomes of a test that passed and left something unjudged.
+UNJUDGED = ("auto", "fail", "allow")
 #: What a setting that is on or off may be, as in pytest's own ini.
 _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _DEFAULTS = {
@@ -42,8 +44,9 @@ _DEFAULTS = {
     "gate": "regression",
     "github": "auto",
     "fresh": "false",
+    "unjudged": "auto",
 }
-_CHOICES = {"gate": GATES, "github": GITHUB, "fresh": (*_ON, *_OFF)}
+_CHOICES = {"gate": GATES, "github": GITHUB, "fresh": (*_ON, *_OFF), "unjudged": UNJUDGED}
 #: What each kind of report is called in the folder of ``--circuits-report``.
 REPORTS = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
 
@@ -122,6 +125,7 @@ class Settings(NamedTuple):
         verbose: whether the terminal gets tables of heads.
         pending: whether what differs is left as pending files.
         fresh: whether everything is measured, also what an earlier run did.
+        unjudged: what becomes of a test that left something unjudged.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
     """
@@ -139,6 +143,7 @@ class Settings(NamedTuple):
     verbose: bool
     pending: bool
     fresh: Setting
+    unjudged: Setting
     ini: str
     in_ci: bool
 
@@ -185,6 +190,11 @@ class Settings(NamedTuple):
         return self.fresh.value in _ON
 
     @property
+    def must_judge(self) -> bool:
+        """Whether a test fails that passed and left something unjudged."""
+        return self.unjudged.value == "fail" or (self.unjudged.value == "auto" and self.in_ci)
+
+    @property
     def on_github(self) -> bool:
         """Whether GitHub Actions is there and to be told."""
         return self.github.value == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
@@ -206,6 +216,7 @@ class Settings(NamedTuple):
             f"circuits: device {self.device}, dtype {self.dtype}",
             *([f"circuits: models kept in {self.memory}"] * (self.memory.origin != DEFAULT)),
             *([f"circuits: all findings measured afresh ({self.fresh.origin})"] * self.is_fresh),
+            *([f"circuits: unjudged {self.unjudged}"] * (self.unjudged.origin != DEFAULT)),
             *report,
         ]
 
@@ -246,6 +257,7 @@ def read_settings(config: pytest.Config) -> Settings:
         verbose=bool(config.getoption("circuits_verbose")),
         pending=bool(config.getoption("circuits_pending")),
         fresh=_setting(config, "fresh", ini),
+        unjudged=_setting(config, "unjudged", ini),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )

@@ -34,9 +34,11 @@ from pytest_circuits.baselines import (
     storable,
     write,
 )
-from pytest_circuits.findings import Finding
 from pytest_circuits.report import Row
+from pytest_circuits.session.checks import check_finding
+from pytest_circuits.session.gating import Refusal
 from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, failure
+from pytest_circuits.session.variants import alias_of, own_parameters
 from pytest_circuits.verdicts import Gate, Kind, lines, passes
 
 if TYPE_CHECKING:
@@ -46,8 +48,9 @@ if TYPE_CHECKING:
     from syrupy.types import SerializableData, SerializedData, SnapshotIndex
 
     from pytest_circuits.baselines.pending import Pending
+    from pytest_circuits.findings import Finding
     from pytest_circuits.session.settings import Settings
-    from pytest_circuits.verdicts import Waiver
+    from pytest_circuits.verdicts import Verdict, Waiver
 
 #: Stands between a test's name and a finding's name in syrupy's name of a snapshot.
 _SEPARATOR = "::"
@@ -80,7 +83,7 @@ class CircuitExtension(SingleFileSnapshotExtension):
 
         syrupy asks for every test that was collected, also for one that uses no circuits.
         """
-        if not _is_circuit_test(test_location):
+        if alias_of(test_location.item) is None:
             return str(Path(test_location.filepath).parent / ROOT)
         return str(_path(test_location).parent)
 
@@ -123,26 +126,20 @@ class CircuitExtension(SingleFileSnapshotExtension):
         return SnapshotCollections()
 
 
-def _is_circuit_test(test_location: PyTestLocation) -> bool:
-    variant: Any = getattr(test_location.item, "callspec", None)
-    return variant is not None and "circuit_source" in variant.params
-
-
 def _path(test_location: PyTestLocation) -> Path:
     item: Any = test_location.item
-    alias = item.callspec.params["circuit_source"]
-    # The alias was parametrised last, so it ends the id; what stands before it is the test's own.
-    parameters = str(item.callspec.id).removesuffix(alias).removesuffix("-")
+    alias = alias_of(item)
+    assert alias is not None
     function = getattr(item, "originalname", None) or item.name
     owner = test_location.classname
     test = f"{owner}.{function}" if owner else function
-    return baseline_path(Path(test_location.filepath), alias, file_name(test, parameters))
+    path = Path(test_location.filepath)
+    return baseline_path(path, alias, file_name(test, own_parameters(item)))
 
 
 def baseline_file(item: pytest.Item) -> Path | None:
     """Where a test's baselines lie; None for a test that does not run once for every model."""
-    location = PyTestLocation(item)
-    return _path(location) if _is_circuit_test(location) else None
+    return None if alias_of(item) is None else _path(PyTestLocation(item))
 
 
 @dataclass(eq=False, order=False, repr=False)
@@ -178,13 +175,20 @@ class CircuitSnapshot(SnapshotAssertion):
     def __repr__(self) -> str:
         return f"<circuit_snapshot of {self.source.alias if self.source else '?'}>"
 
-    def __call__(self, *, name: SnapshotIndex | None = None, **other: object) -> SnapshotAssertion:
+    def __ne__(self, other: object) -> NoReturn:
+        raise TypeError(
+            "circuit_snapshot has no `!=`, which would pass by what the gate refuses: "
+            "`circuit_snapshot.judge(finding).kind` is the verdict without the gate"
+        )
+
+    def __call__(self, *, name: SnapshotIndex | None = None, **other: object) -> CircuitSnapshot:
         """The snapshot of a test's further finding, by its name."""
         if other:
             self.with_defaults()
         if not isinstance(name, str) or _SEPARATOR in name:
             raise ValueError(f"a finding's name is a text without {_SEPARATOR!r}, not {name!r}")
-        return super().__call__(name=name)
+        super().__call__(name=name)
+        return self
 
     def with_defaults(self, **_: object) -> NoReturn:
         """Refused: baselines have one format."""
@@ -205,7 +209,9 @@ class CircuitSnapshot(SnapshotAssertion):
         return self._approved
 
     def explanation(self) -> list[str]:
-        """Why the last comparison failed, worst first."""
+        """Why the last comparison failed, worst first; an assertion is going to show it."""
+        for refusal in self._state.refusals:
+            refusal.shown = refusal.shown or refusal.lines is self._explained
         return self._explained
 
     def get_assert_diff(self, *, diff_mode: DiffMode = DiffMode.DETAILED) -> list[str]:
@@ -213,19 +219,43 @@ class CircuitSnapshot(SnapshotAssertion):
         del diff_mode
         return self._explained
 
+    def judge(self, finding: Finding) -> Verdict:
+        """The verdict on a finding, without the gate: it fails nothing and writes nothing.
+
+        For tests of what a verdict should be. The finding is none of the run's judged ones.
+        """
+        check_finding(finding)
+        name = self._custom_index or ""
+        self._post_assert()  # the name was for this one only
+        assert self.source is not None
+        try:
+            served = find(_path(self.test_location), self.source.owners, name, self.reader)
+            comparison = compare(name, finding, storable(finding), served)
+        except BaselineError as error:
+            raise failure("\n".join(self._words(error))) from None
+        self._state.looked_at.append(finding)
+        self._state.names.add(name)
+        return comparison.verdict
+
     def _assert(self, data: SerializableData) -> bool:
-        if not isinstance(data, Finding):
-            raise TypeError(
-                f"circuit_snapshot holds findings, and got {type(data).__name__}: compare what a "
-                f"measure returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
+        state, name = self._state, self._custom_index or ""
+        if state.over:
+            raise RuntimeError("this circuit_snapshot belongs to a test that is over")
+        try:
+            return self._compare(data)
+        except Exception as error:
+            # Also an error that the test catches: its comparison was never made.
+            title = name or getattr(data, "measure", "comparison")
+            state.refusals.append(
+                Refusal(title, str(error).splitlines() or [repr(error)], shown=True)
             )
-        if data.screen:
-            raise TypeError(
-                f"{data.measure} is a screen, which only says where to look.\n"
-                f"Measure what it names with `patch`, and compare that."
-            )
+            raise
+
+    def _compare(self, data: SerializableData) -> bool:
+        check_finding(data)
         name = self._custom_index or ""
         self._check_name(name)
+        self._state.names.add(name)
         super()._assert(data)
         result = self.executions[self.num_executions - 1]
         if result.exception is not None:
@@ -256,6 +286,10 @@ class CircuitSnapshot(SnapshotAssertion):
         if waiver and not gated and not waived:
             self._explained.insert(1, f"  waiver {waiver}")
         result.success = passing = gated or waived
+        if not passing:
+            self._state.refusals.append(
+                Refusal(comparison.name or comparison.found.measure, self._explained)
+            )
         self._note(
             comparison,
             passes=passing,
@@ -321,6 +355,7 @@ class CircuitSnapshot(SnapshotAssertion):
         self._explained = self._words(error)
         result.success = False
         name = result.snapshot_name.rpartition(_SEPARATOR)[2]
+        self._state.refusals.append(Refusal(name or finding.measure, self._explained))
         row = self._refused(finding.measure, name)
         self._record(finding, replace(row, remembered=self._state.is_remembered(finding)))
         return False
@@ -350,6 +385,7 @@ class CircuitSnapshot(SnapshotAssertion):
             check_first(_path(self.test_location), self.source.owners, self.reader)
         except BaselineError as error:
             self._explained = self._words(error)
+            self._state.refusals.append(Refusal(measure, self._explained, shown=True))
             self._state.rows.append(self._refused(measure, ""))
             raise failure("\n".join(self._explained)) from None
 
@@ -397,7 +433,9 @@ class CircuitSnapshot(SnapshotAssertion):
             result.created = comparison.baseline is None
             result.updated = not result.created
 
-        self._state.approve.append(write_now)
+        self._state.approve[comparison.name] = write_now
+        if self._state.passed:  # a comparison in a fixture's teardown
+            self._state.write_approved()
 
     def _offer_later(self, comparison: Comparison) -> None:
         """Have the finding left to be decided on, as it would be written, when its test is over."""
