@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
+from pytest_circuits.report.rows import ASSERTED, NOT_JUDGED, REFUSED
 from pytest_circuits.verdicts import SEVERITY, Kind, reason_text
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ VERDICTS = (
     REFUSED,
     DELETED,
     *(word for kind in SEVERITY for word in (*_BETWEEN.get(kind, ()), kind.value)),
+    ASSERTED,
     NOT_JUDGED,
 )
 #: Outcomes that a test was marked for.
@@ -187,11 +188,16 @@ def marks(row: Row) -> list[str]:
     return [word for word in (exception(row), "written" if row.written else "") if word]
 
 
+def judged(row: Row) -> bool:
+    """Whether a finding was held against anything: a baseline, or a claim of its test."""
+    return row.verdict == ASSERTED or (row.is_judged and row.verdict != Kind.NEW)
+
+
 def colour(row: Row) -> str:
     """Red for what fails, yellow for what else is news."""
     if fails(row):
         return "red"
-    return "" if row.verdict == Kind.PRESERVED else "yellow"
+    return "yellow" if is_news(row) else ""
 
 
 def reasons_shown(row: Row, most: int) -> tuple[list[str], int]:
@@ -224,8 +230,8 @@ def place(test: str, line: int | None) -> str:
 
 
 def is_news(row: Row) -> bool:
-    """Whether there is anything to tell of a finding but that it was preserved."""
-    return row.verdict != Kind.PRESERVED or fails(row)
+    """Whether there is anything to tell of a finding but that it was preserved, or asserted."""
+    return row.verdict not in (Kind.PRESERVED, ASSERTED) or fails(row)
 
 
 def news_of(run: Run) -> list[Row]:
