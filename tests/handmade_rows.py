@@ -12,6 +12,7 @@ VERDICTS = [
     "relocated",
     "strengthened",
     "preserved",
+    "asserted",
     "not judged",
 ]
 #: Every verdict a row can have between two states of baselines, worst first.

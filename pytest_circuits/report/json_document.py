@@ -73,6 +73,7 @@ def _summary(run: Run) -> dict[str, Json]:
         "findings": summary.findings,
         "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS if verdicts[verdict]},
         "failing": summary.failing,
+        "judged": summary.judged,
         "remembered": summary.remembered,
         "waived": exceptions["waived"],
         "failed_claims": summary.claims,

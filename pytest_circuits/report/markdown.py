@@ -15,6 +15,7 @@ from pytest_circuits.report.summary import (
     ended,
     model_lines,
     news_in_words,
+    nothing_judged,
     remembered,
     summarise_run,
     unexplained,
@@ -146,9 +147,9 @@ def _went(run: Run, summary: Summary) -> str:
     if unexplained(run, summary):
         # Why, as far as it is known, is among the facts.
         return ", ".join([f"nothing fails{gate} but the run", *news])
-    if not news:
-        return "no changes" if summary.findings else "no findings"
-    return ", ".join([f"nothing fails{gate}", *news])
+    if nothing_judged(run, summary):
+        return ", ".join(["nothing was judged", *news])
+    return ", ".join([f"nothing fails{gate}", *news]) if news else "no changes"
 
 
 def _facts(run: Run, summary: Summary, called: Mapping[str, str]) -> Iterator[str]:

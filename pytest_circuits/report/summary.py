@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.findings.digits import shown
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
-from pytest_circuits.report.run import VERDICTS, changed, compared, exception, failed_claims, fails
+from pytest_circuits.report.run import (
+    VERDICTS,
+    changed,
+    compared,
+    exception,
+    failed_claims,
+    fails,
+    judged,
+)
 from pytest_circuits.report.text import counted
 from pytest_circuits.verdicts import Gate, Kind, Scope, expected_alarms
 
@@ -34,6 +42,7 @@ class Summary:
         counts: how many of each verdict, worst first. What a waiver or a marker excuses is no
             news and counts apart, by verdict and exception.
         failing: how many count against the run.
+        judged: how many were held against a baseline, or by an assertion.
         remembered: how many an earlier run measured.
         by_default: how many were held against baselines with default tolerances.
         by_own: how many against baselines with tolerances of their own, of which nothing is
@@ -49,6 +58,7 @@ class Summary:
     findings: int
     counts: Mapping[tuple[str, str], int]
     failing: int
+    judged: int
     remembered: int
     by_default: int
     by_own: int
@@ -102,6 +112,7 @@ def summarise_run(run: Run) -> Summary:
         findings=len(run.rows),
         counts={kind: counts[kind] for kind in kinds if counts[kind]},
         failing=sum(map(fails, run.rows)),
+        judged=sum(map(judged, run.rows)),
         remembered=sum(row.remembered for row in run.rows),
         by_default=by_default,
         by_own=by_own,
@@ -131,6 +142,12 @@ def remembered(summary: Summary) -> str:
     if not summary.remembered:
         return ""
     return f"{_of_all(summary.remembered, summary.findings)}, measured by an earlier run"
+
+
+def nothing_judged(run: Run, summary: Summary) -> bool:
+    """Whether a run held nothing, and neither failed nor approved anything: it isn't green."""
+    told = summary.judged or summary.failing or summary.failures
+    return run.compared is None and not told and not any(row.written for row in run.rows)
 
 
 def unexplained(run: Run, summary: Summary) -> bool:

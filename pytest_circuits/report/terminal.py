@@ -8,14 +8,20 @@ from pytest_circuits.report.run import (
     badness,
     colour,
     fails,
+    is_news,
     labels,
     marks,
     title,
     waivers_not_needed,
 )
-from pytest_circuits.report.summary import model_lines, silent, summarise_run, uncollected
+from pytest_circuits.report.summary import (
+    model_lines,
+    nothing_judged,
+    silent,
+    summarise_run,
+    uncollected,
+)
 from pytest_circuits.report.text import Line, Part, counted, folded, names, squeeze
-from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_circuits.report.run import Run
     from pytest_circuits.report.summary import Summary
 
+_NOTHING_JUDGED = "nothing was judged: no finding was held against a baseline, or by an assertion"
 _LEAST_TEST = 16
 _LEAST_NUMBER = 8
 
@@ -57,6 +64,7 @@ def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> li
         *(line for note in notes for line in folded(note, width)),
         *_total(run, summary, width),
         *_incomplete(summary, width),
+        *(folded(_NOTHING_JUDGED, width, "yellow") if nothing_judged(run, summary) else []),
     ]
     if run.compared is not None:
         states = folded(f"baselines: {' → '.join(run.compared)}", width)
@@ -64,7 +72,7 @@ def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> li
     if len(run.models) == 1 or not rows:
         return [*_findings(rows, called, width), *heads, *last]
     overview = _overview(run, called, width)
-    news = [row for row in rows if row.verdict != Kind.PRESERVED]
+    news = [row for row in rows if is_news(row)]
     # Called as in the table, also where there is room for more.
     details = _findings(news, called, width, bare=True)
     empty = Line(())

@@ -125,6 +125,7 @@ def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
         "findings": 4,
         "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
         "failing": 1,
+        "judged": 4,
         "remembered": 1,
         "waived": 1,
         "failed_claims": 0,

@@ -58,7 +58,7 @@ def first_line(*rows, **fields):
         (
             [row("new"), row("new")],
             {"gate": "regression"},
-            "**pytest-circuits: nothing fails, 2 findings are new** — 2 new",
+            "**pytest-circuits: nothing was judged, 2 findings are new** — 2 new",
         ),
         (
             [row("weakened", waived=True, waiver="until x")],
@@ -68,9 +68,9 @@ def first_line(*rows, **fields):
         (
             [row("not judged")],
             {"gate": "regression"},
-            "**pytest-circuits: nothing fails, 1 finding was not judged** — 1 not judged",
+            "**pytest-circuits: nothing was judged, 1 finding was not judged** — 1 not judged",
         ),
-        ([], {"models": ["recall"]}, "**pytest-circuits: no findings**"),
+        ([], {"models": ["recall"]}, "**pytest-circuits: nothing was judged**"),
         (
             [row()],
             {"failed": (failed(),), "unfinished": 2},

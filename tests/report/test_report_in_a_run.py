@@ -322,7 +322,7 @@ def test_what_a_run_wrote_is_read_back_byte_for_byte(suite):
     path = suite.path / "out/report.json"
     read = read_report(path)
     assert json_report(read).encode() == path.read_bytes()
-    assert {row.verdict for row in read.rows} == {"new", "not judged"}
+    assert {row.verdict for row in read.rows} == {"new", "asserted", "not judged"}
     (broken,) = read.failed
     assert broken.message == "fixture 'no_such_fixture' not found"
     claim = next(row for row in read.rows if "test_claim" in row.test)

@@ -72,7 +72,7 @@ def test_models_stand_in_the_order_they_were_named_also_without_any_finding():
 
 
 def test_the_test_with_the_worst_verdict_on_any_model_comes_first():
-    kinds = VERDICTS[:-1]
+    kinds = VERDICTS[: VERDICTS.index("preserved") + 1]
     rows = [
         row(kind, f"t.py::test_{place}", alias=alias, passes=kind not in VERDICTS[:4])
         for place, bad in enumerate(reversed(kinds))
