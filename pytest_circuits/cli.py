@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_circuits.commands import accept, diff, history, prune, report, review, show
+from pytest_circuits.commands import accept, diff, history, prune, remove, report, review, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`pytest-circuits COMMAND --help` has an example and the exit statuses.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (show, diff, review, accept, history, prune, report):
+    for command in (show, diff, review, accept, history, prune, remove, report):
         command.add(commands)
     return parser
 

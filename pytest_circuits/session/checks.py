@@ -35,7 +35,7 @@ def check_usage(config: pytest.Config, settings: Settings) -> None:
         raise pytest.UsageError(
             "--circuits keeps its baselines with syrupy, which is switched off (-p no:syrupy)"
         )
-    if sys.flags.optimize and config.getoption("assertmode") == "plain":
+    if sys.flags.optimize and config.getoption("assertmode", "plain") == "plain":
         raise pytest.UsageError(
             "--circuits with `python -O` (or PYTHONOPTIMIZE) and --assert=plain: Python leaves out "
             "every assert, so that nothing would be compared.\n"

@@ -6,6 +6,7 @@ And a test that holds nothing is no gate: in CI it fails.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.session.session import CircuitsSession
 
+#: What reports carry of a test's model, which can't be told by every id.
+ALIAS = "circuits_alias"
 _HINT = (
     "The test went on after this. For a verdict without the gate ask "
     "`circuit_snapshot.judge(finding)`."
@@ -163,6 +166,7 @@ class GateDecides:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Fail a test that passed and left something unjudged, where that is to fail."""
         report = yield
+        setattr(report, ALIAS, alias_of(item))
         passed = report.when == "call" and report.passed and not hasattr(report, "wasxfail")
         if (
             passed
@@ -189,12 +193,15 @@ class GateDecides:
         left = self._left(item, alias, state)
         if not left:
             return ""
-        names = ", ".join(repr(name) if name else "the one without a name" for name in left)
-        name, file = next(iter(left.items()))
         noun = "finding is" if len(left) == 1 else "findings are"
-        return (
-            f"{len(left)} stored {noun} no longer compared by this test: {names}.\n"
-            f"Compare, or remove: pytest-circuits remove {file}{f' {name}' if name else ''}"
+        names = ", ".join(repr(name) if name else "one without a name" for name in left)
+        removals = (shlex.join([file, name] if name else [file]) for name, file in left.items())
+        return "\n".join(
+            [
+                f"{len(left)} stored {noun} not compared by this test: {names}.",
+                "Compare what is still wanted, and remove what isn't:",
+                *(f"  pytest-circuits remove {removal}" for removal in removals),
+            ]
         )
 
     def _left(self, item: pytest.Item, alias: str, state: ItemState) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
-from pytest_circuits.session.gating import GateDecides
+from pytest_circuits.session.gating import ALIAS, GateDecides
 from pytest_circuits.session.measuring import ModelMeasurer
 from pytest_circuits.session.models import RunModels
 from pytest_circuits.session.outcomes import (
@@ -65,6 +65,7 @@ class CircuitsSession:
         self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
+        self._aliases: dict[str, str | None] = {}
         self._selected: set[str] = set()
         self._finished: set[str] = set()
         self._failed: set[str] = set()
@@ -246,6 +247,7 @@ class CircuitsSession:
             if report.failed:
                 self._failed_subtests.add(report.nodeid)
             return
+        self._aliases.setdefault(report.nodeid, getattr(report, ALIAS, None))
         if report.when == "setup":
             self._failed.discard(report.nodeid)  # by an earlier attempt
             self._failures.pop(report.nodeid, None)
@@ -374,7 +376,8 @@ class CircuitsSession:
         for nodeid in self._failed & self._selected:
             if not self.rows.get(nodeid):
                 failure = self._failures.get(nodeid, Failure())
-                yield FailedTest(nodeid, model_of(nodeid, aliases) or "", *failure)
+                alias = self._aliases.get(nodeid) or model_of(nodeid, aliases)
+                yield FailedTest(nodeid, alias or "", *failure)
 
     def _failed_modules(self) -> Iterator[FailedTest]:
         for file, message in self._uncollected.items():

@@ -19,6 +19,7 @@ COMMANDS = {
     "reject": "0123",
     "history": "023",
     "prune": "0123",
+    "remove": "023",
     "report": "023",
 }
 

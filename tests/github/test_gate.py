@@ -30,14 +30,21 @@ REPORTS = [
 ]
 
 
-def summary(*, findings=1, failing=0, claims=0, silent=0, broken=0, unfinished=0, **verdicts):
-    figures = {"findings": findings, "verdicts": verdicts, "failing": failing}
+def summary(
+    *, findings=1, judged=1, failing=0, claims=0, silent=0, broken=0, unfinished=0, **verdicts
+):
+    figures = {"findings": findings, "verdicts": verdicts, "judged": judged, "failing": failing}
     figures |= {"failed_claims": claims, "failed_without_finding": silent, "uncollected": broken}
     return json.dumps({"summary": figures, "unfinished": unfinished})
 
 
-def counts(failing=0, claims=0, silent=0, unfinished=0, **verdicts):
-    figures = {"failing": failing, "failed_claims": claims, "failed_without_finding": silent}
+def counts(judged=0, failing=0, claims=0, silent=0, unfinished=0, **verdicts):
+    figures = {
+        "judged": judged,
+        "failing": failing,
+        "failed_claims": claims,
+        "failed_without_finding": silent,
+    }
     return {**verdicts, **figures, "uncollected": 0, "unfinished": unfinished}
 
 
@@ -86,7 +93,7 @@ def test_a_lost_circuit_fails_the_step_after_the_outputs_are_written(runner):
     )
     assert result.returncode == 1, result.stdout + result.stderr
     found = json.loads(runner.outputs["counts"])
-    assert found == counts(failing=1, lost=1, preserved=1)
+    assert found == counts(judged=2, failing=1, lost=1, preserved=1)
     assert runner.outputs["verdict"] == "failed"
     assert runner.outputs["report"] == "the report"
     for kind in ("html", "md", "json"):
@@ -160,7 +167,8 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
         (1, summary(findings=1, unfinished=1, preserved=1), "error", 1),
         (2, summary(findings=1, failing=1, lost=1), "error", 2),
         (0, summary(findings=1, unfinished=1, preserved=1), "error", 2),
-        (0, summary(findings=0), "error", 5),
+        (0, summary(findings=0, judged=0), "error", 5),
+        (0, summary(findings=2, judged=0, new=2), "error", 5),
         (0, None, "error", 5),
         (1, None, "error", 1),
         (1, '{"summ', "error", 1),
@@ -182,6 +190,7 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
         "stopped",
         "green, and some did not run",
         "green, and nothing was measured",
+        "green, and nothing was judged",
         "green without a report",
         "red without a report",
         "red with half a report",

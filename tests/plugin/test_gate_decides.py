@@ -2,7 +2,7 @@
 
 import json
 from fnmatch import fnmatch
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from circuit_suites import WITHOUT_MODELS, counts
@@ -97,7 +97,7 @@ def regressed(suite):
 
 def junit(suite):
     """What the JUnit report says of every test: how it went, and the first line of why."""
-    cases = ElementTree.parse(suite.path / "junit.xml").iter("testcase")  # noqa: S314 — pytest's own
+    cases = ET.parse(suite.path / "junit.xml").iter("testcase")  # noqa: S314 — pytest's own
     told = {}
     for case in cases:
         name = case.get("name").removeprefix("test_").removesuffix("[recall]")

@@ -28,7 +28,7 @@ def main() -> int:
     verdict = _verdict(status, summary)
     counts: dict[str, int] = {}
     if summary is not None:
-        figures = {name: summary[name] for name in (*_FOUND, *_UNKNOWN)}
+        figures = {name: summary[name] for name in ("judged", *_FOUND, *_UNKNOWN)}
         counts = {**summary["verdicts"], **figures}
     write_outputs(
         {
@@ -43,7 +43,7 @@ def main() -> int:
         if summary is not None and summary["unfinished"]:
             _say("pytest stopped before every circuit test had run to its end")
             return _STOPPED
-        _say("nothing was measured: does the suite compare findings?")
+        _say("nothing was judged: does the suite compare findings, or claim anything of them?")
         return _NOTHING_RUN
     return status
 
@@ -62,7 +62,7 @@ def _verdict(status: int, summary: dict[str, Any] | None) -> str:
     if summary is None:
         return "error"
     if status == 0:
-        return "error" if summary["unfinished"] or not summary["findings"] else "passed"
+        return "error" if summary["unfinished"] or not summary["judged"] else "passed"
     told = any(summary[name] for name in _FOUND) or not any(summary[name] for name in _UNKNOWN)
     return "failed" if status == _TESTS_FAILED and told else "error"
 
