@@ -17,6 +17,7 @@ import pytest
 from pytest_circuits.findings.claims import heard_by
 from pytest_circuits.report import Row
 from pytest_circuits.report.run import fails
+from pytest_circuits.report.text import plain
 from pytest_circuits.session.outcomes import STATE, ItemState
 from pytest_circuits.session.variants import alias_of
 
@@ -91,6 +92,7 @@ class GateDecides:
 
     def __init__(self, session: CircuitsSession) -> None:
         self._session = session
+        self._untold: list[str] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -148,6 +150,9 @@ class GateDecides:
     def _ended(self, item: pytest.Item, error: BaseException | None) -> BaseException | None:
         """What a phase of a test ends in that raised an error, or none."""
         state = item.stash.get(STATE, ItemState())
+        if isinstance(error, pytest.exit.Exception):
+            # Nothing is reported of a test that ends the run: the run has to tell.
+            return error
         # They hold the test's frames, and with them all that it had.
         refusals, state.refusals = state.refusals, []
         if self._session.has_failed_subtest(item):
@@ -249,8 +254,19 @@ class GateDecides:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Let no run end green in which a finding fails, whatever plugins made of its test."""
         rows = [row for of_test in self._session.rows.values() for row in of_test]
-        if session.exitstatus == pytest.ExitCode.OK and any(map(fails, rows)):
+        # Of a test that ended the run, or compared in a thread when it was over.
+        self._untold = [
+            f"{item.nodeid}: {refusal.lines[0]}"
+            for item in getattr(session, "items", ())
+            for refusal in item.stash.get(STATE, ItemState()).refusals
+        ]
+        if session.exitstatus == pytest.ExitCode.OK and (self._untold or any(map(fails, rows))):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell of refused findings that no test failed by."""
+        for line in self._untold:
+            terminalreporter.write_line(plain(line), red=True)
 
 
 def _is_skip(error: BaseException) -> bool:

@@ -344,6 +344,29 @@ def test_what_another_plugin_swallows_ends_the_run_red(regressed):
     assert (result.ret, counts(result)) == (1, {"passed": 1})
 
 
+ENDS = {
+    "ends_the_run": "found(NOW) == circuit_snapshot\n    pytest.exit('enough', returncode=0)",
+    "compares_when_it_is_over": (
+        "def compare():\n        while not OVER: time.sleep(0.01)\n"
+        "        with contextlib.suppress(RuntimeError):\n"
+        "            found(NOW) == circuit_snapshot\n"
+        "    THREADS.append(threading.Thread(target=compare))\n    THREADS[0].start()"
+    ),
+}
+AFTERWARDS = "\n\ndef test_next():\n    OVER.append(1)\n    for thread in THREADS: thread.join()\n"
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_what_no_test_can_fail_by_ends_the_run_red_and_is_told(regressed, how):
+    suite = regressed([how])
+    begin = IMPORTS + "import time\nOVER, THREADS = [], []\n"
+    suite.write("test_all.py", begin + test_of(how, ENDS[how], NOW) + AFTERWARDS)
+    result = suite.run("--circuits")
+    assert result.ret == 1
+    why = {"ends_the_run": REFUSED}.get(how, "this circuit_snapshot belongs to a test that is over")
+    assert f"test_all.py::test_{how}[recall]: {why}" in result.stdout.lines
+
+
 def test_a_waiver_and_a_gate_let_pass_what_they_let_pass(regressed):
     suite = regressed(["heads"])
     body = test_of("heads", "found(NOW) == circuit_snapshot", NOW)
