@@ -13,6 +13,7 @@ from pytest_circuits.report.run import labels, news_of, waivers_not_needed
 from pytest_circuits.report.summary import (
     all_or_some,
     ended,
+    judged_in_words,
     model_lines,
     news_in_words,
     nothing_judged,
@@ -160,6 +161,8 @@ def _facts(run: Run, summary: Summary, called: Mapping[str, str]) -> Iterator[st
         yield from (f"- {code(line)}" for line in model_lines(model, run.of(model)))
     for test, waiver in waivers_not_needed(run.rows):
         yield f"- the waiver of {code(called[test])} is not needed: {code(waiver)}"
+    if judged := judged_in_words(run, summary):
+        yield f"- judged: {judged}"
     if summary.alarms:
         yield f"- false alarms to expect: {summary.alarms}"
     if summary.remembered:

@@ -11,6 +11,7 @@ from pytest_circuits.report.summary import (
     canary_of,
     ended,
     gate_lets_pass,
+    judged_in_words,
     model_facts,
     news_in_words,
     nothing_judged,
@@ -147,6 +148,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
         return [("The same in a terminal", compare(run))]
     told = [("Gate", f"{run.gate}: {_GATES[Gate(run.gate)]}" if run.gate in _GATES else run.gate)]
     summary = summarise_run(run)
+    if judged := judged_in_words(run, summary):
+        told.append(("Judged", judged))
     if summary.alarms:
         told.append(("False alarms to expect", summary.alarms))
     if summary.remembered:

@@ -144,6 +144,13 @@ def remembered(summary: Summary) -> str:
     return f"{_of_all(summary.remembered, summary.findings)}, measured by an earlier run"
 
 
+def judged_in_words(run: Run, summary: Summary) -> str:
+    """How many findings were judged; empty where all were, or none was measured."""
+    if run.compared is not None or summary.judged == summary.findings:
+        return ""
+    return _of_all(summary.judged, summary.findings)
+
+
 def nothing_judged(run: Run, summary: Summary) -> bool:
     """Whether a run held nothing, and neither failed nor approved anything: it isn't green."""
     told = summary.judged or summary.failing or summary.failures

@@ -13,7 +13,7 @@ from pytest_circuits.report.html import html_report
 from pytest_circuits.report.markdown import markdown_report
 from pytest_circuits.report.merging import merge
 from pytest_circuits.report.page_view import page_view
-from pytest_circuits.report.page_words import tones, verdict_on
+from pytest_circuits.report.page_words import facts, tones, verdict_on
 from pytest_circuits.report.text import Line, Part
 
 REGRESSION = {"gate": "regression"}
@@ -72,6 +72,20 @@ def test_what_passes_and_is_not_preserved_is_counted_and_says_what_let_it(rows, 
 
 def test_only_what_is_preserved_is_green():
     assert verdict_on(run(row(), row("asserted"), **REGRESSION)).tone == "good"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([row(), row("asserted"), row("incomparable")], ""),
+        ([row(), row("not judged"), row("new")], "1 of 3 findings"),
+        ([row("not judged")], "0 of 1 finding"),
+    ],
+)
+def test_reports_say_how_many_findings_were_judged(rows, words):
+    told = run(*rows, **REGRESSION)
+    assert dict(facts(told)).get("Judged", "") == words
+    assert (f"- judged: {words}\n" in markdown_report(told)) == bool(words)
 
 
 # What failed elsewhere
