@@ -198,7 +198,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
     After everybody else, so that the alias ends the id, and can be told from the test's own
     parameters.
     """
-    note_parameters(metafunc)
+    if SOURCE in metafunc.fixturenames:
+        note_parameters(metafunc)
     yield
     if SOURCE in metafunc.fixturenames:
         aliases = list(metafunc.config.stash[SETTINGS].measured) or [_NO_MODEL]

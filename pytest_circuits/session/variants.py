@@ -25,7 +25,7 @@ def note_parameters(metafunc: pytest.Metafunc) -> None:
     def noting(argnames: str | Sequence[str], *arguments: object, **options: object) -> None:
         given(argnames, *arguments, **options)
         names = argnames.split(",") if isinstance(argnames, str) else argnames
-        noted.append(tuple(name.strip() for name in names))
+        noted.append(tuple(name.strip() for name in names if name.strip()))
 
     parent = metafunc.definition.parent
     assert parent is not None
@@ -49,7 +49,7 @@ def own_parameters(item: pytest.Item) -> str:
     """
     parts = _parts(item)
     if parts is None:
-        # Ids are hidden. Where that leaves anything unclear, the test is refused.
+        # Where that leaves anything unclear, the test is refused.
         return "-".join(_ids(item)[:-1])
     others = _others(item)
     return "-".join(
@@ -72,16 +72,21 @@ def problem_of(item: pytest.Item) -> str | None:
     if parts is None and others:
         return (
             f"this test's baselines can't be told: it has a parameter that it doesn't ask for, "
-            f"{min(others)!r}, and ids of others are hidden.\n"
-            f"Give every parameter an id (no pytest.HIDDEN_PARAM)."
+            f"{min(others)!r}, and ids of others are hidden, or given before all others.\n"
+            f"Give every parameter an id (no pytest.HIDDEN_PARAM), and no wrapper before its yield."
         )
     return None
 
 
 def _parts(item: pytest.Item) -> list[tuple[str, tuple[str, ...]]] | None:
-    """The parts of a test's id, each with the names that it is of; None where some are hidden."""
-    ids, names = _ids(item), _parametrized(item)
-    return list(zip(ids, names, strict=True)) if len(ids) == len(names) else None
+    """The parts of a test's id, each with the names that it is of; None where that isn't known."""
+    ids, noted = _ids(item), _parametrized(item)
+    known = {name for names in noted for name in names}
+    variant: Any = getattr(item, "callspec", None)
+    # Ids can be hidden, and parameters given before all others.
+    if len(ids) != len(noted) or known != set(getattr(variant, "params", ())):
+        return None
+    return list(zip(ids, noted, strict=True))
 
 
 def _ids(item: pytest.Item) -> list[str]:
