@@ -73,16 +73,16 @@ def ids(suite):
     return [line.partition("[")[2] for line in lines if "test_heads[" in line]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_a_test_that_a_plugin_repeats_is_held_against_its_baseline(lay, workers):
+def test_a_test_that_a_plugin_repeats_is_held_against_its_baseline(lay):
     lay(ONE.replace("NOW", "1.0")).approve()
     suite = lay(ONE.replace("NOW", "0.2"), REPEATS)
     assert ids(suite) == ["1-2-recall]", "2-2-recall]"]
-    result = suite.run("--circuits", *workers)
-    assert (result.ret, counts(result)) == (1, {"failed": 2})
-    result.stdout.fnmatch_lines(["2 findings: 2 weakened;*"])
+    for workers in ((), ("-n", "2")):
+        result = suite.run("--circuits", *workers)
+        assert (result.ret, counts(result)) == (1, {"failed": 2})
+        result.stdout.fnmatch_lines(["2 findings: 2 weakened;*"])
     lay(ONE.replace("NOW", "1.0"), REPEATS)
-    result = suite.run("--circuits", "--circuits-unjudged=fail", "--circuits-gate=change", *workers)
+    result = suite.run("--circuits", "--circuits-unjudged=fail", "--circuits-gate=change")
     assert (result.ret, counts(result)) == (0, {"passed": 2})
 
 
@@ -155,9 +155,8 @@ def test_the_alias_is_told_by_the_parameter_and_not_by_the_text(lay):
     suite.approve()
     lay("import pytest\n@pytest.mark.parametrize('size', [0.2], ids=['x'])" + SIZED)
     models = ("--circuits-model=recall", "--circuits-model=x-recall")
-    for workers in ((), ("-n", "2")):
-        result = suite.run("--circuits", *models, *workers)
-        result.stdout.fnmatch_lines(["2 findings: 1 weakened, 1 new*"])
+    result = suite.run("--circuits", *models)
+    result.stdout.fnmatch_lines(["2 findings: 1 weakened, 1 new*"])
     broken = "import pytest\n@pytest.mark.parametrize('size', [1.0], ids=['x'])" + SIZED
     lay(broken.replace("assert", "raise OSError\n    assert"))
     for workers in ((), ("-n", "2")):
