@@ -437,9 +437,11 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
-    if distribute and config.getoption("dist", "no") != "no":
-        from pytest_circuits.session.scheduling import OneModelPerWorker
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        from pytest_circuits.session.scheduling import OneModelPerWorker, Watchdog
 
-        config.pluginmanager.register(
-            OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
-        )
+        config.pluginmanager.register(Watchdog(), "circuits-watchdog")
+        if distribute:
+            config.pluginmanager.register(
+                OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
+            )
