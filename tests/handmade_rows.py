@@ -63,6 +63,11 @@ def run(*rows, models=None, gate="never", **fields):
     return Run(tuple(made), rows, gate=gate, **fields)
 
 
+def left(number):
+    """The node ids of so many tests that never ran to an end."""
+    return tuple(f"t.py::test_left[{n}-recall]" for n in range(number))
+
+
 def texts(*rows, width=80, **fields):
     """The lines of a terminal for a run of these rows, without colours."""
     return [line.text for line in terminal_lines(run(*rows, **fields), width)]

@@ -77,6 +77,11 @@ def markdown_report(run: Run, budget: int = BUDGET) -> str:
         _Section(*news_table(news, called), ("finding is", "findings are")),
         _Section(*matrix, ("line of tests × models is", "lines of tests × models are")),
         _Section(*failed_table(run, called), ("failed test is", "failed tests are")),
+        _Section(
+            ("Not run to a verdict:", ""),
+            [f"- {code(each)}" for each in sorted(run.unfinished)],
+            ("test that did not run to a verdict is", "tests that did not run to a verdict are"),
+        ),
         _Section((), list(_facts(run, summary, called)), ("remark is", "remarks are")),
         _Section((), folds, ("finding's details are", "findings' details are"), gap="\n\n"),
     ]
@@ -137,15 +142,16 @@ def _verdict(run: Run, summary: Summary, plain: str) -> str:
 def _went(run: Run, summary: Summary) -> str:
     if run.compared is not None:
         return f"{counted(summary.findings, 'finding')} changed" if run.rows else "no changes"
+    incomplete = [] if run.complete else ["incomplete"]
     failing = all_or_some(summary.failing, summary.findings)
     wrong = [f"{failing} fail{'s' if summary.failing == 1 else ''}"] if summary.failing else []
     if wrong or summary.failures:
-        return ", ".join([*wrong, *summary.failures])
+        return ", ".join([*incomplete, *wrong, *summary.failures])
     news = news_in_words(run)
     gate = " (gate never)" if run.gate == Gate.NEVER else ""
     if unexplained(run, summary):
         # Why, as far as it is known, is among the facts.
-        return ", ".join([f"nothing fails{gate} but the run", *news])
+        return ", ".join([*incomplete, f"nothing fails{gate} but the run", *news])
     if not news:
         return "no changes" if summary.findings else "no findings"
     return ", ".join([f"nothing fails{gate}", *news])

@@ -99,7 +99,9 @@ def verdict_on(run: Run) -> RunVerdict:
         return _comparison(run)
     further = tuple(_further(run, summary))
     if further or summary.failing:
-        return RunVerdict("bad", "✗", "Failed", _failing(summary), further)
+        nothing_found = not (summary.failing or summary.claims)
+        word = "Incomplete" if nothing_found and not run.complete else "Failed"
+        return RunVerdict("bad", "✗", word, _failing(summary), further)
     if run.exit_status == _NOTHING_RAN:
         return RunVerdict("news", "○", "Nothing ran", "There was no test to run.", ())
     news = news_in_words(run)

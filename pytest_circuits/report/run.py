@@ -31,6 +31,9 @@ VERDICTS = (
     *(word for kind in SEVERITY for word in (*_BETWEEN.get(kind, ()), kind.value)),
     NOT_JUDGED,
 )
+#: Exit statuses of a run that did not end by itself: none yet, and pytest's for one that was
+#: interrupted and one that broke.
+_STOPPED = (None, 2, 3)
 #: Outcomes that a test was marked for.
 _EXPECTED = ("xfailed", "xpassed")
 #: Verdicts on a finding whose numbers were held against a baseline's.
@@ -89,8 +92,9 @@ class Run:
         gate: which verdicts fail, a value of :class:`~pytest_circuits.verdicts.Gate`.
         failed: tests that failed without a finding, also in their setup, and modules that could
             not be collected, in any order.
-        unfinished: tests that never ran to an end (a run that stopped, a lost worker).
-        exit_status: pytest's.
+        unfinished: the node ids of tests that never ran to an end (a run that stopped, a lost
+            worker).
+        exit_status: pytest's; None for a run that has not come to its end, perhaps never will.
         options: options of the command line that the numbers depend on, as they would be typed.
         root: where the tests' paths start, from the folder that pytest ran in; empty where it ran
             there.
@@ -102,11 +106,17 @@ class Run:
     rows: tuple[Row, ...]
     gate: str = "regression"
     failed: tuple[FailedTest, ...] = ()
-    unfinished: int = 0
-    exit_status: int = 0
+    unfinished: tuple[str, ...] = ()
+    exit_status: int | None = 0
     options: tuple[str, ...] = ()
     root: str = ""
     compared: tuple[str, str] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it came to its end, and every circuit test did."""
+        collected = all(each.of_test for each in self.failed)
+        return self.exit_status not in _STOPPED and not self.unfinished and collected
 
     def of(self, model: Model) -> list[Row]:
         """A model's rows."""

@@ -121,7 +121,7 @@ def _run(document: Mapping[str, Any], where: Path) -> Run:
             FailedTest(each["test"], each["model"], each["message"], each["line"])
             for each in document["failed"]
         ),
-        unfinished=document["unfinished"],
+        unfinished=tuple(document["unfinished"]),
         exit_status=document["exit_status"],
         options=tuple(document["options"]),
         root=document["root"],

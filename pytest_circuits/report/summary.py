@@ -23,6 +23,8 @@ _EXCEPTIONS = ("", "waived", "xfailed", "xpassed")
 #: pytest's exit statuses of a run that went well: all passed, or there was nothing to run.
 _WELL = (0, 5)
 _SOME_FAILED = 1
+#: What is said of a run without an exit status: it is running, or somebody ended it.
+NOT_ENDED = "the run has not come to its end"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Summary:
         uncollected: modules that could not be collected, so that their tests are unknown.
         claims: tests that failed though all of their findings pass.
         incomplete: tests that never ran to an end.
+        ended: whether the run came to its end.
     """
 
     findings: int
@@ -57,6 +60,7 @@ class Summary:
     uncollected: int
     claims: int
     incomplete: int
+    ended: bool
 
     @property
     def kinds(self) -> str:
@@ -84,6 +88,7 @@ class Summary:
             (self.uncollected, uncollected(self.uncollected)),
             (self.claims, f"{counted(self.claims, 'test')} failed whose findings all pass"),
             (self.incomplete, f"{counted(self.incomplete, 'test')} did not run to a verdict"),
+            (not self.ended, NOT_ENDED),
         ]
         return [clause for number, clause in clauses if number]
 
@@ -109,7 +114,8 @@ def summarise_run(run: Run) -> Summary:
         silent=len(run.failed) - modules,
         uncollected=modules,
         claims=len(failed_claims(run)),
-        incomplete=run.unfinished,
+        incomplete=len(run.unfinished),
+        ended=run.exit_status is not None,
     )
 
 
@@ -141,7 +147,7 @@ def unexplained(run: Run, summary: Summary) -> bool:
 
 def ended(run: Run, summary: Summary) -> str:
     """How pytest ended, where a reader can't tell that from the rest; empty elsewhere."""
-    if run.compared is not None or run.exit_status in _WELL:
+    if run.compared is not None or run.exit_status in (None, *_WELL):
         return ""
     how = f"pytest ended with status {run.exit_status}"
     if unexplained(run, summary):

@@ -13,7 +13,14 @@ from pytest_circuits.report.run import (
     title,
     waivers_not_needed,
 )
-from pytest_circuits.report.summary import model_lines, silent, summarise_run, uncollected
+from pytest_circuits.report.summary import (
+    NOT_ENDED,
+    ended,
+    model_lines,
+    silent,
+    summarise_run,
+    uncollected,
+)
 from pytest_circuits.report.text import Line, Part, counted, folded, names, squeeze
 from pytest_circuits.verdicts import Kind
 
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
 
 _LEAST_TEST = 16
 _LEAST_NUMBER = 8
+#: Tests without a verdict that are named.
+_NAMED = 5
 
 
 def terminal_lines(
@@ -56,7 +65,7 @@ def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> li
         *_models(run, width),
         *(line for note in notes for line in folded(note, width)),
         *_total(run, summary, width),
-        *_incomplete(summary, width),
+        *_incomplete(run, summary, width),
     ]
     if run.compared is not None:
         states = folded(f"baselines: {' → '.join(run.compared)}", width)
@@ -175,9 +184,16 @@ def _findings_in_words(run: Run, summary: Summary) -> str:
     return f"{number}{' changed' if changed else ''}: {summary.kinds}"
 
 
-def _incomplete(summary: Summary, width: int) -> Iterator[Line]:
+def _incomplete(run: Run, summary: Summary, width: int) -> Iterator[Line]:
+    how = ended(run, summary) if summary.ended else NOT_ENDED
+    if how and not run.complete:
+        yield from folded(f"incomplete: {how}", width, "red")
     if summary.uncollected:
         yield from folded(f"incomplete: {uncollected(summary.uncollected)}", width, "red")
     if summary.incomplete:
         text = f"incomplete: {summary.incomplete} circuit test(s) did not run to a verdict"
         yield from folded(text, width, "red")
+        named = sorted(run.unfinished)[:_NAMED]
+        left = summary.incomplete - len(named)
+        for text in [*named, *([f"and {left} more"] if left else [])]:
+            yield from folded(text, width, "red", head="  ", indent="    ")

@@ -16,6 +16,7 @@ from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
+from pytest_circuits.session.ending import Ending
 from pytest_circuits.session.measuring import ModelMeasurer
 from pytest_circuits.session.models import RunModels
 from pytest_circuits.session.outcomes import (
@@ -71,6 +72,8 @@ class CircuitsSession:
         self._refused: dict[str, str] = {}
         self._to_run = False
         self._said: list[Said] = []
+        #: What stands in the step summary of GitHub Actions until the run has come to its end.
+        self.begun_summary = b""
         self._failures: dict[str, Failure] = {}
         self._uncollected: dict[str, str] = {}
         self._config = config
@@ -305,10 +308,10 @@ class CircuitsSession:
             return
         from pytest_circuits.session.reporting import write_reports, write_summary
 
-        run = self._run(int(session.exitstatus))
+        run = self.run_so_far(int(session.exitstatus))
         self._said = list(write_reports(run, self.settings))
         if self.settings.on_github:
-            self._said += write_summary(run)
+            self._said += write_summary(run, self.begun_summary)
         if any(said.failed for said in self._said):
             session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
 
@@ -318,7 +321,7 @@ class CircuitsSession:
             return
         width = self._config.get_terminal_writer().fullwidth
         terminalreporter.write_sep("=", "circuits")
-        for line in terminal_lines(self._run(), width, verbose=self.settings.verbose):
+        for line in terminal_lines(self.run_so_far(), width, verbose=self.settings.verbose):
             for part in line.parts:
                 terminalreporter.write(part.text, **{part.colour: True} if part.colour else {})
             terminalreporter.line("")
@@ -329,7 +332,7 @@ class CircuitsSession:
         if self.settings.on_github:
             from pytest_circuits.session.reporting import annotation_lines
 
-            for command in annotation_lines(self._run(), self._config.rootpath):
+            for command in annotation_lines(self.run_so_far(), self._config.rootpath):
                 terminalreporter.write_line(command)
 
     def _pending(self) -> Iterator[str]:
@@ -349,7 +352,8 @@ class CircuitsSession:
             noun = "finding" if len(tests) == 1 else "findings"
             yield f"{len(tests)} {noun} pending: pytest-circuits review{where}"
 
-    def _run(self, exit_status: int = 0) -> Run:
+    def run_so_far(self, exit_status: int | None = 0) -> Run:
+        """What there is to report, with the exit status that pytest ends with, once it does."""
         return Run(
             models=tuple(
                 Model(
@@ -363,7 +367,7 @@ class CircuitsSession:
             rows=tuple(row for rows in self.rows.values() for row in rows),
             gate=self.settings.gate.value,
             failed=(*self._failed_without_finding(), *self._failed_modules()),
-            unfinished=len(self._selected - self._finished - self._failed),
+            unfinished=tuple(sorted(self._selected - self._finished - self._failed)),
             exit_status=exit_status,
             options=self.settings.options,
             root=self._root(),
@@ -437,6 +441,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
+    config.pluginmanager.register(Ending(config, session), "circuits-ending")
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_circuits.session.scheduling import OneModelPerWorker, Watchdog
 

@@ -33,7 +33,10 @@ REPORTS = [
 def summary(*, findings=1, failing=0, claims=0, silent=0, broken=0, unfinished=0, **verdicts):
     figures = {"findings": findings, "verdicts": verdicts, "failing": failing}
     figures |= {"failed_claims": claims, "failed_without_finding": silent, "uncollected": broken}
-    return json.dumps({"summary": figures, "unfinished": unfinished})
+    complete = not (broken or unfinished)
+    status = "complete" if complete else "incomplete"
+    tests = [f"t.py::test_{n}[recall]" for n in range(unfinished)]
+    return json.dumps({"status": status, "summary": figures, "unfinished": tests})
 
 
 def counts(failing=0, claims=0, silent=0, unfinished=0, **verdicts):

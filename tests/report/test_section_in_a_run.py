@@ -297,6 +297,7 @@ def test_a_worker_that_is_lost_leaves_the_run_incomplete(suite):
     assert section(result) == [
         "no findings",
         "incomplete: 1 circuit test(s) did not run to a verdict",
+        "  test_light.py::test_dies[recall]",
     ]
 
 

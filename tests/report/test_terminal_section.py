@@ -1,7 +1,7 @@
 """The terminal section of one model: a line a finding, never wider than the terminal."""
 
 import pytest
-from handmade_rows import VERDICTS, failed, row, run, texts
+from handmade_rows import VERDICTS, failed, left, row, run, texts
 
 from pytest_circuits.report import terminal_lines
 
@@ -95,11 +95,21 @@ def test_no_findings_are_said():
 
 
 def test_tests_that_never_came_to_measure_are_counted():
-    assert texts(models=["recall"], unfinished=2) == [
+    assert texts(models=["recall"], unfinished=left(2)) == [
         "no findings",
         "incomplete: 2 circuit test(s) did not run to a verdict",
+        "  t.py::test_left[0-recall]",
+        "  t.py::test_left[1-recall]",
     ]
-    assert texts(row(), unfinished=1)[-1].startswith("incomplete: 1 ")
+    assert texts(row(), unfinished=left(1))[-2].startswith("incomplete: 1 ")
+    assert texts(row(), unfinished=left(7))[-2:] == ["  t.py::test_left[4-recall]", "  and 2 more"]
+
+
+def test_a_run_that_has_not_ended_says_so():
+    assert texts(models=["recall"], exit_status=None) == [
+        "no findings",
+        "incomplete: the run has not come to its end",
+    ]
 
 
 def test_tests_that_failed_without_a_finding_are_counted_in_red():
@@ -131,7 +141,7 @@ def test_no_line_is_wider_than_the_terminal(width, alias):
     ]  # fmt: skip
     for some in ([rows[0]], rows[:6], rows):
         silent = (failed("t.py::test_a", alias), failed("t.py::test_b", alias))
-        lines = texts(*some, width=width, unfinished=3, gate="regression", failed=silent)
+        lines = texts(*some, width=width, unfinished=left(3), gate="regression", failed=silent)
         assert max(map(len, lines)) <= width
 
 

@@ -1,0 +1,76 @@
+"""How a run ends: until it has, its reports say that it is incomplete; Ctrl-C leaves it so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pytest_circuits.session.session import CircuitsSession
+
+#: Exit statuses that a run in which tests are left must not end with.
+_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+class Ending:
+    """Registered beside the session of circuits, in xdist's workers too."""
+
+    def __init__(self, config: pytest.Config, circuits: CircuitsSession) -> None:
+        self._circuits = circuits
+        #: xdist's workers write no reports.
+        self._reports = not hasattr(config, "workerinput")
+        self._begun = False
+        self._selected: set[str] = set()
+        self._reported: set[str] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Leave reports that say incomplete, before code of the tests can end the process.
+
+        An earlier run's are gone with that. What only lists tests touches none.
+        """
+        option = session.config.option
+        if self._reports and not (option.collectonly or option.setuponly):
+            self._begun = True
+            self._begin()
+
+    def _begin(self) -> None:
+        settings = self._circuits.settings
+        if not (settings.reports or settings.on_github):
+            return
+        from pytest_circuits.session.reporting import begin_reports, begin_summary
+
+        run = self._circuits.run_so_far(None)
+        begin_reports(run, settings)
+        if settings.on_github:
+            self._circuits.begun_summary = begin_summary(run)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note which tests are to run."""
+        self._selected.update(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note which tests xdist's workers are to run."""
+        self._selected.update(ids)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note which tests did."""
+        self._reported.add(report.nodeid)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """End a run in which tests are left as one that was stopped; take Ctrl-C to the very end."""
+        left = self._selected - self._reported
+        if self._begun and left and session.exitstatus in _WELL:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        try:
+            return (yield)
+        except KeyboardInterrupt:
+            if self._begun:
+                self._begin()
+            # pytest would show a traceback; this way it ends as it does after Ctrl-C in a test.
+            pytest.exit("interrupted", returncode=pytest.ExitCode.INTERRUPTED)
