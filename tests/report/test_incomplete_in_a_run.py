@@ -5,6 +5,8 @@ import json
 import pytest
 from circuit_suites import OTHER, QUIET, RECALL, counts, in_fresh_python
 
+#: The text of a file, in a test.
+READ = "__import__('pathlib').Path('{}').read_text('utf-8')"
 FILES = ("report.json", "report.md", "report.html")
 REPORTED = ("--circuits", "--circuits-report=out")
 #: A suite of two tests; something ends the run in the first.
@@ -74,7 +76,8 @@ def test_reports_say_incomplete_from_the_start_and_are_replaced_at_the_end(suite
         assert json.loads(said["report.json"])["exit_status"] is None
         assert all("the run has not come to its end" in text for text in list(said.values())[1:])
     assert (read(suite)["status"], read(suite)["exit_status"]) == ("complete", 0)
-    assert not any("ncomplete" in texts(suite)[name] for name in ("report.md", "report.html"))
+    assert texts(suite)["report.md"] == "**pytest-circuits: no findings**\n"
+    assert "</span> Passed</h1>" in texts(suite)["report.html"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_reports_say_incomplete_from_the_start_and_are_replaced_at_the_end(suite
     ["--circuits-json=out/report.json", "PYTEST_CIRCUITS_JSON", "circuits_json"],
 )
 def test_so_does_a_report_that_was_asked_for_in_another_way(suite, monkeypatch, option):
-    suite.write("test_two.py", TWO.format("assert 'incomplete' in open('out/report.json').read()"))
+    suite.write("test_two.py", TWO.format(f"assert 'incomplete' in {READ.format('out/report.json')}"))
     if option == "PYTEST_CIRCUITS_JSON":
         monkeypatch.setenv(option, "out/report.json")
     elif option == "circuits_json":
@@ -188,8 +191,8 @@ INCOMPLETE = "**pytest-circuits: incomplete, the run has not come to its end**\n
 
 
 def test_the_step_summary_says_incomplete_until_the_run_ends(suite, summary):
-    adds = "f = open('summary.md'); assert 'incomplete' in f.read(); "
-    adds += "open('summary.md', 'a').write('After.\\n')"
+    adds = f"assert 'incomplete' in {READ.format('summary.md')}\n"
+    adds += "    with open('summary.md', 'a') as file:\n        file.write('After.\\n')"
     suite.write("test_two.py", TWO.format(adds))
     inode = summary.stat().st_ino
     assert suite.run("--circuits").ret == 0
@@ -218,15 +221,20 @@ def {hook}():
 """
 
 
-@pytest.mark.parametrize("order", ["tryfirst=True", "trylast=True"])
 @pytest.mark.parametrize(
-    "hook",
+    ("hook", "order"),
     [
-        "pytest_sessionstart", "pytest_collection_modifyitems", "pytest_runtestloop",
-        "pytest_runtest_setup", "pytest_runtest_teardown", "pytest_sessionfinish",
-        "pytest_terminal_summary",
+        ("pytest_sessionstart", "trylast=True"),
+        ("pytest_collection_modifyitems", "tryfirst=True"),
+        ("pytest_runtestloop", "tryfirst=True"),
+        ("pytest_runtest_setup", "trylast=True"),
+        ("pytest_runtest_teardown", "tryfirst=True"),
+        ("pytest_sessionfinish", "tryfirst=True"),
+        ("pytest_sessionfinish", "trylast=True"),
+        ("pytest_terminal_summary", "tryfirst=True"),
+        ("pytest_terminal_summary", "trylast=True"),
     ],
-)  # fmt: skip
+)
 def test_ctrl_c_in_any_hook_is_an_incomplete_run_without_a_traceback(suite, hook, order):
     suite.write("test_two.py", TWO.format("pass"))
     assert suite.run(*REPORTED).ret == 0
