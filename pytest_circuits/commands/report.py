@@ -80,13 +80,13 @@ def run(options: argparse.Namespace) -> int:
     from pytest_circuits.report.merging import MergeError, merge
 
     budget, folder = options.budget, options.dir
-    if budget is not None and budget < LEAST_BUDGET:
-        return refuse(f"--budget {budget} has no room for a verdict: {LEAST_BUDGET} at least")
     places = {kind: str(folder / name) for kind, name in FILES.items()} if folder else {}
     places |= outputs(options)
-    several = too_many(places)
-    if several:
-        return refuse(several)
+    problem = too_many(places)
+    if budget is not None and budget < LEAST_BUDGET:
+        problem = f"--budget {budget} has no room for a verdict: {LEAST_BUDGET} at least"
+    if problem:
+        return refuse(problem)
     try:
         merged = merge([_named(name) for name in options.files])
     except ReportError as error:
@@ -100,11 +100,9 @@ def run(options: argparse.Namespace) -> int:
     problem = write_outputs(places, lambda kind: _rendered(kind, merged, budget))
     if problem:
         return refuse(problem)
-    if merged.complete:
-        return EXIT_OK
-    if places:
+    if places and not merged.complete:
         complain("incomplete: a run, or a circuit test of one, did not come to its end")
-    return EXIT_INCOMPLETE
+    return EXIT_OK if merged.complete else EXIT_INCOMPLETE
 
 
 def _named(name: str) -> tuple[str, Run]:

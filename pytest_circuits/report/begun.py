@@ -20,7 +20,7 @@ _PAGE = """<!doctype html>
 <meta name="generator" content="pytest-circuits">
 <title>✗ Circuits of {models}</title>
 <style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto }}
 h1 {{ color: light-dark(#b3261e, #ff8a80) }}
 </style>
 </head>

@@ -47,7 +47,7 @@ def document(run: Run) -> dict[str, Json]:
             {"test": each.test, "model": each.alias, "message": each.message, "line": each.line}
             for each in sorted(run.failed)
         ],
-        "unfinished": sorted(run.unfinished),
+        "unfinished": [*sorted(run.unfinished)],
         "tests": [
             {
                 "test": entry.test,

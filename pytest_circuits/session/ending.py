@@ -63,7 +63,7 @@ class Ending:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """End a run in which tests are left as one that was stopped; take Ctrl-C to the very end."""
+        """End a run in which tests are left as one that was stopped, and let Ctrl-C end it too."""
         left = self._selected - self._reported
         if self._begun and left and session.exitstatus in _WELL:
             session.exitstatus = pytest.ExitCode.INTERRUPTED

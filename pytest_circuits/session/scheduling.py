@@ -10,13 +10,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from pytest_circuits.session.outcomes import model_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-
-    from xdist.scheduler import LoadScopeScheduling
 
 #: Tests in its queue that a worker needs to begin the first of them.
 _ENOUGH = 2
@@ -36,76 +35,73 @@ class OneModelPerWorker:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:  # noqa: ANN401
         """A scheduler whose scopes are models."""
-        return by_model(config, log, self._aliases)
+        return ByModel(config, log, self._aliases)
 
 
-def by_model(config: pytest.Config, log: Any, aliases: frozenset[str]) -> LoadScopeScheduling:  # noqa: ANN401
-    """A scheduler of xdist that gives all tests of one model to one worker.
+class ByModel(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+    """Gives all tests of one model to one worker; every other test may go to any.
 
-    Every other test is a scope of its own: it may go to any worker.
+    What a worker leaves behind that crashed goes to the others, or to the one in its place. xdist's
+    own scheduler lets workers wait for ever there: it hands out scopes in which all is done, and
+    single tests, and says nothing more.
     """
-    from xdist.scheduler import LoadScopeScheduling
 
-    class ByModel(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
-        """What a worker leaves behind that crashed goes to the others, or to the one in its place.
+    def __init__(self, config: pytest.Config, log: Any, aliases: frozenset[str]) -> None:  # noqa: ANN401
+        super().__init__(config, log)
+        self._aliases = aliases
 
-        xdist's own scheduler lets workers wait for ever there: it hands out scopes in which all is
-        done, and single tests, and says nothing more.
-        """
+    def _split_scope(self, nodeid: str) -> str:
+        return model_of(nodeid, self._aliases) or nodeid
 
-        def _split_scope(self, nodeid: str) -> str:
-            return model_of(nodeid, aliases) or nodeid
-
-        def schedule(self) -> None:
-            """Hand tests out, first when all workers have collected, then when one has come."""
-            if self.collection is None:
-                if not self._check_nodes_have_same_collection():
-                    return
-                self.collection = list(next(iter(self.registered_collections.values())))
-                scopes: dict[str, dict[str, bool]] = {}
-                for nodeid in self.collection:
-                    scopes.setdefault(self._split_scope(nodeid), {})[nodeid] = False
-                # The longest first, so that workers end at about the same time.
-                reorder = self.config.option.loadscopereorder
-                order = sorted(scopes, key=lambda scope: -len(scopes[scope]) if reorder else 0)
-                self.workqueue.update((scope, scopes[scope]) for scope in order)
-                for node in self.nodes[: len(scopes)]:
-                    self._assign_work_unit(node)
-            self._reschedule_all()
-
-        def remove_node(self, node: Any) -> str | None:  # noqa: ANN401
-            """Take back what a worker did not run; gives the test that it crashed in, if any.
-
-            That one is left out: it would crash the next worker too.
-            """
-            crashed: str | None = None
-            for scope, unit in self.assigned_work.pop(node).items():
-                left = [nodeid for nodeid, done in unit.items() if not done]
-                if left and crashed is None:
-                    crashed = left.pop(0)
-                if left:
-                    self.workqueue[scope] = dict.fromkeys(left, False)
-            self._reschedule_all()
-            return crashed
-
-        def _reschedule_all(self) -> None:
-            for node in self.nodes:
-                self._reschedule(node)
-
-        def _reschedule(self, node: Any) -> None:  # noqa: ANN401
-            """Give a worker what it needs to go on.
-
-            One that has nothing to do is kept for what others may leave behind.
-            """
-            # The worker in another's place may not have collected yet.
-            if node.shutting_down or node not in self.registered_collections:
+    def schedule(self) -> None:
+        """Hand tests out, first when all workers have collected, then when one has come."""
+        if self.collection is None:
+            if not self._check_nodes_have_same_collection():
                 return
-            while self.workqueue and self._pending_of(self.assigned_work[node]) < _ENOUGH:
+            collection: list[str] = next(iter(self.registered_collections.values()))
+            self.collection: list[str] | None = list(collection)
+            scopes: dict[str, dict[str, bool]] = {}
+            for nodeid in collection:
+                scopes.setdefault(self._split_scope(nodeid), {})[nodeid] = False
+            # The longest first, so that workers end at about the same time.
+            reorder = self.config.option.loadscopereorder
+            order = sorted(scopes, key=lambda scope: -len(scopes[scope]) if reorder else 0)
+            self.workqueue.update((scope, scopes[scope]) for scope in order)
+            for node in self.nodes[: len(scopes)]:
                 self._assign_work_unit(node)
-            if self._pending_of(self.assigned_work[node]) == 1:
-                node.shutdown()
+        self._reschedule_all()
 
-    return ByModel(config, log)
+    def remove_node(self, node: Any) -> str | None:  # noqa: ANN401
+        """Take back what a worker did not run; gives the test that it crashed in, if any.
+
+        That one is left out: it would crash the next worker too.
+        """
+        crashed: str | None = None
+        for scope, unit in self.assigned_work.pop(node).items():
+            left = [nodeid for nodeid, done in unit.items() if not done]
+            if left and crashed is None:
+                crashed = left.pop(0)
+            if left:
+                self.workqueue[scope] = dict.fromkeys(left, False)
+        self._reschedule_all()
+        return crashed
+
+    def _reschedule_all(self) -> None:
+        for node in self.nodes:
+            self._reschedule(node)
+
+    def _reschedule(self, node: Any) -> None:  # noqa: ANN401
+        """Give a worker what it needs to go on.
+
+        One that has nothing to do is kept for what others may leave behind.
+        """
+        # The worker in another's place may not have collected yet.
+        if node.shutting_down or node not in self.registered_collections:
+            return
+        while self.workqueue and self._pending_of(self.assigned_work[node]) < _ENOUGH:
+            self._assign_work_unit(node)
+        if self._pending_of(self.assigned_work[node]) == 1:
+            node.shutdown()
 
 
 class Watchdog:

@@ -116,7 +116,8 @@ def test_a_merged_report_can_be_read_again(command, stored):
 
 
 @pytest.mark.parametrize(
-    "left_off", [{"exit_status": None}, {"exit_status": 2}, {"exit_status": 1, "unfinished": left(1)}]
+    "left_off",
+    [{"exit_status": None}, {"exit_status": 2}, {"exit_status": 1, "unfinished": left(1)}],
 )
 def test_of_several_reports_an_incomplete_one_makes_them_incomplete(command, stored, left_off):
     whole = stored(run(row(test="t.py::test_b")), "1.json")
@@ -127,9 +128,10 @@ def test_of_several_reports_an_incomplete_one_makes_them_incomplete(command, sto
     said = "incomplete: a run, or a circuit test of one, did not come to its end"
     status, _, errors = command("report", whole, part, "--dir", "out")
     assert (status, errors) == (1, [said])
-    assert json.loads(Path("out/report.json").read_text(encoding="utf-8"))["status"] == "incomplete"
-    assert Path("out/report.md").read_text(encoding="utf-8").startswith("**pytest-circuits: incomplete")
-    assert "</span> Incomplete</h1>" in Path("out/report.html").read_text(encoding="utf-8")
+    written = {path.suffix: path.read_text(encoding="utf-8") for path in Path("out").iterdir()}
+    assert json.loads(written[".json"])["status"] == "incomplete"
+    assert written[".md"].startswith("**pytest-circuits: incomplete")
+    assert "</span> Incomplete</h1>" in written[".html"]
 
 
 # What goes wrong

@@ -1,4 +1,4 @@
-"""Runs that end early: what they leave says so, whatever ended them, and nothing of them is green."""
+"""Runs that end early: what they leave says so, whatever ended them, and nothing is green."""
 
 import json
 
@@ -85,7 +85,9 @@ def test_reports_say_incomplete_from_the_start_and_are_replaced_at_the_end(suite
     ["--circuits-json=out/report.json", "PYTEST_CIRCUITS_JSON", "circuits_json"],
 )
 def test_so_does_a_report_that_was_asked_for_in_another_way(suite, monkeypatch, option):
-    suite.write("test_two.py", TWO.format(f"assert 'incomplete' in {READ.format('out/report.json')}"))
+    suite.write(
+        "test_two.py", TWO.format(f"assert 'incomplete' in {READ.format('out/report.json')}")
+    )
     if option == "PYTEST_CIRCUITS_JSON":
         monkeypatch.setenv(option, "out/report.json")
     elif option == "circuits_json":

@@ -55,7 +55,17 @@ def test_a_run_of_everything_comes_back_as_it_was(tmp_path):
         run(row(test=f"t.py::test[{HOSTILE}]", headline=HOSTILE, measure=HOSTILE, name=HOSTILE)),
         run(row(waiver="until x", waived=True, redundant=True, own_tolerance=True, pending=True)),
     ],
-    ids=["empty", "unfinished", "begun", "compared", "models", "unnamed", "parameters", "hostile", "facts"],
+    ids=[
+        "empty",
+        "unfinished",
+        "begun",
+        "compared",
+        "models",
+        "unnamed",
+        "parameters",
+        "hostile",
+        "facts",
+    ],
 )
 def test_other_runs_come_back_as_they_were(made, tmp_path):
     assert again(tmp_path, made) == json_report(made)

@@ -1,4 +1,4 @@
-"""xdist's controller as it is, over workers that are pretended: they crash where they are told to."""
+"""xdist's controller as it is, over workers that are pretended, and crash where they are told."""
 
 import random
 from types import SimpleNamespace
@@ -39,17 +39,20 @@ class Worker:
     def step(self):
         """What it tells the controller next; None if it waits."""
         if self.steps:
-            kind = self.steps.pop(0)
-            if kind == self.run.dies_when and self.run.deaths_left:
-                self.run.deaths_left -= 1
-                return self.dies()
-            if kind == "workerready":
-                return kind, {"node": self, "workerinfo": {}}
-            return kind, {"node": self, "ids": self.run.collected(self)}
-        if not self.queue:
-            return self.finishes() if self.told_to_end else None
-        if len(self.queue) == 1 and not self.told_to_end:
+            return self.begins(self.steps.pop(0))
+        if len(self.queue) < 2 and not self.told_to_end:
             return None
+        return self.runs() if self.queue else self.finishes()
+
+    def begins(self, kind):
+        if kind == self.run.dies_when and self.run.deaths_left:
+            self.run.deaths_left -= 1
+            return self.dies()
+        if kind == "workerready":
+            return kind, {"node": self, "workerinfo": {}}
+        return kind, {"node": self, "ids": self.run.collected(self)}
+
+    def runs(self):
         index = self.queue.pop(0)
         test = self.run.tests[index]
         self.run.ran.append((test, self.gateway.id))
@@ -93,13 +96,13 @@ class Run(DSession):
         self.made.append(Worker(self, f"gw{len(self.made)}"))
         return self.made[-1]
 
-    def collected(self, worker):
+    def collected(self, worker):  # noqa: ARG002
         return self.tests
 
     def put(self, event):
         self.events.append(event)
 
-    def get(self, timeout):
+    def get(self, timeout):  # noqa: ARG002
         """The next event of any worker that has one."""
         for worker in self.drawn.sample(self.made, len(self.made)):
             event = None if worker.gone else worker.step()
@@ -107,7 +110,7 @@ class Run(DSession):
                 return event
         raise StuckError(self.sched.workqueue)
 
-    def handle_crashitem(self, nodeid, worker):
+    def handle_crashitem(self, nodeid, worker):  # noqa: ARG002
         self.crashed.append(nodeid)
 
     def to_its_end(self):

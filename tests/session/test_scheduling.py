@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from circuit_suites import OTHER, RECALL, counts
-
-from pytest_circuits.session.scheduling import Watchdog, by_model
 from session.pretended_workers import Run
+
+from pytest_circuits.session.scheduling import ByModel, Watchdog
 
 MODELS = ("recall", "tuned", "tuned-more")
 ALIASES = frozenset(MODELS)
@@ -39,7 +39,7 @@ def simulate(pytester):
             configs[key].option.dist = "load"
             configs[key].option.tx = ["popen"] * workers
         config = configs[key]
-        return run_class(config, by_model(config, None, ALIASES), tests, **how).to_its_end()
+        return run_class(config, ByModel(config, None, ALIASES), tests, **how).to_its_end()
 
     return run
 
@@ -173,7 +173,7 @@ def watched():
         while not distributed.shouldstop and time.monotonic() < end:
             time.sleep(0.005)
         with pytest.raises(StopIteration):
-            looping.send(True)
+            looping.send(None)
         return distributed.shouldstop
 
     return SimpleNamespace(run=run, nodes=nodes, scheduler=scheduler, distributed=distributed)

@@ -103,7 +103,9 @@ def one_of_each():
         ),
     ]
     failed = (FailedTest("test_c.py::test_setup[cand]", "cand", "ValueError: no such file", 12),)
-    return run(*rows, failed=failed, unfinished=("t.py::test_left[0-recall]", "t.py::test_left[1-recall]"))
+    return run(
+        *rows, failed=failed, unfinished=("t.py::test_left[0-recall]", "t.py::test_left[1-recall]")
+    )
 
 
 #: What somebody might call a model or a test to run or break a page.
