@@ -8,26 +8,35 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_circuits.commands import accept, diff, history, prune, report, review, show
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: As a shell has it, after Ctrl-C, and after a reader that has read enough.
-_INTERRUPTED, _CUT_OFF = 130, 141
+#: After Ctrl-C, as pytest has it; and after a reader that has read enough, as a shell has it.
+_INTERRUPTED, _CUT_OFF = 2, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0: done; 1: something changed, or is left to do; 2: a usage error; 3: a baseline that can't be
-    read.
+    0: done; 1: something changed, or is left to do; 2: a usage error, or Ctrl-C; 3: a baseline that
+    can't be read.
     """
+    try:
+        return _main(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        # Nothing is half done: files appear whole or not at all.
+        return _INTERRUPTED
+
+
+def _main(arguments: Sequence[str]) -> int:
+    # Imported here: Ctrl-C may come meanwhile.
+    from pytest_circuits.commands import diff
+
     for stream in (sys.stdout, sys.stderr):
         # A terminal, or a pipe on Windows, may have no arrow.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    typed, paths = diff.paths_apart(sys.argv[1:] if arguments is None else arguments)
+    typed, paths = diff.paths_apart(arguments)
     options = _parser().parse_args(typed, argparse.Namespace(after_dashes=paths))
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -38,13 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # What it would have come to is not known, so that it is no success.
         return _CUT_OFF
-    except KeyboardInterrupt:
-        # Nothing is half done: files appear whole or not at all.
-        return _INTERRUPTED
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pytest_circuits.commands import accept, diff, history, prune, report, review, show
+
     parser = argparse.ArgumentParser(
         prog="pytest-circuits",
         description="The life of the baselines that `pytest --circuits` holds models against.",

@@ -19,7 +19,7 @@ COMMANDS = {
     "reject": "0123",
     "history": "023",
     "prune": "0123",
-    "report": "023",
+    "report": "0123",
 }
 
 
