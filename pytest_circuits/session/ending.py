@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -13,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Exit statuses that a run in which tests are left must not end with.
 _WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+#: Tests that are named.
+_NAMED = 5
 
 
 class Ending:
@@ -25,6 +32,8 @@ class Ending:
         self._begun = False
         self._selected: set[str] = set()
         self._reported: set[str] = set()
+        #: Tests that did not run though pytest said that all went well.
+        self._left: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -64,13 +73,33 @@ class Ending:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """End a run in which tests are left as one that was stopped, and let Ctrl-C end it too."""
-        left = self._selected - self._reported
-        if self._begun and left and session.exitstatus in _WELL:
+        if self._begun and session.exitstatus in _WELL:
+            self._left = sorted(self._selected - self._reported)
+        if self._left:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         try:
             return (yield)
         except KeyboardInterrupt:
             if self._begun:
-                self._begin()
+                with suppress(pytest.UsageError):
+                    self._begin()
             # pytest would show a traceback; this way it ends as it does after Ctrl-C in a test.
             pytest.exit("interrupted", returncode=pytest.ExitCode.INTERRUPTED)
+
+    def pytest_unconfigure(self) -> None:
+        """Let Ctrl-C be too late once all is said: torch, which leaves slowly, would show it."""
+        atexit.unregister(_ignore_ctrl_c)
+        atexit.register(_ignore_ctrl_c)  # the last that is registered is called first
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say why a run has the status of one that was stopped."""
+        if self._left:
+            more = len(self._left) - _NAMED
+            named = ", ".join(self._left[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+            terminalreporter.write_line(
+                f"the run ended before these tests: {plain(named)}", red=True
+            )
+
+
+def _ignore_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

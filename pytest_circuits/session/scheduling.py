@@ -136,7 +136,8 @@ class Watchdog:
         while not self._over.wait(self._pause):
             try:
                 waits = self._all_wait(distributed)
-            except (RuntimeError, KeyError):  # changed while it was looked at
+            except (AttributeError, KeyError, RuntimeError):
+                # Changed while it was looked at, or a scheduler that is none of xdist's.
                 waits = False
             looks = looks + 1 if waits else 0
             if looks == _LOOKS:

@@ -280,7 +280,7 @@ def pytest_unconfigure():
     assert names == set()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_ctrl_c_in_a_worker_ends_the_run(suite, workers):
     suite.ini(RECALL, OTHER)
     suite.write("test_two.py", TWO.format("raise KeyboardInterrupt"))
@@ -289,3 +289,12 @@ def test_ctrl_c_in_a_worker_ends_the_run(suite, workers):
     assert result.ret == 2
     assert say_incomplete(texts(suite))
     assert read(suite)["unfinished"]
+
+
+def test_a_run_that_leaves_tests_of_no_model_is_not_green_either(suite):
+    suite.write("test_plain.py", "import pytest\n\ndef test_a():\n    pytest.exit('bye', 0)")
+    suite.write("test_two.py", "def test_b():\n    pass")
+    result = suite.run(*REPORTED)
+    assert result.ret == 2
+    line = "the run ended before these tests: test_two.py::test_b"
+    assert line in result.stdout.lines
