@@ -7,7 +7,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from circuit_suites import OTHER, RECALL, counts
+from circuit_suites import OTHER, QUIET, RECALL, counts
 from session.pretended_workers import Run
 
 from pytest_circuits.session.scheduling import ByModel, Watchdog
@@ -243,9 +243,43 @@ def test_a_kill_in_the_last_test_of_a_queue_costs_that_test_alone(suite):
     assert (result.ret, counts(result)) == (1, {"failed": 1, "passed": 8})
 
 
+SCOPES = """
+import os
+import signal
+
+
+class TestFirst:
+    def test_before(self, circuit_source):
+        pass
+
+    def test_crash(self, circuit_source):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class TestOne:
+    def test_one(self, circuit_source):
+        pass
+
+
+class TestTwo:
+    def test_two(self, circuit_source):
+        pass
+
+
+class TestMany:
+    def test_a(self, circuit_source):
+        pass
+
+    def test_b(self, circuit_source):
+        pass
+"""
+
+
 @pytest.mark.nightly
 def test_a_run_that_xdists_own_scheduler_leaves_hanging_is_ended(suite):
-    for name in "ab":
-        suite.write(f"test_{name}.py", CRASHES.replace("def test_plain", f"def test_{name}"))
-    result = suite.run("--circuits", "-n", "1", "--dist", "loadscope")
-    assert result.ret in (1, 2)
+    suite.write("test_scopes.py", SCOPES)
+    result = suite.pytester.runpytest_inprocess(
+        *QUIET, "--circuits", "-n", "1", "--dist", "loadscope", no_reraise_ctrlc=True
+    )
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*Interrupted: no worker has anything to do, and * were not run*"])
