@@ -32,6 +32,7 @@ class Ending:
         self._begun = False
         self._selected: set[str] = set()
         self._reported: set[str] = set()
+        self._lost = False
         #: Tests that did not run though pytest said that all went well.
         self._left: list[str] = []
 
@@ -68,15 +69,26 @@ class Ending:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note which tests did."""
-        self._reported.add(report.nodeid)
+        if report.when != "setup" or not report.passed:
+            self._reported.add(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object | None) -> None:
+        """Note whether xdist lost a worker."""
+        self._lost = self._lost or bool(error)
+
+    def exit_status(self, status: int) -> int:
+        """What a run ends with that would end with this status: with tests left, it was stopped."""
+        if status not in _WELL:
+            return status
+        self._left = sorted(self._selected - self._reported)
+        # Of workers that were lost before they had collected nobody knows what they leave.
+        stopped = self._left or (self._lost and not self._selected)
+        return pytest.ExitCode.INTERRUPTED if stopped else status
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """End a run in which tests are left as one that was stopped, and let Ctrl-C end it too."""
-        if self._begun and session.exitstatus in _WELL:
-            self._left = sorted(self._selected - self._reported)
-        if self._left:
-            session.exitstatus = pytest.ExitCode.INTERRUPTED
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Let Ctrl-C end a run that is ending, as one that was stopped."""
         try:
             return (yield)
         except KeyboardInterrupt:

@@ -52,6 +52,7 @@ class CircuitsSession:
         models: the models that are loaded.
         reader: reads baseline files, each once.
         rows: the verdicts so far, by test.
+        ending: how the run ends.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -62,6 +63,7 @@ class CircuitsSession:
         }
         self.models = RunModels(config, settings)
         self.reader = BaselineReader()
+        self.ending = Ending(config, self)
         self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
@@ -302,6 +304,7 @@ class CircuitsSession:
         """Write the reports, when everybody else has had a say in the exit status."""
         if not self._to_run or hasattr(self._config, "workerinput"):
             return
+        session.exitstatus = self.ending.exit_status(session.exitstatus)
         if self._cache is not None:
             self._cache.end()
         if not (self.settings.reports or self.settings.on_github):
@@ -441,7 +444,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
-    config.pluginmanager.register(Ending(config, session), "circuits-ending")
+    config.pluginmanager.register(session.ending, "circuits-ending")
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_circuits.session.scheduling import OneModelPerWorker, Watchdog
 

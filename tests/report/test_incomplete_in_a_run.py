@@ -280,7 +280,8 @@ def pytest_unconfigure():
     assert names == set()
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_in_a_worker_ends_the_run(suite, workers):
     suite.ini(RECALL, OTHER)
     suite.write("test_two.py", TWO.format("raise KeyboardInterrupt"))
@@ -296,5 +297,14 @@ def test_a_run_that_leaves_tests_of_no_model_is_not_green_either(suite):
     suite.write("test_two.py", "def test_b():\n    pass")
     result = suite.run(*REPORTED)
     assert result.ret == 2
-    line = "the run ended before these tests: test_two.py::test_b"
+    line = "the run ended before these tests: test_plain.py::test_a, test_two.py::test_b"
     assert line in result.stdout.lines
+
+
+def test_workers_that_all_die_before_they_have_collected_leave_an_incomplete_run(suite):
+    dies = "import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    os._exit(0)\n"
+    suite.write("test_two.py", dies + TWO.format("pass"))
+    result = suite.run(*REPORTED, "-n", "1", "--max-worker-restart", "0")
+    assert result.ret == 2
+    assert read(suite)["status"] == "incomplete"
+    assert texts(suite)["report.md"].startswith("**pytest-circuits: incomplete, ")
