@@ -123,6 +123,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")
     parser.addini("circuits_github", "whether GitHub is told, as for --circuits-github")
     parser.addini("circuits_fresh", "true: always as with --circuits-fresh")
+    parser.addini(
+        "circuits_env",
+        "environment variables that circuit tests and what they import may read, a line each: "
+        "their values are a part of what findings are remembered by",
+        type="linelist",
+        default=[],
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -130,11 +137,16 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Note whether the user chose how xdist distributes tests; later that can't be told."""
+    """Note what can't be told later: how xdist distributes tests, what conftest files read."""
     early_config.stash[DIST_CHOSEN] = (
         getattr(early_config.known_args_namespace, "dist", "no") != "no"
     )
+    if early_config.known_args_namespace.circuits:
+        from pytest_circuits.session import remembering
+
+        remembering.start(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:

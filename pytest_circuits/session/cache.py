@@ -7,7 +7,6 @@ was remembered differs in what it was measured on alone, which reports say.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import warnings
@@ -28,9 +27,9 @@ from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptWarning
 from pytest_circuits.session.cache_keys import (
     Identity,
+    UncertainError,
     UnknownError,
     described,
-    hash_of_files,
     identify,
     own_code,
     versions,
@@ -38,6 +37,7 @@ from pytest_circuits.session.cache_keys import (
 from pytest_circuits.session.measuring import OtherModel
 from pytest_circuits.session.models import has_own_model
 from pytest_circuits.session.outcomes import Measured
+from pytest_circuits.session.remembering import REMEMBERING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pytest_circuits.session.measuring import Measurement, Measurer
     from pytest_circuits.session.models import RunModels
     from pytest_circuits.session.outcomes import CircuitSource
+    from pytest_circuits.session.remembering import Remembering
     from pytest_circuits.session.settings import Settings
 
 #: The folder in pytest's cache.
@@ -92,6 +93,7 @@ class CachingMeasurer:
         settings: the run's settings.
         reference: the source of the model that owns the approved baselines, if it is there.
         folder: where findings are kept.
+        remembering: says what else findings depend on.
     """
 
     def __init__(
@@ -101,13 +103,13 @@ class CachingMeasurer:
         settings: Settings,
         reference: Source | None,
         folder: Path,
+        remembering: Remembering,
     ) -> None:
         self._measurer, self._models, self._settings = measurer, models, settings
-        self._reference = reference
+        self._reference, self._remembering = reference, remembering
         self._store = Store(folder / "findings")
         self._notes = folder / "weights"
         self._identities: dict[Source, Identity | None] = {}
-        self._tests: dict[tuple[Path, ...], str] = {}
         self._kept: set[str] = set()
 
     def measure(
@@ -117,7 +119,8 @@ class CachingMeasurer:
         __tracebackhide__ = WRONG_ARGUMENT
         question = self._question(measurement, source, request)
         if question is None:
-            return self._measurer.measure(measurement, source, request)
+            with self._remembering.measuring():
+                return self._measurer.measure(measurement, source, request)
         entry = self._answer(question)
         if entry is not None:
             for text in entry.warnings:
@@ -125,7 +128,7 @@ class CachingMeasurer:
             weights = question.models[source.source].weights
             origin = {"source": source.source.public_name, "weights": weights}
             return Measured(entry.finding, origin)
-        with _noted_warnings() as noted:
+        with self._remembering.measuring(), _noted_warnings() as noted:
             measured = self._measurer.measure(measurement, source, request)
         self._keep(question, measured.finding, noted)
         return measured
@@ -157,8 +160,11 @@ class CachingMeasurer:
                 },
                 "ours": self._own_code,
                 "versions": self._versions,
-                "test": self._test(request.node),
+                "test": self._remembering.surroundings(request.node),
             }
+        except UncertainError as error:
+            self._remembering.note(request.node, str(error))
+            return None
         except (UnknownError, ModelError, pytest.UsageError, OSError):
             return None
         text = json.dumps(document, sort_keys=True)
@@ -219,16 +225,6 @@ class CachingMeasurer:
     def _versions(self) -> dict[str, Json]:
         return versions()
 
-    def _test(self, item: pytest.Item) -> str:
-        """A hash of the module with the test's function, and of the files that may have a part."""
-        # A test that a class inherits is defined in another module.
-        function: Any = getattr(item, "function", None)
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        files = (item.path, *([Path(code.co_filename)] if code else []), *_conftests(item.path))
-        if files not in self._tests:
-            self._tests[files] = hash_of_files(files)
-        return self._tests[files]
-
 
 def caching(
     measurer: Measurer,
@@ -245,15 +241,9 @@ def caching(
         folder = cache.mkdir(_FOLDER)
     except OSError:
         return None
-    return CachingMeasurer(measurer, models, settings, reference, folder)
-
-
-def _conftests(test: Path) -> Iterator[Path]:
-    """Every conftest.py beside a test file and above."""
-    for folder in test.parents:
-        path = folder / "conftest.py"
-        if path.is_file():
-            yield path
+    return CachingMeasurer(
+        measurer, models, settings, reference, folder, config.stash[REMEMBERING]
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from pytest_circuits.baselines import BaselineReader
 from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
+from pytest_circuits.session import remembering
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
 from pytest_circuits.session.measuring import ModelMeasurer
@@ -437,6 +438,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
+    remembering.begin(config)
     if distribute and config.getoption("dist", "no") != "no":
         from pytest_circuits.session.scheduling import OneModelPerWorker
 

@@ -1,0 +1,173 @@
+"""What a test's numbers may depend on beside model and measure: code, environment, torch's state.
+
+Where that can't be known, the finding is measured in every run, and the run says why.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_circuits.session.cache_code import LoadedCode, outside
+from pytest_circuits.session.cache_environment import Reads
+from pytest_circuits.session.cache_keys import UncertainError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from pytest_circuits.findings import Json
+
+#: The name of a reason among a test's user properties (JUnit prints it, xdist carries it).
+PROPERTY = "circuits_not_remembered"
+#: What the terminal shows of reasons at most.
+_SHOWN = 10
+_REASONS = pytest.StashKey[dict[str, None]]()
+_START = pytest.StashKey["Start"]()
+
+
+class Start:
+    """The moment from which on a run notes what its code does.
+
+    Attributes:
+        reads: who reads what from the environment.
+        time: when it was, in nanoseconds.
+        modules: the modules that were loaded then.
+    """
+
+    def __init__(self) -> None:
+        self.time = time.time_ns()
+        self.modules = frozenset(sys.modules)
+        self.reads = Reads()
+
+
+def start(config: pytest.Config) -> Start:
+    """Note from now on what code reads from the environment, until the run is over."""
+    started = config.stash.get(_START, None)
+    if started is None:
+        started = config.stash[_START] = Start()
+        config.add_cleanup(started.reads.stop)
+    return started
+
+
+class Remembering:
+    """Says what a test's numbers depend on, and why some are measured in every run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        started = start(config)
+        self._reads = started.reads
+        self._code = LoadedCode(config, started.time, started.modules)
+        self._declared = frozenset(config.getini("circuits_env"))
+        self._told: dict[str, set[str]] = {}
+
+    def surroundings(self, item: pytest.Item) -> Json:
+        """The code and the environment of a test.
+
+        Raises:
+            UncertainError: if they can't be known, or if torch's state is not its own.
+            OSError: if the code can't be read.
+        """
+        changed = next(_changed(), None)
+        if changed is not None:
+            raise UncertainError(changed)
+        code = self._code.of(item)
+        if code.early:
+            raise UncertainError(
+                f"{code.early[0]} may have read the environment before that could be noted: "
+                f"name it in `pytest_plugins`, not with -p"
+            )
+        return {"code": code.digest, "environment": self._reads.of(code.files, self._declared)}
+
+    def measuring(self) -> AbstractContextManager[None]:
+        """While something is measured: what is loaded for it is the measure's and the model's."""
+        return self._code.bringing("")
+
+    def note(self, item: pytest.Item, reason: str) -> None:
+        """Note why a finding of a test is not remembered."""
+        item.stash.setdefault(_REASONS, {})[reason] = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Note what a test's module loads."""
+        if not isinstance(collector, pytest.Module):
+            return (yield)
+        with self._code.bringing(str(collector.path)):
+            return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """Let a test's report say why its findings are not remembered."""
+        if call.when == "teardown":
+            reasons = item.stash.get(_REASONS, {})
+            item.user_properties += [(PROPERTY, reason) for reason in reasons]
+            reasons.clear()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather reasons, from here or from an xdist worker."""
+        if report.when == "teardown":
+            for name, reason in report.user_properties:
+                if name == PROPERTY:
+                    self._told.setdefault(str(reason), set()).add(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what is measured in every run, and why."""
+        for reason, tests in list(self._told.items())[:_SHOWN]:
+            noun = "test" if len(tests) == 1 else "tests"
+            terminalreporter.write_line(f"not remembered ({len(tests)} {noun}): {reason}")
+        more = len(self._told) - _SHOWN
+        if more > 0:
+            terminalreporter.write_line(f"not remembered: {more} reasons more")
+
+
+REMEMBERING = pytest.StashKey[Remembering]()
+
+
+def begin(config: pytest.Config) -> None:
+    """Begin to say what findings depend on."""
+    remembering = config.stash[REMEMBERING] = Remembering(config)
+    config.pluginmanager.register(remembering, "circuits-remembering")
+
+
+#: Our modules that compute.
+_COMPUTING = tuple(
+    f"pytest_circuits.{room}" for room in ("findings", "forward", "measures", "models", "prompts")
+)
+
+
+def _changed() -> Iterator[str]:
+    """What computes and is not as its library has it, in words.
+
+    Where torch isn't loaded nobody can have changed it.
+    """
+    if "torch" in sys.modules:
+        from pytest_circuits.models.torch_state import foreign
+
+        yield from foreign()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_COMPUTING):
+            yield from _replaced(name, name, vars(module))
+            for each in list(vars(module).values()):
+                if isinstance(each, type) and each.__module__ == name:
+                    yield from _replaced(f"{name}.{each.__name__}", name, vars(each))
+
+
+def _replaced(owner: str, module: str, names: Mapping[str, Any]) -> Iterator[str]:
+    """The names of ours under which something stands that isn't ours, or stands elsewhere too."""
+    for name, each in list(names.items()):
+        function = getattr(each, "__func__", getattr(each, "fget", each))
+        while isinstance(function, partial):
+            function = function.func
+        if isinstance(function, FunctionType):
+            swapped = function.__module__ == module and function.__name__ not in (name, "<lambda>")
+            if swapped or outside(function.__code__.co_filename):
+                yield f"{owner}.{name} was replaced"
+        elif type(each).__module__.startswith("unittest."):
+            yield f"{owner}.{name} was replaced"
