@@ -15,6 +15,7 @@ from transformers import DynamicCache, PreTrainedModel
 from pytest_circuits.findings import ChoiceError
 from pytest_circuits.forward.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
+from pytest_circuits.models.torch_state import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -112,19 +113,22 @@ class _Look:
         hooked: whether a test has hooks on it.
         bare: whether nobody has.
         training: whether a part of it is in training mode.
+        foreign: what of torch's process-wide state is not torch's own.
     """
 
     weights: tuple[int, ...]
     hooked: bool
     bare: bool
     training: bool
+    foreign: tuple[str, ...]
 
 
 class Runs:
     """A hooked model, and the forward passes already made with it.
 
     Results are remembered as long as the model is what it was: a hook put on it or a changed
-    weight makes a new pass.
+    weight makes a new pass. So does whatever changes torch itself: a global hook, autocast, another
+    default dtype, a replaced function.
 
     Attributes:
         bridge: transformer-lens' hooked model.
@@ -146,7 +150,7 @@ class Runs:
         self._modules = Modules(bridge)
         self._as_loaded = Clean(bridge, self._modules)
         self._looked_at: _Look | None = None
-        self._examined: tuple[tuple[int, ...], Anatomy] | None = None
+        self._examined: tuple[object, Anatomy] | None = None
         self._weights_at_first = self._weights()
         self._begin(self._as_loaded)
 
@@ -175,13 +179,14 @@ class Runs:
         Raises:
             ModelError: if the model can't be run.
         """
-        weights = self._look().weights
-        if self._examined is None or self._examined[0] != weights:
+        look = self._look()
+        state = look.weights, look.foreign
+        if self._examined is None or self._examined[0] != state:
             from pytest_circuits.forward.contract import examine
 
             # It is about the model, whatever a test has put on it.
             with self._as_loaded.lifted():
-                self._examined = (weights, examine(self))
+                self._examined = (state, examine(self))
         return self._examined[1]
 
     @property
@@ -280,6 +285,8 @@ class Runs:
         """While nobody but us has the model it is looked at once, not at every pass."""
         before = self._looked_at
         self._looked_at = self._look()
+        if self._looked_at.foreign:
+            self._examined = None  # two states may be the same in words
         try:
             yield
         finally:
@@ -291,7 +298,11 @@ class Runs:
         hooks = self._clean.look()
         training = any(module.training for module in self._modules)
         return _Look(
-            self._weights(), hooked=hooks.changed, bare=not hooks.anyones, training=training
+            self._weights(),
+            hooked=hooks.changed,
+            bare=not hooks.anyones,
+            training=training,
+            foreign=foreign(),
         )
 
     @contextmanager
@@ -309,7 +320,7 @@ class Runs:
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""
         look = self._look()
-        if look.hooked or look.training:
+        if look.hooked or look.training or look.foreign:
             return make()
         return self._memory.get((key, look.weights), make)
 

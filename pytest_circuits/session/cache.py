@@ -241,9 +241,7 @@ def caching(
         folder = cache.mkdir(_FOLDER)
     except OSError:
         return None
-    return CachingMeasurer(
-        measurer, models, settings, reference, folder, config.stash[REMEMBERING]
-    )
+    return CachingMeasurer(measurer, models, settings, reference, folder, config.stash[REMEMBERING])
 
 
 @contextmanager

@@ -185,9 +185,7 @@ class LoadedCode:
             self._known[key] = self._closure(roots, item.path, loaded)
         return self._known[key]
 
-    def _roots(
-        self, item: pytest.Item, loaded: Mapping[str, Module]
-    ) -> Iterator[Module]:
+    def _roots(self, item: pytest.Item, loaded: Mapping[str, Module]) -> Iterator[Module]:
         """The modules of a test, of the plugins and conftest files, and of Python's start."""
         own: Any = getattr(item, "function", None)
         # A test that a class inherits is defined in another module.
@@ -222,7 +220,9 @@ class LoadedCode:
                 loaded[name] for name in _with_parents(source.names, module.name) if name in loaded
             ]
         read_early = [file for file, each in found.items() if self._was_early(each)]
-        others = [name for key, names in self._brought.items() if key != str(test) for name in names]
+        others = [
+            name for key, names in self._brought.items() if key != str(test) for name in names
+        ]
         unnamed = loaded.keys() - (() if early else self._before) - set(() if by_name else others)
         for name in unnamed:
             found.setdefault(loaded[name].file, loaded[name])

@@ -78,6 +78,10 @@ class RunModels:
             else self._progress.saying(f"loading {source.text}")
         ):
             bridge = self.pool.get(source, self._in_use).bridge
+        from pytest_circuits.models.torch_state import foreign
+
+        if foreign():
+            self.handed_out.add(source)  # nobody sees what torch's state has made of it
         self._tokenizers[source] = bridge.tokenizer
         self.runs_of(bridge)  # they know the model as it is now
         return bridge
