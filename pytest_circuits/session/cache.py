@@ -13,7 +13,6 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +40,7 @@ from pytest_circuits.session.remembering import REMEMBERING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -102,6 +102,7 @@ class CachingMeasurer:
         models: RunModels,
         settings: Settings,
         reference: Source | None,
+        *,
         folder: Path,
         remembering: Remembering,
     ) -> None:
@@ -241,7 +242,8 @@ def caching(
         folder = cache.mkdir(_FOLDER)
     except OSError:
         return None
-    return CachingMeasurer(measurer, models, settings, reference, folder, config.stash[REMEMBERING])
+    known = config.stash[REMEMBERING]
+    return CachingMeasurer(measurer, models, settings, reference, folder=folder, remembering=known)
 
 
 @contextmanager

@@ -29,12 +29,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_circuits.findings import Json
-
-PACKAGE = os.path.join(os.path.realpath(Path(__file__).parents[1]), "")
+_PACKAGE = f"{Path(__file__).resolve().parents[1]}{os.sep}"
 #: Where Python's own library is, and the programs that libraries install, such as pytest's.
 _OF_PYTHON = tuple(
-    os.path.join(os.path.realpath(sysconfig.get_path(name)), "")
+    f"{Path(sysconfig.get_path(name)).resolve()}{os.sep}"
     for name in ("stdlib", "platstdlib", "scripts")
 )
 #: Modules that Python loads by itself when it starts, and the one that it was called with.
@@ -43,20 +41,17 @@ _AT_START = ("__main__", "sitecustomize", "usercustomize")
 _NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?::[\w.]+)?")
 #: What runs code that lies in no module. The first are also names of methods: `model.eval`.
 _BUILTINS = frozenset({"exec", "eval", "compile"})
-_RUNS_CODE = frozenset(
-    """
-    runpy run_path run_module exec_module load_module module_from_spec spec_from_file_location
-    SourceFileLoader SourcelessFileLoader ExtensionFileLoader InteractiveInterpreter marshal
-    CDLL PyDLL LoadLibrary load_library load_inline cpp_extension
-    """.split()
-)
+_RUNS_CODE = frozenset({
+    "runpy", "run_path", "run_module", "exec_module", "load_module", "module_from_spec",
+    "spec_from_file_location", "SourceFileLoader", "SourcelessFileLoader", "ExtensionFileLoader",
+    "InteractiveInterpreter", "marshal", "CDLL", "PyDLL", "LoadLibrary", "load_library",
+    "load_inline", "cpp_extension",
+})  # fmt: skip
 #: What loads or finds a module by a name that the source need not hold.
-_BY_NAME = frozenset(
-    """
-    __import__ import_module resolve_name walk_packages iter_modules importorskip import_plugin
-    find_spec import_path entry_points
-    """.split()
-)
+_BY_NAME = frozenset({
+    "__import__", "import_module", "resolve_name", "walk_packages", "iter_modules", "importorskip",
+    "import_plugin", "find_spec", "import_path", "entry_points",
+})  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
@@ -64,12 +59,12 @@ def outside(file: str) -> str:
     """The real path of a file if it is neither a library's nor ours; else nothing."""
     if _is_librarys(file):  # most are, and following links takes a while
         return ""
-    path = os.path.realpath(file)
-    return "" if _is_librarys(path) or not os.path.isfile(path) else path
+    path = Path(file).resolve()
+    return "" if _is_librarys(str(path)) or not path.is_file() else str(path)
 
 
 def _is_librarys(path: str) -> bool:
-    return is_installed(path) or path.startswith((PACKAGE, *_OF_PYTHON))
+    return is_installed(path) or path.startswith((_PACKAGE, *_OF_PYTHON))
 
 
 @dataclass(frozen=True)
@@ -191,7 +186,7 @@ class LoadedCode:
         # A test that a class inherits is defined in another module.
         for each in (getattr(item, "module", None), inspect.getmodule(inspect.unwrap(own))):
             if isinstance(each, ModuleType):
-                yield Module.of(each, os.path.realpath(vars(each).get("__file__") or item.path))
+                yield Module.of(each, str(Path(vars(each).get("__file__") or item.path).resolve()))
         for plugin in self._config.pluginmanager.get_plugins():
             module = plugin if isinstance(plugin, ModuleType) else _module_of(type(plugin))
             file = outside(_file_of(module)) if module is not None else ""

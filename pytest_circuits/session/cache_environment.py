@@ -5,18 +5,20 @@ or the variable is one of :data:`_OF_LIBRARIES`, whose values count in any case.
 reads that a test starts isn't noted.
 """
 
+# ruff: noqa: ANN401, SLF001 — os.environ and os.environb are of one class, which has no public name
+
 from __future__ import annotations
 
 import os
 import sys
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.session.cache_code import outside
 from pytest_circuits.session.cache_keys import UncertainError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
     from types import FrameType
 
     from pytest_circuits.findings import Json
@@ -29,16 +31,14 @@ _OF_LIBRARIES = (
     "TRITON_", "USE_", "VECLIB_", "XLA_",
 )  # fmt: skip
 #: Modules that read on behalf of whoever called them.
-_ON_BEHALF = frozenset(
-    """
-    os _collections_abc collections string copy functools operator configparser contextlib typing
-    pydantic pydantic_settings environs environ decouple dynaconf dotenv omegaconf hydra click typer
-    configargparse absl starlette marshmallow
-    """.split()
-)
+_ON_BEHALF = frozenset({
+    "os", "_collections_abc", "collections", "string", "copy", "functools", "operator",
+    "configparser", "contextlib", "typing",
+    "absl", "click", "configargparse", "decouple", "dotenv", "dynaconf", "environ", "environs",
+    "hydra", "marshmallow", "omegaconf", "pydantic", "pydantic_settings", "starlette", "typer",
+})  # fmt: skip
 #: Modules that write on behalf of whoever called them.
 _WRITES_ON_BEHALF = frozenset({"_pytest", "unittest", *_ON_BEHALF})
-_T = TypeVar("_T", str, bytes)
 
 
 class Reads:
@@ -108,7 +108,7 @@ class Reads:
             seen[name] |= values
         return {
             "declared": {
-                name: sorted((value is not None, value or "") for value in values)
+                name: [*sorted(values, key=lambda each: (each is None, each))]
                 for name, values in sorted(seen.items())
             },
             "libraries": {
@@ -119,13 +119,13 @@ class Reads:
         }
 
 
-class _Noted(os._Environ[_T]):  # noqa: SLF001 — what os.environ is; nothing else stands for it
+class _Noted(os._Environ[Any]):
     """The environment itself, which says what is read of it."""
 
-    def __init__(self, environment: os._Environ[_T], reads: Reads) -> None:
+    def __init__(self, environment: os._Environ[Any], reads: Reads) -> None:
         vars(self).update(vars(environment), _reads=reads)
 
-    def __getitem__(self, key: _T) -> _T:
+    def __getitem__(self, key: Any) -> Any:
         try:
             value = super().__getitem__(key)
         except KeyError:
@@ -134,11 +134,11 @@ class _Noted(os._Environ[_T]):  # noqa: SLF001 — what os.environ is; nothing e
         self._note(key, value)
         return value
 
-    def __setitem__(self, key: _T, value: _T) -> None:
+    def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, value)
         vars(self)["_reads"].note_write(os.fsdecode(key))
 
-    def __delitem__(self, key: _T) -> None:
+    def __delitem__(self, key: Any) -> None:
         vars(self)["_reads"].note_write(os.fsdecode(key))
         try:
             super().__delitem__(key)
@@ -146,12 +146,12 @@ class _Noted(os._Environ[_T]):  # noqa: SLF001 — what os.environ is; nothing e
             self._note(key)
             raise
 
-    def _note(self, key: Any, value: Any = None) -> None:  # noqa: ANN401 — str or bytes, or not even that
+    def _note(self, key: Any, value: Any = None) -> None:
         if isinstance(key, str | bytes):
             reads: Reads = vars(self)["_reads"]
             reads.note(os.fsdecode(key), None if value is None else os.fsdecode(value))
 
-    def __iter__(self) -> Iterator[_T]:
+    def __iter__(self) -> Iterator[Any]:
         vars(self)["_reads"].note(None)
         return super().__iter__()
 
@@ -166,7 +166,7 @@ class _Noted(os._Environ[_T]):  # noqa: SLF001 — what os.environ is; nothing e
 
 def _caller(on_behalf: Collection[str]) -> tuple[str, int]:
     """The file and line of who reads or writes, if it lies outside the libraries; else nothing."""
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 — the way to know who calls
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         module, file = str(frame.f_globals.get("__name__")), frame.f_code.co_filename
         # Others of these functions read what they themselves name, as HOME.

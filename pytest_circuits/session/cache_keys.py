@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import re
 import sys
@@ -169,7 +168,7 @@ def versions() -> dict[str, Json]:
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": platform.machine(),
-        "installed": sorted({each for folder in sys.path for each in _installed(Path(folder))}),
+        "installed": [*sorted({each for folder in sys.path for each in _installed(Path(folder))})],
     }
 
 
@@ -181,16 +180,16 @@ def is_installed(file: str) -> bool:
 def _installed(folder: Path) -> Iterator[str]:
     """The distributions in a folder: each its name and version, which the name of a folder says."""
     try:
-        names = [name for name in os.listdir(folder) if name.endswith((".dist-info", ".egg-info"))]
+        found = [each for each in folder.iterdir() if each.suffix in (".dist-info", ".egg-info")]
     except OSError:  # no folder
         return
-    for name in names:
+    for each in found:
+        record = each / "RECORD"
         # Of what was installed from somebody's folder or repository the version may stay the same.
-        if (folder / name / "direct_url.json").is_file():
-            record = folder / name / "RECORD"
-            yield f"{name} {hash_of(record.read_bytes()) if record.is_file() else ''}"
+        if (each / "direct_url.json").is_file() and record.is_file():
+            yield f"{each.name} {_hash(record)}"
         else:
-            yield name
+            yield each.name
 
 
 def _hash(path: Path) -> str:

@@ -183,13 +183,11 @@ WHOLE = {
     "bytes": "dict(os.environb)",
 }
 WHERE = {
-    "the test": ("test_loss.py", "import os\nfrom os import environ\n"
-                 "def test_loss(circuits):\n    {}\n    circuits.repeat_loss()\n", 4),
-    "its module": ("test_loss.py", "import os\nfrom os import environ\n{}\n" + LOSS, 3),
-    "a fixture": ("conftest.py", "import os, pytest\nfrom os import environ\n"
-                  "@pytest.fixture(autouse=True)\ndef mode():\n    {}\n", 5),
-    "conftest": ("conftest.py", "import os\nfrom os import environ\n{}\n", 3),
-}  # fmt: skip
+    "the test": ("test_loss.py", LOSS.replace("circuits.", "{}; circuits."), 4),
+    "its module": ("test_loss.py", f"{{}}\n{LOSS}", 3),
+    "a fixture": ("conftest.py", "@pytest.fixture(autouse=True)\ndef mode():\n    {}\n", 5),
+    "conftest": ("conftest.py", "{}\n", 3),
+}
 
 
 @pytest.mark.parametrize(
@@ -203,13 +201,12 @@ def test_what_is_read_from_the_environment_is_declared_or_nothing_is_remembered(
     monkeypatch.setenv("MODE", "1")
     suite.write("test_loss.py", LOSS)
     file, text, line = WHERE[where]
-    suite.write(file, text.format(read))
+    imports = "import os, pytest\nfrom os import environ\n"
+    suite.write(file, imports + text.format(read))
     assert remembered(suite) == [False]
     assert list(suite.path.glob(".pytest_cache/d/circuits/findings/*")) == []
-    suite.run("--circuits").stdout.fnmatch_lines(
-        [f"not remembered (1 test): {file}:{line} reads MODE from the environment, which "
-         "circuits_env doesn't declare"]
-    )  # fmt: skip
+    said = f"not remembered (1 test): {file}:{line} reads MODE from the environment, which *"
+    suite.run("--circuits").stdout.fnmatch_lines([said])
     suite.ini(circuits_env="MODE")
     assert remembered(suite) == [False]
     assert remembered(suite) == [True]
@@ -399,10 +396,10 @@ def test_passes_are_not_shared_between_states_of_torch(suite):
         "numbers = {}\n"
         "@pytest.mark.parametrize('factor', [1.0, 1.5, 2.0, 1.0])\n"
         "def test_loss(circuits, factor):\n"
-        "    scaled = lambda part, given, got: factor * got\n"
-        "    linear = lambda *args: scaled(*args) if isinstance(args[0], torch.nn.Linear) else None\n"
+        "    def scaled(part, given, got):\n"
+        "        return factor * got if isinstance(part, torch.nn.Linear) else None\n"
         "    if factor != 1:\n"
-        "        handle = module.register_module_forward_hook(linear)\n"
+        "        handle = module.register_module_forward_hook(scaled)\n"
         "    try:\n"
         "        loss = float(circuits.repeat_loss())\n"
         "    finally:\n"
