@@ -2,10 +2,14 @@
 
 import json
 import os
+import string  # noqa: F401 — read by what is evaluated
 
 import pytest
 from circuit_suites import counts
 from session.cache_suites import remembered
+
+from pytest_circuits.session.cache_environment import Reads
+from pytest_circuits.session.cache_keys import UncertainError
 
 LOSS = "def test_loss(circuits):\n    circuits.repeat_loss()\n"
 TEST = """
@@ -162,66 +166,89 @@ def test_a_library_that_was_installed_again_from_a_folder_counts(suite, installe
 
 # The environment
 
-READ = {
-    "item": "os.environ['MODE']",
-    "get": "os.environ.get('MODE')",
-    "getenv": "os.getenv('MODE')",
-    "getenvb": "os.getenvb(b'MODE')",
-    "in": "'MODE' in os.environ",
-    "bytes": "os.environb[b'MODE']",
-    "expandvars": "os.path.expandvars('$MODE')",
-    "pop": "os.environ.setdefault('MODE', '1')",
-    "by name": "environ['MODE']",
-    "a template": "__import__('string').Template('$MODE').substitute(os.environ)",
-}
-WHOLE = {
-    "copy": "os.environ.copy()",
-    "dict": "dict(os.environ)",
-    "items": "list(os.environ.items())",
-    "or": "os.environ | {'A': '1'}",
-    "repr": "repr(os.environ)",
-    "bytes": "dict(os.environb)",
-}
-WHERE = {
-    "the test": ("test_loss.py", LOSS.replace("circuits.", "{}; circuits."), 4),
-    "its module": ("test_loss.py", f"{{}}\n{LOSS}", 3),
-    "a fixture": ("conftest.py", "@pytest.fixture(autouse=True)\ndef mode():\n    {}\n", 5),
-    "conftest": ("conftest.py", "{}\n", 3),
-}
+READ = [
+    "os.environ['MODE']", "os.environ.get('MODE')", "os.getenv('MODE')", "os.getenvb(b'MODE')",
+    "'MODE' in os.environ", "os.environb[b'MODE']", "os.path.expandvars('$MODE')",
+    "os.environ.setdefault('MODE', '1')", "os.environ.pop('MODE', '1')",
+    "string.Template('$MODE').substitute(os.environ)", "list(map(os.environ.get, ['MODE']))",
+]  # fmt: skip
+WHOLE = [
+    "os.environ.copy()", "dict(os.environ)", "list(os.environ.items())", "{**os.environ}",
+    "os.environ | {'A': '1'}", "repr(os.environ)", "dict(os.environb)", "len(os.environ)",
+    "os.environ == {}",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("read", "where"),
-    [*((READ[how], "conftest") for how in READ), *((READ["item"], where) for where in WHERE)],
-    ids=[*READ, *WHERE],
-)
-def test_what_is_read_from_the_environment_is_declared_or_nothing_is_remembered(
-    suite, monkeypatch, read, where
-):
+@pytest.fixture
+def reads(monkeypatch):
+    """Notes what this file reads."""
     monkeypatch.setenv("MODE", "1")
-    suite.write("test_loss.py", LOSS)
+    noted = Reads()
+    yield noted
+    noted.stop()
+
+
+@pytest.mark.parametrize("expression", READ)
+def test_every_way_to_read_a_variable_is_noted(reads, expression):
+    assert reads.of({__file__}, ())["declared"] == {}
+    eval(expression)  # noqa: S307 — one of those above
+    with pytest.raises(UncertainError, match=r":\d+ reads MODE from the environment, which"):
+        reads.of({__file__}, ["OTHER"])
+    assert reads.of({"another.py"}, ())["declared"] == {}
+    assert "1" in reads.of({__file__}, ["MODE"])["declared"]["MODE"]
+
+
+@pytest.mark.parametrize("expression", WHOLE)
+def test_every_way_to_read_them_all_is_noted(reads, expression):
+    eval(expression)  # noqa: S307 — one of those above
+    with pytest.raises(UncertainError, match=r":\d+ reads all of the environment"):
+        reads.of({__file__}, ["MODE"])
+
+
+def test_of_a_variable_that_is_missing_it_is_noted_that_it_is(reads, monkeypatch):
+    monkeypatch.delenv("MODE")
+    os.environ.get("MODE")
+    os.environ["MODE"] = "2"
+    assert reads.of({__file__}, ["MODE"])["declared"] == {"MODE": ["2", None]}
+
+
+WHERE = {
+    "the test": ("test_loss.py", LOSS.replace("circuits.", "os.getenv('MODE'); circuits."), 4),
+    "its module": ("test_loss.py", f"environ.get('MODE')\n{LOSS}", 3),
+    "a fixture": (
+        "conftest.py",
+        "@pytest.fixture(autouse=True)\ndef mode():\n    environ.get('MODE')\n",
+        5,
+    ),
+    "conftest": ("conftest.py", "os.getenv('MODE')\n", 3),
+    "helper": ("helper.py", "os.getenv('MODE')\n", 3),
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_what_is_read_from_the_environment_is_declared_or_nothing_is_remembered(
+    suite, monkeypatch, where
+):
+    monkeypatch.syspath_prepend(suite.path)
     file, text, line = WHERE[where]
-    imports = "import os, pytest\nfrom os import environ\n"
-    suite.write(file, imports + text.format(read))
+    suite.write("test_loss.py", f"import helper\n{LOSS}")
+    suite.write("helper.py", "")
+    suite.write(file, f"import os, pytest, helper\nfrom os import environ\n{text}")
     assert remembered(suite) == [False]
     assert list(suite.path.glob(".pytest_cache/d/circuits/findings/*")) == []
     said = f"not remembered (1 test): {file}:{line} reads MODE from the environment, which *"
     suite.run("--circuits").stdout.fnmatch_lines([said])
-    suite.ini(circuits_env="MODE")
-    assert remembered(suite) == [False]
-    assert remembered(suite) == [True]
-    monkeypatch.setenv("MODE", "2")
-    assert remembered(suite) == [False]
 
 
-@pytest.mark.parametrize("how", WHOLE)
-def test_whoever_reads_the_whole_environment_is_not_remembered(suite, how):
-    suite.write("conftest.py", f"import os\n{WHOLE[how]}\n")
-    suite.write("test_loss.py", LOSS)
+def test_a_declared_variable_counts_by_its_value(suite, monkeypatch):
+    suite.ini(circuits_env="MODE\n    OTHER")
+    suite.write("test_loss.py", f"import os\nos.environ['MODE']\n{LOSS}")
+    for mode, known in (("1", False), ("1", True), ("2", False), ("1", True)):
+        monkeypatch.setenv("MODE", mode)
+        assert remembered(suite) == [known]
+    # Also one that only a process reads that the test starts.
+    monkeypatch.setenv("OTHER", "1")
     assert remembered(suite) == [False]
-    result = suite.run("--circuits")
-    result.stdout.fnmatch_lines(["not remembered (1 test): conftest.py:2 reads all of the env*"])
-    assert "1 remembered" not in result.stdout.str()
 
 
 def test_a_value_counts_as_it_was_read(suite, monkeypatch):
@@ -378,13 +405,10 @@ def test_nothing_is_remembered_while_what_computes_is_not_its_librarys(suite, st
     suite.write("test_loss.py", LOSS)
     suite.write("state.json", "null")
     assert remembered(suite) == [False]
-    assert remembered(suite) == [True]
     suite.write("state.json", json.dumps(state))
     result = suite.run("--circuits")
     result.stdout.fnmatch_lines([f"not remembered (1 test): {STATES[state]}"])
     assert "1 remembered" not in result.stdout.str()
-    suite.write("state.json", "null")
-    assert remembered(suite) == [True]
     assert len(list(suite.path.glob(".pytest_cache/d/circuits/findings/*"))) == 1
 
 
