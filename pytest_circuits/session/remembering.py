@@ -136,10 +136,14 @@ def begin(config: pytest.Config) -> None:
     config.pluginmanager.register(remembering, "circuits-remembering")
 
 
-#: Our modules that compute.
+#: Our modules that compute, and what they compute with where torch isn't loaded.
 _COMPUTING = tuple(
     f"pytest_circuits.{room}" for room in ("findings", "forward", "measures", "models", "prompts")
 )
+_COMPUTING_TOO = frozenset({
+    "math", "numpy", "numpy.fft", "numpy.linalg", "numpy.random", "random", "safetensors",
+    "safetensors.numpy", "safetensors.torch", "statistics", "tokenizers",
+})  # fmt: skip
 
 
 def _changed() -> Iterator[str]:
@@ -152,21 +156,29 @@ def _changed() -> Iterator[str]:
 
         yield from foreign()
     for name, module in list(sys.modules.items()):
-        if name.startswith(_COMPUTING):
+        if name in _COMPUTING_TOO:
+            yield from _replaced(name, "", vars(module))
+        elif name.startswith(_COMPUTING):
             yield from _replaced(name, name, vars(module))
             for each in list(vars(module).values()):
                 if isinstance(each, type) and each.__module__ == name:
                     yield from _replaced(f"{name}.{each.__name__}", name, vars(each))
 
 
-def _replaced(owner: str, module: str, names: Mapping[str, Any]) -> Iterator[str]:
-    """The names of ours under which something stands that isn't ours, or stands elsewhere too."""
+def _replaced(owner: str, own: str, names: Mapping[str, Any]) -> Iterator[str]:
+    """The names under which a function of somebody else's stands, in words.
+
+    Args:
+        owner: whose names they are.
+        own: the module whose functions stand under their own names, or nowhere.
+        names: the names, and what stands there.
+    """
     for name, each in list(names.items()):
         function = getattr(each, "__func__", getattr(each, "fget", each))
         while isinstance(function, partial):
             function = function.func
         if isinstance(function, FunctionType):
-            swapped = function.__module__ == module and function.__name__ not in (name, "<lambda>")
+            swapped = function.__module__ == own and function.__name__ not in (name, "<lambda>")
             if swapped or outside(function.__code__.co_filename):
                 yield f"{owner}.{name} was replaced"
         elif type(each).__module__.startswith("unittest."):

@@ -365,6 +365,10 @@ def state(name, monkeypatch):
         from transformers.models.gpt2 import modeling_gpt2
         monkeypatch.setattr(modeling_gpt2.GPT2MLP, "forward", lambda self, stream: stream)
         yield
+    elif name == "patched numpy":
+        import numpy as np
+        monkeypatch.setattr(np, "mean", linear(np.mean))
+        yield
     elif name == "patched measure":
         from pytest_circuits import measures
         monkeypatch.setattr(measures, "repeat_loss", measures.text_loss)
@@ -394,6 +398,7 @@ STATES = {
     "patched function": "torch.nn.functional.softmax was replaced",
     "patched forward": "torch.nn.*Linear.forward was replaced",
     "patched class of transformers": "transformers.*GPT2MLP.forward was replaced",
+    "patched numpy": "numpy.mean was replaced",
     "patched measure": "pytest_circuits.measures.repeat_loss was replaced",
     "patched prompts": "pytest_circuits.prompts.pairs.PromptPairs.check was replaced",
 }
