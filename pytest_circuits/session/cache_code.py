@@ -35,8 +35,8 @@ _OF_PYTHON = tuple(
     f"{Path(sysconfig.get_path(name)).resolve()}{os.sep}"
     for name in ("stdlib", "platstdlib", "scripts")
 )
-#: Modules that Python loads by itself when it starts, and the one that it was called with.
-_AT_START = ("__main__", "sitecustomize", "usercustomize")
+#: Modules that Python loads by itself when it starts.
+_AT_START = ("sitecustomize", "usercustomize")
 #: A text that may name a module, or an object in one.
 _NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?::[\w.]+)?")
 #: What runs code that lies in no module. The first are also names of methods: `model.eval`.

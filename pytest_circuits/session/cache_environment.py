@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 #: How the names of variables begin by which libraries choose what they compute with.
 _OF_LIBRARIES = (
-    "ACCELERATE_", "ATEN_", "BLIS_", "BNB_", "CUBLAS", "CUDA_", "CUDNN_", "DISABLE_KERNEL", "DNNL_",
-    "DYLD_", "FLASH_", "GOMP_", "GOTO_", "HIP_", "KMP_", "LD_", "MKL_", "NPY_", "NUMEXPR_",
-    "NVIDIA_TF32", "OMP_", "ONEDNN_", "OPENBLAS_", "PYTORCH_", "ROCBLAS_", "TORCH", "TRANSFORMERS_",
-    "TRITON_", "USE_", "VECLIB_", "XLA_",
+    "ACCELERATE_", "ATEN_", "BLIS_", "BNB_", "CUBLAS", "CUDA_", "CUDNN_", "DISABLE_KERNEL",
+    "DNNL_", "DYLD_", "FLASH_", "GOMP_", "GOTO_", "HF_HUB_", "HIP_", "KMP_", "LD_", "MKL_",
+    "NPY_", "NUMEXPR_", "NVIDIA_TF32", "OMP_", "ONEDNN_", "OPENBLAS_", "PYTORCH_", "ROCBLAS_",
+    "TOKENIZERS_", "TORCH", "TRANSFORMERS_", "TRITON_", "USE_", "VECLIB_", "XLA_",
 )  # fmt: skip
 #: Modules that read on behalf of whoever called them.
 _ON_BEHALF = frozenset({
@@ -98,14 +98,14 @@ class Reads:
                 )
         read = {key: values for key, values in sorted(self._values.items()) if key[0] in files}
         for file, name in read:
-            if name not in declared:
+            if name not in declared and not name.startswith(_OF_LIBRARIES):
                 raise UncertainError(
                     f"{_place(file, self._lines[file, name])} reads {name} from the environment, "
                     f"which circuits_env doesn't declare"
                 )
         seen: dict[str, set[str | None]] = {name: {os.environ.get(name)} for name in declared}
         for (_, name), values in read.items():
-            seen[name] |= values
+            seen.setdefault(name, set()).update(values)
         return {
             "declared": {
                 name: [*sorted(values, key=lambda each: (each is None, each))]

@@ -78,8 +78,8 @@ class Remembering:
         code = self._code.of(item)
         if code.early:
             raise UncertainError(
-                f"{code.early[0]} may have read the environment before that could be noted: "
-                f"name it in `pytest_plugins`, not with -p"
+                f"{code.early[0]} may have read the environment before that could be noted "
+                f"(`pytest_plugins` in a conftest.py loads plugins later than -p)"
             )
         return {"code": code.digest, "environment": self._reads.of(code.files, self._declared)}
 

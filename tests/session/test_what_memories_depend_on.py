@@ -268,9 +268,11 @@ def test_a_value_counts_as_it_was_read(suite, monkeypatch):
 
 
 def test_what_libraries_read_needs_no_declaration(suite, monkeypatch):
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     suite.write(
         "test_loss.py",
-        "import os, shutil, subprocess, sys\n"
+        "import os, shutil\n"
+        "os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')\n"
         "from pathlib import Path\n"
         "from unittest import mock\n"
         "def test_loss(circuits, monkeypatch, tmp_path):\n"
