@@ -131,7 +131,13 @@ class CachingMeasurer:
             return Measured(entry.finding, origin)
         with self._remembering.measuring(), _noted_warnings() as noted:
             measured = self._measurer.measure(measurement, source, request)
-        self._keep(question, measured.finding, noted)
+        try:
+            # Once more: what was imported to measure may have brought a change along.
+            self._remembering.check()
+        except UncertainError as error:
+            self._remembering.note(request.node, str(error))
+        else:
+            self._keep(question, measured.finding, noted)
         return measured
 
     def _question(

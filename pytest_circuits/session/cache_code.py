@@ -189,7 +189,7 @@ class LoadedCode:
                 yield Module.of(each, str(Path(vars(each).get("__file__") or item.path).resolve()))
         for plugin in self._config.pluginmanager.get_plugins():
             module = plugin if isinstance(plugin, ModuleType) else _module_of(type(plugin))
-            file = outside(_file_of(module)) if module is not None else ""
+            file = outside(file_of(module)) if module is not None else ""
             if module is not None and file:
                 yield Module.of(module, file)
         yield from (loaded[name] for name in (*_AT_START, *_path_imports()) if name in loaded)
@@ -290,13 +290,14 @@ def _loaded() -> dict[str, Module]:
     """The modules that are loaded now and lie outside the libraries, by name."""
     found = {}
     for name, module in list(sys.modules.items()):
-        file = outside(_file_of(module)) if isinstance(module, ModuleType) else ""
+        file = outside(file_of(module)) if isinstance(module, ModuleType) else ""
         if file:
             found[name] = Module(name, vars(module).get("__package__") or "", file)
     return found
 
 
-def _file_of(module: ModuleType) -> str:
+def file_of(module: ModuleType) -> str:
+    """The file that a module says it was loaded from; nothing if it names none."""
     # Asking a lazy module for an attribute may load it.
     held = vars(module)
     spec = held.get("__spec__")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_circuits.session.cache_code import LoadedCode, outside
+from pytest_circuits.session.cache_code import LoadedCode, file_of, outside
 from pytest_circuits.session.cache_environment import Reads
 from pytest_circuits.session.cache_keys import UncertainError
 
@@ -62,7 +62,8 @@ class Remembering:
         started = start(config)
         self._reads = started.reads
         self._code = LoadedCode(config, started.time, started.modules)
-        self._declared = frozenset(config.getini("circuits_env"))
+        lines = [line for line in config.getini("circuits_env") if not line.startswith("#")]
+        self._declared = frozenset(" ".join(lines).replace(",", " ").split())
         self._told: dict[str, set[str]] = {}
 
     def surroundings(self, item: pytest.Item) -> Json:
@@ -72,9 +73,7 @@ class Remembering:
             UncertainError: if they can't be known, or if torch's state is not its own.
             OSError: if the code can't be read.
         """
-        changed = next(_changed(), None)
-        if changed is not None:
-            raise UncertainError(changed)
+        self.check()
         code = self._code.of(item)
         if code.early:
             raise UncertainError(
@@ -82,6 +81,15 @@ class Remembering:
                 f"(`pytest_plugins` in a conftest.py loads plugins later than -p)"
             )
         return {"code": code.digest, "environment": self._reads.of(code.files, self._declared)}
+
+    def check(self) -> None:
+        """Make sure that all that computes is as its library has it.
+
+        Raises:
+            UncertainError: if it isn't.
+        """
+        for changed in _changed():
+            raise UncertainError(changed)
 
     def measuring(self) -> AbstractContextManager[None]:
         """While something is measured: what is loaded for it is the measure's and the model's."""
@@ -146,6 +154,10 @@ _COMPUTING_TOO = frozenset({
 })  # fmt: skip
 
 
+#: Where the classes lie that are found there, but for a few.
+_ROOTS = frozenset({"pytest_circuits", "numpy", "torch", *sys.stdlib_module_names})
+
+
 def _changed() -> Iterator[str]:
     """What computes and is not as its library has it, in words.
 
@@ -181,5 +193,14 @@ def _replaced(owner: str, own: str, names: Mapping[str, Any]) -> Iterator[str]:
             swapped = function.__module__ == own and function.__name__ not in (name, "<lambda>")
             if swapped or outside(function.__code__.co_filename):
                 yield f"{owner}.{name} was replaced"
-        elif type(each).__module__.startswith("unittest."):
+        elif _is_somebodys(each if isinstance(each, type) else type(each)):
             yield f"{owner}.{name} was replaced"
+
+
+def _is_somebodys(kind: type) -> bool:
+    """Whether a class lies outside the libraries, or is one of mocks."""
+    root = str(kind.__module__).partition(".")[0]
+    if root in _ROOTS:
+        return root == "unittest"
+    module = sys.modules.get(kind.__module__)
+    return module is not None and bool(outside(file_of(module)))

@@ -241,7 +241,7 @@ def test_what_is_read_from_the_environment_is_declared_or_nothing_is_remembered(
 
 
 def test_a_declared_variable_counts_by_its_value(suite, monkeypatch):
-    suite.ini(circuits_env="MODE\n    OTHER")
+    suite.ini(circuits_env="MODE,\n    # another\n    OTHER")
     suite.write("test_loss.py", f"import os\nos.environ['MODE']\n{LOSS}")
     for mode, known in (("1", False), ("1", True), ("2", False), ("1", True)):
         monkeypatch.setenv("MODE", mode)
@@ -376,6 +376,17 @@ def state(name, monkeypatch):
         monkeypatch.setattr(measures, "repeat_loss", measures.text_loss)
         monkeypatch.setattr(measures, "repeat_loss", linear(measures.repeat_loss))
         yield
+    elif name == "mocked measure":
+        from unittest import mock
+        from pytest_circuits import measures
+        monkeypatch.setattr(measures, "repeat_loss", mock.Mock(wraps=measures.repeat_loss))
+        yield
+    elif name == "class of our own":
+        from pytest_circuits.forward import runs
+        class Mine(runs.Runs):
+            pass
+        monkeypatch.setattr(runs, "Runs", Mine)
+        yield
     elif name == "patched prompts":
         from pytest_circuits.prompts import pairs
         monkeypatch.setattr(pairs.PromptPairs, "check", linear(pairs.PromptPairs.check))
@@ -402,6 +413,8 @@ STATES = {
     "patched class of transformers": "transformers.*GPT2MLP.forward was replaced",
     "patched numpy": "numpy.mean was replaced",
     "patched measure": "pytest_circuits.measures.repeat_loss was replaced",
+    "mocked measure": "pytest_circuits.measures.repeat_loss was replaced",
+    "class of our own": "pytest_circuits.forward.runs.Runs was replaced",
     "patched prompts": "pytest_circuits.prompts.pairs.PromptPairs.check was replaced",
 }
 
@@ -417,6 +430,26 @@ def test_nothing_is_remembered_while_what_computes_is_not_its_librarys(suite, st
     result.stdout.fnmatch_lines([f"not remembered (1 test): {STATES[state]}"])
     assert "1 remembered" not in result.stdout.str()
     assert len(list(suite.path.glob(".pytest_cache/d/circuits/findings/*"))) == 1
+
+
+def test_a_change_that_comes_with_the_measuring_is_noticed_too(suite):
+    suite.write(
+        "conftest.py",
+        "import pytest\n"
+        "from pytest_circuits.session.measuring import ModelMeasurer\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def late(monkeypatch):\n"
+        "    import torch\n"
+        "    measure, softmax = ModelMeasurer.measure, torch.nn.functional.softmax\n"
+        "    def changing(*args):\n"
+        "        mine = lambda *args, **more: softmax(*args, **more) * 1.5\n"
+        "        monkeypatch.setattr(torch.nn.functional, 'softmax', mine)\n"
+        "        return measure(*args)\n"
+        "    monkeypatch.setattr(ModelMeasurer, 'measure', changing)\n",
+    )
+    suite.write("test_loss.py", LOSS)
+    assert remembered(suite) == [False]
+    assert list(suite.path.glob(".pytest_cache/d/circuits/findings/*")) == []
 
 
 def test_passes_are_not_shared_between_states_of_torch(suite):
