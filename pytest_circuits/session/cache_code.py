@@ -157,6 +157,9 @@ class LoadedCode:
         self._sources: dict[tuple[str, str], Source] = {}
         self._hashes: dict[str, str] = {}
         self._known: dict[Any, Code] = {}
+        #: All modules when they were looked at last, and those of them outside the libraries.
+        self._seen: list[tuple[str, ModuleType]] = []
+        self._loaded: dict[str, Module] = {}
 
     @contextmanager
     def bringing(self, what: str) -> Iterator[None]:
@@ -173,12 +176,24 @@ class LoadedCode:
         Raises:
             UncertainError: if it can't be known.
         """
-        loaded = _loaded()
+        loaded = self._look()
         roots = tuple(dict.fromkeys(self._roots(item, loaded)))
         key = (roots, item.path, frozenset(loaded))
         if key not in self._known:
             self._known[key] = self._closure(roots, item.path, loaded)
         return self._known[key]
+
+    def _look(self) -> dict[str, Module]:
+        """The modules that are loaded now and lie outside the libraries, by name."""
+        modules = list(sys.modules.items())
+        if modules != self._seen:
+            self._loaded = {
+                name: Module(name, vars(module).get("__package__") or "", file)
+                for name, module in modules
+                if isinstance(module, ModuleType) and (file := outside(file_of(module)))
+            }
+            self._seen = modules
+        return self._loaded
 
     def _roots(self, item: pytest.Item, loaded: Mapping[str, Module]) -> Iterator[Module]:
         """The modules of a test, of the plugins and conftest files, and of Python's start."""
@@ -284,16 +299,6 @@ class Module:
     def of(cls, module: ModuleType, file: str) -> Module:
         """A module, whose file is known."""
         return cls(module.__name__, vars(module).get("__package__") or "", file)
-
-
-def _loaded() -> dict[str, Module]:
-    """The modules that are loaded now and lie outside the libraries, by name."""
-    found = {}
-    for name, module in list(sys.modules.items()):
-        file = outside(file_of(module)) if isinstance(module, ModuleType) else ""
-        if file:
-            found[name] = Module(name, vars(module).get("__package__") or "", file)
-    return found
 
 
 def file_of(module: ModuleType) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 import time
 from functools import partial
+from operator import is_
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -64,6 +65,7 @@ class Remembering:
         self._code = LoadedCode(config, started.time, started.modules)
         lines = [line for line in config.getini("circuits_env") if not line.startswith("#")]
         self._declared = frozenset(" ".join(lines).replace(",", " ").split())
+        self._computing = Computing()
         self._told: dict[str, set[str]] = {}
 
     def surroundings(self, item: pytest.Item) -> Json:
@@ -88,7 +90,7 @@ class Remembering:
         Raises:
             UncertainError: if it isn't.
         """
-        for changed in _changed():
+        for changed in self._computing.changed():
             raise UncertainError(changed)
 
     def measuring(self) -> AbstractContextManager[None]:
@@ -152,49 +154,71 @@ _COMPUTING_TOO = frozenset({
     "math", "numpy", "numpy.fft", "numpy.linalg", "numpy.random", "random", "safetensors",
     "safetensors.numpy", "safetensors.torch", "statistics", "tokenizers",
 })  # fmt: skip
-
-
 #: Where the classes lie that are found there, but for a few.
 _ROOTS = frozenset({"pytest_circuits", "numpy", "torch", *sys.stdlib_module_names})
 
 
-def _changed() -> Iterator[str]:
-    """What computes and is not as its library has it, in words.
+class Computing:
+    """Tells what computes and is not as its library has it."""
 
-    Where torch isn't loaded nobody can have changed it.
-    """
-    if "torch" in sys.modules:
-        from pytest_circuits.models.torch_state import foreign
+    def __init__(self) -> None:
+        #: The values of names that were looked at and found in order, and their functions' code.
+        self._in_order: dict[str, tuple[list[object], list[object]]] = {}
 
-        yield from foreign()
-    for name, module in list(sys.modules.items()):
-        if name in _COMPUTING_TOO:
-            yield from _replaced(name, "", vars(module))
-        elif name.startswith(_COMPUTING):
-            yield from _replaced(name, name, vars(module))
-            for each in list(vars(module).values()):
-                if isinstance(each, type) and each.__module__ == name:
-                    yield from _replaced(f"{name}.{each.__name__}", name, vars(each))
+    def changed(self) -> Iterator[str]:
+        """What is not as its library has it, in words.
+
+        Where torch isn't loaded nobody can have changed it.
+        """
+        if "torch" in sys.modules:
+            from pytest_circuits.models.torch_state import foreign
+
+            yield from foreign()
+        for name, module in list(sys.modules.items()):
+            if name in _COMPUTING_TOO:
+                yield from self._look(name, "", vars(module))
+            elif name.startswith(_COMPUTING):
+                yield from self._look(name, name, vars(module))
+                for each in list(vars(module).values()):
+                    if isinstance(each, type) and each.__module__ == name:
+                        yield from self._look(f"{name}.{each.__name__}", name, vars(each))
+
+    def _look(self, owner: str, own: str, names: Mapping[str, object]) -> Iterator[str]:
+        """The names under which something of somebody else's stands, in words.
+
+        Args:
+            owner: whose names they are.
+            own: the module whose functions stand under their own names, or nowhere.
+            names: the names, and what stands there.
+        """
+        values = list(names.values())
+        codes = [getattr(each, "__code__", None) for each in values if type(each) is FunctionType]
+        before, code_before = self._in_order.get(owner, ([], []))
+        if (
+            len(values) == len(before)
+            and all(map(is_, values, before))
+            and all(map(is_, codes, code_before))
+        ):
+            return
+        found = [
+            f"{owner}.{name} was replaced"
+            for name, each in list(names.items())
+            if _is_replaced(name, each, own)
+        ]
+        if not found:
+            self._in_order[owner] = values, codes
+        yield from found
 
 
-def _replaced(owner: str, own: str, names: Mapping[str, Any]) -> Iterator[str]:
-    """The names under which a function of somebody else's stands, in words.
-
-    Args:
-        owner: whose names they are.
-        own: the module whose functions stand under their own names, or nowhere.
-        names: the names, and what stands there.
-    """
-    for name, each in list(names.items()):
-        function = getattr(each, "__func__", getattr(each, "fget", each))
-        while isinstance(function, partial):
-            function = function.func
-        if isinstance(function, FunctionType):
-            swapped = function.__module__ == own and function.__name__ not in (name, "<lambda>")
-            if swapped or outside(function.__code__.co_filename):
-                yield f"{owner}.{name} was replaced"
-        elif _is_somebodys(each if isinstance(each, type) else type(each)):
-            yield f"{owner}.{name} was replaced"
+def _is_replaced(name: str, value: object, own: str) -> bool:
+    """Whether what stands under a name is somebody else's, or one of ours that stands elsewhere."""
+    function = getattr(value, "__func__", getattr(value, "fget", value))
+    while isinstance(function, partial):
+        function = function.func
+    if not isinstance(function, FunctionType):
+        return _is_somebodys(value if isinstance(value, type) else type(value))
+    swapped = function.__module__ == own and function.__name__ not in (name, "<lambda>")
+    return swapped or bool(outside(function.__code__.co_filename))
 
 
 def _is_somebodys(kind: type) -> bool:
