@@ -13,7 +13,7 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from pytest_circuits.findings import ChoiceError
-from pytest_circuits.forward.weights import traces
+from pytest_circuits.models.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
 
 if TYPE_CHECKING:
