@@ -12,11 +12,18 @@ from pytest_circuits.fixtures import (
     circuit_snapshot,
     circuit_source,
     circuits,
+    private_circuit_model,
 )
 from pytest_circuits.session.settings import Settings, read_settings
 
-#: pytest finds fixtures in a plugin by its names; these four are for the tests.
-__all__ = ["circuit_model", "circuit_snapshot", "circuit_source", "circuits"]
+#: pytest finds fixtures in a plugin by its names; these are for the tests.
+__all__ = [
+    "circuit_model",
+    "circuit_snapshot",
+    "circuit_source",
+    "circuits",
+    "private_circuit_model",
+]
 
 SETTINGS = pytest.StashKey[Settings]()
 DIST_CHOSEN = pytest.StashKey[bool]()
@@ -123,6 +130,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")
     parser.addini("circuits_github", "whether GitHub is told, as for --circuits-github")
     parser.addini("circuits_fresh", "true: always as with --circuits-fresh")
+    parser.addini(
+        "circuits_isolation",
+        "what becomes of a test that changes a model or torch for others: warn (default) or fail",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -13,8 +13,8 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from pytest_circuits.findings import ChoiceError
-from pytest_circuits.models.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
+from pytest_circuits.models.weights import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -112,12 +112,14 @@ class _Look:
         hooked: whether a test has hooks on it.
         bare: whether nobody has.
         training: whether a part of it is in training mode.
+        altered: whether anything else of it is different.
     """
 
     weights: tuple[int, ...]
     hooked: bool
     bare: bool
     training: bool
+    altered: bool
 
 
 class Runs:
@@ -134,6 +136,10 @@ class Runs:
             didn't.
         silenced: the heads and MLPs that are ablated now, by name, whatever is run.
         progress: who is told how far long loops are.
+        is_altered: tells whether the model is another one now, but for weights and hooks; whoever
+            watches it says so.
+        clean: the hooks that belong to the model, and takes others off.
+        weights_at_first: a trace of every weight when these runs began.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
@@ -143,15 +149,16 @@ class Runs:
         self.room = 1.0
         self.silenced: tuple[str, ...] = ()
         self.progress: Progress = Nobody()
+        self.is_altered: Callable[[], bool] = lambda: False
         self._modules = Modules(bridge)
-        self._as_loaded = Clean(bridge, self._modules)
+        self._as_loaded = self.clean = Clean(bridge, self._modules)
         self._looked_at: _Look | None = None
         self._examined: tuple[tuple[int, ...], Anatomy] | None = None
-        self._weights_at_first = self._weights()
+        self.weights_at_first = self.weights()
         self._begin(self._as_loaded)
 
     def _begin(self, clean: Clean) -> None:
-        self._clean = clean
+        self.clean = clean
         self._memory = Memory(_MEMORY_BUDGET)
 
     def adopt_hooks(self) -> None:
@@ -162,6 +169,11 @@ class Runs:
         """Take all hooks off that were not there when these runs began."""
         self._as_loaded.restore()
         self._begin(self._as_loaded)
+
+    def return_to(self, clean: Clean) -> None:
+        """Count the hooks of that time as belonging to the model, and take off all others."""
+        clean.restore()
+        self._begin(clean)
 
     @property
     def layers(self) -> int:
@@ -249,7 +261,7 @@ class Runs:
     @property
     def pristine(self) -> bool:
         """Whether every weight is what it was when these runs began."""
-        return self._weights() == self._weights_at_first
+        return self.weights() == self.weights_at_first
 
     @property
     def intact(self) -> bool:
@@ -273,7 +285,7 @@ class Runs:
 
     def restore(self) -> None:
         """Take hooks, training mode and gradients off the model."""
-        self._clean.restore()
+        self.clean.restore()
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
@@ -288,10 +300,14 @@ class Runs:
     def _look(self) -> _Look:
         if self._looked_at is not None:
             return self._looked_at
-        hooks = self._clean.look()
+        hooks = self.clean.look()
         training = any(module.training for module in self._modules)
         return _Look(
-            self._weights(), hooked=hooks.changed, bare=not hooks.anyones, training=training
+            self.weights(),
+            hooked=hooks.changed,
+            bare=not hooks.anyones,
+            training=training,
+            altered=self.is_altered(),
         )
 
     @contextmanager
@@ -309,13 +325,17 @@ class Runs:
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""
         look = self._look()
-        if look.hooked or look.training:
+        if look.hooked or look.training or look.altered:
             return make()
         return self._memory.get((key, look.weights), make)
 
-    def _weights(self) -> tuple[int, ...]:
+    def weights(self) -> tuple[int, ...]:
         """A trace of every weight and buffer, to notice one that was changed in place."""
-        return traces(self._modules.tensors())
+        return traces(self.tensors())
+
+    def tensors(self) -> list[Tensor]:
+        """Every weight and buffer."""
+        return self._modules.tensors()
 
     def forward(
         self,

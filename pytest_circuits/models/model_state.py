@@ -8,6 +8,7 @@ torch doesn't count. Hooks, training mode and gradients are :class:`.Clean`'s.
 
 from __future__ import annotations
 
+import re
 import types
 from collections import deque
 from contextlib import suppress
@@ -27,13 +28,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 #: Attributes that a forward pass, or putting a hook on, leaves behind without changing a number.
-_SCRATCH = frozenset(
-    (
-        *("_block_alias_cache", "_conversion_state", "_current_batch_size", "_pattern"),
-        *("_hook_registry", "_hook_registry_initialized", "_output_capturing_hooks_installed"),
-        *("_capture_hook_handles", "_capture_hooks_wired", "_fired_hook_in", "_fired_hook_out"),
-        *("batch_seq", "conv1d_state", "recurrent_states", "deprecation_warnings"),
-    )
+_SCRATCH = re.compile(
+    r"_(block_alias_cache|conversion_state|current_batch_size|pattern|hook_registry(_initialized)?"
+    r"|output_capturing_hooks_installed|(capture|captured|fired|last)_.*)"
+    r"|batch_seq|conv1d_state|recurrent_states|deprecation_warnings|.*cached.*"
 )
 #: Attributes that are looked at elsewhere, or not at all.
 _ELSEWHERE = frozenset(
@@ -93,8 +91,10 @@ class _Part:
         for name in {**self.held, **now}:
             if _counts(name) and not _same(self.held.get(name, _NOTHING), now.get(name, _NOTHING)):
                 yield _below(self.label, name)
+        if not isinstance(self.owner, dict):
+            return
+        # What modules do one after the other they do in their order.
         shared = [name for name in now if name in self.held]
-        # What is done one after the other is done in their order.
         if shared != [name for name in self.held if name in now]:
             yield f"the order of {self.label or 'the model'}"
 
@@ -285,7 +285,7 @@ def _counts(name: object) -> bool:
     """Whether what an object has under a name can change a number."""
     if not isinstance(name, str):
         return True
-    return name not in _SCRATCH and name not in _ELSEWHERE and "cached" not in name
+    return name not in _ELSEWHERE and _SCRATCH.fullmatch(name) is None
 
 
 def _below(label: str, name: object) -> str:

@@ -54,6 +54,13 @@ def put_back(before: tuple[Any, ...]) -> None:
             switch.put(state)
 
 
+def put_own() -> None:
+    """Bring every switch into the state that torch has when it is imported."""
+    for switch in SWITCHES:
+        if switch.own is not ANY and switch.now() != switch.own:
+            switch.put(switch.own)
+
+
 def _hook_switch(name: str) -> Switch:
     """Hooks of a kind on all modules."""
 

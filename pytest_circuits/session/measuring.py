@@ -53,10 +53,17 @@ class Measurer(Protocol):
 
 
 class ModelMeasurer:
-    """Measures, on the models of a run."""
+    """Measures, on the models of a run.
 
-    def __init__(self, models: RunModels) -> None:
-        self._models = models
+    Args:
+        models: the run's models.
+        altered: what is different of a model, or of torch, from what tests are given.
+    """
+
+    def __init__(
+        self, models: RunModels, altered: Callable[[object], tuple[str, ...]] = lambda _: ()
+    ) -> None:
+        self._models, self._altered = models, altered
 
     def measure(
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
@@ -83,7 +90,10 @@ class ModelMeasurer:
             with runs.untouched():
                 finding = measure(runs, *measurement.arguments, **options)
                 # Now, with the weights and hooks that the measure saw.
-                return Measured(finding.derived(canary=measures.canary(runs)))
+                finding = finding.derived(canary=measures.canary(runs))
+            others = [value.bridge for value in options.values() if hasattr(value, "bridge")]
+            altered = [words for each in (runs.bridge, *others) for words in self._altered(each)]
+            return Measured(finding, altered=tuple(dict.fromkeys(altered)))
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Some of these errors name the measure already.
             problem = str(error).removeprefix(f"{name}: ")

@@ -39,10 +39,12 @@ class Measured(NamedTuple):
         finding: what was found.
         origin: the source and the weights that an earlier run measured it on; None if this run
             measured it.
+        altered: what the test had changed of what tests are given when it was measured, in words.
     """
 
     finding: Finding
     origin: Mapping[str, str] | None = None
+    altered: tuple[str, ...] = ()
 
 
 @dataclass
@@ -67,9 +69,14 @@ class ItemState:
     passed: bool = False
     failure: str = ""
 
+    def measured_as(self, finding: Finding) -> Measured | None:
+        """How this very finding came about; None if a measure was called directly."""
+        return next((each for each in self.measured if each.finding is finding), None)
+
     def origin(self, finding: Finding) -> Mapping[str, str] | None:
         """What an earlier run measured this very finding on; None if this run measured it."""
-        return next((each.origin for each in self.measured if each.finding is finding), None)
+        measured = self.measured_as(finding)
+        return None if measured is None else measured.origin
 
     def is_remembered(self, finding: Finding) -> bool:
         """Whether it was an earlier run that measured this very finding."""

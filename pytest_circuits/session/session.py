@@ -16,8 +16,9 @@ from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
+from pytest_circuits.session.isolation import Isolation
 from pytest_circuits.session.measuring import ModelMeasurer
-from pytest_circuits.session.models import RunModels
+from pytest_circuits.session.models import MODEL, RunModels
 from pytest_circuits.session.outcomes import (
     STATE,
     CircuitSource,
@@ -31,6 +32,8 @@ from pytest_circuits.session.outcomes import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+
+    from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
@@ -60,6 +63,7 @@ class CircuitsSession:
             for alias, line in settings.measured.items()
         }
         self.models = RunModels(config, settings)
+        self.isolation = Isolation(self.models, fails=settings.isolation.value == "fail")
         self.reader = BaselineReader()
         self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
@@ -77,14 +81,13 @@ class CircuitsSession:
 
     @cached_property
     def _cache(self) -> CachingMeasurer | None:
-        return caching(
-            ModelMeasurer(self.models), self.models, self.settings, self.reference, self._config
-        )
+        measurer = ModelMeasurer(self.models, self.isolation.altered)
+        return caching(measurer, self.models, self.settings, self.reference, self._config)
 
     @property
     def measurer(self) -> Measurer:
         """Answers what tests ask for, from pytest's cache where there is one, or by measuring."""
-        return self._cache or ModelMeasurer(self.models)
+        return self._cache or ModelMeasurer(self.models, self.isolation.altered)
 
     @cached_property
     def reference(self) -> Source | None:
@@ -103,7 +106,27 @@ class CircuitsSession:
         if origin is not None:
             return dict(origin)
         # A finding may come from a measure called directly, on the test's own model.
-        return self.models.provenance(source.source, self.models.of_test(source.source, request))
+        model = self._measured_directly(finding, request)
+        if model is None:
+            model = self.models.of_test(source.source, request)
+        return self.models.provenance(source.source, model)
+
+    def altered(self, finding: Finding, request: pytest.FixtureRequest) -> tuple[str, ...]:
+        """What the test had changed of what tests are given when a finding was measured."""
+        state: ItemState = request.node.stash[STATE]
+        measured = state.measured_as(finding)
+        if measured is not None:
+            return measured.altered
+        if self._measured_directly(finding, request) or MODEL not in request.fixturenames:
+            return self.isolation.altered(None)
+        return self.isolation.altered(request.getfixturevalue(MODEL))
+
+    def _measured_directly(
+        self, finding: Finding, request: pytest.FixtureRequest
+    ) -> TransformerBridge | None:
+        """The test's own model, if it has one and did not ask ``circuits`` for the finding."""
+        measured = request.node.stash[STATE].measured_as(finding)
+        return self.models.private.get(request.node.nodeid) if measured is None else None
 
     def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
         """Note those of a test's findings that it never compared."""
@@ -437,6 +460,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
+    config.pluginmanager.register(session.isolation, "circuits-isolation")
     if distribute and config.getoption("dist", "no") != "no":
         from pytest_circuits.session.scheduling import OneModelPerWorker
 

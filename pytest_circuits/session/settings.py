@@ -33,6 +33,8 @@ _PENDING = ".pending"
 GATES = ("regression", "change", "never")
 #: Whether a run under GitHub Actions writes annotations and the step summary.
 GITHUB = ("auto", "never")
+#: What becomes of a test that changed what others are measured with.
+ISOLATION = ("warn", "fail")
 #: What a setting that is on or off may be, as in pytest's own ini.
 _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _DEFAULTS = {
@@ -42,8 +44,9 @@ _DEFAULTS = {
     "gate": "regression",
     "github": "auto",
     "fresh": "false",
+    "isolation": "warn",
 }
-_CHOICES = {"gate": GATES, "github": GITHUB, "fresh": (*_ON, *_OFF)}
+_CHOICES = {"gate": GATES, "isolation": ISOLATION, "github": GITHUB, "fresh": (*_ON, *_OFF)}
 #: What each kind of report is called in the folder of ``--circuits-report``.
 REPORTS = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
 
@@ -122,6 +125,7 @@ class Settings(NamedTuple):
         verbose: whether the terminal gets tables of heads.
         pending: whether what differs is left as pending files.
         fresh: whether everything is measured, also what an earlier run did.
+        isolation: what becomes of a test that changed a model or torch for others.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
     """
@@ -139,6 +143,7 @@ class Settings(NamedTuple):
     verbose: bool
     pending: bool
     fresh: Setting
+    isolation: Setting
     ini: str
     in_ci: bool
 
@@ -246,6 +251,7 @@ def read_settings(config: pytest.Config) -> Settings:
         verbose=bool(config.getoption("circuits_verbose")),
         pending=bool(config.getoption("circuits_pending")),
         fresh=_setting(config, "fresh", ini),
+        isolation=_setting(config, "isolation", ini),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )
@@ -260,7 +266,7 @@ def _setting(config: pytest.Config, name: str, ini: str) -> Setting:
 def _given(config: pytest.Config, name: str, ini: str) -> Setting | None:
     variable = f"{_VARIABLE}{name.upper()}"
     candidates = (
-        (config.getoption(f"circuits_{name}"), COMMAND_LINE),
+        (config.getoption(f"circuits_{name}", None), COMMAND_LINE),
         (os.environ.get(variable), variable),
         (config.getini(f"circuits_{name}"), ini),
     )

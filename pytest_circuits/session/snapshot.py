@@ -157,6 +157,7 @@ class CircuitSnapshot(SnapshotAssertion):
     reader: BaselineReader = field(default_factory=BaselineReader)
     lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
     origin: Callable[[Finding], dict[str, str]] = field(default=lambda _: {})
+    altered: Callable[[Finding], tuple[str, ...]] = field(default=lambda _: ())
     waiver: Waiver | None = None
     whole_findings: bool = False
     update: bool = False
@@ -245,7 +246,7 @@ class CircuitSnapshot(SnapshotAssertion):
         held = comparison.measured if baseline is None or approve else baseline.finding
         self._approved = held
         offer = self.pending and comparison.differs
-        nothing = _nothing_to_approve(comparison.measured) if approve or offer else None
+        nothing = self._why_not_approved(comparison.measured) if approve or offer else None
         if nothing and approve:
             return self._refuse(comparison.measured, result, BaselineError(nothing))
         offer = offer and not nothing
@@ -270,6 +271,18 @@ class CircuitSnapshot(SnapshotAssertion):
         if offer:
             self._offer_later(comparison)
         return passing
+
+    def _why_not_approved(self, finding: Finding) -> str | None:
+        from pytest_circuits.baselines.approving import nothing_to_approve
+
+        altered = self.altered(finding)
+        if altered:
+            return (
+                f"measured on what the test had changed ({', '.join(altered[:3])}), which is never "
+                f"approved: change a private_circuit_model, and measure it with "
+                f"pytest_circuits.measures"
+            )
+        return nothing_to_approve(finding)
 
     def _with_origin(self, comparison: Comparison, finding: Finding) -> Finding:
         """A form of what was measured, with where the weights came from."""
@@ -370,6 +383,7 @@ class CircuitSnapshot(SnapshotAssertion):
 
             shown = self._with_origin(comparison, comparison.measured)
             details = Details.of(comparison.name, shown, baseline)
+        altered = self.altered(comparison.measured)
         row = Row.judged(
             item.nodeid,
             self.source.alias,
@@ -381,6 +395,8 @@ class CircuitSnapshot(SnapshotAssertion):
             details=details,
             **decided,
         )
+        if altered:
+            row = replace(row, headline=f"{row.headline}; after the test changed {altered[0]}")
         self._record(comparison.measured, row)
         item.ihook.pytest_circuits_verdict(item=item, verdict=comparison.verdict)
 
@@ -413,12 +429,6 @@ class CircuitSnapshot(SnapshotAssertion):
         self._state.pending.append(offer)
 
 
-def _nothing_to_approve(finding: Finding) -> str | None:
-    from pytest_circuits.baselines.approving import nothing_to_approve
-
-    return nothing_to_approve(finding)
-
-
 def make_snapshot(
     request: pytest.FixtureRequest,
     source: CircuitSource,
@@ -426,6 +436,7 @@ def make_snapshot(
     reader: BaselineReader,
     *,
     origin: Callable[[Finding], dict[str, str]],
+    altered: Callable[[Finding], tuple[str, ...]],
     waiver: Waiver | None,
 ) -> CircuitSnapshot:
     """The snapshot of the test that asks for it.
@@ -436,6 +447,7 @@ def make_snapshot(
         settings: the run's settings.
         reader: reads the run's baseline files.
         origin: where the weights came from that a finding was measured on.
+        altered: what the test had changed then of what tests are given.
         waiver: what the test's marker accepts until when.
     """
     option: Any = request.config.option
@@ -452,6 +464,7 @@ def make_snapshot(
         reader=reader,
         lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
         origin=origin,
+        altered=altered,
         waiver=waiver,
         whole_findings=settings.whole_findings,
         update=option.update_snapshots,
