@@ -90,7 +90,7 @@ class _Part:
             return
         for name in {**self.held, **now}:
             if _counts(name) and not _same(self.held.get(name, _NOTHING), now.get(name, _NOTHING)):
-                yield _below(self.label, name)
+                yield _below(self.label, name) or "what the model is made of"
         if not isinstance(self.owner, dict):
             return
         # What modules do one after the other they do in their order.

@@ -122,7 +122,7 @@ class TorchState:
         """Put back what is different now."""
         put_back(self._switches)
         for names, name in list(self._replaced()):
-            names.put(name, self._held.get(names, {}).get(name, _NOTHING))
+            names.put(name, self._before(names).get(name, _NOTHING))
         for function, code, defaults in list(self._rewritten()):
             function.__code__, function.__defaults__ = code, defaults
 
@@ -131,11 +131,15 @@ class TorchState:
         library.look()
         # Where nothing was changed since, nothing needs to be compared.
         for names in library.names if library.looks != self._looks else ():
-            before = self._held.get(names, {})
+            before = self._before(names)
             if before is not names.held:
                 for name in {**before, **names.held}:
                     if names.is_another(name, before):
                         yield names, name
+
+    def _before(self, names: _Names) -> Mapping[str, object]:
+        """What stood somewhere; where that was imported since, what stood there at first."""
+        return self._held.get(names, names.at_first)
 
     def _rewritten(self) -> Iterator[tuple[Any, Any, Any]]:
         for function, code, defaults in self._bodies if _library().looks != self._looks else ():
@@ -154,6 +158,7 @@ class _Names:
         label: what it is called in words.
         values: what stands there now.
         held: the values by name.
+        at_first: the same when they were first looked at.
         functions: those that are defined there.
         strange: what stands there that is not the library's, in words.
     """
@@ -165,6 +170,7 @@ class _Names:
         self.values: Any = dict.values(names) if is_table else names.values()
         self._items: Any = dict.items(names) if is_table else names.items()
         self.look()
+        self.at_first = self.held
 
     def look(self) -> None:
         """Look again."""
@@ -348,6 +354,9 @@ class _Library:
 
     def _add_table(self, table: dict[Any, Any], label: str) -> None:
         """Add a table if it is one of functions or classes by name; an empty one may become one."""
+        # Hooks on all modules are kept in tables, too.
+        if "._global_" in label:
+            return
         if all(isinstance(key, str) and _computes(value) for key, value in list(dict.items(table))):
             self._add(table, label, table)
 

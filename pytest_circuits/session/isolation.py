@@ -48,7 +48,8 @@ class Isolation:
     def __init__(self, models: RunModels, *, fails: bool) -> None:
         self._models, self._fails = models, fails
         self._torch: list[_TorchScope] = []
-        #: What is wrong with torch that nobody can put back.
+        #: What is not torch's own from the start, and what came to it that can't be put back.
+        self._at_first: tuple[str, ...] = ()
         self._left: tuple[str, ...] = ()
         #: Whether tests that measure nothing ran since weights were looked at by their bytes.
         self._is_due = False
@@ -66,9 +67,10 @@ class Isolation:
 
     def _begin(self) -> None:
         if not self._torch and "torch" in sys.modules:
-            from pytest_circuits.models.torch_state import TorchState
+            from pytest_circuits.models.torch_state import TorchState, foreign
 
             self._models.cap_threads()
+            self._at_first = foreign()
             self._torch.append(_TorchScope(None, TorchState()))
 
     def _end(self, item: pytest.Item, torn_down: Callable[[], None]) -> None:
@@ -95,22 +97,23 @@ class Isolation:
         """What was changed of torch, which is put back."""
         if "torch" not in sys.modules:
             return
+        from pytest_circuits.models.torch_state import foreign
+
         if not self._torch:
-            # Nobody knows what it was before, but what is not torch's own.
-            from pytest_circuits.models.torch_state import foreign
+            # It was imported meanwhile: nobody knows what it was, but what is not its own.
             from pytest_circuits.models.torch_switches import put_own
 
+            words = foreign()
+            put_own()
             self._left = foreign()
-            if self._left:
-                put_own()
-                yield "torch", self._left
-                self._left = foreign()
             self._begin()
-            return
-        state = self._torch[-1].state
-        words = state.changes()
+        else:
+            state = self._torch[-1].state
+            words = state.changes()
+            if words:
+                state.restore()
+                self._left = tuple(each for each in foreign() if each not in self._at_first)
         if words:
-            state.restore()
             yield "torch", words
 
     def altered(self, model: object) -> tuple[str, ...]:

@@ -256,20 +256,23 @@ class RunModels:
             words = watched.changes(deep=deep and held)
             if not words:
                 continue
+            yield source.text if source else "a model of a fixture", words
             try:
                 watched.put_back()
+                left = watched.changes(deep=True)
             except ModelError as error:
                 raise failure(f"the test changed its model ({words[0]}).\n{error}") from None
-            yield source.text if source else "a model of a fixture", words
-            if watched.changes(deep=True):
-                yield from self._give_up(model, source)
+            except Exception as error:  # noqa: BLE001 — anything may have been done to it
+                left = (repr(error),)
+            if left:
+                yield from self._put_another(model, source, left)
 
-    def _give_up(
-        self, model: TransformerBridge, source: Source | None
+    def _put_another(
+        self, model: TransformerBridge, source: Source | None, left: tuple[str, ...]
     ) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Put a model that was loaded anew in the place of one that can't be put back."""
         if source is None:
-            yield "that model", ("it could not be put back: later tests are measured on it",)
+            yield "what can't be put back", left
             return
         fresh = self.pool.private(source)
         # Fixtures hold the object: it stays, and all that it is is another's.

@@ -57,15 +57,13 @@ class Watched:
         """
         scope = self._scopes[-1]
         found = scope.state.changes()
-        if not (deep or "weights" in found):
+        if set(found) - {"weights"} or not (deep or found):
             return found
-        found = tuple(each for each in found if each != "weights")
         hidden = scope.state.hidden_changes()
-        if self.runs.weights() == scope.weights:
-            scope.state.forgive()
-        elif not any("weights" in each for each in found):
-            hidden = (*hidden, "weights")
-        return (*found, *hidden)
+        if self.runs.weights() != scope.weights:
+            return ("weights", *hidden)
+        scope.state.forgive()
+        return hidden
 
     def put_back(self) -> None:
         """Make it what tests are given.
