@@ -170,6 +170,13 @@ class Runs:
         self._as_loaded.restore()
         self._begin(self._as_loaded)
 
+    def forget(self) -> None:
+        """Forget what was found out about the model, and all passes: it is another one now."""
+        self._begin(self.clean)
+        self._examined = None
+        for name in ("_a_parameter", "_further_devices", "_hook_points", "_mixes_rows"):
+            vars(self).pop(name, None)
+
     def return_to(self, clean: Clean) -> None:
         """Count the hooks of that time as belonging to the model, and take off all others."""
         clean.restore()

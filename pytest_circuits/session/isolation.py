@@ -47,6 +47,7 @@ class Isolation:
 
     def __init__(self, models: RunModels, *, fails: bool) -> None:
         self._models, self._fails = models, fails
+        models.altered = self._altered
         self._torch: list[_TorchScope] = []
         #: What is not torch's own from the start, and what came to it that can't be put back.
         self._at_first: tuple[str, ...] = ()
@@ -114,12 +115,16 @@ class Isolation:
                 state.restore()
                 self._left = tuple(each for each in foreign() if each not in self._at_first)
         if words:
+            self._models.forget()
             yield "torch", words
 
     def altered(self, model: object) -> tuple[str, ...]:
         """What is different now of a model, or of torch, from what tests are given; in words."""
-        of_torch = self._torch[-1].state.changes() if self._torch else self._left
-        return (*self._left, *of_torch, *self._models.changes_of(model))
+        return (*self._altered(), *self._models.changes_of(model))
+
+    def _altered(self) -> tuple[str, ...]:
+        changed = self._torch[-1].state.changes() if self._torch else ()
+        return tuple(dict.fromkeys((*self._left, *changed)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -142,6 +147,7 @@ class Isolation:
             from pytest_circuits.models.torch_state import TorchState
 
             self._torch.append(_TorchScope(fixturedef, TorchState()))
+            self._models.forget()
         self._models.adopt(fixturedef)
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -151,8 +157,9 @@ class Isolation:
         owners = [scope.owner for scope in self._torch]
         if fixturedef in owners:
             del self._torch[owners.index(fixturedef) :]
-        if self._torch:
+        if self._torch and self._torch[-1].state.changes():
             self._torch[-1].state.restore()
+            self._models.forget()
         self._models.give_up(fixturedef)
 
 

@@ -15,7 +15,7 @@ from pytest_circuits.session.outcomes import failure
 from pytest_circuits.session.settings import mistyped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pytest
     from transformer_lens.model_bridge import TransformerBridge
@@ -45,6 +45,7 @@ class RunModels:
         handed_out: loaded models that a test has held, and may have changed in ways that nobody
             sees.
         private: models that are a test's alone, by its id.
+        altered: tells what is different of torch from what tests are given.
         others: asks the plugins of the run for a model; None if none of them implements the hook.
     """
 
@@ -65,6 +66,7 @@ class RunModels:
         #: By the model's id, which no other has: the runs hold the model.
         self._runs: dict[int, Runs] = {}
         self._watched: dict[int, Watched] = {}
+        self.altered: Callable[[], tuple[str, ...]] = tuple
         self._used_by_test: set[Source] = set()
         self._cached_by_pytest: dict[pytest.FixtureDef[Any], Source] = {}
 
@@ -123,7 +125,7 @@ class RunModels:
         from pytest_circuits.session.watched import Watched
 
         again = None if source is None else partial(self.pool.renew, source, self._in_use)
-        self._watched[id(model)] = Watched(self.runs_of(model), again)
+        self._watched[id(model)] = Watched(self.runs_of(model), again, lambda: self.altered())
 
     def of_test(self, source: Source, request: pytest.FixtureRequest) -> TransformerBridge:
         """The model that a test is measured on, without handing it to the test.
@@ -279,6 +281,11 @@ class RunModels:
         object.__setattr__(model, "__dict__", fresh.__dict__)
         self._runs.pop(id(model))
         self._watch(model, source)
+
+    def forget(self) -> None:
+        """Forget all passes: torch is another one now."""
+        for runs in self._runs.values():
+            runs.forget()
 
     def adopt(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """Let what models are now belong to the scope of a fixture."""

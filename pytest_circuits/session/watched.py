@@ -41,11 +41,17 @@ class Watched:
     Args:
         runs: its forward passes, which are as old as the model is here.
         again: loads it once more and copies its weights; None where nobody can.
+        elsewhere: tells what is different of torch, which the model is run with.
     """
 
-    def __init__(self, runs: Runs, again: Callable[[], TransformerBridge] | None) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        again: Callable[[], TransformerBridge] | None,
+        elsewhere: Callable[[], tuple[str, ...]],
+    ) -> None:
         self.runs, self._again = runs, again
-        runs.is_altered = lambda: bool(self.changes())
+        runs.is_altered = lambda: bool(self.changes() or elsewhere())
         self._scopes = [_Scope(None, ModelState(runs.bridge), runs.weights_at_first)]
 
     def changes(self, *, deep: bool = False) -> tuple[str, ...]:
@@ -79,6 +85,7 @@ class Watched:
             for tensor, data in scope.kept:
                 tensor.data.copy_(data)
             scope.state.forgive()
+        self.runs.forget()
 
     def adopt(self, owner: pytest.FixtureDef[Any], *, hooks: bool) -> None:
         """Let what it is now be what the tests of a fixture's scope are given."""
@@ -95,6 +102,7 @@ class Watched:
             for place, tensor in enumerate(self.runs.tensors())
             if not alike or weights[place] != first[place]
         )
+        self.runs.forget()
         state = ModelState(self.runs.bridge)
         self._scopes.append(_Scope(owner, state, weights, before, kept))
 

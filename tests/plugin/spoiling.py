@@ -1,6 +1,6 @@
 """A suite in which every other test spoils what it was given, and every other one measures."""
 
-SUITE = '''
+SUITE = """
 import contextlib
 import functools
 import types
@@ -12,7 +12,7 @@ import tokenizers
 import torch
 from torch import nn
 
-from pytest_circuits import PromptPairs, measures
+from pytest_circuits import PromptPairs
 
 LISTS = PromptPairs(
     clean=["dog star candle farm leaf dog star", "bread duck house bird shoe bread duck"],
@@ -228,13 +228,10 @@ SEEN = {}
 
 
 def numbers(model, circuits):
-    found = (
-        measures.logit_diff(model, LISTS),
-        measures.induction_scores(model),
-        measures.head_attribution(model, LISTS),
-        circuits.repeat_loss(),
-    )
-    return b"".join(finding.values.tobytes() for finding in found)
+    tokens = model.to_tokens("dog star candle farm leaf dog star")
+    logits, cache = model.run_with_cache(tokens)
+    passes = b"".join(value.numpy().tobytes() for value in (tokens, logits, *cache.values()))
+    return passes, circuits.logit_diff(LISTS).values.tobytes()
 
 
 @pytest.mark.circuits
@@ -253,4 +250,4 @@ def test_each(way, step, request, circuits):
         assert same
         assert torch.is_grad_enabled()
         assert not torch.is_inference_mode_enabled()
-'''
+"""
