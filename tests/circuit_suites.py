@@ -72,6 +72,8 @@ EXAMPLES = Path(__file__).parents[1] / "example_suites"
 _BUNDLED = Path(pytest_circuits.__file__).parent / "models" / "bundled"
 #: jaxtyping and typeguard come with transformer-lens as pytest plugins; they only cost time.
 QUIET = ("-p", "no:jaxtyping", "-p", "no:typeguard")
+#: For a run in which a test changes its model.
+CHANGES = ("-W", "ignore::pytest_circuits.session.isolation.ChangedModelWarning")
 #: Long ago, so that a file that is written again has another time on any file system.
 _LONG_AGO = 1_600_000_000 * 10**9
 

@@ -6,7 +6,7 @@ import gc
 import os
 import traceback
 from contextlib import nullcontext
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,8 +124,12 @@ class RunModels:
         """Note what a model is, to tell what was changed later."""
         from pytest_circuits.session.watched import Watched
 
-        again = None if source is None else partial(self.pool.renew, source, self._in_use)
-        self._watched[id(model)] = Watched(self.runs_of(model), again, lambda: self.altered())
+        def again() -> TransformerBridge:
+            assert source is not None
+            return self.pool.renew(source, self._in_use)
+
+        watched = Watched(self.runs_of(model), again if source else None, self.altered)
+        self._watched[id(model)] = watched
 
     def of_test(self, source: Source, request: pytest.FixtureRequest) -> TransformerBridge:
         """The model that a test is measured on, without handing it to the test.

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from circuit_suites import ONE_TEST, OTHER, RECALL, copy_of_recall, counts
+from circuit_suites import CHANGES, ONE_TEST, OTHER, RECALL, copy_of_recall, counts
 
 SOURCES = [
     (
@@ -497,7 +497,7 @@ def test_next_with_the_model(circuits, circuit_model):
     assert float(circuits.repeat_loss()) == SEEN[0]
 """,
     )
-    result = suite.run("--circuits")
+    result = suite.run("--circuits", *CHANGES)
     assert (result.ret, counts(result)) == (0, {"passed": 4})
 
 
