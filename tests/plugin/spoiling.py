@@ -176,7 +176,9 @@ WAYS = {
     "train mode": lambda m: m.train(),
     "dropout": lambda m: set_all(m.train(), p=0.5),
     "a hook": lambda m: m.add_hook("blocks.0.hook_resid_pre", lambda x, hook: x * 0),
-    "a permanent hook": lambda m: m.add_perma_hook("blocks.0.hook_resid_pre", lambda x, hook: x * 0),
+    "a permanent hook": lambda m: m.add_perma_hook(
+        "blocks.0.hook_resid_pre", lambda x, hook: x * 0
+    ),
     "a plain hook": lambda m: first(m, nn.Linear).register_forward_hook(linear_halved),
     "hooks reset": lambda m: m.reset_hooks(including_permanent=True),
     "a hook point's forward": lambda m: setattr(
@@ -196,7 +198,9 @@ WAYS = {
     "open no_grad": opened(lambda: torch.no_grad()),
     "open inference mode": opened(lambda: torch.inference_mode()),
     "matmul precision": lambda m: torch.set_float32_matmul_precision("medium"),
-    "precision of mkldnn": lambda m: setattr(torch.backends.mkldnn.matmul, "fp32_precision", "bf16"),
+    "precision of mkldnn": lambda m: setattr(
+        torch.backends.mkldnn.matmul, "fp32_precision", "bf16"
+    ),
     "deterministic": lambda m: torch.use_deterministic_algorithms(True),
     "flush": lambda m: torch.set_flush_denormal(True),
     "threads": lambda m: torch.set_num_threads(3),

@@ -1,5 +1,7 @@
 """What a test changes of a model or of torch, no other one is measured with."""
 
+import random
+
 import pytest
 from circuit_suites import OTHER, RECALL, counts
 from plugin.spoiling import SUITE
@@ -247,3 +249,63 @@ def test_a_private_model_is_a_copy_of_what_an_override_gives(suite):
         "    assert float(circuit_model.unembed.weight.abs().max()) == 0\n",
     )
     assert counts(suite.run("--circuits")) == {"passed": 1}
+
+
+TESTS = {
+    "a": "def test_a(circuits):\n    note('a', circuits.repeat_loss())\n",
+    "b": "def test_b(circuits):\n    note('b', circuits.induction_scores())\n",
+    "c": "def test_c(circuits, circuit_model):\n    note('c', circuits.previous_token_scores())\n",
+    "d": (
+        "def test_d(circuits, scaled):\n    note('d', circuits.repeat_loss())\n"
+        "def test_e(circuits, scaled):\n    note('e', circuits.induction_scores())\n"
+    ),
+    "weights": f"def test_weights(circuit_model):\n    {ZEROED}\n",
+    "torch": f"def test_torch():\n    {LINEAR}\n",
+    "config": "def test_config(circuits):\n    circuits.runs.bridge.cfg.eps = 10.0\n",
+}
+NOTES = """
+import json
+import pathlib
+
+import pytest
+
+
+def note(name, finding):
+    place = pathlib.Path("notes") / name
+    place.parent.mkdir(exist_ok=True)
+    found = finding.values.tobytes().hex()
+    assert place.exists() is False or place.read_text() == found
+    place.write_text(found)
+
+
+@pytest.fixture(scope="module")
+def scaled(circuit_model):
+    circuit_model.unembed.weight.data *= 0.5
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(1, 12))]
+)
+def test_numbers_do_not_depend_on_order_selection_or_what_is_remembered(suite, seed):
+    draw = random.Random(seed)
+    for _ in range(4):
+        names = draw.sample(sorted(TESTS), draw.randint(2, len(TESTS)))
+        for file in suite.path.glob("test_*.py"):
+            file.unlink()
+        for place, name in enumerate(names):
+            suite.write(f"test_{place}_{name}.py", NOTES + TESTS[name])
+        options = draw.sample(["-p no:cacheprovider", "--circuits-fresh"], draw.randint(0, 1))
+        result = run(suite, *" ".join(options).split())
+        assert result.ret == 0, result.stdout.str()
+
+
+@pytest.mark.nightly
+def test_nor_on_the_number_of_workers(suite):
+    for place, name in enumerate(TESTS):
+        suite.write(f"test_{place}_{name}.py", NOTES + TESTS[name])
+    for options in (("-n", "0"), ("-n", "2"), ("-n", "3", "--dist", "load")):
+        result = suite.run_apart("--circuits", *options)
+        assert result.ret == 0, result.stdout.str()
