@@ -176,10 +176,13 @@ def _said(who: str, changed: dict[str, tuple[str, ...]]) -> str:
         f"{f' and {len(words) - _SHOWN} more' if len(words) > _SHOWN else ''}"
         for name, words in changed.items()
     ]
-    return (
-        f"{who} changed what other tests are measured with ({'; '.join(what)}).\n"
-        f"It was put back. To change a model, ask for private_circuit_model; torch, with "
-        f"monkeypatch or a context manager."
+    return "\n".join(
+        (
+            f"{who} changed what other tests are measured with:",
+            *what,
+            "It was put back. To change a model, ask for private_circuit_model; to change torch,",
+            "use monkeypatch or a context manager.",
+        )
     )
 
 

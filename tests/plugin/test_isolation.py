@@ -21,8 +21,9 @@ EPS = "circuit_model.cfg.eps = 10.0"
 
 
 def warned(result):
-    """What the run's summary of warnings says of changes."""
-    return [line.strip() for line in result.outlines if "ChangedModelWarning" in line]
+    """What was changed, by the run's summary of warnings, for each warning."""
+    lines = result.outlines
+    return [lines[n + 1].strip() for n, line in enumerate(lines) if "ChangedModelWarning" in line]
 
 
 def run(suite, *arguments):
@@ -97,7 +98,7 @@ def test_nor_is_it_left_to_be_decided_on_and_the_report_says_so(suite):
         "    assert circuits.repeat_loss() == circuit_snapshot\n",
     )
     result = run(suite, "--circuits-pending")
-    assert "; after the test changed cfg.eps" in result.stdout.str()
+    assert "after the test changed cfg.eps" in result.stdout.str()
     assert suite.stamps() == {}
 
 
