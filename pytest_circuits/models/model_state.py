@@ -32,6 +32,7 @@ _SCRATCH = re.compile(
     r"_(block_alias_cache|conversion_state|current_batch_size|pattern|hook_registry(_initialized)?"
     r"|output_capturing_hooks_installed|(capture|captured|fired|last)_.*)"
     r"|batch_seq|conv1d_state|recurrent_states|deprecation_warnings|.*cached.*"
+    r"|idx|subB"  # LLM.int8()'s outlying columns
 )
 #: Attributes that are looked at elsewhere, or not at all.
 _ELSEWHERE = frozenset(
