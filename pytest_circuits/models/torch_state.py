@@ -280,6 +280,7 @@ class _Library:
         self.looks = 0
         self.names: list[_Names] = []
         self._modules: list[str] = []
+        self._known: set[str] = set()
         self._seen: set[int] = set()
         self._views: list[Any] = []
         self._values: list[object] = []
@@ -290,17 +291,18 @@ class _Library:
 
     def look(self) -> None:
         """Look at all of it again, and at what was imported meanwhile."""
-        modules = list(sys.modules)
-        if modules == self._modules and self._is_as_it_was():
+        modules, as_it_was = list(sys.modules), self._is_as_it_was()
+        if as_it_was and modules == self._modules:
             return
-        for names in list(self.names):
-            names.look()
-            self._add_parts(names)
-        for name in modules:
+        if not as_it_was:
+            for names in list(self.names):
+                names.look()
+                self._add_parts(names)
+        for name in (each for each in modules if each not in self._known):
             module = sys.modules.get(name)
             if isinstance(module, types.ModuleType) and _COMPUTING.fullmatch(name):
                 self._add(module, name, vars(module))
-        self._modules = modules
+        self._modules, self._known = modules, set(modules)
         self._views = [names.values for names in self.names]
         self._values = list(chain.from_iterable(self._views))
         self._functions = list(chain.from_iterable(names.functions for names in self.names))
