@@ -191,7 +191,7 @@ USE_THE_CONFIG = "Use the config.json that was saved with these weights."
             [
                 (
                     "./checkpoint: config.json is not JSON (Expecting property name enclosed in "
-                    "double quotes: line 1 column 2 (char 1))."
+                    "double quotes), in line 1."
                 ),
             ],
         ),

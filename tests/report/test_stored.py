@@ -90,9 +90,18 @@ def problem(tmp_path, text):
     return first.removeprefix(f"{tmp_path / 'report.json'}: ")
 
 
-@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"a": NaN}', "[" * 100_000])
-def test_what_is_no_json_is_said(text, tmp_path):
-    assert problem(tmp_path, text).startswith("is not JSON (")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is not JSON ("),
+        ("{", "is not JSON ("),
+        ("nonsense", "is not JSON ("),
+        ('{"a": NaN}', "holds NaN, which is no JSON"),
+        ("[" * 100_000, "is nested more than 64 levels deep"),
+    ],
+)
+def test_what_is_no_json_is_said(text, said, tmp_path):
+    assert problem(tmp_path, text).startswith(f"line 1: {said}")
 
 
 @pytest.mark.parametrize(
@@ -115,14 +124,14 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 def test_a_file_that_is_no_text_is_said(tmp_path):
     (tmp_path / "report.json").write_bytes(b"\xff\xfe{}")
-    with pytest.raises(ReportError, match="is not JSON"):
+    with pytest.raises(ReportError, match="line 1: is not UTF-8"):
         read_report(tmp_path / "report.json")
 
 
 def test_half_a_character_is_damage(tmp_path):
     made = report()
     made["models"][0]["source"] = "a\ud800"
-    assert problem(tmp_path, json.dumps(made)).startswith("is damaged ('utf-8' codec can't encode")
+    assert problem(tmp_path, json.dumps(made)).startswith("line 1: holds half a character")
 
 
 def report():
