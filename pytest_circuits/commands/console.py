@@ -91,7 +91,7 @@ def write_outputs(places: Mapping[str, str], rendered: Callable[[str], str]) -> 
         places: where each kind goes; ``-`` is the standard output, which then gets nothing else.
         rendered: the text of a kind.
     """
-    from pytest_circuits.baselines.files import write_text
+    from pytest_circuits.baselines.writing import write_text
 
     for kind, place in places.items():
         text = rendered(kind)

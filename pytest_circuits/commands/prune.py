@@ -80,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
         suite = collect(path)
     except CollectionError as error:
         return refuse(str(error))
+    _sweep(suite, yes=yes)
     found = needless(suite.files, suite.collected)
     for location, reason in found.reasons.items():
         say(str(shown(location.path)))
@@ -109,6 +110,18 @@ def run(options: argparse.Namespace) -> int:
     if problems:
         return EXIT_UNREADABLE
     return EXIT_PENDING if counted and not yes else EXIT_OK
+
+
+def _sweep(suite: Suite, *, yes: bool) -> None:
+    """Delete what killed runs left, which is nobody's and would keep folders from going."""
+    if not yes:
+        return
+    from pytest_circuits.baselines import ROOT
+    from pytest_circuits.baselines.writing import sweep
+
+    folders = {at.folder for at in (*suite.files, *suite.pending)}
+    for folder in folders | {folder for folder, _ in suite.collected.modules}:
+        sweep(folder / ROOT)
 
 
 def _pending_of_nobody(suite: Suite) -> tuple[dict[Location, str], list[str]]:

@@ -11,7 +11,7 @@ import inspect
 import json
 import os
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from pytest_circuits.baselines.files import write_bytes
+from pytest_circuits.baselines.writing import sweep, why_not, write_bytes
 from pytest_circuits.findings.exact import put_together, take_apart
 from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.models import ModelError
@@ -55,6 +55,10 @@ if TYPE_CHECKING:
 _FOLDER = "circuits"
 #: Bytes that all entries together may have at the end of a run.
 BUDGET = 1 << 28
+
+
+class NotRememberedWarning(UserWarning):
+    """What was measured could not be written where a later run would find it."""
 
 
 @dataclass(frozen=True)
@@ -285,6 +289,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._has_warned = False
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
@@ -303,21 +308,35 @@ class Store:
         """Store an entry in place of any other of its key."""
         try:
             write_bytes(self._path(key), _dumps(entry))
-        except (OSError, TypeError):  # no room; or a finding of parts that can't be stored
+        except OSError as error:  # no room, or a folder that is not ours
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"{self._folder} can't be written ({why_not(error)}): what this run measures "
+                    f"is not remembered, and measured again by the next one.",
+                    NotRememberedWarning,
+                    stacklevel=2,
+                )
+        except TypeError:  # a finding of parts that can't be stored
             return
 
     def shrink(self, budget: int = BUDGET) -> None:
-        """Delete the entries that were not used for longest, until the rest fits the budget."""
+        """Delete the entries that were not used for longest, until the rest fits the budget.
+
+        And what was never finished.
+        """
+        sweep(self._folder)
         files = sorted(self._files(), reverse=True)
         total = 0
         for _, size, path in files:
             total += size
             if total > budget:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # another run's, or a folder that is not ours
+                    path.unlink()
 
     def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """Time of last use, size and path of every file, unfinished ones among them."""
-        for path in self._folder.glob("*"):
+        """Time of last use, size and path of every entry."""
+        for path in self._folder.glob("*.safetensors"):
             try:
                 stat = path.stat()
             except OSError:  # another run deleted it

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_circuits.baselines.files import write_text
+from pytest_circuits.baselines.writing import write_text
 from pytest_circuits.findings import Circuit, Head
 from pytest_circuits.models.devices import device_type
 from pytest_circuits.models.fingerprint import stamps_of
@@ -269,5 +270,6 @@ def _noted(checkpoint: Checkpoint, stamps: tuple[Stamp, ...], notes: Path) -> st
     weights = checkpoint.fingerprint()
     # What changed just now may change again without another time of change.
     if stamps and all(mtime < time.time_ns() - _TICK for _, _, mtime, *_ in stamps):
-        write_text(note, json.dumps({"stamps": listed, "weights": weights}))
+        with suppress(OSError):  # then they are read again
+            write_text(note, json.dumps({"stamps": listed, "weights": weights}))
     return weights

@@ -57,6 +57,8 @@ class ItemState:
         pending: each gives one finding that is left to be decided on.
         passed: whether its call phase passed.
         failure: why its call phase did not pass, in a line; empty where it did.
+        is_written: whether what it approved was written.
+        is_left: whether what differs was left to be decided on.
     """
 
     judged: list[Finding] = field(default_factory=list)
@@ -66,6 +68,8 @@ class ItemState:
     pending: list[Callable[[], Pending]] = field(default_factory=list)
     passed: bool = False
     failure: str = ""
+    is_written: bool = False
+    is_left: bool = False
 
     def origin(self, finding: Finding) -> Mapping[str, str] | None:
         """What an earlier run measured this very finding on; None if this run measured it."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.baselines.files import write_text
+from pytest_circuits.baselines.writing import write_text
 from pytest_circuits.report.text import plain
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
+from pytest_circuits.session.leaving import Sweeping, leave
 from pytest_circuits.session.measuring import ModelMeasurer
 from pytest_circuits.session.models import RunModels
 from pytest_circuits.session.outcomes import (
@@ -191,6 +192,10 @@ class CircuitsSession:
         if report.when == "call":
             state.passed = report.passed
             state.failure = why_not_passed(report, self._config)
+            # pytest fails a test for its subtests only after everybody has seen its report.
+            if state.passed and item.nodeid in self._failed_subtests:
+                state.passed, state.failure = False, "a subtest failed"
+            leave(item, report, state, pending=self.settings.pending)
         if report.when == "teardown":
             # Too long for a property.
             setattr(report, _DETAILS, [row.details for row in state.rows])
@@ -212,42 +217,24 @@ class CircuitsSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Write what a test approved, if it passed, and give the models on as they were.
-
-        Or leave what it did not approve as pending.
-        """
+        """Give the models on as they were, and tell the test's verdicts."""
         state = item.stash.get(STATE, ItemState())
-        written = left = False
         try:
-            # pytest fails a test for its subtests only after everybody has seen its report.
-            if state.passed and item.nodeid in self._failed_subtests:
-                state.passed, state.failure = False, "a subtest failed"
-            if state.passed:
-                for write in state.approve:
-                    write()
-                written = True
-            if self.settings.pending:
-                from pytest_circuits.session.pending import leave_pending
-
-                leave_pending(item, state, passed=state.passed)
-                left = True
+            return (yield)
         finally:
-            # Also after a write that failed: fixtures are torn down in any case.
-            try:
-                result = yield
-            finally:
-                if _is_circuit_test(item):
-                    self.models.clean_up()
-                item.user_properties += [
-                    (
-                        PROPERTY,
-                        replace(
-                            row, written=row.written and written, pending=row.pending and left
-                        ).to_json(),
-                    )
-                    for row in state.rows
-                ]
-        return result
+            if _is_circuit_test(item):
+                self.models.clean_up()
+            item.user_properties += [
+                (
+                    PROPERTY,
+                    replace(
+                        row,
+                        written=row.written and state.is_written,
+                        pending=row.pending and state.is_left,
+                    ).to_json(),
+                )
+                for row in state.rows
+            ]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather a test's verdicts, here or from an xdist worker, when it is over."""
@@ -437,6 +424,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
+    config.pluginmanager.register(Sweeping(), "circuits-sweeping")
     if distribute and config.getoption("dist", "no") != "no":
         from pytest_circuits.session.scheduling import OneModelPerWorker
 

@@ -8,7 +8,7 @@ import pytest
 from handmade_rows import row, run, texts
 from report.whole_findings import every_row, full_run
 
-from pytest_circuits.baselines.files import write_text
+from pytest_circuits.baselines.writing import write_text
 from pytest_circuits.commands.report import FILES
 from pytest_circuits.report import json_report, render
 from pytest_circuits.session.settings import REPORTS
