@@ -6,9 +6,11 @@ import argparse
 import io
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_circuits.commands import accept, diff, history, prune, report, review, show
+from pytest_circuits.commands.console import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(typed, argparse.Namespace(after_dashes=paths))
     run: Callable[[argparse.Namespace], int] = options.run
     try:
+        Path.cwd()
+    except FileNotFoundError:
+        return refuse("the working directory is not there any more.\nGo to one that is: cd …")
+    try:
         status = run(options)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -38,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # What it would have come to is not known, so that it is no success.
         return _CUT_OFF
+    except OSError as error:
+        # What a command foresees it tells better.
+        return refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
     except KeyboardInterrupt:
         # Nothing is half done: files appear whole or not at all.
         return _INTERRUPTED

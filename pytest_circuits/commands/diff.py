@@ -91,11 +91,7 @@ def run(options: argparse.Namespace) -> int:
     if problem:
         return refuse(problem)
     try:
-        folder = Path.cwd()
-    except FileNotFoundError:
-        return refuse("the working directory is not there any more.\nGo to one that is: cd …")
-    try:
-        repository = Repository(folder)
+        repository = Repository(Path.cwd())
         before, after = states(repository, options.revisions)
         found = changes(differing(repository, before, after, paths))
         found.findings = with_parents(repository, before, after, found.findings)

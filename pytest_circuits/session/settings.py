@@ -26,6 +26,8 @@ _ALIAS = re.compile(
     r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))\.*[a-z0-9_-](?:[a-z0-9._-]*[a-z0-9_-])?",
     re.IGNORECASE | re.ASCII,
 )
+#: Characters of a wrong path that a message shows.
+_SHOWN = 200
 #: The folder of pending files, beside those of aliases: ``baselines.pending_files.PENDING``, which
 #: a plain run must not import.
 _PENDING = ".pending"
@@ -273,7 +275,17 @@ def _place(config: pytest.Config, name: str, ini: str, ini_folder: Path) -> Name
     if given is None:
         return None
     base = ini_folder if given.origin == ini else config.invocation_params.dir
-    return NamedPath(given.value, base / Path(given.value).expanduser(), given.origin)
+    try:
+        path = base / Path(given.value).expanduser()
+        path.exists()
+    # No such user, a name too long or that no system has, a folder that nobody lets us look into.
+    except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise pytest.UsageError(
+            f"circuits: {name} {given.value[:_SHOWN]!r} ({given.origin}) is no path that can be "
+            f"written ({why}): name another"
+        ) from error
+    return NamedPath(given.value, path, given.origin)
 
 
 def _check(name: str, setting: Setting) -> None:
@@ -370,7 +382,10 @@ def mistyped(name: str, declared: Iterable[str], base: Path) -> str:
     Only a bare name is asked about, which would be taken for a hub id: not a path, nor a source of
     another kind (``bundled:recall``, ``module:function``, ``registry:name``).
     """
-    if "/" in name or ":" in name or (base / name).exists():
+    try:
+        if "/" in name or ":" in name or (base / name).exists():
+            return ""
+    except OSError:  # a name that is too long, which is none of ours
         return ""
     from pytest_circuits.models.errors import did_you_mean
 

@@ -13,7 +13,6 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.architectures import text_model
@@ -33,11 +32,13 @@ from pytest_circuits.models.sources.source import (
     Checkpoint,
     SourceKind,
     hash_files,
+    is_path,
     parse_source,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from torch import nn
     from transformers import PreTrainedModel
@@ -142,7 +143,7 @@ class AdapterCheckpoint(Checkpoint):
         named = config.get("base_model_name_or_path")
         if not named or not isinstance(named, str):
             raise ModelError("There is none: base_model_name_or_path is empty.")
-        beside = (self.folder / Path(named).expanduser()).exists()
+        beside = is_path(named, self.folder)
         source = parse_source(named, self.folder if beside else None)
         if source.kind in (SourceKind.FACTORY, SourceKind.OTHER) and (
             self.source.kind is SourceKind.HUB

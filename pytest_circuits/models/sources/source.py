@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     #: What opens another source for one that is made from it.
     Opener = Callable[["Source"], "Checkpoint"]
 
+#: Characters of a source that a message shows.
+_SHOWN = 200
 BUNDLED = Path(__file__).parents[1] / "bundled"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -90,6 +92,27 @@ def parse_source(text: str, base: Path | None = None) -> Source:
         ModelError: if it is none of these.
     """
     text = text.strip()
+    try:
+        return _parsed(text, base)
+    # No such user, a name too long or that no system has, a folder that nobody lets us look into.
+    except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        raise ModelError(
+            f"{shown!r} is no model source: its path can't be looked at ({why}).\n"
+            f"Name another path, or write out what ~ or $VARIABLE stands for."
+        ) from error
+
+
+def is_path(text: str, folder: Path) -> bool:
+    """Whether a text names something that is there, as seen from a folder."""
+    try:
+        return (folder / Path(text).expanduser()).exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _parsed(text: str, base: Path | None) -> Source:
     if text.startswith("bundled:"):
         name = text.removeprefix("bundled:")
         if name not in bundled_names():
