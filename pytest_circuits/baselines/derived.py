@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_circuits.findings import Head
 from pytest_circuits.findings.digits import places
 from pytest_circuits.findings.finding import SHARE
 from pytest_circuits.findings.statistics import linearised, mean_and_error, share_bounds
@@ -195,9 +196,13 @@ def _cell(finding: Finding, label: str) -> tuple[int, ...] | None:
         return () if label == finding.measure else None
     if finding.axes != ("layer", "head"):
         return None
-    return next(
-        ((head.layer, head.head_index) for head in finding.heads() if str(head) == label), None
-    )
+    try:
+        head = Head.parse(label)
+    except ValueError:
+        return None
+    layers, heads = finding.values.shape
+    inside = head.layer < layers and head.head_index < heads
+    return (head.layer, head.head_index) if inside else None
 
 
 def _of_samples(
