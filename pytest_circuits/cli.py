@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_circuits.commands import accept, diff, history, prune, report, review, show
+from pytest_circuits.commands.console import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pytest-circuits",
         description="The life of the baselines that `pytest --circuits` holds models against.",
         epilog="`pytest-circuits COMMAND --help` has an example and the exit statuses.",

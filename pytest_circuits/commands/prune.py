@@ -15,8 +15,8 @@ from pytest_circuits.commands.console import (
     no_folder,
     refuse,
     say,
+    say_wrapped,
     shown,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -83,13 +83,13 @@ def run(options: argparse.Namespace) -> int:
     found = needless(suite.files, suite.collected)
     for location, reason in found.reasons.items():
         say(str(shown(location.path)))
-        say(wrapped(reason, "  "))
+        say_wrapped(reason, "  ")
     pending, unreadable = _pending_of_nobody(suite)
     for location, reason in pending.items():
         say(str(shown(pending_path(location))))
-        say(wrapped(f"pending, and {reason}", "  "))
+        say_wrapped(f"pending, and {reason}", "  ")
     for line in _left_alone(suite, found.foreign):
-        say(wrapped(f"left alone: {line}", ""))
+        say_wrapped(f"left alone: {line}", "")
     failures = list(_delete(found.reasons, delete, lambda at: at.path)) if yes else []
     of_pending = list(_delete(pending, forget, pending_path)) if yes else []
     problems = [*map(str, found.errors), *unreadable, *failures, *of_pending]
