@@ -69,7 +69,7 @@ def hostile(repository, store, baseline, monkeypatch):
     return folder
 
 
-#: What each command is called with, where ``*`` is the hostile folder.
+#: What each command is called with above the hostile folder, which is ``*``.
 CALLS = {
     "show": [["*"]],
     "diff": [["HEAD~1"], [BRANCH], [EVIL], ["HEAD", "--", "*"]],
@@ -77,7 +77,7 @@ CALLS = {
     "accept": [["--in", "*", EVIL], ["--in", "*", "--all"]],
     "reject": [["--in", "*", NAME], ["--in", "*", "--all"]],
     "history": [["test_heads", "*"], [EVIL], ["test_heads", "*/nowhere"]],
-    "prune": [["*/.."], ["*/..", "--yes"]],
+    "prune": [["."], ["--yes"]],
     "report": [["*/report.json"], ["*"], [f"{EVIL}=*/report.json"], ["*/report.json", "*"]],
 }
 
