@@ -144,6 +144,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "circuits(accept, until, reason): a circuit test; runs with --circuits, once for every "
         "model. With arguments, a verdict is accepted until a day, for a reason",
     )
+    try:
+        _begin(config)
+    except pytest.UsageError as error:
+        from pytest_circuits.session.shown import said
+
+        raise pytest.UsageError(said(str(error))) from None
+
+
+def _begin(config: pytest.Config) -> None:
+    """Read the settings, and begin a session where one is asked for.
+
+    Raises:
+        pytest.UsageError: for what can't be; it may quote secrets, which stand in settings.
+    """
     settings = config.stash[SETTINGS] = read_settings(config)
     if config.getoption("circuits"):
         from pytest_circuits.session.session import begin
@@ -161,7 +175,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Every setting and where it came from."""
-    return config.stash[SETTINGS].header() if config.getoption("circuits") else []
+    if not config.getoption("circuits"):
+        return []
+    from pytest_circuits.session.shown import said
+
+    return [said(line) for line in config.stash[SETTINGS].header()]
 
 
 def pytest_pycollect_makeitem(

@@ -59,9 +59,9 @@ def _check_approval(config: pytest.Config, settings: Settings) -> None:
         raise pytest.UsageError(
             f"{undeclared[0]!r} owns no baselines, so {what}.\n"
             f"Declare it in circuits_models ({settings.ini}): "
-            f"{undeclared[0]} = {settings.measured[undeclared[0]].source} < {settings.reference}\n"
+            f"{undeclared[0]} = {settings.measured[undeclared[0]].public} < {settings.reference}\n"
             f"or update the reference: --circuits-model "
-            f"{settings.reference}={settings.measured[undeclared[0]].source}"
+            f"{settings.reference}={settings.measured[undeclared[0]].public}"
         )
 
 

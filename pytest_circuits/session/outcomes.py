@@ -81,7 +81,9 @@ STATE = pytest.StashKey[ItemState]()
 
 def failure(message: str) -> BaseException:
     """The message alone: where in our code it arose is of no use to who reads it."""
-    return pytest.fail.Exception(message, pytrace=False)
+    from pytest_circuits.session.shown import said
+
+    return pytest.fail.Exception(said(message), pytrace=False)
 
 
 class Failure(NamedTuple):

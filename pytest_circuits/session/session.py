@@ -14,6 +14,7 @@ import pytest
 from pytest_circuits.baselines import BaselineReader
 from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
+from pytest_circuits.report.text import plain_lines
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
 from pytest_circuits.session.measuring import ModelMeasurer
@@ -28,6 +29,7 @@ from pytest_circuits.session.outcomes import (
     model_of,
     why_not_passed,
 )
+from pytest_circuits.session.shown import ShownReports
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -292,7 +294,7 @@ class CircuitsSession:
         explain = getattr(pair[1], "explanation", None)
         if op != "==" or not isinstance(pair[0], Finding) or explain is None:
             return None
-        return list(explain())
+        return [plain_lines(line) for line in explain()]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -323,9 +325,10 @@ class CircuitsSession:
                 terminalreporter.write(part.text, **{part.colour: True} if part.colour else {})
             terminalreporter.line("")
         for text in self._pending():
-            terminalreporter.write_line(text)
+            terminalreporter.write_line(plain_lines(text))
         for said in self._said:
-            terminalreporter.write_line(said.text, **{"red": True} if said.failed else {})
+            text = plain_lines(said.text)
+            terminalreporter.write_line(text, **{"red": True} if said.failed else {})
         if self.settings.on_github:
             from pytest_circuits.session.reporting import annotation_lines
 
@@ -437,6 +440,7 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
     config.pluginmanager.register(session, "circuits-session")
+    config.pluginmanager.register(ShownReports(settings), "circuits-shown")
     if distribute and config.getoption("dist", "no") != "no":
         from pytest_circuits.session.scheduling import OneModelPerWorker
 

@@ -87,9 +87,9 @@ class ModelLine(NamedTuple):
     @property
     def public(self) -> str:
         """The source as it is printed and written: without secrets."""
-        from pytest_circuits.models.errors import redacted
+        from pytest_circuits.models.secrets import shown_address
 
-        return redacted(self.source)
+        return shown_address(self.source)
 
     def parse(self) -> Source:
         """The source, understood.

@@ -16,7 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.errors import ModelError, did_you_mean, redacted
+from pytest_circuits.models.errors import ModelError, did_you_mean
+from pytest_circuits.models.secrets import shown_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,7 +54,7 @@ class Source:
     """A model's name, understood.
 
     Attributes:
-        text: the source as the user wrote it.
+        text: the source as the user wrote it, which may hold secrets.
         kind: which kind of source it is.
         location: the bundled name, the folder or file, the hub id, or else the text.
         revision: the hub revision, or None for the default one.
@@ -64,12 +65,21 @@ class Source:
     location: str
     revision: str | None = None
 
+    def __repr__(self) -> str:
+        """As pytest shows a test's arguments: without secrets."""
+        return f"Source({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The source as the user wrote it, without secrets: whatever is printed shows this."""
+        return shown_address(self.text)
+
     @property
     def public_name(self) -> str:
         """The source without this machine's folders and without secrets, for what others read."""
         if self.kind in (SourceKind.DIRECTORY, SourceKind.GGUF):
             return f"{self.kind}:{Path(self.location).name}"
-        return redacted(self.text)
+        return self.shown
 
 
 def bundled_names() -> list[str]:
@@ -176,7 +186,7 @@ class Checkpoint(ABC):
         """The Hugging Face model on the CPU, which an adapter can be merged into; its tokenizer."""
         del dtype
         raise ModelError(
-            f"{self.source.text}: this is no Hugging Face model, so no adapter can be put on it."
+            f"{self.source.shown}: this is no Hugging Face model, so no adapter can be put on it."
         )
 
     def rest(self) -> str:
