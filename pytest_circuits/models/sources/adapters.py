@@ -13,10 +13,12 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.architectures import text_model
+from pytest_circuits.models.claims import Stored, no_larger_than
 from pytest_circuits.models.errors import ModelError, first_lines, problem_lines, require
 from pytest_circuits.models.fetching import nothing_fetched
 from pytest_circuits.models.fingerprint import fingerprint
@@ -234,9 +236,14 @@ def _merged(
     from peft import PeftModel
 
     shapes = _stored_shapes(source, folder / ADAPTER_WEIGHTS)
+    stored = Stored(len(shapes), sum(prod(shape) for shape in shapes.values()))
     try:
         # peft draws weights only to replace them, and asks for what transformers calls deprecated.
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with (
+            torch.random.fork_rng(devices=[]),
+            warnings.catch_warnings(),
+            no_larger_than(source, stored, ADAPTER_CONFIG),
+        ):
             warnings.simplefilter("ignore", FutureWarning)
             if not _names_parts(model, shapes):
                 model = text_model(source, model)

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.models.claims import Stored
 from pytest_circuits.models.errors import ModelError, first_lines, first_of, problem_lines
 from pytest_circuits.models.fingerprint import fingerprint
 from pytest_circuits.models.sources.source import BUNDLED, Checkpoint, SourceKind
@@ -181,7 +182,7 @@ def read_config(source: Source, folder: Path, name: str = "config.json") -> dict
     """
     try:
         config = json.loads((folder / name).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{source.text}: {name} is not JSON ({error}).") from error
     if not isinstance(config, dict):
         raise ModelError(f"{source.text}: {name} holds no JSON object.")
@@ -218,6 +219,18 @@ class FolderCheckpoint(Checkpoint):
     def fingerprint(self) -> str:
         """The fingerprint of all tensors in the safetensors files."""
         return fingerprint(self.weights())
+
+    def stored(self, *, packed: bool = False) -> Stored:
+        """What the safetensors files hold, by their headers.
+
+        Args:
+            packed: whether a number of theirs may hold several weights.
+
+        Raises:
+            Exception: the library's own, for a file that can't be read.
+        """
+        tensors = (each for path in self.weights() for each in stored_tensors(path).values())
+        return Stored.of(tensors, packed=packed)
 
     def dtype(self, asked: str) -> str:
         """What was asked for, else what the config says, else what most tensors have."""

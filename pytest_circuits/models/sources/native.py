@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.models.claims import check_layers, no_larger_than
 from pytest_circuits.models.devices import refuse_spread, resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines
 from pytest_circuits.models.sources.folders import (
@@ -52,13 +53,17 @@ class NativeCheckpoint(FolderCheckpoint):
         from safetensors.torch import load_file
 
         refuse_spread(self.source, device)
-        bridge = self._bridge(device, dtype)
+        try:
+            there = self.stored()
+        except Exception as error:
+            raise self._unreadable(error) from error
+        check_layers(self.source, read_config(self.source, self.folder), there)
+        with no_larger_than(self.source, there):
+            bridge = self._bridge(device, dtype)
         try:
             files = [(path, load_file(path, device=device)) for path in self.weights()]
         except Exception as error:
-            raise ModelError(
-                f"{self.source.text}: its weights can't be read:\n{first_lines(error)}"
-            ) from error
+            raise self._unreadable(error) from error
         stored: dict[str, Tensor] = {}
         for path, tensors in files:
             twice = sorted(stored.keys() & tensors.keys())
@@ -106,6 +111,10 @@ class NativeCheckpoint(FolderCheckpoint):
                 f"{source.text}: transformer-lens can't build it:\n{first_lines(error)}"
             ) from error
         return bridge
+
+    def _unreadable(self, error: Exception) -> ModelError:
+        said = first_lines(error)
+        return ModelError(f"{self.source.text}: its weights can't be read:\n{said}")
 
     def _check_fields(self, fields: Iterable[str], known: Iterable[str]) -> None:
         """Refuse fields that transformer-lens would leave out without a word."""

@@ -1,0 +1,143 @@
+"""What a config claims, against the tensors that are there: settled before anything is allocated.
+
+A config of a few lines can claim a model of any size. Libraries believe it: they list its layers,
+build it, and fill what the files don't have with random numbers, for minutes or until there is no
+memory left; only then it shows that the weights are another model's. Headers of weights are small,
+and can't claim more than their files hold.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_circuits.models.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from torch import Tensor, nn
+
+    from pytest_circuits.models.sources.source import Source
+
+#: Fields that say how many layers there are: libraries make lists as long before they build them.
+_LAYERS = re.compile(r"(?:layers?|blocks?|depth|block_count)$", re.IGNORECASE)
+#: Layers that may share their weights, and so be more than there are tensors.
+_SHARED = 64
+#: Weights are made twice where a head is tied to the embedding, and some are never stored.
+_TWICE, _NEVER_STORED = 2, 1 << 26
+#: Masks and tables of positions are stored by no model, and grow with the square of its context.
+_TABLES = 1 << 29
+#: The bits of a number by its type in a safetensors file; of types that have their own in the name.
+_BITS = re.compile(r"(\d+)")
+_LEAST_BITS = 8
+_FIX = "Use the config.json that was saved with these weights."
+
+
+class Stored(NamedTuple):
+    """What files hold.
+
+    Attributes:
+        tensors: how many tensors.
+        numbers: how many numbers they may stand for: a weight takes a bit at least.
+    """
+
+    tensors: int
+    numbers: int
+
+    @classmethod
+    def of(cls, tensors: Iterable[tuple[str, tuple[int, ...]]], *, packed: bool = False) -> Stored:
+        """What there is in tensors, given as type and shape each.
+
+        Args:
+            tensors: the tensors.
+            packed: whether a number of theirs may hold several weights, as in quantised models.
+        """
+        sizes = [prod(shape) * (_bits(kind) if packed else 1) for kind, shape in tensors]
+        return cls(len(sizes), sum(sizes))
+
+
+def check_layers(source: Source, config: Mapping[str, Any], stored: Stored) -> None:
+    """Refuse a config that claims more layers than there are tensors.
+
+    Raises:
+        ModelError: naming the field.
+    """
+    for name, value in _numbers(config):
+        if _LAYERS.search(name) and value > stored.tensors + _SHARED:
+            raise ModelError(
+                f"{source.text}: config.json claims {value:,} {name}, and there are "
+                f"{stored.tensors:,} tensors.\n{_FIX}"
+            )
+
+
+@contextmanager
+def no_larger_than(source: Source, stored: Stored, config: str = "config.json") -> Iterator[None]:
+    """While a model is built from a config: it ends as soon as it is larger than what is stored.
+
+    Args:
+        source: how the user named it.
+        stored: what is stored.
+        config: what the config is called.
+
+    Raises:
+        ModelError: naming the weight at which that showed.
+    """
+    from torch.nn.modules import module as hooks
+
+    most = _TWICE * stored.numbers + _NEVER_STORED
+    made: dict[tuple[int, str], int] = {}
+    total = 0
+
+    def too_large(owner: nn.Module, name: str, size: int) -> ModelError:
+        return ModelError(
+            f"{source.text}: {config} claims a larger model than there is: its files hold "
+            f"{stored.numbers:,} numbers,\n"
+            f"and it has more with the {name} of a {type(owner).__name__}, "
+            f"which alone has {size:,}.\n"
+            f"{_FIX}"
+        )
+
+    def weight(owner: nn.Module, name: str, value: Tensor | None) -> None:
+        nonlocal total
+        size = 0 if value is None else value.numel()
+        # What is put in another's place counts once.
+        total += size - made.get((id(owner), name), 0)
+        made[id(owner), name] = size
+        if total > most:
+            raise too_large(owner, name, size)
+
+    def table(owner: nn.Module, name: str, value: Tensor | None) -> None:
+        size = 0 if value is None else value.numel()
+        if size > max(_TABLES, most):
+            raise too_large(owner, name, size)
+
+    added = [
+        hooks.register_module_parameter_registration_hook(weight),
+        hooks.register_module_buffer_registration_hook(table),
+    ]
+    try:
+        yield
+    finally:
+        for each in added:
+            each.remove()
+
+
+def _numbers(config: object, name: str = "") -> Iterator[tuple[str, float]]:
+    """All numbers in a config by their field's name, those of its parts too."""
+    waiting = [(name, config)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(name, each) for each in value if isinstance(each, dict)]
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, value
+
+
+def _bits(kind: str) -> int:
+    found = _BITS.search(kind)
+    return int(found[1]) if found else _LEAST_BITS
