@@ -123,6 +123,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")
     parser.addini("circuits_github", "whether GitHub is told, as for --circuits-github")
     parser.addini("circuits_fresh", "true: always as with --circuits-fresh")
+    parser.addini(
+        "circuits_cpu_fallback",
+        "true: what has no room on a GPU, not even in small parts, is measured on the CPU",
+        type="bool",
+        default=False,
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -24,10 +24,20 @@ if TYPE_CHECKING:
 
 #: Fields that say how many layers there are: libraries make lists as long before they build them.
 _LAYERS = re.compile(r"(?:layers?|blocks?|depth|block_count)$", re.IGNORECASE)
+#: Fields that say how many parts a tensor has, of which each takes a row or a column at least.
+_PARTS = re.compile(r"(?:heads?|experts?|head_count|expert_count)$", re.IGNORECASE)
+#: Weights that the longest axis of packed ones may hold in place of one: of 2 bits in an int32.
+_PACKED = 16
+#: Fields that say how many positions a model reads, for which some make tables at every pass; and
+#: ten times as many as any does.
+_POSITIONS = re.compile(
+    r"(?:positions?|position_embeddings|n_ctx|max_seq\w*|seq_length|context_length)$", re.IGNORECASE
+)
+_MOST_POSITIONS = 1 << 27
 #: Layers that may share their weights, and so be more than there are tensors.
 _SHARED = 64
 #: Weights are made twice where a head is tied to the embedding, and some are never stored.
-_TWICE, _NEVER_STORED = 2, 1 << 26
+_TWICE, _NEVER_STORED = 2, 1 << 24
 #: Masks and tables of positions are stored by no model, and grow with the square of its context.
 _TABLES = 1 << 29
 #: The bits of a number by its type in a safetensors file; of types that have their own in the name.
@@ -42,10 +52,12 @@ class Stored(NamedTuple):
     Attributes:
         tensors: how many tensors.
         numbers: how many numbers they may stand for: a weight takes a bit at least.
+        longest: the longest axis of one, as many weights as it may stand for.
     """
 
     tensors: int
     numbers: int
+    longest: int
 
     @classmethod
     def of(cls, tensors: Iterable[tuple[str, tuple[int, ...]]], *, packed: bool = False) -> Stored:
@@ -55,22 +67,31 @@ class Stored(NamedTuple):
             tensors: the tensors.
             packed: whether a number of theirs may hold several weights, as in quantised models.
         """
-        sizes = [prod(shape) * (_bits(kind) if packed else 1) for kind, shape in tensors]
-        return cls(len(sizes), sum(sizes))
+        there = [*tensors]
+        return cls(
+            tensors=len(there),
+            numbers=sum(prod(shape) * (_bits(kind) if packed else 1) for kind, shape in there),
+            longest=max((max(shape, default=1) for _, shape in there), default=0)
+            * (_PACKED if packed else 1),
+        )
 
 
-def check_layers(source: Source, config: Mapping[str, Any], stored: Stored) -> None:
-    """Refuse a config that claims more layers than there are tensors.
+def check_claims(source: Source, config: Mapping[str, Any], stored: Stored) -> None:
+    """Refuse a config that claims more layers than there are tensors, or the like.
 
     Raises:
         ModelError: naming the field.
     """
     for name, value in _numbers(config):
         if _LAYERS.search(name) and value > stored.tensors + _SHARED:
-            raise ModelError(
-                f"{source.text}: config.json claims {value:,} {name}, and there are "
-                f"{stored.tensors:,} tensors.\n{_FIX}"
-            )
+            why = f"there are {stored.tensors:,} tensors"
+        elif _PARTS.search(name) and value > max(stored.tensors, stored.longest):
+            why = f"no tensor has an axis of more than {stored.longest:,}"
+        elif _POSITIONS.search(name) and value > _MOST_POSITIONS:
+            why = "no model reads as many"
+        else:
+            continue
+        raise ModelError(f"{source.text}: config.json claims {value:,} {name}, and {why}.\n{_FIX}")
 
 
 @contextmanager

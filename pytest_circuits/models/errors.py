@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_circuits.models.sources.source import Source
 
+#: What the CPU's allocator says where there is no memory; accelerators have an error of their own.
+_NO_MEMORY = ("can't allocate memory", "not enough memory")
 #: How alike two names are of which one may be the other mistyped: two letters changed places in one
 #: of four. Names of models of one family (``gpt2`` and ``gpt2-xl``) are less so.
 _ALIKE = 0.75
@@ -29,6 +31,21 @@ class ModelError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(redacted(message))
+
+
+class OutOfMemoryError(ModelError):
+    """There is too little memory for a model, or for what is measured on it."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that there is no memory left."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == OutOfMemoryError.__name__:
+            return True  # torch's own is called so too
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False
 
 
 def raised(source: Source, giver: str, error: BaseException, file: str, line: int) -> ModelError:

@@ -177,7 +177,11 @@ class CachingMeasurer:
     def _keep(self, question: Question, finding: Finding, warnings: Sequence[str]) -> None:
         """Keep an answer, if the models that it was measured on were those of the question."""
         held = self._models.handed_out.intersection(question.models)
-        if not held and self._are_intact(question) and self._are_loaded(question):
+        # Not on the CPU instead, for one.
+        there = {model.device for model in question.models.values()} == {
+            finding.provenance.get("device")
+        }
+        if there and not held and self._are_intact(question) and self._are_loaded(question):
             self._store.put(question.key, Remembered(finding, tuple(warnings)))
             self._kept.add(question.key)
 

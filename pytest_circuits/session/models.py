@@ -122,6 +122,18 @@ class RunModels:
         """
         return self.runs_of(self.load(self.source_named(name)))
 
+    def may_use_cpu(self, runs: Runs, request: pytest.FixtureRequest) -> bool:
+        """Whether what has no room where its model is may be measured on the CPU instead."""
+        return self._settings.cpu_fallback and runs.device.type != "cpu" and has_own_model(request)
+
+    def runs_on_cpu(self, source: Source) -> Runs:
+        """The forward passes of a source's model on the CPU, loaded beside the one that it has.
+
+        Raises:
+            ModelError: if it can't be loaded.
+        """
+        return self.runs_of(self._on_cpu.get(source).bridge)
+
     def source_named(self, name: str) -> Source:
         """The source that an alias stands for in this run, or that is named itself.
 
@@ -195,15 +207,30 @@ class RunModels:
             except ModelError as error:
                 raise failure(f"the test changed its model's weights.\n{error}") from None
 
+    @cached_property
+    def _on_cpu(self) -> ModelPool:
+        settings = self._settings
+        return ModelPool(
+            "cpu",
+            settings.dtype.value,
+            self.others,
+            memory=settings.memory.value,
+            processes=_workers(self._config),
+            on_leave=self._forget_runs,
+        )
+
     @property
     def _in_use(self) -> set[Source]:
         return {*self._used_by_test, *self._cached_by_pytest.values()}
 
     def _forget(self, source: Source, model: TransformerBridge) -> None:
         """Let go of all that belongs to a model that leaves."""
-        self._runs.pop(id(model), None)
+        self._forget_runs(source, model)
         self._tokenizers.pop(source, None)
         self.handed_out.discard(source)
+
+    def _forget_runs(self, _: Source, model: TransformerBridge) -> None:
+        self._runs.pop(id(model), None)
 
     @cached_property
     def _progress(self) -> ProgressLine | None:

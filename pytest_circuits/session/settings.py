@@ -121,6 +121,7 @@ class Settings(NamedTuple):
         github: whether GitHub Actions, where the run is there, is told.
         verbose: whether the terminal gets tables of heads.
         pending: whether what differs is left as pending files.
+        cpu_fallback: whether what has no room on a GPU is measured on the CPU.
         fresh: whether everything is measured, also what an earlier run did.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
@@ -139,6 +140,7 @@ class Settings(NamedTuple):
     verbose: bool
     pending: bool
     fresh: Setting
+    cpu_fallback: bool
     ini: str
     in_ci: bool
 
@@ -246,6 +248,7 @@ def read_settings(config: pytest.Config) -> Settings:
         verbose=bool(config.getoption("circuits_verbose")),
         pending=bool(config.getoption("circuits_pending")),
         fresh=_setting(config, "fresh", ini),
+        cpu_fallback=bool(config.getini("circuits_cpu_fallback")),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )

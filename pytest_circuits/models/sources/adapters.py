@@ -13,7 +13,6 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +235,7 @@ def _merged(
     from peft import PeftModel
 
     shapes = _stored_shapes(source, folder / ADAPTER_WEIGHTS)
-    stored = Stored(len(shapes), sum(prod(shape) for shape in shapes.values()))
+    stored = Stored.of(("", shape) for shape in shapes.values())
     try:
         # peft draws weights only to replace them, and asks for what transformers calls deprecated.
         with (

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_circuits.models.claims import Stored, check_layers, no_larger_than
+from pytest_circuits.models.claims import Stored, check_claims, no_larger_than
 from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines, first_of, require
 from pytest_circuits.models.fetching import nothing_fetched
@@ -46,7 +46,7 @@ class _Contents(NamedTuple):
         has_tokenizer: whether there is one in the file.
         scales_rope: whether rotary positions are scaled.
         stored: how many tensors there are, and how many weights at most.
-        layers: how many layers there are said to be, by the fields that say so.
+        counts: what the metadata count: layers, heads, experts, positions.
     """
 
     fingerprint: str
@@ -54,7 +54,7 @@ class _Contents(NamedTuple):
     has_tokenizer: bool
     scales_rope: bool
     stored: Stored
-    layers: dict[str, Any]
+    counts: dict[str, Any]
 
 
 class GgufCheckpoint(Checkpoint):
@@ -125,9 +125,13 @@ class GgufCheckpoint(Checkpoint):
                 parts=_value(reader, "split.count") or 1,
                 has_tokenizer="tokenizer.ggml.tokens" in reader.fields,
                 scales_rope=_scales_rope(reader),
-                stored=Stored(len(reader.tensors), sum(int(t.n_elements) for t in reader.tensors)),
-                layers={
-                    key: _value(reader, key) for key in reader.fields if key.endswith("block_count")
+                stored=Stored.of(
+                    (each.tensor_type.name, tuple(map(int, each.shape))) for each in reader.tensors
+                ),
+                counts={
+                    key: _value(reader, key)
+                    for key in reader.fields
+                    if key.endswith(("_count", "_length"))
                 },
             )
         except Exception as error:
@@ -152,7 +156,7 @@ class GgufCheckpoint(Checkpoint):
 
     def _check_contents(self) -> None:
         """Refuse what transformers would make another model of."""
-        check_layers(self.source, self._contents.layers, self._contents.stored)
+        check_claims(self.source, self._contents.counts, self._contents.stored)
         if self._contents.parts > 1:
             raise ModelError(
                 f"{self.source.text}: this is one of {self._contents.parts} parts of a model, and "

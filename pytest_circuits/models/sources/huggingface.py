@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.architectures import auto_class
-from pytest_circuits.models.claims import check_layers, no_larger_than
+from pytest_circuits.models.claims import check_claims, no_larger_than
 from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines
 from pytest_circuits.models.hooking import read_model, read_tokenizer, unreadable
@@ -36,7 +36,7 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
         wanted = resolve_dtype(self.dtype(dtype), f"{self.folder.name}: config.json asks for")
         try:
             stored = self.stored(packed=scheme is not None)
-            check_layers(self.source, fields, stored)
+            check_claims(self.source, fields, stored)
             config = AutoConfig.from_pretrained(
                 self.folder, local_files_only=True, trust_remote_code=False
             )

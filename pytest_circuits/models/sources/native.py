@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.claims import check_layers, no_larger_than
+from pytest_circuits.models.claims import check_claims, no_larger_than
 from pytest_circuits.models.devices import refuse_spread, resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines
 from pytest_circuits.models.sources.folders import (
@@ -57,7 +57,7 @@ class NativeCheckpoint(FolderCheckpoint):
             there = self.stored()
         except Exception as error:
             raise self._unreadable(error) from error
-        check_layers(self.source, read_config(self.source, self.folder), there)
+        check_claims(self.source, read_config(self.source, self.folder), there)
         with no_larger_than(self.source, there):
             bridge = self._bridge(device, dtype)
         try:
