@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 #: Fields that say how many layers there are: libraries make lists as long before they build them.
 _LAYERS = re.compile(r"(?:layers?|blocks?|depth|block_count)$", re.IGNORECASE)
 #: Fields that say how many parts a tensor has, of which each takes a row or a column at least.
-_PARTS = re.compile(r"(?:heads?|experts?|head_count|expert_count)$", re.IGNORECASE)
+_PARTS = re.compile(r"(?:heads?|experts?|head_count|expert_count)$|^(?:init_)?r$", re.IGNORECASE)
+#: Fields that say how long a vector is, which tables are made of; some models have one that they
+#: don't use, so that it may be longer than any axis.
+_VECTORS = re.compile(r"dim$", re.IGNORECASE)
+_UNUSED = 1000
 #: Weights that the longest axis of packed ones may hold in place of one: of 2 bits in an int32.
 _PACKED = 16
 #: Fields that say how many positions a model reads, for which some make tables at every pass; and
@@ -34,6 +38,9 @@ _POSITIONS = re.compile(
     r"(?:positions?|position_embeddings|n_ctx|max_seq\w*|seq_length|context_length)$", re.IGNORECASE
 )
 _MOST_POSITIONS = 1 << 27
+#: The same of positions that are read at once, of which each is held against each.
+_CHUNKS = re.compile(r"chunk_size$", re.IGNORECASE)
+_MOST_IN_A_CHUNK = 1 << 13
 #: Layers that may share their weights, and so be more than there are tensors.
 _SHARED = 64
 #: Weights are made twice where a head is tied to the embedding, and some are never stored.
@@ -43,7 +50,7 @@ _TABLES = 1 << 29
 #: The bits of a number by its type in a safetensors file; of types that have their own in the name.
 _BITS = re.compile(r"(\d+)")
 _LEAST_BITS = 8
-_FIX = "Use the config.json that was saved with these weights."
+_FIX = "\nUse the {} that was saved with these weights."
 
 
 class Stored(NamedTuple):
@@ -76,32 +83,45 @@ class Stored(NamedTuple):
         )
 
 
-def check_claims(source: Source, config: Mapping[str, Any], stored: Stored) -> None:
+def check_claims(
+    source: Source, config: Mapping[str, Any], stored: Stored, called: str = "config.json"
+) -> None:
     """Refuse a config that claims more layers than there are tensors, or the like.
+
+    Args:
+        source: how the user named it.
+        config: what the config says.
+        stored: what is stored.
+        called: what the config is called.
 
     Raises:
         ModelError: naming the field.
     """
+    axis = f"no tensor has an axis of more than {stored.longest:,}"
+    most = (
+        (_LAYERS, stored.tensors + _SHARED, f"there are {stored.tensors:,} tensors"),
+        (_PARTS, max(stored.tensors, stored.longest), axis),
+        (_VECTORS, _UNUSED * stored.longest, axis),
+        (_POSITIONS, _MOST_POSITIONS, "no model reads as many"),
+        (_CHUNKS, _MOST_IN_A_CHUNK, "no model reads as many at once"),
+    )
     for name, value in _numbers(config):
-        if _LAYERS.search(name) and value > stored.tensors + _SHARED:
-            why = f"there are {stored.tensors:,} tensors"
-        elif _PARTS.search(name) and value > max(stored.tensors, stored.longest):
-            why = f"no tensor has an axis of more than {stored.longest:,}"
-        elif _POSITIONS.search(name) and value > _MOST_POSITIONS:
-            why = "no model reads as many"
-        else:
-            continue
-        raise ModelError(f"{source.text}: config.json claims {value:,} {name}, and {why}.\n{_FIX}")
+        for fields, limit, why in most:
+            if fields.search(name) and value > limit:
+                raise ModelError(
+                    f"{source.text}: {called} claims {value:,} {name}, and {why}."
+                    f"{_FIX.format(called)}"
+                )
 
 
 @contextmanager
-def no_larger_than(source: Source, stored: Stored, config: str = "config.json") -> Iterator[None]:
+def no_larger_than(source: Source, stored: Stored, called: str = "config.json") -> Iterator[None]:
     """While a model is built from a config: it ends as soon as it is larger than what is stored.
 
     Args:
         source: how the user named it.
         stored: what is stored.
-        config: what the config is called.
+        called: what the config is called.
 
     Raises:
         ModelError: naming the weight at which that showed.
@@ -114,11 +134,10 @@ def no_larger_than(source: Source, stored: Stored, config: str = "config.json") 
 
     def too_large(owner: nn.Module, name: str, size: int) -> ModelError:
         return ModelError(
-            f"{source.text}: {config} claims a larger model than there is: its files hold "
+            f"{source.text}: {called} claims a larger model than there is: its files hold "
             f"{stored.numbers:,} numbers,\n"
             f"and it has more with the {name} of a {type(owner).__name__}, "
-            f"which alone has {size:,}.\n"
-            f"{_FIX}"
+            f"which alone has {size:,}.{_FIX.format(called)}"
         )
 
     def weight(owner: nn.Module, name: str, value: Tensor | None) -> None:

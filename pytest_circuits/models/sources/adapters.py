@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.architectures import text_model
-from pytest_circuits.models.claims import Stored, no_larger_than
+from pytest_circuits.models.claims import Stored, check_claims, no_larger_than
 from pytest_circuits.models.errors import ModelError, first_lines, problem_lines, require
 from pytest_circuits.models.fetching import nothing_fetched
 from pytest_circuits.models.fingerprint import fingerprint
@@ -236,6 +236,7 @@ def _merged(
 
     shapes = _stored_shapes(source, folder / ADAPTER_WEIGHTS)
     stored = Stored.of(("", shape) for shape in shapes.values())
+    check_claims(source, config.to_dict(), stored, ADAPTER_CONFIG)
     try:
         # peft draws weights only to replace them, and asks for what transformers calls deprecated.
         with (

@@ -50,6 +50,7 @@ class NativeCheckpoint(FolderCheckpoint):
 
     def load(self, device: str, dtype: str) -> TransformerBridge:
         """The model, which is hooked from the start."""
+        import torch
         from safetensors.torch import load_file
 
         refuse_spread(self.source, device)
@@ -57,9 +58,15 @@ class NativeCheckpoint(FolderCheckpoint):
             there = self.stored()
         except Exception as error:
             raise self._unreadable(error) from error
-        check_claims(self.source, read_config(self.source, self.folder), there)
-        with no_larger_than(self.source, there):
-            bridge = self._bridge(device, dtype)
+        fields = read_config(self.source, self.folder)
+        check_claims(self.source, fields, there)
+        sizes = (fields[name] for name in fields if name.startswith(("d_", "n_")))
+        if any(isinstance(size, int) and size > there.longest for size in sizes):
+            # It makes its weights and masks as large as it is told to: first where they take no
+            # memory.
+            with no_larger_than(self.source, there), torch.device("meta"):
+                self._bridge("meta", dtype)
+        bridge = self._bridge(device, dtype)
         try:
             files = [(path, load_file(path, device=device)) for path in self.weights()]
         except Exception as error:
