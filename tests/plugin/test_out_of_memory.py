@@ -118,7 +118,7 @@ def test_where_it_may_the_finding_says_so_and_is_not_remembered(suite, gpu):
     assert max(map(max, finding["values"])) > 0.9
     gpu.clear()
     again = suite.run("--circuits", "-W", "default")
-    assert "remembered" not in again.stdout.str()
+    assert "; 1 remembered" not in again.stdout.str()
     assert counts(again) == {"passed": 1}
 
 
