@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from pytest_circuits.models.sources.source import Source
 
-#: Fields that say how many layers there are: libraries make lists as long before they build them.
-_LAYERS = re.compile(r"(?:layers?|blocks?|depth|block_count)$", re.IGNORECASE)
+#: Fields that say how many layers there are, or how often some are gone through: libraries make
+#: lists as long before they build them.
+_LAYERS = re.compile(
+    r"(?:layers?(?:_per_\w+)?|blocks?|depth|block_count|cycles|iters)$", re.IGNORECASE
+)
 #: Fields that say how many parts a tensor has, of which each takes a row or a column at least.
 _PARTS = re.compile(r"(?:heads?|experts?|head_count|expert_count)$|^(?:init_)?r$", re.IGNORECASE)
 #: Fields that say how long a vector is, which tables are made of; some models have one that they

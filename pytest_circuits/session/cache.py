@@ -127,7 +127,8 @@ class CachingMeasurer:
             return Measured(entry.finding, origin)
         with _noted_warnings() as noted:
             measured = self._measurer.measure(measurement, source, request)
-        self._keep(question, measured.finding, noted)
+        if not measured.on_cpu_instead:
+            self._keep(question, measured.finding, noted)
         return measured
 
     def _question(
@@ -177,11 +178,7 @@ class CachingMeasurer:
     def _keep(self, question: Question, finding: Finding, warnings: Sequence[str]) -> None:
         """Keep an answer, if the models that it was measured on were those of the question."""
         held = self._models.handed_out.intersection(question.models)
-        # Not on the CPU instead, for one.
-        there = {model.device for model in question.models.values()} == {
-            finding.provenance.get("device")
-        }
-        if there and not held and self._are_intact(question) and self._are_loaded(question):
+        if not held and self._are_intact(question) and self._are_loaded(question):
             self._store.put(question.key, Remembered(finding, tuple(warnings)))
             self._kept.add(question.key)
 

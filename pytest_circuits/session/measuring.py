@@ -108,7 +108,8 @@ class ModelMeasurer:
                 OnCpuWarning,
                 stacklevel=2,
             )
-            return measured(self._models.runs_on_cpu(source.source))
+            instead = measured(self._models.runs_on_cpu(source.source))
+            return instead._replace(on_cpu_instead=True)
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Some of these errors name the measure already.
             problem = str(error).removeprefix(f"{name}: ")

@@ -39,10 +39,12 @@ class Measured(NamedTuple):
         finding: what was found.
         origin: the source and the weights that an earlier run measured it on; None if this run
             measured it.
+        on_cpu_instead: whether it was measured on the CPU, as there was no room where its model is.
     """
 
     finding: Finding
     origin: Mapping[str, str] | None = None
+    on_cpu_instead: bool = False
 
 
 @dataclass
