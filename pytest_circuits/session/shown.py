@@ -42,8 +42,7 @@ class ShownReports:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Take it out of a test's report: its failure, and what was captured."""
         report = yield
-        error = None if call.excinfo is None else call.excinfo.type
-        ours = error is not None and error.__module__.startswith("pytest_circuits.")
+        ours = call.excinfo is not None and _is_ours(call.excinfo.type)
         self._clean(report, plain_lines if ours else str)
         return report
 
@@ -60,6 +59,8 @@ class ShownReports:
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Take it out of a warning, which is shown in words alone."""
         message: Any = self._without(str(warning_message.message))
+        if _is_ours(warning_message.category):
+            message = plain_lines(message)
         if message != str(warning_message.message):
             warning_message.message = message
 
@@ -83,6 +84,10 @@ class ShownReports:
 
     def _without(self, text: str) -> str:
         return without(text, [*self._secrets, *tokens()])
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.startswith("pytest_circuits.")
 
 
 def _change(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 — pytest's

@@ -17,11 +17,14 @@ def pytest_circuits_load_model(source):
         raise RuntimeError({EVIL + COMMAND!r})
 """
 TESTS = f"""
+import warnings
+
 import numpy as np
 import pytest
 
 from pytest_circuits import PromptPairs, assert_head_ranking
 from pytest_circuits.models import load, parse_source
+from pytest_circuits.prompts import PromptWarning
 
 EVIL = {EVIL + COMMAND!r}
 
@@ -49,6 +52,10 @@ def test_circuit(circuits, circuit_snapshot):
 
 def test_directly(circuit_source):
     load(parse_source(EVIL))
+
+
+def test_warning(circuit_source):
+    warnings.warn(EVIL, PromptWarning)
 
 
 @pytest.mark.circuits(accept=EVIL, until=EVIL, reason=EVIL)
@@ -86,6 +93,7 @@ def test_no_run_shows_what_a_terminal_obeys(hostile):
         "--circuits",
         *(part for model in models for part in ("--circuits-model", model)),
         *("-rA", "--tb=short", "--circuits-verbose", f"--circuits-report=report{EVIL}"),
+        *("-W", "default"),
     )
     out = result.stdout.str()
     assert counts(result)["failed"] == 18
