@@ -6,30 +6,45 @@ import argparse
 import io
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pytest_circuits.commands import accept, diff, history, prune, report, review, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: As a shell has it, after Ctrl-C, and after a reader that has read enough.
-_INTERRUPTED, _CUT_OFF = 130, 141
+#: After Ctrl-C, as pytest has it; and after a reader that has read enough, as a shell has it.
+_INTERRUPTED, _CUT_OFF = 2, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0: done; 1: something changed, or is left to do; 2: a usage error; 3: a baseline that can't be
-    read.
+    0: done; 1: something changed, or is left to do; 2: a usage error, or Ctrl-C; 3: a baseline that
+    can't be read.
     """
+    try:
+        return _main(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        # Nothing is half done: files appear whole or not at all.
+        return _INTERRUPTED
+
+
+def _main(arguments: Sequence[str]) -> int:
+    # Imported here: Ctrl-C may come meanwhile.
+    from pytest_circuits.commands import diff
+    from pytest_circuits.commands.console import refuse
+
     for stream in (sys.stdout, sys.stderr):
         # A terminal, or a pipe on Windows, may have no arrow.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    typed, paths = diff.paths_apart(sys.argv[1:] if arguments is None else arguments)
+    typed, paths = diff.paths_apart(arguments)
     options = _parser().parse_args(typed, argparse.Namespace(after_dashes=paths))
     run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return refuse("the working directory is not there any more.\nGo to one that is: cd …")
     try:
         status = run(options)
         sys.stdout.flush()
@@ -38,20 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # What it would have come to is not known, so that it is no success.
         return _CUT_OFF
-    except KeyboardInterrupt:
-        # Nothing is half done: files appear whole or not at all.
-        return _INTERRUPTED
+    except OSError as error:
+        # What a command foresees it tells better.
+        return refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    from pytest_circuits.commands import accept, diff, history, prune, remove, report, review, show
+    from pytest_circuits.commands.console import Parser
+
+    parser = Parser(
         prog="pytest-circuits",
         description="The life of the baselines that `pytest --circuits` holds models against.",
         epilog="`pytest-circuits COMMAND --help` has an example and the exit statuses.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (show, diff, review, accept, history, prune, report):
+    for command in (show, diff, review, accept, history, prune, remove, report):
         command.add(commands)
     return parser
 

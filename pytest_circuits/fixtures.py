@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pytest_circuits.session.snapshot import CircuitSnapshot
 
 #: A test that uses one of these is a circuit test.
-FIXTURES = frozenset({"circuits", "circuit_model", "circuit_snapshot", "circuit_source"})
+FIXTURES = frozenset(
+    {"circuits", "circuit_model", "circuit_snapshot", "circuit_source", "private_circuit_model"}
+)
 SKIP_REASON = "a circuit test: run it with --circuits"
 
 
@@ -46,7 +48,8 @@ def circuit_model(
 ) -> TransformerBridge:
     """The hooked model itself (transformer-lens), loaded once for the run.
 
-    Hooks that a test leaves on it are taken away before the next test.
+    Hooks that a test leaves on it are taken away before the next test. Who wants to train or edit
+    a model asks for ``private_circuit_model``.
     """
     from pytest_circuits.models import ModelError
     from pytest_circuits.session.session import circuits_session
@@ -58,13 +61,30 @@ def circuit_model(
 
 
 @pytest.fixture
-def circuits(circuit_source: CircuitSource, request: pytest.FixtureRequest) -> Iterator[Circuits]:
-    """Measures on the model under test."""
-    handle = Circuits(circuit_source, request)
-    yield handle
+def private_circuit_model(
+    circuit_source: CircuitSource, request: pytest.FixtureRequest
+) -> Iterator[TransformerBridge]:
+    """A hooked model of the test's own, to train or edit: ``measures.induction_scores(model)``.
+
+    It gives the numbers that ``circuit_model`` gives, to the last bit, and is freed after the test.
+    """
+    from pytest_circuits.models import ModelError
     from pytest_circuits.session.session import circuits_session
 
-    circuits_session(request.config).not_judged(request.node, handle.alias, handle.findings)
+    models = circuits_session(request.config).models
+    try:
+        model = models.private_model(circuit_source.source, request)
+    except ModelError as error:
+        raise failure(str(error)) from None
+    yield model
+    del model
+    models.let_private_go(request)
+
+
+@pytest.fixture
+def circuits(circuit_source: CircuitSource, request: pytest.FixtureRequest) -> Circuits:
+    """Measures on the model under test."""
+    return Circuits(circuit_source, request)
 
 
 @pytest.fixture
@@ -83,5 +103,6 @@ def circuit_snapshot(
         session.settings,
         session.reader,
         origin=lambda finding: session.origin(finding, circuit_source, request),
+        altered=lambda finding: session.altered(finding, request),
         waiver=waiver_of(request.node),
     )

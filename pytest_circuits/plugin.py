@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_circuits import hookspecs
@@ -12,11 +14,22 @@ from pytest_circuits.fixtures import (
     circuit_snapshot,
     circuit_source,
     circuits,
+    private_circuit_model,
 )
 from pytest_circuits.session.settings import Settings, read_settings
+from pytest_circuits.session.variants import SOURCE, note_parameters
 
-#: pytest finds fixtures in a plugin by its names; these four are for the tests.
-__all__ = ["circuit_model", "circuit_snapshot", "circuit_source", "circuits"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+#: pytest finds fixtures in a plugin by its names; these are for the tests.
+__all__ = [
+    "circuit_model",
+    "circuit_snapshot",
+    "circuit_source",
+    "circuits",
+    "private_circuit_model",
+]
 
 SETTINGS = pytest.StashKey[Settings]()
 DIST_CHOSEN = pytest.StashKey[bool]()
@@ -108,6 +121,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="true",
         help="measure everything, also what an earlier run has measured on the same model",
     )
+    group.addoption(
+        "--circuits-unjudged",
+        metavar="MODE",
+        help="a test that passes and judges nothing, or not all that is stored for it: auto "
+        "(default: fails in CI), fail or allow",
+    )
     parser.addini(
         "circuits_models",
         "models, a line each: alias = source [< parent]; the first is the reference",
@@ -122,7 +141,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for kind in _REPORTS:
         parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")
     parser.addini("circuits_github", "whether GitHub is told, as for --circuits-github")
+    parser.addini("circuits_unjudged", "tests that judge nothing, as for --circuits-unjudged")
     parser.addini("circuits_fresh", "true: always as with --circuits-fresh")
+    parser.addini(
+        "circuits_cpu_fallback",
+        "true: what has no room on a GPU, not even in small parts, is measured on the CPU",
+        type="bool",
+        default=False,
+    )
+    parser.addini(
+        "circuits_env",
+        "environment variables that circuit tests and what they import may read, a line each: "
+        "their values are a part of what findings are remembered by",
+        type="linelist",
+        default=[],
+    )
+    parser.addini(
+        "circuits_isolation",
+        "what becomes of a test that changes a model or torch for others: warn (default) or fail",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -130,11 +167,16 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Note whether the user chose how xdist distributes tests; later that can't be told."""
+    """Note what can't be told later: how xdist distributes tests, what conftest files read."""
     early_config.stash[DIST_CHOSEN] = (
         getattr(early_config.known_args_namespace, "dist", "no") != "no"
     )
+    if early_config.known_args_namespace.circuits:
+        from pytest_circuits.session import remembering
+
+        remembering.start(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -144,6 +186,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "circuits(accept, until, reason): a circuit test; runs with --circuits, once for every "
         "model. With arguments, a verdict is accepted until a day, for a reason",
     )
+    try:
+        _begin(config)
+    except pytest.UsageError as error:
+        from pytest_circuits.session.shown import said
+
+        raise pytest.UsageError(said(str(error))) from None
+
+
+def _begin(config: pytest.Config) -> None:
+    """Read the settings, and begin a session where one is asked for.
+
+    Raises:
+        pytest.UsageError: for what can't be; it may quote secrets, which stand in settings.
+    """
     settings = config.stash[SETTINGS] = read_settings(config)
     if config.getoption("circuits"):
         from pytest_circuits.session.session import begin
@@ -161,7 +217,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Every setting and where it came from."""
-    return config.stash[SETTINGS].header() if config.getoption("circuits") else []
+    if not config.getoption("circuits"):
+        return []
+    from pytest_circuits.session.shown import said
+
+    return [said(line) for line in config.stash[SETTINGS].header()]
 
 
 def pytest_pycollect_makeitem(
@@ -178,15 +238,19 @@ def pytest_pycollect_makeitem(
         collector.add_marker(uses_source)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
     """One variant for every model, with or without ``--circuits``: node ids stay the same.
 
-    Last, so that the alias ends the id, and can be told from the test's own parameters.
+    After everybody else, so that the alias ends the id, and can be told from the test's own
+    parameters.
     """
-    if "circuit_source" in metafunc.fixturenames:
+    if SOURCE in metafunc.fixturenames:
+        note_parameters(metafunc)
+    yield
+    if SOURCE in metafunc.fixturenames:
         aliases = list(metafunc.config.stash[SETTINGS].measured) or [_NO_MODEL]
-        metafunc.parametrize("circuit_source", aliases, indirect=True, scope="session", ids=aliases)
+        metafunc.parametrize(SOURCE, aliases, indirect=True, scope="session", ids=aliases)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -19,6 +19,7 @@ import transformer_lens.model_bridge.sources.native
 import transformer_lens.model_bridge.sources.transformers_driver  # noqa: F401
 import transformers
 from safetensors.numpy import load_file, save_file
+from summaries import agree
 
 import pytest_circuits
 
@@ -72,6 +73,8 @@ EXAMPLES = Path(__file__).parents[1] / "example_suites"
 _BUNDLED = Path(pytest_circuits.__file__).parent / "models" / "bundled"
 #: jaxtyping and typeguard come with transformer-lens as pytest plugins; they only cost time.
 QUIET = ("-p", "no:jaxtyping", "-p", "no:typeguard")
+#: For a run in which a test changes its model.
+CHANGES = ("-W", "ignore::pytest_circuits.session.isolation.ChangedModelWarning")
 #: Long ago, so that a file that is written again has another time on any file system.
 _LONG_AGO = 1_600_000_000 * 10**9
 
@@ -196,9 +199,13 @@ def block(text, first):
 
 
 def edit_baseline(path, change, index=0):
-    """Change one finding of a baseline file in place; ``change`` gets its document."""
+    """Change one finding of a baseline file in place; ``change`` gets its document.
+
+    Its summaries follow, so that the file is another one and no damaged one.
+    """
     document = json.loads(path.read_text(encoding="utf-8"))
     change(document["findings"][index])
+    agree(document["findings"][index])
     path.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
 
 

@@ -12,6 +12,7 @@ VERDICTS = [
     "relocated",
     "strengthened",
     "preserved",
+    "asserted",
     "not judged",
 ]
 #: Every verdict a row can have between two states of baselines, worst first.
@@ -61,6 +62,11 @@ def run(*rows, models=None, gate="never", **fields):
         for alias in aliases
     ]
     return Run(tuple(made), rows, gate=gate, **fields)
+
+
+def left(number):
+    """The node ids of so many tests that never ran to an end."""
+    return tuple(f"t.py::test_left[{n}-recall]" for n in range(number))
 
 
 def texts(*rows, width=80, **fields):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_circuits.findings.choices import is_finite, is_whole
+from pytest_circuits.findings.claims import claimed
 from pytest_circuits.findings.digits import estimate, shown
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def check_usable(finding: Finding, helper: str) -> None:
     taken = TAKEN.get(helper, _ANY)
     if not hasattr(finding, "measure") or not taken.fits(finding):
         raise TypeError(f"{helper} takes what {taken.words} found, and got {found}")
+    claimed(finding)
     check_defined(finding)
 
 
@@ -300,12 +302,14 @@ def check_number(finding: Finding, given: object, wanted: str = "a number") -> N
         raise ValueError(f"{finding.quantity}: a threshold is {wanted}, not {given!r}")
 
 
-def _check_reference(finding: Finding, given: object) -> None:
+def _check_reference(finding: Finding, given: Finding | None) -> None:
     __tracebackhide__ = True
     if given is not None and not hasattr(given, "measure"):
         raise TypeError(
             f"{finding.quantity}: of takes what a measure found, and got {type(given).__name__}"
         )
+    if given is not None:
+        claimed(given, as_reference=True)
 
 
 def _hold_null(finding: Finding, values: Sequence[Value], count: int) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.damage import damage
+from pytest_circuits.baselines.derived import contradiction
 from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.findings.encoding import decode, encode
+from pytest_circuits.findings.strict_json import JsonError, parse_json
 from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
 
 if TYPE_CHECKING:
@@ -27,7 +29,11 @@ _OLD_SCHEMA = "schema_version"
 
 _RESTORE = "Restore the file from version control, or delete it and approve it anew."
 _APPROVE = "delete the file and approve it anew with `pytest --circuits --snapshot-update`."
-_CONFLICT_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
+_REACH = "Make it a file that you may read."
+_RESOLVE = (
+    "Take one side of it (`git checkout --ours` or `--theirs` with the file's name), then run the "
+    "test."
+)
 
 
 class BaselineError(Exception):
@@ -65,11 +71,19 @@ class Baseline:
         return dumps(self.document())
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any], where: Path | str) -> Baseline:
+    def from_document(
+        cls, document: Mapping[str, Any], where: Path | str, *, past: bool = False
+    ) -> Baseline:
         """The baseline in a document that :meth:`document` made.
 
+        Args:
+            document: the document.
+            where: the file that messages name.
+            past: whether it is only looked back at: then it may be of a version that computed its
+                summaries otherwise, and the values alone count.
+
         Raises:
-            BaselineError: if it is none; ``where`` is the file the message names.
+            BaselineError: if it is none, or contradicts itself.
         """
         check(document, where)
         try:
@@ -77,6 +91,9 @@ class Baseline:
             finding = decode(document)
         except (InvalidFindingError, OverflowError) as error:
             raise _damaged(document, where, str(error)) from error
+        problem = None if past else contradiction(document, finding)
+        if problem is not None:
+            raise _damaged(document, where, problem)
         return cls(document["name"], finding, tolerance)
 
 
@@ -107,11 +124,14 @@ class BaselineFile:
     Args:
         documents: the baselines' documents, in order.
         where: the file, for messages.
+        past: whether it is only looked back at, as :meth:`Baseline.from_document` has it.
     """
 
-    def __init__(self, documents: Sequence[dict[str, Any]], where: Path | str) -> None:
+    def __init__(
+        self, documents: Sequence[dict[str, Any]], where: Path | str, *, past: bool = False
+    ) -> None:
         self.documents = {str(document["name"]): document for document in documents}
-        self._where = where
+        self._where, self._past = where, past
         self._decoded: dict[str, Baseline] = {}
 
     def __iter__(self) -> Iterator[Baseline]:
@@ -133,7 +153,8 @@ class BaselineFile:
             BaselineError: if it is damaged.
         """
         if name not in self._decoded:
-            self._decoded[name] = Baseline.from_document(self.documents[name], self._where)
+            document = self.documents[name]
+            self._decoded[name] = Baseline.from_document(document, self._where, past=self._past)
         return self._decoded[name]
 
 
@@ -144,29 +165,27 @@ def read(path: Path) -> BaselineFile:
         BaselineError: as :func:`parse` does, and for a file that can't be read at all.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return BaselineFile([], path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BaselineError(f"{path}: can't be read ({error}).") from error
-    return parse(text, path)
+    except OSError as error:
+        raise BaselineError(f"{path}: can't be read ({error.strerror}).\n{_REACH}") from error
+    return parse(data, path)
 
 
-def parse(text: str, where: Path | str) -> BaselineFile:
-    """What a baseline file's text holds.
+def parse(data: bytes | str, where: Path | str, *, past: bool = False) -> BaselineFile:
+    """What the text of a baseline file holds; ``past`` as :meth:`Baseline.from_document` has it.
 
     Raises:
         BaselineError: for a damaged file, conflict markers, or a schema we don't know; ``where``
             is the file the message names. A :class:`ForeignFileError` for one without a schema.
     """
     try:
-        document = json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise BaselineError(_not_json(where, text, error)) from error
-    except ValueError as error:
-        raise BaselineError(f"{where}: {error}.\n{_RESTORE}") from error
-    except RecursionError as error:
-        raise BaselineError(f"{where}: is nested too deeply.\n{_RESTORE}") from error
+        document = parse_json(data)
+    except JsonError as error:
+        advice = _RESOLVE if error.is_conflict else _RESTORE
+        line = "" if error.line is None else f":{error.line}"
+        raise BaselineError(f"{where}{line}: {error.problem}.\n{advice}") from error
     _check_schema(document, where)
     findings = document.get("findings")
     if not isinstance(findings, list) or not all(
@@ -180,7 +199,7 @@ def parse(text: str, where: Path | str) -> BaselineFile:
             f"{where}: holds {twice or 'the finding without a name'!r} twice, as a merge that kept "
             f"both sides would leave it.\n{_RESTORE}"
         )
-    return BaselineFile(findings, where)
+    return BaselineFile(findings, where, past=past)
 
 
 def text_of(documents: Sequence[Mapping[str, Json]]) -> str:
@@ -205,21 +224,6 @@ def _check_schema(document: object, where: Path | str) -> None:
         f"{where}: names no schema, so this is no baseline file; one names {SCHEMA}.\n"
         f"Put the baseline file back from version control, or {_APPROVE}"
     )
-
-
-def _no_constant(name: str) -> None:
-    """Refuse what Python reads and JSON doesn't have."""
-    raise ValueError(f"holds {name}, which is no JSON")
-
-
-def _not_json(where: Path | str, text: str, error: json.JSONDecodeError) -> str:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.startswith(_CONFLICT_MARKERS):
-            return (
-                f"{where}:{number}: has a merge conflict.\nTake one side of it "
-                f"(`git checkout --ours` or `--theirs` with the file's name), then run the test."
-            )
-    return f"{where}:{error.lineno}: is not JSON ({error.msg}).\n{_RESTORE}"
 
 
 def dumps(document: Json) -> str:

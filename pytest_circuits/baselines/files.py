@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
 
-from pytest_circuits.baselines.codec import Baseline, BaselineFile, read, text_of
+from pytest_circuits.baselines.codec import Baseline, BaselineError, BaselineFile, read, text_of
+from pytest_circuits.baselines.derived import contradiction
 from pytest_circuits.baselines.locations import Location
+from pytest_circuits.baselines.writing import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
 
 
 class Served(NamedTuple):
@@ -113,13 +112,22 @@ def write(
         before: names that those which the file does not hold yet come before; else they are last.
 
     Raises:
-        BaselineError: if there is a file that can't be read: nothing is repaired silently.
+        BaselineError: if there is a file that can't be read: nothing is repaired silently. Or if
+            a baseline contradicts itself, as one of a measure of the user's own may.
     """
     documents = dict(reader(path).documents)
     names = list(documents)
     at = next((place for place, name in enumerate(names) if name in before), len(names))
     names[at:at] = [baseline.name for baseline in baselines if baseline.name not in documents]
     documents |= {baseline.name: baseline.document() for baseline in baselines}
+    for baseline in baselines:
+        problem = contradiction(documents[baseline.name], baseline.finding)
+        if problem is not None:
+            raise BaselineError(
+                f"{path}: would hold {baseline.finding.measure} with a contradiction ({problem}).\n"
+                f"What a measure keeps by sample has the value as its mean, and the error as the "
+                f"mean's."
+            )
     text = text_of([documents[name] for name in names])
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
@@ -134,31 +142,3 @@ def delete(location: Location) -> None:
         if any(folder.iterdir()):
             return
         folder.rmdir()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Put text into a file as UTF-8, whole or not at all; otherwise as :func:`write_bytes`."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put bytes into a file, whole or not at all; its folder is made where there is none.
-
-    A file that is there keeps its permissions, a new one gets those that the umask allows. Where
-    the path is a symbolic link, what it points to is written.
-
-    Raises:
-        OSError: if it can't be written; what was there before is still there.
-    """
-    target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem[:40]}-{uuid4().hex[:12]}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -6,7 +6,6 @@ those that write the same, and measured anew where it can't be read.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_circuits.baselines.approving import approval, too_few_prompts
 from pytest_circuits.baselines.codec import SCHEMA, Baseline, BaselineError, dumps
 from pytest_circuits.baselines.formats import Format
+from pytest_circuits.findings.strict_json import JsonError, parse_json
 from pytest_circuits.verdicts import Kind, headline, lines
 
 if TYPE_CHECKING:
@@ -178,15 +178,13 @@ def read_pending(path: Path) -> PendingTest | None:
         PendingError: if it can't be read, is damaged, or was left by another version.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        document = parse_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PendingError(f"{path}: can't be read ({error}).\n{_AGAIN}") from error
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PendingError(f"{path}: is not JSON ({error}).\n{_AGAIN}") from error
+    except OSError as error:
+        raise PendingError(f"{path}: can't be read ({error.strerror}).\n{_AGAIN}") from error
+    except JsonError as error:
+        raise PendingError(f"{path}: {error}.\n{_AGAIN}") from error
     versions = ("pending_version", "baseline_schema")
     there = tuple(document.get(name) if isinstance(document, dict) else None for name in versions)
     if there != (PENDING_VERSION, SCHEMA):

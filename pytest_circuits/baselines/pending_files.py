@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_circuits.baselines.files import find, write, write_text
+from pytest_circuits.baselines.files import find, write
 from pytest_circuits.baselines.locations import ROOT, Location
 from pytest_circuits.baselines.pending import (
     MEASURE,
@@ -24,6 +24,7 @@ from pytest_circuits.baselines.pending import (
     PendingTest,
     read_pending,
 )
+from pytest_circuits.baselines.writing import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

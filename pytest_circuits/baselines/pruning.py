@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.approving import says_the_same
-from pytest_circuits.baselines.codec import BaselineError, ForeignFileError, read
-from pytest_circuits.baselines.files import find
+from pytest_circuits.baselines.codec import BaselineError, ForeignFileError, read, text_of
+from pytest_circuits.baselines.files import delete, find
+from pytest_circuits.baselines.writing import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
@@ -94,6 +95,29 @@ def needless(files: Sequence[Location], collected: Collected) -> Needless:
         if reason:
             found.reasons[location] = reason
     return found
+
+
+def remove(location: Location, name: str) -> list[str]:
+    """Take a finding out of a baseline file, and delete the file where nothing is left of it.
+
+    Args:
+        location: the file.
+        name: the finding's name.
+
+    Returns:
+        The names that the file had; where the finding is not among them, nothing was done.
+
+    Raises:
+        BaselineError: if the file can't be read.
+        OSError: if it can't be written.
+    """
+    documents = read(location.path).documents
+    left = [document for each, document in documents.items() if each != name]
+    if not left:
+        delete(location)
+    elif len(left) < len(documents):
+        write_text(location.path, text_of(left))
+    return list(documents)
 
 
 def vanished(pending: Iterable[Location], collected: Collected) -> Iterator[tuple[Location, str]]:

@@ -15,8 +15,8 @@ from pytest_circuits.baselines import Location, walk
 from pytest_circuits.baselines.pending_files import walk_pending
 from pytest_circuits.baselines.pruning import Collected
 from pytest_circuits.history.parents import INIS, SETTING
+from pytest_circuits.session.extension import baseline_file
 from pytest_circuits.session.settings import read_settings
-from pytest_circuits.session.snapshot import baseline_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

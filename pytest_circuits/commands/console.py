@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_circuits.report.text import Line
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 — has no other name
 
@@ -20,8 +23,20 @@ EXIT_USAGE = 2
 EXIT_UNREADABLE = 3
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+#: The colours of lines on a terminal, by what pytest calls them.
+_COLOURS = {"red": "31", "yellow": "33"}
 #: The file name that means the standard output.
 STDOUT = "-"
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads arguments. What it can't read may be a file's name, which a shell put there."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with them, and exit."""
+        from pytest_circuits.report.text import plain
+
+        super().error(plain(message))
 
 
 def add_command(
@@ -91,7 +106,7 @@ def write_outputs(places: Mapping[str, str], rendered: Callable[[str], str]) -> 
         places: where each kind goes; ``-`` is the standard output, which then gets nothing else.
         rendered: the text of a kind.
     """
-    from pytest_circuits.baselines.files import write_text
+    from pytest_circuits.baselines.writing import write_text
 
     for kind, place in places.items():
         text = rendered(kind)
@@ -110,32 +125,32 @@ def write_outputs(places: Mapping[str, str], rendered: Callable[[str], str]) -> 
     return ""
 
 
-def say(text: str) -> None:
-    """Print what was asked for."""
-    print(text)  # noqa: T201
+# Names, subjects and messages are a file's, or whoever wrote it: all that is printed passes here,
+# and no line has anything in it that a terminal obeys.
 
 
-def complain(text: str) -> None:
-    """Print what went wrong, line by line, without what a terminal obeys: names are a file's."""
-    from pytest_circuits.report.text import plain
+def say(*lines: str) -> None:
+    """Print what was asked for. A line end within a line is part of a name: a space is shown."""
+    from pytest_circuits.report.text import Line, Part
 
-    for line in text.splitlines():
-        print(plain(line), file=sys.stderr)  # noqa: T201
-
-
-def refuse(text: str) -> int:
-    """Say why nothing was done; gives the exit status of a usage error."""
-    complain(f"pytest-circuits: {text}")
-    return EXIT_USAGE
+    for text in lines:
+        say_line(Line((Part(text),)))
 
 
-def width() -> int:
-    """The terminal's width in columns; 80 where there is none."""
-    return shutil.get_terminal_size().columns
+def say_line(line: Line) -> None:
+    """Print a line; in colour, where the terminal has it."""
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    parts = (
+        f"\x1b[{_COLOURS[part.colour]}m{part.text}\x1b[0m"
+        if coloured and part.colour in _COLOURS
+        else part.text
+        for part in line.plain.parts
+    )
+    print("".join(parts))  # noqa: T201
 
 
-def wrapped(text: str, indent: str) -> str:
-    """The text on as many lines as the terminal needs, those after the first further indented.
+def say_wrapped(text: str, indent: str) -> None:
+    """Print a text on as many lines as the terminal needs, those after the first further indented.
 
     Lines end at no no-break space; it is printed as any other.
     """
@@ -147,7 +162,25 @@ def wrapped(text: str, indent: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return filled.replace(NO_BREAK, " ")
+    say(*filled.replace(NO_BREAK, " ").split("\n"))
+
+
+def complain(text: str) -> None:
+    """Print what went wrong, in one line or several."""
+    from pytest_circuits.report.text import plain_lines
+
+    print(plain_lines(text), file=sys.stderr)  # noqa: T201
+
+
+def refuse(text: str) -> int:
+    """Say why nothing was done; gives the exit status of a usage error."""
+    complain(f"pytest-circuits: {text}")
+    return EXIT_USAGE
+
+
+def width() -> int:
+    """The terminal's width in columns; 80 where there is none."""
+    return shutil.get_terminal_size().columns
 
 
 def no_folder(path: Path) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ from pytest_circuits.commands.console import (
     complain,
     outputs,
     refuse,
-    say,
+    say_line,
     too_many,
     width,
     write_outputs,
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 
     from pytest_circuits.commands.console import Commands
     from pytest_circuits.history.changes import Changes
-    from pytest_circuits.report.text import Line
-
-_COLOURS = {"red": "31", "yellow": "33"}
 
 
 def add(commands: Commands) -> None:
@@ -91,11 +86,7 @@ def run(options: argparse.Namespace) -> int:
     if problem:
         return refuse(problem)
     try:
-        folder = Path.cwd()
-    except FileNotFoundError:
-        return refuse("the working directory is not there any more.\nGo to one that is: cd …")
-    try:
-        repository = Repository(folder)
+        repository = Repository(Path.cwd())
         before, after = states(repository, options.revisions)
         found = changes(differing(repository, before, after, paths))
         found.findings = with_parents(repository, before, after, found.findings)
@@ -108,21 +99,12 @@ def run(options: argparse.Namespace) -> int:
             return refuse(problem)
     else:
         for line in terminal_lines(compared, width(), notes=list(_notes(found, paths))):
-            say(_coloured(line))
+            say_line(line)
     for file in found.unreadable:
         complain(str(file.error))
     if found.unreadable:
         return EXIT_UNREADABLE
     return EXIT_PENDING if compared.rows else EXIT_OK
-
-
-def _coloured(line: Line) -> str:
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return line.text
-    return "".join(
-        f"\x1b[{_COLOURS[part.colour]}m{part.text}\x1b[0m" if part.colour in _COLOURS else part.text
-        for part in line.parts
-    )
 
 
 def _notes(found: Changes, paths: Sequence[str]) -> Iterator[str]:

@@ -12,9 +12,9 @@ from pytest_circuits.commands.console import (
     no_folder,
     refuse,
     say,
+    say_wrapped,
     shown,
     width,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -118,6 +118,6 @@ def _print(revision: Revision, became: list[tuple[str, str]]) -> None:
     say(cut(line, width()))
     for each, words in became:
         several = f"{each}: " if len(became) > 1 else ""
-        say(wrapped(f"{several}{words}", _INDENT))
+        say_wrapped(f"{several}{words}", _INDENT)
     if revision.renamed_from:
-        say(wrapped(f"was {revision.renamed_from}", _INDENT))
+        say_wrapped(f"was {revision.renamed_from}", _INDENT)

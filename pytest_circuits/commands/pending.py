@@ -30,8 +30,8 @@ from pytest_circuits.commands.console import (
     EXIT_UNREADABLE,
     complain,
     say,
+    say_wrapped,
     width,
-    wrapped,
 )
 from pytest_circuits.report import Details, FailedTest, Row
 from pytest_circuits.report.run import test_of
@@ -65,24 +65,24 @@ class PendingEntry(NamedTuple):
     def cautions(self) -> list[str]:
         """What to know before it is accepted."""
         test = self.place.folder / f"{self.place.module}.py"
-        gone = "" if test.exists() else f"there is no {plain(test.name)} any more"
-        failure = plain(self.pending.failure) and (
+        gone = "" if test.exists() else f"there is no {test.name} any more"
+        failure = self.pending.failure and (
             f"something else kept its test from passing, which accepting it does not change: "
-            f"{plain(self.pending.failure)}"
+            f"{self.pending.failure}"
         )
-        return [text for text in (gone, failure, plain(self.pending.warning)) if text]
+        return [text for text in (gone, failure, self.pending.warning) if text]
 
     def show(self, number: int, of: int) -> None:
         """Print which one it is, its verdict in words, its numbers before and after."""
         pending = self.pending
-        name = f", {plain(pending.name)}" if pending.name else ""
-        title = f"{self.test}{name} ({plain(self.place.alias)})"
-        say(wrapped(f"{number} of {of}  {pending.verdict}  {title}", ""))
-        say(wrapped(plain(pending.headline), _INDENT))
+        name = f", {pending.name}" if pending.name else ""
+        title = f"{self.test}{name} ({self.place.alias})"
+        say_wrapped(f"{number} of {of}  {pending.verdict}  {title}", "")
+        say_wrapped(pending.headline, _INDENT)
         for line in pending.lines:
             # A single reason is the headline already.
             if line != pending.headline:
-                say(wrapped(plain(line), _INDENT * 2))
+                say_wrapped(line, _INDENT * 2)
         approved, problem = _approved(self)
         if not problem:
             say("")
@@ -92,7 +92,7 @@ class PendingEntry(NamedTuple):
         if notes:
             say("")
         for note in notes:
-            say(wrapped(note, _INDENT))
+            say_wrapped(note, _INDENT)
         say("")
 
 
@@ -130,7 +130,7 @@ class PendingEntries:
         room = max((len(entry.pending.verdict) for entry in self.entries), default=0)
         for entry in self.entries:
             say(f"{entry.pending.verdict:<{room}}  {entry.key}")
-            say(wrapped(plain(entry.pending.headline), " " * (room + 2)))
+            say_wrapped(entry.pending.headline, " " * (room + 2))
 
     def decide(
         self, entries: Iterable[PendingEntry], *, accepts: bool, cautions: bool = False
@@ -151,7 +151,7 @@ class PendingEntries:
             self._left -= 1
             say(f"{'accepted' if accepts else 'rejected'} {entry.key}")
             for caution in entry.cautions() if cautions else ():
-                say(wrapped(caution, _INDENT))
+                say_wrapped(caution, _INDENT)
 
     def _decide(self, entry: PendingEntry, *, accepts: bool) -> str:
         """Accept or reject a finding; gives what went wrong."""
@@ -229,17 +229,17 @@ def _notes(entry: PendingEntry, approved: Baseline | None, problem: str) -> Iter
         other = f", and the baseline on {_model(before)}" if before.source else ""
         yield f"measured on {_model(now)}{other}"
     if problem:
-        yield f"it can't be accepted: {plain(problem)}"
+        yield f"it can't be accepted: {problem}"
     elif held is not None and held.owner != entry.place.alias:
         yield (
-            f"held against the baseline of {plain(held.owner)}: accepting it gives "
-            f"{plain(entry.place.alias)} one of its own"
+            f"held against the baseline of {held.owner}: accepting it gives "
+            f"{entry.place.alias} one of its own"
         )
     yield from entry.cautions()
 
 
 def _model(measured_on: MeasuredOn) -> str:
     """A model's source with the beginning of its weights' hash."""
-    kind, colon, digest = plain(measured_on.weights).rpartition(":")
+    kind, colon, digest = measured_on.weights.rpartition(":")
     weights = f"{kind}{colon}{cut(digest, _DIGITS + 1)}"
-    return plain(measured_on.source) + (f" ({weights})" if digest else "")
+    return measured_on.source + (f" ({weights})" if digest else "")

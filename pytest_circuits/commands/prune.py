@@ -15,8 +15,8 @@ from pytest_circuits.commands.console import (
     no_folder,
     refuse,
     say,
+    say_wrapped,
     shown,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -80,16 +80,17 @@ def run(options: argparse.Namespace) -> int:
         suite = collect(path)
     except CollectionError as error:
         return refuse(str(error))
+    _sweep(suite, yes=yes)
     found = needless(suite.files, suite.collected)
     for location, reason in found.reasons.items():
         say(str(shown(location.path)))
-        say(wrapped(reason, "  "))
+        say_wrapped(reason, "  ")
     pending, unreadable = _pending_of_nobody(suite)
     for location, reason in pending.items():
         say(str(shown(pending_path(location))))
-        say(wrapped(f"pending, and {reason}", "  "))
+        say_wrapped(f"pending, and {reason}", "  ")
     for line in _left_alone(suite, found.foreign):
-        say(wrapped(f"left alone: {line}", ""))
+        say_wrapped(f"left alone: {line}", "")
     failures = list(_delete(found.reasons, delete, lambda at: at.path)) if yes else []
     of_pending = list(_delete(pending, forget, pending_path)) if yes else []
     problems = [*map(str, found.errors), *unreadable, *failures, *of_pending]
@@ -109,6 +110,18 @@ def run(options: argparse.Namespace) -> int:
     if problems:
         return EXIT_UNREADABLE
     return EXIT_PENDING if counted and not yes else EXIT_OK
+
+
+def _sweep(suite: Suite, *, yes: bool) -> None:
+    """Delete what killed runs left, which is nobody's and would keep folders from going."""
+    if not yes:
+        return
+    from pytest_circuits.baselines import ROOT
+    from pytest_circuits.baselines.writing import sweep
+
+    folders = {at.folder for at in (*suite.files, *suite.pending)}
+    for folder in folders | {folder for folder, _ in suite.collected.modules}:
+        sweep(folder / ROOT)
 
 
 def _pending_of_nobody(suite: Suite) -> tuple[dict[Location, str], list[str]]:

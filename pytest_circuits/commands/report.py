@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FILES = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
 #: Bytes that say how a run went, whatever it found.
 LEAST_BUDGET = 200
+EXIT_INCOMPLETE = 1
 _RENAMED = re.compile(r"([A-Za-z0-9._-]+)=(.+)", re.DOTALL)
 
 
@@ -52,6 +53,7 @@ def add(commands: Commands) -> None:
 
         exit status:
           0  rendered
+          1  rendered, and incomplete: a run did not come to its end
           2  usage error: two reports contradict each other, or a file can't be written
           3  a report can't be read
         """,
@@ -78,13 +80,13 @@ def run(options: argparse.Namespace) -> int:
     from pytest_circuits.report.merging import MergeError, merge
 
     budget, folder = options.budget, options.dir
-    if budget is not None and budget < LEAST_BUDGET:
-        return refuse(f"--budget {budget} has no room for a verdict: {LEAST_BUDGET} at least")
     places = {kind: str(folder / name) for kind, name in FILES.items()} if folder else {}
     places |= outputs(options)
-    several = too_many(places)
-    if several:
-        return refuse(several)
+    problem = too_many(places)
+    if budget is not None and budget < LEAST_BUDGET:
+        problem = f"--budget {budget} has no room for a verdict: {LEAST_BUDGET} at least"
+    if problem:
+        return refuse(problem)
     try:
         merged = merge([_named(name) for name in options.files])
     except ReportError as error:
@@ -96,7 +98,11 @@ def run(options: argparse.Namespace) -> int:
         for line in terminal_lines(merged, width()):
             say(line.text)
     problem = write_outputs(places, lambda kind: _rendered(kind, merged, budget))
-    return refuse(problem) if problem else EXIT_OK
+    if problem:
+        return refuse(problem)
+    if places and not merged.complete:
+        complain("incomplete: a run, or a circuit test of one, did not come to its end")
+    return EXIT_OK if merged.complete else EXIT_INCOMPLETE
 
 
 def _named(name: str) -> tuple[str, Run]:

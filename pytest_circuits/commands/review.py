@@ -11,7 +11,7 @@ from pytest_circuits.commands.console import (
     no_folder,
     refuse,
     say,
-    wrapped,
+    say_wrapped,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         found.listed()
         status = found.ended()
         if answers is not None:
-            say(wrapped(_OTHERWISE, ""))
+            say_wrapped(_OTHERWISE, "")
         return status
     try:
         _walk(found, answers)
@@ -153,7 +153,7 @@ class _Answers:
                 return _ANSWERS[key]
             if key not in ("?", "help"):
                 say(f"there is no key {key!r}" if key else "a key, then Enter:")
-            say(_HELP)
+            say(*_HELP.split("\n"))
 
 
 def _line() -> str:

@@ -14,7 +14,7 @@ from pytest_circuits.commands.console import (
     complain,
     refuse,
     say,
-    wrapped,
+    say_wrapped,
 )
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _print(baseline: Baseline) -> None:
     title = f"{baseline.name}: " if baseline.name else ""
-    say(textwrap.indent(f"{title}{baseline.finding}", _INDENT))
+    say(*textwrap.indent(f"{title}{baseline.finding}", _INDENT).split("\n"))
     for line in _details(baseline):
-        say(wrapped(line, _INDENT))
+        say_wrapped(line, _INDENT)
 
 
 def _details(baseline: Baseline) -> Iterator[str]:

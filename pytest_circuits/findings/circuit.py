@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from pytest_circuits.findings.choices import is_whole
+from pytest_circuits.findings.strict_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +128,7 @@ class Circuit:
         """
         path = Path(path)
         try:
-            document: Any = json.loads(path.read_text(encoding="utf-8"))
+            document: Any = parse_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise CircuitError(f"{path}: can't be read as JSON ({error})") from error
         if not isinstance(document, dict) or "heads" not in document:

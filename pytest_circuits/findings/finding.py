@@ -38,7 +38,7 @@ class Direction(StrEnum):
 
 _HEADS = ("layer", "head")
 #: The beginning of a share's unit.
-_SHARE = "share of "
+SHARE = "share of "
 
 #: A value is told from its null at this level, over all heads at once.
 SIGNIFICANT = 0.05
@@ -374,13 +374,13 @@ class Finding:
         has no spread, and still is not what all others give. Everything else has t-bounds over
         clusters.
         """
-        if self.unit.startswith(_SHARE):
+        if self.unit.startswith(SHARE):
             return share_bounds(self.values, self.clusters, upper=False)
         return self.values - t95(self.clusters) * self.errors
 
     def upper_bounds(self) -> NDArray[np.float64]:
         """One-sided 95 % upper bounds of the values; as :meth:`lower_bounds`."""
-        if self.unit.startswith(_SHARE):
+        if self.unit.startswith(SHARE):
             return share_bounds(self.values, self.clusters, upper=True)
         return self.values + t95(self.clusters) * self.errors
 

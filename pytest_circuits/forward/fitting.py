@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_circuits.models import ModelError
+from pytest_circuits.models.errors import OutOfMemoryError, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_circuits.forward.runs import Runs
 
-#: What the CPU's allocator says where there is no memory; accelerators have an error of their own.
-_NO_MEMORY = ("can't allocate memory", "not enough memory")
 #: The share of free memory that a sweep may take, and the most on a CPU, where more is no faster.
 _SHARE, _ON_CPU = 0.5, 1 << 30
 
@@ -76,7 +74,7 @@ def in_parts(
         run: runs a part.
 
     Raises:
-        ModelError: if not even one fits.
+        OutOfMemoryError: if not even one fits.
     """
     first = 0
     while first < len(chosen):
@@ -86,7 +84,7 @@ def in_parts(
             first += len(part)
             continue
         if len(part) == 1:
-            raise ModelError(
+            raise OutOfMemoryError(
                 f"out of memory on {runs.device} with a single run of a single prompt.\n"
                 f"Use shorter prompts, a smaller dtype (--circuits-dtype) or another device."
             )
@@ -99,10 +97,8 @@ def _fits(run: Callable[[NDArray[np.int64]], None], part: NDArray[np.int64]) -> 
     # The error is gone when this returns, and with it the tensors that its frames hold.
     try:
         run(part)
-    except torch.OutOfMemoryError:
-        return False
-    except RuntimeError as error:
-        if not any(words in str(error) for words in _NO_MEMORY):
+    except Exception as error:
+        if not is_out_of_memory(error):
             raise
         return False
     return True

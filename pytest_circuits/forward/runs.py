@@ -13,8 +13,9 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from pytest_circuits.findings import ChoiceError
-from pytest_circuits.forward.weights import traces
 from pytest_circuits.models.hygiene import Clean, Modules
+from pytest_circuits.models.torch_state import foreign
+from pytest_circuits.models.weights import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -112,19 +113,24 @@ class _Look:
         hooked: whether a test has hooks on it.
         bare: whether nobody has.
         training: whether a part of it is in training mode.
+        foreign: what of torch's process-wide state is not torch's own.
+        altered: whether anything else of it is different.
     """
 
     weights: tuple[int, ...]
     hooked: bool
     bare: bool
     training: bool
+    foreign: tuple[str, ...]
+    altered: bool
 
 
 class Runs:
     """A hooked model, and the forward passes already made with it.
 
     Results are remembered as long as the model is what it was: a hook put on it or a changed
-    weight makes a new pass.
+    weight makes a new pass. So does whatever changes torch itself: a global hook, autocast, another
+    default dtype, a replaced function.
 
     Attributes:
         bridge: transformer-lens' hooked model.
@@ -134,6 +140,10 @@ class Runs:
             didn't.
         silenced: the heads and MLPs that are ablated now, by name, whatever is run.
         progress: who is told how far long loops are.
+        is_altered: tells whether the model is another one now, but for weights and hooks; whoever
+            watches it says so.
+        clean: the hooks that belong to the model, and takes others off.
+        weights_at_first: a trace of every weight when these runs began.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
@@ -143,15 +153,16 @@ class Runs:
         self.room = 1.0
         self.silenced: tuple[str, ...] = ()
         self.progress: Progress = Nobody()
+        self.is_altered: Callable[[], bool] = lambda: False
         self._modules = Modules(bridge)
-        self._as_loaded = Clean(bridge, self._modules)
+        self._as_loaded = self.clean = Clean(bridge, self._modules)
         self._looked_at: _Look | None = None
-        self._examined: tuple[tuple[int, ...], Anatomy] | None = None
-        self._weights_at_first = self._weights()
+        self._examined: tuple[object, Anatomy] | None = None
+        self.weights_at_first = self.weights()
         self._begin(self._as_loaded)
 
     def _begin(self, clean: Clean) -> None:
-        self._clean = clean
+        self.clean = clean
         self._memory = Memory(_MEMORY_BUDGET)
 
     def adopt_hooks(self) -> None:
@@ -162,6 +173,18 @@ class Runs:
         """Take all hooks off that were not there when these runs began."""
         self._as_loaded.restore()
         self._begin(self._as_loaded)
+
+    def forget(self) -> None:
+        """Forget what was found out about the model, and all passes: it is another one now."""
+        self._begin(self.clean)
+        self._examined = None
+        for name in ("_a_parameter", "_further_devices", "_hook_points", "_mixes_rows"):
+            vars(self).pop(name, None)
+
+    def return_to(self, clean: Clean) -> None:
+        """Count the hooks of that time as belonging to the model, and take off all others."""
+        clean.restore()
+        self._begin(clean)
 
     @property
     def layers(self) -> int:
@@ -175,13 +198,14 @@ class Runs:
         Raises:
             ModelError: if the model can't be run.
         """
-        weights = self._look().weights
-        if self._examined is None or self._examined[0] != weights:
+        look = self._look()
+        state = look.weights, look.foreign
+        if self._examined is None or self._examined[0] != state:
             from pytest_circuits.forward.contract import examine
 
             # It is about the model, whatever a test has put on it.
             with self._as_loaded.lifted():
-                self._examined = (weights, examine(self))
+                self._examined = (state, examine(self))
         return self._examined[1]
 
     @property
@@ -249,7 +273,7 @@ class Runs:
     @property
     def pristine(self) -> bool:
         """Whether every weight is what it was when these runs began."""
-        return self._weights() == self._weights_at_first
+        return self.weights() == self.weights_at_first
 
     @property
     def intact(self) -> bool:
@@ -273,13 +297,15 @@ class Runs:
 
     def restore(self) -> None:
         """Take hooks, training mode and gradients off the model."""
-        self._clean.restore()
+        self.clean.restore()
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
         """While nobody but us has the model it is looked at once, not at every pass."""
         before = self._looked_at
         self._looked_at = self._look()
+        if self._looked_at.foreign:
+            self._examined = None  # two states may be the same in words
         try:
             yield
         finally:
@@ -288,10 +314,15 @@ class Runs:
     def _look(self) -> _Look:
         if self._looked_at is not None:
             return self._looked_at
-        hooks = self._clean.look()
+        hooks = self.clean.look()
         training = any(module.training for module in self._modules)
         return _Look(
-            self._weights(), hooked=hooks.changed, bare=not hooks.anyones, training=training
+            self.weights(),
+            hooked=hooks.changed,
+            bare=not hooks.anyones,
+            training=training,
+            foreign=foreign(),
+            altered=self.is_altered(),
         )
 
     @contextmanager
@@ -309,13 +340,17 @@ class Runs:
     def remember(self, key: Hashable, make: Callable[[], R]) -> R:
         """The result for a key: made now, unless it was made before on this very model."""
         look = self._look()
-        if look.hooked or look.training:
+        if look.hooked or look.training or look.foreign or look.altered:
             return make()
         return self._memory.get((key, look.weights), make)
 
-    def _weights(self) -> tuple[int, ...]:
+    def weights(self) -> tuple[int, ...]:
         """A trace of every weight and buffer, to notice one that was changed in place."""
-        return traces(self._modules.tensors())
+        return traces(self.tensors())
+
+    def tensors(self) -> list[Tensor]:
+        """Every weight and buffer."""
+        return self._modules.tensors()
 
     def forward(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,11 +49,14 @@ class FileState:
         where: what messages call it.
         text: what it holds; None where there is no such file, or it can't be read.
         problem: why it can't be read; empty where it can.
+        past: whether it is only looked back at: then its summaries may be of a version that
+            computed them otherwise.
     """
 
     where: Path | str
     text: bytes | None
     problem: str = ""
+    past: bool = False
 
     @cached_property
     def baselines(self) -> dict[str, Baseline]:
@@ -66,11 +69,9 @@ class FileState:
             raise BaselineError(f"{self.where}: {self.problem}")
         if self.text is None:
             return {}
-        try:
-            file = parse(self.text.decode(), self.where)
-        except UnicodeDecodeError as error:
-            raise BaselineError(f"{self.where}: can't be read ({error})") from error
-        return {baseline.name: baseline for baseline in file}
+        return {
+            baseline.name: baseline for baseline in parse(self.text, self.where, past=self.past)
+        }
 
     @cached_property
     def error(self) -> BaselineError | None:
@@ -173,7 +174,7 @@ def differing(
             else _of_blob(blobs.after, texts, location.path, whole=whole)
         )
         if not old.same(new):
-            files.append(File(location, old, new))
+            files.append(File(location, replace(old, past=True), new))
     return files
 
 
@@ -271,7 +272,7 @@ def _steps(
 ) -> list[tuple[Revision, File]]:
     """Each commit with the file before and after it; before, the last time it could be read."""
     # What one commit left is what the next one found, and is read once.
-    state = cache(lambda name: _of_blob(name, texts, _THE_FILE))
+    state = cache(lambda name: replace(_of_blob(name, texts, _THE_FILE), past=True))
     steps, readable = [], state(None)
     for revision in reversed(revisions):
         before, after = state(revision.blobs.before), state(revision.blobs.after)

@@ -64,7 +64,7 @@ def with_parents(
     for path, text in texts.items():
         location = Location.of(path)
         if location is not None:
-            files[location.of_alias("")][location.alias] = FileState(path, text)
+            files[location.of_alias("")][location.alias] = FileState(path, text, past=True)
     # What was declared before served then; a model may be declared in the same change.
     declared = [texts, _now(repository, after, inis)]
     return [

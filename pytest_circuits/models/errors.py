@@ -1,31 +1,23 @@
-"""What is wrong with a model's source, in words that hold no tokens and passwords."""
+"""What is wrong with a model's source, in words."""
 
 from __future__ import annotations
 
 import difflib
 import os
-import re
-import sys
 import traceback
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_circuits.models.secrets import redacted, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_circuits.models.sources.source import Source
 
-#: What stands in a secret's place.
-HIDDEN = "***"
-_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-#: ``user:password@`` of an address, a hub's token, and what a request's header has.
-_SECRETS = re.compile(
-    r"(?<=://)[^/?#\s'\"]+(?=@)|\bhf_[A-Za-z0-9]{20,}|(?<=Bearer )[^\s'\"]+", re.IGNORECASE
-)
-#: A shorter value is a word that any text may have.
-_SHORTEST = 6
+#: What the CPU's allocator says where there is no memory; accelerators have an error of their own.
+_NO_MEMORY = ("can't allocate memory", "not enough memory")
 #: How alike two names are of which one may be the other mistyped: two letters changed places in one
 #: of four. Names of models of one family (``gpt2`` and ``gpt2-xl``) are less so.
 _ALIKE = 0.75
@@ -41,29 +33,19 @@ class ModelError(Exception):
         super().__init__(redacted(message))
 
 
-def redacted(text: str) -> str:
-    """A text without the secrets in it.
-
-    These are the hub's token, from the environment or from ``hf auth login``, whatever looks like
-    one or stands in an authorization header, and an address's user and password.
-    """
-    for secret in _known():
-        # Libraries show what they can't send as Python writes it.
-        for written in {secret, repr(secret)[1:-1]}:
-            text = text.replace(written, HIDDEN)
-    return _SECRETS.sub(HIDDEN, text)
+class OutOfMemoryError(ModelError):
+    """There is too little memory for a model, or for what is measured on it."""
 
 
-def _known() -> list[str]:
-    """The values that must not be shown, longest first."""
-    values = [os.environ.get(name, "") for name in _VARIABLES]
-    # Only the hub's own library reads the stored token; without it nobody can have said it.
-    hub = sys.modules.get("huggingface_hub.constants")
-    if hub is not None:
-        with suppress(OSError, ValueError):
-            values.append(Path(hub.HF_TOKEN_PATH).read_text(encoding="utf-8"))
-    found = {value.strip() for value in values}
-    return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that there is no memory left."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == OutOfMemoryError.__name__:
+            return True  # torch's own is called so too
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False
 
 
 def raised(source: Source, giver: str, error: BaseException, file: str, line: int) -> ModelError:
@@ -82,9 +64,8 @@ def raised(source: Source, giver: str, error: BaseException, file: str, line: in
         if frame.filename == file
     ]
     at = f"{_shown(file)}:{lines[-1] if lines else line}"
-    return ModelError(
-        f"{source.text}: {giver} raised {type(error).__name__} at {at}:\n{first_lines(error)}"
-    )
+    said = first_lines(error, secrets_of(source.text))
+    return ModelError(f"{source.shown}: {giver} raised {type(error).__name__} at {at}:\n{said}")
 
 
 def _shown(file: str) -> str:
@@ -131,7 +112,7 @@ def first_of(names: Sequence[str]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def first_lines(error: BaseException) -> str:
-    """The beginning of what a library said."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def first_lines(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """The beginning of what a library said, without secrets: a part of one would not be known."""
+    lines = [line.strip() for line in redacted(str(error), secrets).splitlines() if line.strip()]
     return "\n".join(line[:200] for line in lines[:3]) or type(error).__name__

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from pytest_circuits.findings.strict_json import parse_json
 from pytest_circuits.models.hygiene import plain_parts
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def fingerprint(files: Iterable[Path]) -> str:
         for number, path in enumerate(files):
             data = mapped.enter_context(_mapped(path))
             length = int.from_bytes(data[:8], "little")
-            header = json.loads(bytes(data[8 : 8 + length]))
+            header = parse_json(bytes(data[8 : 8 + length]))
             header.pop("__metadata__", None)
             for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
                 begin, end = (8 + length + offset for offset in entry["data_offsets"])

@@ -14,8 +14,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_circuits.models.devices import resolve_device
-from pytest_circuits.models.errors import ModelError, first_lines
+from pytest_circuits.models.errors import (
+    ModelError,
+    OutOfMemoryError,
+    first_lines,
+    is_out_of_memory,
+)
 from pytest_circuits.models.fingerprint import live_fingerprint, stamps_of
+from pytest_circuits.models.secrets import redacted, secrets_of
 from pytest_circuits.models.sources.folders import (
     ADAPTER_CONFIG,
     NATIVE,
@@ -118,15 +124,27 @@ def load(
     Raises:
         ModelError: if that can't be done.
     """
+    secrets = secrets_of(source.text)
     try:
         return _load(source, device, dtype, others)
-    except ModelError:
-        raise
     except Exception as error:
-        # Whatever a library says of a damaged file or an impossible name is for its own users.
-        raise ModelError(
-            f"{source.text}: can't be loaded ({type(error).__name__}):\n{first_lines(error)}"
-        ) from error
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(
+                f"{source.shown}: there is no room for it on this {device} device.\n"
+                f"Choose a smaller --circuits-dtype or another --circuits-device, or let fewer "
+                f"models be kept beside it (--circuits-memory)."
+            ) from None
+        if not isinstance(error, ModelError):
+            # Whatever a library says of a damaged file or an impossible name is for its own users.
+            raise ModelError(
+                f"{source.shown}: can't be loaded ({type(error).__name__}):\n"
+                f"{first_lines(error, secrets)}"
+            ) from error
+        said = redacted(str(error), secrets)
+        if said == str(error):
+            raise
+        # Nor may the first error stay in the chain, which pytest shows.
+        raise ModelError(said) from None
 
 
 def _load(source: Source, device: str, dtype: str, others: Others | None) -> LoadedModel:

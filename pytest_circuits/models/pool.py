@@ -113,8 +113,10 @@ class ModelPool:
         self._shrink(self._budget(loaded.device), {source, *in_use})
         return loaded
 
-    def renew(self, source: Source, in_use: Collection[Source] = ()) -> None:
+    def renew(self, source: Source, in_use: Collection[Source] = ()) -> TransformerBridge:
         """Give a model that a test has changed its weights back; it stays the same object.
+
+        Gives the model that it took them from, which was loaded for that.
 
         Args:
             source: the source of a loaded model.
@@ -134,7 +136,18 @@ class ModelPool:
         weights = dict(fresh.bridge.named_parameters()) | dict(fresh.bridge.named_buffers())
         own = dict(loaded.bridge.named_parameters()) | dict(loaded.bridge.named_buffers())
         for name in own.keys() & weights.keys():
-            own[name].data.copy_(weights[name])
+            if own[name].shape == weights[name].shape:
+                own[name].data.copy_(weights[name])
+        return fresh.bridge
+
+    def private(self, source: Source) -> TransformerBridge:
+        """A model of a source that is nobody else's, and is not kept.
+
+        Raises:
+            ModelError: if it can't be loaded.
+        """
+        self.loads += 1
+        return self._load(source).bridge
 
     def source_of(self, bridge: object) -> Source | None:
         """The source whose model this is; None if it isn't from here."""

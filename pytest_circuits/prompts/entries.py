@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.findings.strict_json import parse_json
 from pytest_circuits.prompts.tokens import PromptError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_entries(path: Path, *, chat: bool = False) -> list[Entry]:
         PromptError: if the file holds anything else; the message names file and entry.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise PromptError(f"{path}: can't be read as JSON ({error})") from error
     if not isinstance(entries, list) or not entries:

@@ -81,7 +81,8 @@ class Details:
         """
         approved = document["approved"]
         return cls(
-            Baseline.from_document(document["found"], where),
+            # As it was measured: a measure of the user's own may summarise its samples otherwise.
+            Baseline.from_document(document["found"], where, past=True),
             None if approved is None else Baseline.from_document(approved, where),
         )
 

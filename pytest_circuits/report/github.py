@@ -3,11 +3,12 @@
 ===========  ==================================================================
 level        what
 ===========  ==================================================================
-``error``    a finding that the gate fails; a circuit test that failed for
-             another reason, at the line of the claim that did not hold
+``error``    tests that did not run to a verdict; a finding that the gate fails; a
+             circuit test that failed for another reason, at the line of the
+             claim that did not hold
 ``warning``  a loss, or what can't be compared, that was let pass (by a waiver,
              an xfail marker or ``gate = never``); a finding that was measured
-             and never compared; tests that did not run to a verdict
+             and never compared
 ``notice``   a change that passes: new, relocated, strengthened
 ===========  ==================================================================
 
@@ -91,8 +92,9 @@ def annotate(run: Run, folder: str | None) -> list[Annotation]:
         told[_level(row)].append(_of_row(row, called, folder))
     told["error"] += [_of_failed(failed, called, folder) for failed in other_failures(run)]
     if run.unfinished:
-        what = f"{counted(run.unfinished, 'circuit test')} did not run to a verdict"
-        told["warning"].insert(0, Annotation("warning", "pytest-circuits: incomplete", what))
+        what = f"{counted(len(run.unfinished), 'circuit test')} did not run to a verdict"
+        lines = "\n".join([f"{what}:", *sorted(run.unfinished)])
+        told["error"].insert(0, Annotation("error", "pytest-circuits: incomplete", lines))
     return [each for level in LEVELS for each in _at_most(told[level])]
 
 

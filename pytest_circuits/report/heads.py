@@ -9,7 +9,7 @@ import numpy as np
 from pytest_circuits.findings import Direction, Head
 from pytest_circuits.findings.absent import indices
 from pytest_circuits.findings.digits import shown
-from pytest_circuits.report.rows import NOT_JUDGED
+from pytest_circuits.report.rows import ASSERTED, NOT_JUDGED
 from pytest_circuits.report.run import compared
 from pytest_circuits.report.side_by_side import SideBySide
 from pytest_circuits.report.table import ValueRow, ValueTable
@@ -102,8 +102,9 @@ class _Side:
         if self.row.verdict == Kind.INCOMPARABLE:
             yield "not the quantity that the baseline holds, so only what was measured now:"
             yield from map(reason_text, self.row.reasons)
-        elif self.row.verdict == NOT_JUDGED:
-            yield "it was never compared with a baseline"
+        elif self.row.verdict in (ASSERTED, NOT_JUDGED):
+            held = "an assertion held it; " if self.row.verdict == ASSERTED else ""
+            yield f"{held}it was never compared with a baseline"
         elif self.approved is None:
             yield "there is no baseline to compare it with"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_circuits.report.run import Model, Run
     from pytest_circuits.verdicts import Reason
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def json_report(run: Run) -> str:
@@ -36,6 +36,7 @@ def document(run: Run) -> dict[str, Json]:
     return {
         "schema_version": SCHEMA_VERSION,
         "compared": None if run.compared is None else list(run.compared),
+        "status": "complete" if run.complete else "incomplete",
         "exit_status": run.exit_status,
         "gate": run.gate,
         "options": list(run.options),
@@ -46,7 +47,7 @@ def document(run: Run) -> dict[str, Json]:
             {"test": each.test, "model": each.alias, "message": each.message, "line": each.line}
             for each in sorted(run.failed)
         ],
-        "unfinished": run.unfinished,
+        "unfinished": [*sorted(run.unfinished)],
         "tests": [
             {
                 "test": entry.test,
@@ -73,6 +74,7 @@ def _summary(run: Run) -> dict[str, Json]:
         "findings": summary.findings,
         "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS if verdicts[verdict]},
         "failing": summary.failing,
+        "judged": summary.judged,
         "remembered": summary.remembered,
         "waived": exceptions["waived"],
         "failed_claims": summary.claims,

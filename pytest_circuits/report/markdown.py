@@ -13,8 +13,10 @@ from pytest_circuits.report.run import labels, news_of, waivers_not_needed
 from pytest_circuits.report.summary import (
     all_or_some,
     ended,
+    judged_in_words,
     model_lines,
     news_in_words,
+    nothing_judged,
     remembered,
     summarise_run,
     unexplained,
@@ -77,6 +79,11 @@ def markdown_report(run: Run, budget: int = BUDGET) -> str:
         _Section(*news_table(news, called), ("finding is", "findings are")),
         _Section(*matrix, ("line of tests × models is", "lines of tests × models are")),
         _Section(*failed_table(run, called), ("failed test is", "failed tests are")),
+        _Section(
+            ("Not run to a verdict:", ""),
+            [f"- {code(each)}" for each in sorted(run.unfinished)],
+            ("test that did not run to a verdict is", "tests that did not run to a verdict are"),
+        ),
         _Section((), list(_facts(run, summary, called)), ("remark is", "remarks are")),
         _Section((), folds, ("finding's details are", "findings' details are"), gap="\n\n"),
     ]
@@ -137,18 +144,19 @@ def _verdict(run: Run, summary: Summary, plain: str) -> str:
 def _went(run: Run, summary: Summary) -> str:
     if run.compared is not None:
         return f"{counted(summary.findings, 'finding')} changed" if run.rows else "no changes"
+    incomplete = [] if run.complete else ["incomplete"]
     failing = all_or_some(summary.failing, summary.findings)
     wrong = [f"{failing} fail{'s' if summary.failing == 1 else ''}"] if summary.failing else []
     if wrong or summary.failures:
-        return ", ".join([*wrong, *summary.failures])
+        return ", ".join([*incomplete, *wrong, *summary.failures])
     news = news_in_words(run)
     gate = " (gate never)" if run.gate == Gate.NEVER else ""
     if unexplained(run, summary):
         # Why, as far as it is known, is among the facts.
-        return ", ".join([f"nothing fails{gate} but the run", *news])
-    if not news:
-        return "no changes" if summary.findings else "no findings"
-    return ", ".join([f"nothing fails{gate}", *news])
+        return ", ".join([*incomplete, f"nothing fails{gate} but the run", *news])
+    if nothing_judged(run, summary):
+        return ", ".join(["nothing was judged", *news])
+    return ", ".join([f"nothing fails{gate}", *news]) if news else "no changes"
 
 
 def _facts(run: Run, summary: Summary, called: Mapping[str, str]) -> Iterator[str]:
@@ -159,6 +167,8 @@ def _facts(run: Run, summary: Summary, called: Mapping[str, str]) -> Iterator[st
         yield from (f"- {code(line)}" for line in model_lines(model, run.of(model)))
     for test, waiver in waivers_not_needed(run.rows):
         yield f"- the waiver of {code(called[test])} is not needed: {code(waiver)}"
+    if judged := judged_in_words(run, summary):
+        yield f"- judged: {judged}"
     if summary.alarms:
         yield f"- false alarms to expect: {summary.alarms}"
     if summary.remembered:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines.codec import dumps
 from pytest_circuits.report.json_document import document, json_report
-from pytest_circuits.report.run import nodeid, test_of
+from pytest_circuits.report.run import FailedTest, nodeid, test_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_circuits.report.run import FailedTest, Model, Run
+    from pytest_circuits.report.run import Model, Run
 
     #: The node id of a test, without its model's alias, and the alias.
     Place = tuple[str, str]
 
 #: pytest's exit statuses, the best first: no tests, passed, failed, interrupted, called wrongly,
-#: broken. Those of plugins are worse than any of them.
+#: broken. Those of plugins are worse than any of them, and having none is worst.
 _STATUSES = (5, 0, 1, 2, 4, 3)
 
 
@@ -51,6 +51,9 @@ def renamed(run: Run, alias: str) -> Run:
         failed=tuple(
             each._replace(alias=alias, test=nodeid(test_of(each), alias)) if each.alias else each
             for each in run.failed
+        ),
+        unfinished=tuple(
+            nodeid(test_of(FailedTest(each, model.alias)), alias) for each in run.unfinished
         ),
     )
 
@@ -89,7 +92,7 @@ def merge(runs: Sequence[tuple[str, Run]]) -> Run:
         models=tuple(model for _, model in models.values()),
         rows=tuple(rows),
         failed=tuple(failed),
-        unfinished=sum(run.unfinished for _, run in runs),
+        unfinished=tuple(dict.fromkeys(each for _, run in runs for each in run.unfinished)),
         exit_status=max((run.exit_status for _, run in runs), key=_badness),
         options=tuple(common),
         root=first.root,
@@ -196,5 +199,7 @@ def _known(told: Mapping[Place, tuple[str, str]], name: str, place: Place, fact:
     )
 
 
-def _badness(status: int) -> tuple[int, int]:
+def _badness(status: int | None) -> tuple[int, int]:
+    if status is None:
+        return len(_STATUSES) + 1, 0
     return (_STATUSES.index(status) if status in _STATUSES else len(_STATUSES)), status

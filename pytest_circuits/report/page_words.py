@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.commands import compare
-from pytest_circuits.report.run import failed_claims, fails
+from pytest_circuits.report.run import failed_claims, fails, is_news
 from pytest_circuits.report.summary import (
     canary_of,
     ended,
     gate_lets_pass,
+    judged_in_words,
     model_facts,
     news_in_words,
+    nothing_judged,
     remembered,
     summarise_run,
 )
 from pytest_circuits.report.table import FAILED
 from pytest_circuits.report.text import counted
-from pytest_circuits.verdicts import Gate, Kind
+from pytest_circuits.verdicts import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +43,7 @@ _SYMBOLS = {
     "loosened": "↔",
     "tightened": "⇥",
     "renamed": "→",
+    "asserted": "⊢",
     "not judged": "?",
     FAILED: "✗",
 }
@@ -68,7 +71,7 @@ def tones(run: Run) -> Callable[[Row], str]:
     def tone(row: Row) -> str:
         if fails(row) or (row.test, row.alias) in claims:
             return "bad"
-        return "good" if row.verdict == Kind.PRESERVED else "news"
+        return "news" if is_news(row) else "good"
 
     return tone
 
@@ -99,10 +102,14 @@ def verdict_on(run: Run) -> RunVerdict:
         return _comparison(run)
     further = tuple(_further(run, summary))
     if further or summary.failing:
-        return RunVerdict("bad", "✗", "Failed", _failing(summary), further)
+        nothing_found = not (summary.failing or summary.claims)
+        word = "Incomplete" if nothing_found and not run.complete else "Failed"
+        return RunVerdict("bad", "✗", word, _failing(summary), further)
     if run.exit_status == _NOTHING_RAN:
         return RunVerdict("news", "○", "Nothing ran", "There was no test to run.", ())
     news = news_in_words(run)
+    if nothing_judged(run, summary):
+        return RunVerdict("news", "○", "Nothing judged", _passing(run, news), further)
     return RunVerdict("news" if news else "good", "✓", "Passed", _passing(run, news), further)
 
 
@@ -143,6 +150,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
         return [("The same in a terminal", compare(run))]
     told = [("Gate", f"{run.gate}: {_GATES[Gate(run.gate)]}" if run.gate in _GATES else run.gate)]
     summary = summarise_run(run)
+    if judged := judged_in_words(run, summary):
+        told.append(("Judged", judged))
     if summary.alarms:
         told.append(("False alarms to expect", summary.alarms))
     if summary.remembered:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: The name of a row among a test's user properties (JUnit prints it, xdist carries it).
 PROPERTY = "circuits"
 NOT_JUDGED = "not judged"
+#: Not compared, and held by an ``assert_*`` helper (or others held against it).
+ASSERTED = "asserted"
 #: No verdict, because of the baseline: it can't be read, or there is nothing to approve.
 REFUSED = "refused"
 #: A row is one short JSON string.
@@ -29,7 +31,7 @@ class Row:
     """One finding's verdict.
 
     Attributes:
-        verdict: the verdict's kind, ``refused`` or ``not judged``.
+        verdict: the verdict's kind, ``refused``, ``asserted`` or ``not judged``.
         test: the test's node id.
         alias: the model's alias.
         measure: the finding's measure.
@@ -84,7 +86,7 @@ class Row:
 
     @property
     def is_judged(self) -> bool:
-        """Whether there is a verdict; not where the finding was refused or never compared."""
+        """Whether a comparison gave a verdict; not where there was none, or it was refused."""
         return self.verdict in list(Kind)
 
     @property
@@ -139,18 +141,19 @@ class Row:
         )
 
     @classmethod
-    def not_judged(
+    def uncompared(
         cls,
         test: str,
         alias: str,
         finding: Finding,
         *,
+        asserted: bool = False,
         remembered: bool = False,
         details: Details | None = None,
     ) -> Row:
-        """A row for a finding that was never compared."""
+        """A row for a finding that was never compared, though perhaps an assertion held it."""
         return cls(
-            NOT_JUDGED,
+            ASSERTED if asserted else NOT_JUDGED,
             test,
             alias,
             finding.measure,

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
+from pytest_circuits.report.rows import ASSERTED, NOT_JUDGED, REFUSED
 from pytest_circuits.verdicts import SEVERITY, Kind, reason_text
 
 if TYPE_CHECKING:
@@ -29,8 +29,12 @@ VERDICTS = (
     REFUSED,
     DELETED,
     *(word for kind in SEVERITY for word in (*_BETWEEN.get(kind, ()), kind.value)),
+    ASSERTED,
     NOT_JUDGED,
 )
+#: Exit statuses of a run that did not end by itself: none yet, and pytest's for one that was
+#: interrupted and one that broke.
+_STOPPED = (None, 2, 3)
 #: Outcomes that a test was marked for.
 _EXPECTED = ("xfailed", "xpassed")
 #: Verdicts on a finding whose numbers were held against a baseline's.
@@ -89,8 +93,9 @@ class Run:
         gate: which verdicts fail, a value of :class:`~pytest_circuits.verdicts.Gate`.
         failed: tests that failed without a finding, also in their setup, and modules that could
             not be collected, in any order.
-        unfinished: tests that never ran to an end (a run that stopped, a lost worker).
-        exit_status: pytest's.
+        unfinished: the node ids of tests that never ran to an end (a run that stopped, a lost
+            worker).
+        exit_status: pytest's; None for a run that has not come to its end, perhaps never will.
         options: options of the command line that the numbers depend on, as they would be typed.
         root: where the tests' paths start, from the folder that pytest ran in; empty where it ran
             there.
@@ -102,11 +107,17 @@ class Run:
     rows: tuple[Row, ...]
     gate: str = "regression"
     failed: tuple[FailedTest, ...] = ()
-    unfinished: int = 0
-    exit_status: int = 0
+    unfinished: tuple[str, ...] = ()
+    exit_status: int | None = 0
     options: tuple[str, ...] = ()
     root: str = ""
     compared: tuple[str, str] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it came to its end, and every circuit test did."""
+        collected = all(each.of_test for each in self.failed)
+        return self.exit_status not in _STOPPED and not self.unfinished and collected
 
     def of(self, model: Model) -> list[Row]:
         """A model's rows."""
@@ -187,11 +198,16 @@ def marks(row: Row) -> list[str]:
     return [word for word in (exception(row), "written" if row.written else "") if word]
 
 
+def judged(row: Row) -> bool:
+    """Whether a finding was held against anything: a baseline, or a claim of its test."""
+    return row.verdict == ASSERTED or (row.is_judged and row.verdict != Kind.NEW)
+
+
 def colour(row: Row) -> str:
     """Red for what fails, yellow for what else is news."""
     if fails(row):
         return "red"
-    return "" if row.verdict == Kind.PRESERVED else "yellow"
+    return "yellow" if is_news(row) else ""
 
 
 def reasons_shown(row: Row, most: int) -> tuple[list[str], int]:
@@ -224,8 +240,8 @@ def place(test: str, line: int | None) -> str:
 
 
 def is_news(row: Row) -> bool:
-    """Whether there is anything to tell of a finding but that it was preserved."""
-    return row.verdict != Kind.PRESERVED or fails(row)
+    """Whether there is anything to tell of a finding but that it was preserved, or asserted."""
+    return row.verdict not in (Kind.PRESERVED, ASSERTED) or fails(row)
 
 
 def news_of(run: Run) -> list[Row]:

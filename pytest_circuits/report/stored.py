@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.baselines import BaselineError
 from pytest_circuits.baselines.damage import FINDING, baseline_format
 from pytest_circuits.baselines.formats import NOUNS, Format, dotted
+from pytest_circuits.findings.strict_json import JsonError, parse_json
 from pytest_circuits.report.details import Details
 from pytest_circuits.report.json_document import SCHEMA_VERSION
 from pytest_circuits.report.rows import Row
@@ -38,16 +38,11 @@ def read_report(path: Path) -> Run:
         ReportError: if it can't be read, or is no report of this version.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        document = parse_json(path.read_bytes())
     except OSError as error:
         raise ReportError(f"{path}: can't be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path}: is not JSON ({error}).\n{_AGAIN}") from error
-    try:
-        # Half a character can be escaped in JSON, and written nowhere.
-        json.dumps(document, ensure_ascii=False).encode()
-    except ValueError as error:
-        raise ReportError(f"{path}: is damaged ({error}).\n{_AGAIN}") from error
+    except JsonError as error:
+        raise ReportError(f"{path}: {error}.\n{_AGAIN}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
         raise ReportError(
@@ -65,10 +60,6 @@ def read_report(path: Path) -> Run:
     # What no schema finds: a head that is none, numbers too large for arrays.
     except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise ReportError(f"{path}: is damaged ({error}).\n{_AGAIN}") from error
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}")
 
 
 @cache
@@ -121,7 +112,7 @@ def _run(document: Mapping[str, Any], where: Path) -> Run:
             FailedTest(each["test"], each["model"], each["message"], each["line"])
             for each in document["failed"]
         ),
-        unfinished=document["unfinished"],
+        unfinished=tuple(document["unfinished"]),
         exit_status=document["exit_status"],
         options=tuple(document["options"]),
         root=document["root"],

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.findings.digits import shown
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
-from pytest_circuits.report.run import VERDICTS, changed, compared, exception, failed_claims, fails
+from pytest_circuits.report.run import (
+    VERDICTS,
+    changed,
+    compared,
+    exception,
+    failed_claims,
+    fails,
+    judged,
+)
 from pytest_circuits.report.text import counted
 from pytest_circuits.verdicts import Gate, Kind, Scope, expected_alarms
 
@@ -23,6 +31,8 @@ _EXCEPTIONS = ("", "waived", "xfailed", "xpassed")
 #: pytest's exit statuses of a run that went well: all passed, or there was nothing to run.
 _WELL = (0, 5)
 _SOME_FAILED = 1
+#: What is said of a run without an exit status: it is running, or somebody ended it.
+NOT_ENDED = "the run has not come to its end"
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class Summary:
         counts: how many of each verdict, worst first. What a waiver or a marker excuses is no
             news and counts apart, by verdict and exception.
         failing: how many count against the run.
+        judged: how many were held against a baseline, or by an assertion.
         remembered: how many an earlier run measured.
         by_default: how many were held against baselines with default tolerances.
         by_own: how many against baselines with tolerances of their own, of which nothing is
@@ -44,11 +55,13 @@ class Summary:
         uncollected: modules that could not be collected, so that their tests are unknown.
         claims: tests that failed though all of their findings pass.
         incomplete: tests that never ran to an end.
+        ended: whether the run came to its end.
     """
 
     findings: int
     counts: Mapping[tuple[str, str], int]
     failing: int
+    judged: int
     remembered: int
     by_default: int
     by_own: int
@@ -57,6 +70,7 @@ class Summary:
     uncollected: int
     claims: int
     incomplete: int
+    ended: bool
 
     @property
     def kinds(self) -> str:
@@ -84,6 +98,7 @@ class Summary:
             (self.uncollected, uncollected(self.uncollected)),
             (self.claims, f"{counted(self.claims, 'test')} failed whose findings all pass"),
             (self.incomplete, f"{counted(self.incomplete, 'test')} did not run to a verdict"),
+            (not self.ended, NOT_ENDED),
         ]
         return [clause for number, clause in clauses if number]
 
@@ -102,6 +117,7 @@ def summarise_run(run: Run) -> Summary:
         findings=len(run.rows),
         counts={kind: counts[kind] for kind in kinds if counts[kind]},
         failing=sum(map(fails, run.rows)),
+        judged=sum(map(judged, run.rows)),
         remembered=sum(row.remembered for row in run.rows),
         by_default=by_default,
         by_own=by_own,
@@ -109,7 +125,8 @@ def summarise_run(run: Run) -> Summary:
         silent=len(run.failed) - modules,
         uncollected=modules,
         claims=len(failed_claims(run)),
-        incomplete=run.unfinished,
+        incomplete=len(run.unfinished),
+        ended=run.exit_status is not None,
     )
 
 
@@ -133,6 +150,19 @@ def remembered(summary: Summary) -> str:
     return f"{_of_all(summary.remembered, summary.findings)}, measured by an earlier run"
 
 
+def judged_in_words(run: Run, summary: Summary) -> str:
+    """How many findings were judged; empty where all were, or none was measured."""
+    if run.compared is not None or summary.judged == summary.findings:
+        return ""
+    return _of_all(summary.judged, summary.findings)
+
+
+def nothing_judged(run: Run, summary: Summary) -> bool:
+    """Whether a run held nothing, and neither failed nor approved anything: it isn't green."""
+    told = summary.judged or summary.failing or summary.failures
+    return run.compared is None and not told and not any(row.written for row in run.rows)
+
+
 def unexplained(run: Run, summary: Summary) -> bool:
     """Whether pytest ended red though nothing that the run reports explains it."""
     told = summary.failing or summary.failures
@@ -141,7 +171,7 @@ def unexplained(run: Run, summary: Summary) -> bool:
 
 def ended(run: Run, summary: Summary) -> str:
     """How pytest ended, where a reader can't tell that from the rest; empty elsewhere."""
-    if run.compared is not None or run.exit_status in _WELL:
+    if run.compared is not None or run.exit_status in (None, *_WELL):
         return ""
     how = f"pytest ended with status {run.exit_status}"
     if unexplained(run, summary):

@@ -8,14 +8,22 @@ from pytest_circuits.report.run import (
     badness,
     colour,
     fails,
+    is_news,
     labels,
     marks,
     title,
     waivers_not_needed,
 )
-from pytest_circuits.report.summary import model_lines, silent, summarise_run, uncollected
+from pytest_circuits.report.summary import (
+    NOT_ENDED,
+    ended,
+    model_lines,
+    nothing_judged,
+    silent,
+    summarise_run,
+    uncollected,
+)
 from pytest_circuits.report.text import Line, Part, counted, folded, names, squeeze
-from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +32,11 @@ if TYPE_CHECKING:
     from pytest_circuits.report.run import Run
     from pytest_circuits.report.summary import Summary
 
+_NOTHING_JUDGED = "nothing was judged: no finding was held against a baseline, or by an assertion"
 _LEAST_TEST = 16
 _LEAST_NUMBER = 8
+#: Tests without a verdict that are named.
+_NAMED = 5
 
 
 def terminal_lines(
@@ -56,7 +67,8 @@ def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> li
         *_models(run, width),
         *(line for note in notes for line in folded(note, width)),
         *_total(run, summary, width),
-        *_incomplete(summary, width),
+        *_incomplete(run, summary, width),
+        *(folded(_NOTHING_JUDGED, width, "yellow") if nothing_judged(run, summary) else []),
     ]
     if run.compared is not None:
         states = folded(f"baselines: {' → '.join(run.compared)}", width)
@@ -64,7 +76,7 @@ def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> li
     if len(run.models) == 1 or not rows:
         return [*_findings(rows, called, width), *heads, *last]
     overview = _overview(run, called, width)
-    news = [row for row in rows if row.verdict != Kind.PRESERVED]
+    news = [row for row in rows if is_news(row)]
     # Called as in the table, also where there is room for more.
     details = _findings(news, called, width, bare=True)
     empty = Line(())
@@ -175,9 +187,16 @@ def _findings_in_words(run: Run, summary: Summary) -> str:
     return f"{number}{' changed' if changed else ''}: {summary.kinds}"
 
 
-def _incomplete(summary: Summary, width: int) -> Iterator[Line]:
+def _incomplete(run: Run, summary: Summary, width: int) -> Iterator[Line]:
+    how = ended(run, summary) if summary.ended else NOT_ENDED
+    if how and not run.complete:
+        yield from folded(f"incomplete: {how}", width, "red")
     if summary.uncollected:
         yield from folded(f"incomplete: {uncollected(summary.uncollected)}", width, "red")
     if summary.incomplete:
         text = f"incomplete: {summary.incomplete} circuit test(s) did not run to a verdict"
         yield from folded(text, width, "red")
+        named = sorted(run.unfinished)[:_NAMED]
+        left = summary.incomplete - len(named)
+        for text in [*named, *([f"and {left} more"] if left else [])]:
+            yield from folded(text, width, "red", head="  ", indent="    ")

@@ -9,8 +9,8 @@ others are seen, and no target gets them as they are. What replaces them differs
 target             function                  an unseen character becomes
 =================  ========================  =====================================================
 terminal           :func:`plain`,            ``?``, or a space if it ends a line: columns keep
-                   :attr:`Line.plain`        their width. A whole line is no command to GitHub,
-                                             which reads logs
+                   :func:`plain_lines`,      their width. A whole line is no command to GitHub,
+                   :attr:`Line.plain`        which reads logs
 markdown           :func:`code`,             U+FFFD, except joiners, which make letters and emoji.
                    :func:`cell`,             All text is code, in which no flavour of markdown
                    :func:`html_code`,        mentions people, links or reads HTML
@@ -101,7 +101,10 @@ class Line(NamedTuple):
 
     @property
     def plain(self) -> Line:
-        """The line with nothing in it that a terminal obeys, or GitHub where it reads logs."""
+        """The line with nothing in it that a terminal obeys, or GitHub where it reads logs.
+
+        Whatever is printed passes here, or :func:`plain_lines`.
+        """
         line = Line(tuple(part._replace(text=plain(part.text)) for part in self.parts))
         obeyed = [match.end() - 1 for match in _COMMAND.finditer(line.text)]
         return line._without(obeyed) if obeyed else line
@@ -116,6 +119,14 @@ class Line(NamedTuple):
                 for part, end in zip(self.parts, ends, strict=True)
             )
         )
+
+
+def plain_lines(text: str) -> str:
+    """A text of several lines with nothing in it that a terminal obeys, or GitHub in logs.
+
+    Which line ends are meant and which stand in a name can't be told any more: all of them stay.
+    """
+    return "\n".join(Line((Part(line),)).plain.text for line in text.split("\n"))
 
 
 def folded(

@@ -7,30 +7,28 @@ was remembered differs in what it was measured on alone, which reports say.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from pytest_circuits.baselines.files import write_bytes
+from pytest_circuits.baselines.writing import sweep, why_not, write_bytes
 from pytest_circuits.findings.exact import put_together, take_apart
 from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptWarning
 from pytest_circuits.session.cache_keys import (
     Identity,
+    UncertainError,
     UnknownError,
     described,
-    hash_of_files,
     identify,
     own_code,
     versions,
@@ -38,9 +36,11 @@ from pytest_circuits.session.cache_keys import (
 from pytest_circuits.session.measuring import OtherModel
 from pytest_circuits.session.models import has_own_model
 from pytest_circuits.session.outcomes import Measured
+from pytest_circuits.session.remembering import REMEMBERING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -49,12 +49,17 @@ if TYPE_CHECKING:
     from pytest_circuits.session.measuring import Measurement, Measurer
     from pytest_circuits.session.models import RunModels
     from pytest_circuits.session.outcomes import CircuitSource
+    from pytest_circuits.session.remembering import Remembering
     from pytest_circuits.session.settings import Settings
 
 #: The folder in pytest's cache.
 _FOLDER = "circuits"
 #: Bytes that all entries together may have at the end of a run.
 BUDGET = 1 << 28
+
+
+class NotRememberedWarning(UserWarning):
+    """What was measured could not be written where a later run would find it."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class CachingMeasurer:
         settings: the run's settings.
         reference: the source of the model that owns the approved baselines, if it is there.
         folder: where findings are kept.
+        remembering: says what else findings depend on.
     """
 
     def __init__(
@@ -100,14 +106,15 @@ class CachingMeasurer:
         models: RunModels,
         settings: Settings,
         reference: Source | None,
+        *,
         folder: Path,
+        remembering: Remembering,
     ) -> None:
         self._measurer, self._models, self._settings = measurer, models, settings
-        self._reference = reference
+        self._reference, self._remembering = reference, remembering
         self._store = Store(folder / "findings")
         self._notes = folder / "weights"
         self._identities: dict[Source, Identity | None] = {}
-        self._tests: dict[tuple[Path, ...], str] = {}
         self._kept: set[str] = set()
 
     def measure(
@@ -117,7 +124,8 @@ class CachingMeasurer:
         __tracebackhide__ = WRONG_ARGUMENT
         question = self._question(measurement, source, request)
         if question is None:
-            return self._measurer.measure(measurement, source, request)
+            with self._remembering.measuring():
+                return self._measurer.measure(measurement, source, request)
         entry = self._answer(question)
         if entry is not None:
             for text in entry.warnings:
@@ -125,9 +133,16 @@ class CachingMeasurer:
             weights = question.models[source.source].weights
             origin = {"source": source.source.public_name, "weights": weights}
             return Measured(entry.finding, origin)
-        with _noted_warnings() as noted:
+        with self._remembering.measuring(), _noted_warnings() as noted:
             measured = self._measurer.measure(measurement, source, request)
-        self._keep(question, measured.finding, noted)
+        try:
+            # Once more: what was imported to measure may have brought a change along.
+            self._remembering.check()
+        except UncertainError as error:
+            self._remembering.note(request.node, str(error))
+            return measured
+        if not (measured.on_cpu_instead or measured.altered):
+            self._keep(question, measured.finding, noted)
         return measured
 
     def _question(
@@ -157,8 +172,11 @@ class CachingMeasurer:
                 },
                 "ours": self._own_code,
                 "versions": self._versions,
-                "test": self._test(request.node),
+                "test": self._remembering.surroundings(request.node),
             }
+        except UncertainError as error:
+            self._remembering.note(request.node, str(error))
+            return None
         except (UnknownError, ModelError, pytest.UsageError, OSError):
             return None
         text = json.dumps(document, sort_keys=True)
@@ -219,16 +237,6 @@ class CachingMeasurer:
     def _versions(self) -> dict[str, Json]:
         return versions()
 
-    def _test(self, item: pytest.Item) -> str:
-        """A hash of the module with the test's function, and of the files that may have a part."""
-        # A test that a class inherits is defined in another module.
-        function: Any = getattr(item, "function", None)
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        files = (item.path, *([Path(code.co_filename)] if code else []), *_conftests(item.path))
-        if files not in self._tests:
-            self._tests[files] = hash_of_files(files)
-        return self._tests[files]
-
 
 def caching(
     measurer: Measurer,
@@ -245,15 +253,8 @@ def caching(
         folder = cache.mkdir(_FOLDER)
     except OSError:
         return None
-    return CachingMeasurer(measurer, models, settings, reference, folder)
-
-
-def _conftests(test: Path) -> Iterator[Path]:
-    """Every conftest.py beside a test file and above."""
-    for folder in test.parents:
-        path = folder / "conftest.py"
-        if path.is_file():
-            yield path
+    known = config.stash[REMEMBERING]
+    return CachingMeasurer(measurer, models, settings, reference, folder=folder, remembering=known)
 
 
 @contextmanager
@@ -285,6 +286,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._has_warned = False
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
@@ -303,21 +305,35 @@ class Store:
         """Store an entry in place of any other of its key."""
         try:
             write_bytes(self._path(key), _dumps(entry))
-        except (OSError, TypeError):  # no room; or a finding of parts that can't be stored
+        except OSError as error:  # no room, or a folder that is not ours
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"{self._folder} can't be written ({why_not(error)}): what this run measures "
+                    f"is not remembered, and measured again by the next one.",
+                    NotRememberedWarning,
+                    stacklevel=2,
+                )
+        except TypeError:  # a finding of parts that can't be stored
             return
 
     def shrink(self, budget: int = BUDGET) -> None:
-        """Delete the entries that were not used for longest, until the rest fits the budget."""
+        """Delete the entries that were not used for longest, until the rest fits the budget.
+
+        And what was never finished.
+        """
+        sweep(self._folder)
         files = sorted(self._files(), reverse=True)
         total = 0
         for _, size, path in files:
             total += size
             if total > budget:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # another run's, or a folder that is not ours
+                    path.unlink()
 
     def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """Time of last use, size and path of every file, unfinished ones among them."""
-        for path in self._folder.glob("*"):
+        """Time of last use, size and path of every entry."""
+        for path in self._folder.glob("*.safetensors"):
             try:
                 stat = path.stat()
             except OSError:  # another run deleted it

@@ -8,17 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_circuits.baselines.files import write_text
+from pytest_circuits.baselines.writing import write_text
 from pytest_circuits.findings import Circuit, Head
 from pytest_circuits.models.devices import device_type
 from pytest_circuits.models.fingerprint import stamps_of
@@ -27,7 +30,7 @@ from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.prompts.drawn import DrawnPairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from pytest_circuits.findings import Json
     from pytest_circuits.models import Source
@@ -36,10 +39,15 @@ if TYPE_CHECKING:
     from pytest_circuits.models.sources.source import Checkpoint, Others
 
 _BUILDERS = "pytest_circuits.prompts."
+_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 
 
 class UnknownError(Exception):
     """An argument's content can't be told: a function, a model, an object of somebody's own."""
+
+
+class UncertainError(UnknownError):
+    """What a finding depends on can't be known, for a reason that whoever runs the test is told."""
 
 
 def described(value: object) -> Json:
@@ -113,13 +121,14 @@ _PACKAGE = Path(__file__).parents[1]
 #: What of this package a finding comes from.
 _OURS = (
     "findings", "forward", "measures", "models", "prompts", "session/cache.py",
-    "session/cache_keys.py", "session/circuits.py", "session/measuring.py",
+    "session/cache_code.py", "session/cache_environment.py", "session/cache_keys.py",
+    "session/circuits.py", "session/measuring.py", "session/remembering.py",
 )  # fmt: skip
-_OWN = "pytest-circuits"
+#: What computes; it is measured with what is installed of these.
 _LIBRARIES = (
-    "torch", "transformers", "transformer-lens", "tokenizers", "sentencepiece", "tiktoken",
-    "safetensors", "numpy", "accelerate", "peft", "gguf", "bitsandbytes", "compressed-tensors",
-    "gptqmodel", "hqq", "kernels", "optimum-quanto", "torchao",
+    "torch", "transformers", "transformer_lens", "tokenizers", "sentencepiece", "tiktoken",
+    "safetensors", "numpy", "accelerate", "peft", "gguf", "bitsandbytes", "compressed_tensors",
+    "gptqmodel", "hqq", "kernels", "optimum", "torchao",
 )  # fmt: skip
 
 
@@ -139,44 +148,53 @@ def own_code() -> str:
     return total.hexdigest()
 
 
-def hash_of_files(paths: Iterable[Path]) -> str:
-    """A hash of the contents of files, wherever they lie.
-
-    Raises:
-        OSError: if one can't be read.
-    """
-    return hashlib.sha256("\n".join(map(_hash, paths)).encode()).hexdigest()
+def hash_of(content: bytes) -> str:
+    """A hash of a file's content."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def versions() -> dict[str, Json]:
-    """The versions of Python, of this package and of the libraries that it measures with.
+    """The versions of Python, and of all that is installed beside it.
 
     Raises:
-        UnknownError: if one of them is installed editable, so that its version says nothing.
+        UncertainError: if something that computes lies where its version says nothing of its code.
     """
-    packages = (_OWN, *_LIBRARIES)
-    python = f"{platform.python_implementation()} {platform.python_version()}"
+    for library in _LIBRARIES:
+        spec = find_spec(library)
+        if spec is not None and spec.origin is not None and not is_installed(spec.origin):
+            raise UncertainError(
+                f"{library} is not installed, but lies in {Path(spec.origin).parent} (an editable "
+                f"installation, perhaps): its version says nothing of its code"
+            )
     return {
-        "python": python,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": platform.machine(),
-        **{package: _version(package) for package in packages},
+        "installed": [*sorted({each for folder in sys.path for each in _installed(Path(folder))})],
     }
 
 
-def _version(package: str) -> str | None:
+def is_installed(file: str) -> bool:
+    """Whether a file was installed as a part of a distribution, which has a version."""
+    return _INSTALLED.search(file) is not None
+
+
+def _installed(folder: Path) -> Iterator[str]:
+    """The distributions in a folder: each its name and version, which the name of a folder says."""
     try:
-        installed = distribution(package)
-    except PackageNotFoundError:
-        return None
-    # Ours is hashed; of others, what lies in somebody's checkout has no version that tells.
-    origin = json.loads(installed.read_text("direct_url.json") or "{}")
-    if package != _OWN and origin.get("dir_info", {}).get("editable"):
-        raise UnknownError(f"{package} is installed editable")
-    return installed.version
+        found = [each for each in folder.iterdir() if each.suffix in (".dist-info", ".egg-info")]
+    except OSError:  # no folder
+        return
+    for each in found:
+        record = each / "RECORD"
+        # Of what was installed from somebody's folder or repository the version may stay the same.
+        if (each / "direct_url.json").is_file() and record.is_file():
+            yield f"{each.name} {_hash(record)}"
+        else:
+            yield each.name
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hash_of(path.read_bytes())
 
 
 #: Times of change are told apart from one to the next after this many nanoseconds at the latest.
@@ -269,5 +287,6 @@ def _noted(checkpoint: Checkpoint, stamps: tuple[Stamp, ...], notes: Path) -> st
     weights = checkpoint.fingerprint()
     # What changed just now may change again without another time of change.
     if stamps and all(mtime < time.time_ns() - _TICK for _, _, mtime, *_ in stamps):
-        write_text(note, json.dumps({"stamps": listed, "weights": weights}))
+        with suppress(OSError):  # then they are read again
+            write_text(note, json.dumps({"stamps": listed, "weights": weights}))
     return weights

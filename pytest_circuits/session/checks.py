@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 import warnings
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_circuits.session.models import MODEL, SOURCE, is_ours
+from pytest_circuits.session.models import MODEL, is_ours
+from pytest_circuits.session.variants import (
+    SOURCE,
+    asked_by,
+    code_of,
+    own_parameters,
+    problem_of,
+    reachable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from pytest_circuits.session.settings import NamedPath, Settings
     from pytest_circuits.verdicts import Waiver
@@ -27,6 +34,12 @@ def check_usage(config: pytest.Config, settings: Settings) -> None:
     if not config.pluginmanager.hasplugin("syrupy"):
         raise pytest.UsageError(
             "--circuits keeps its baselines with syrupy, which is switched off (-p no:syrupy)"
+        )
+    if sys.flags.optimize and config.getoption("assertmode", "plain") == "plain":
+        raise pytest.UsageError(
+            "--circuits with `python -O` (or PYTHONOPTIMIZE) and --assert=plain: Python leaves out "
+            "every assert, so that nothing would be compared.\n"
+            "Leave out one of the two: pytest keeps the asserts of tests that it rewrites."
         )
     if settings.reference is None:
         raise pytest.UsageError(
@@ -59,9 +72,9 @@ def _check_approval(config: pytest.Config, settings: Settings) -> None:
         raise pytest.UsageError(
             f"{undeclared[0]!r} owns no baselines, so {what}.\n"
             f"Declare it in circuits_models ({settings.ini}): "
-            f"{undeclared[0]} = {settings.measured[undeclared[0]].source} < {settings.reference}\n"
+            f"{undeclared[0]} = {settings.measured[undeclared[0]].public} < {settings.reference}\n"
             f"or update the reference: --circuits-model "
-            f"{settings.reference}={settings.measured[undeclared[0]].source}"
+            f"{settings.reference}={settings.measured[undeclared[0]].public}"
         )
 
 
@@ -78,6 +91,26 @@ def _check_file(kind: str, file: NamedPath) -> None:
     if file.path.is_dir() or (there != file.path and not there.is_dir()):
         what = "is a folder" if there == file.path else "lies in a file"
         raise pytest.UsageError(f"circuits: {kind} report {file} {what}: name a file for it")
+
+
+def check_finding(data: object) -> None:
+    """Refuse what can't be compared with a baseline.
+
+    Raises:
+        TypeError: if it is no finding, or a screen.
+    """
+    from pytest_circuits.findings import Finding
+
+    if not isinstance(data, Finding):
+        raise TypeError(
+            f"circuit_snapshot holds findings, and got {type(data).__name__}: compare what a "
+            f"measure returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
+        )
+    if data.screen:
+        raise TypeError(
+            f"{data.measure} is a screen, which only says where to look.\n"
+            f"Measure what it names with `patch`, and compare that."
+        )
 
 
 def waiver_of(item: pytest.Item) -> Waiver | None:
@@ -97,9 +130,12 @@ def waiver_of(item: pytest.Item) -> Waiver | None:
 
 def refusals(items: Sequence[pytest.Item]) -> dict[str, str]:
     """Why tests can't run, by node id."""
-    problems = {item.nodeid: _scope_problem(item) or _waiver_problem(item) for item in items}
+    problems = {
+        item.nodeid: problem_of(item) or _scope_problem(item) or _waiver_problem(item)
+        for item in items
+    }
     known = {nodeid: problem for nodeid, problem in problems.items() if problem}
-    return known | _case_problems(items)
+    return known | _shared_files(items)
 
 
 def _scope_problem(item: pytest.Item) -> str | None:
@@ -128,22 +164,24 @@ def _waiver_problem(item: pytest.Item) -> str | None:
     return None
 
 
-def _case_problems(items: Sequence[pytest.Item]) -> dict[str, str]:
+def _shared_files(items: Sequence[pytest.Item]) -> dict[str, str]:
     """What is wrong with tests whose baselines are one file where a file system ignores case."""
-    from pytest_circuits.session.snapshot import baseline_file
+    from pytest_circuits.session.extension import baseline_file
 
-    sharing: dict[str, list[str]] = {}
+    sharing: dict[str, dict[str, tuple[str, str]]] = {}
     for item in items:
         if "circuit_snapshot" in getattr(item, "fixturenames", ()):
             path = baseline_file(item)
             if path is not None:
-                sharing.setdefault(str(path).casefold(), []).append(item.nodeid)
+                # What repeats a test, by parameters that it doesn't ask for, is the same test.
+                test = item.nodeid.partition("[")[0], own_parameters(item)
+                sharing.setdefault(str(path).casefold(), {})[item.nodeid] = test
     return {
-        nodeid: f"{' and '.join(dict.fromkeys(nodeids))} differ only in case, and so would their "
+        nodeid: f"{' and '.join(tests)} differ only in case, and so would their "
         f"baselines' files: rename one of them"
-        for nodeids in sharing.values()
-        if len(set(nodeids)) > 1
-        for nodeid in nodeids
+        for tests in sharing.values()
+        if len(set(tests.values())) > 1
+        for nodeid in tests
     }
 
 
@@ -165,7 +203,7 @@ class Overrides:
 
     def look_at(self, fixture: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         """Warn of a fixture that is about to be set up, if it ignores what is asked for."""
-        code = _code(fixture)
+        code = code_of(fixture.func)
         if fixture.argname != MODEL or code is None or is_ours(fixture):
             return
         place = (code.co_filename, code.co_firstlineno)
@@ -185,32 +223,5 @@ class Overrides:
 
 def _asks_for_source(fixture: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> bool:
     """Whether a fixture, or one that it asks for, asks for the model under test."""
-    manager = request.session._fixturemanager  # noqa: SLF001 — the one way to know what is asked
     item = request._pyfuncitem  # noqa: SLF001 — the node of a wider fixture knows no conftest's
-    seen: set[str] = set()
-    waiting = [fixture]
-    while waiting:
-        each = waiting.pop()
-        names = set(each.argnames)
-        if "request" in names:
-            names.update(_texts(_code(each)))
-        if names & {MODEL, SOURCE}:
-            return True
-        for name in names & set(each.argnames) - seen:
-            waiting += manager.getfixturedefs(name, item) or ()
-        seen |= names
-    return False
-
-
-def _code(fixture: pytest.FixtureDef[Any]) -> CodeType | None:
-    code: CodeType | None = getattr(inspect.unwrap(fixture.func), "__code__", None)
-    return code
-
-
-def _texts(code: CodeType | None) -> Iterable[str]:
-    """The texts that stand in a function, and in those within it."""
-    for constant in code.co_consts if code else ():
-        if isinstance(constant, str):
-            yield constant
-        elif isinstance(constant, CodeType):
-            yield from _texts(constant)
+    return not {MODEL, SOURCE}.isdisjoint(reachable(asked_by(fixture), item))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pytest_circuits.measures import WRONG_ARGUMENT
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_circuits.findings import Finding
+    from pytest_circuits.forward import Runs
     from pytest_circuits.session.models import RunModels
     from pytest_circuits.session.outcomes import CircuitSource
 
@@ -52,11 +54,22 @@ class Measurer(Protocol):
         """
 
 
-class ModelMeasurer:
-    """Measures, on the models of a run."""
+class OnCpuWarning(UserWarning):
+    """A finding was measured on the CPU, as there was too little memory where its model is."""
 
-    def __init__(self, models: RunModels) -> None:
-        self._models = models
+
+class ModelMeasurer:
+    """Measures, on the models of a run.
+
+    Args:
+        models: the run's models.
+        altered: what is different of a model, or of torch, from what tests are given.
+    """
+
+    def __init__(
+        self, models: RunModels, altered: Callable[[object], tuple[str, ...]] = lambda _: ()
+    ) -> None:
+        self._models, self._altered = models, altered
 
     def measure(
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
@@ -69,11 +82,13 @@ class ModelMeasurer:
         from pytest_circuits import measures
         from pytest_circuits.findings import ChoiceError, InvalidFindingError
         from pytest_circuits.models import ModelError
+        from pytest_circuits.models.errors import is_out_of_memory
         from pytest_circuits.prompts import PromptError
 
         name = measurement.measure
         measure: Callable[..., Finding] = getattr(measures, name)
-        try:
+
+        def measured(runs: Runs) -> Measured:
             options = {
                 option: self._models.runs_of_other(value.name)
                 if isinstance(value, OtherModel)
@@ -83,8 +98,45 @@ class ModelMeasurer:
             with runs.untouched():
                 finding = measure(runs, *measurement.arguments, **options)
                 # Now, with the weights and hooks that the measure saw.
-                return Measured(finding.derived(canary=measures.canary(runs)))
+                finding = finding.derived(canary=measures.canary(runs))
+            others = [value.bridge for value in options.values() if hasattr(value, "bridge")]
+            altered = [words for each in (runs.bridge, *others) for words in self._altered(each)]
+            return Measured(finding, altered=tuple(dict.fromkeys(altered)))
+
+        try:
+            try:
+                return measured(runs)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                problem = _no_memory(error, runs)
+            # Out here the error is gone, and with it the tensors that its frames hold.
+            if not self._models.may_use_cpu(runs, request):
+                raise failure(f"{name} on {source.alias}: {problem}")
+            warnings.warn(
+                f"{name} on {source.alias}: out of memory on {runs.device}, measured on the CPU",
+                OnCpuWarning,
+                stacklevel=2,
+            )
+            instead = measured(self._models.runs_on_cpu(source.source))
+            return instead._replace(on_cpu_instead=True)
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Some of these errors name the measure already.
             problem = str(error).removeprefix(f"{name}: ")
             raise failure(f"{name} on {source.alias}: {problem}") from None
+
+
+def _no_memory(error: Exception, runs: Runs) -> str:
+    """What to say where there was too little memory, and what to lower."""
+    from pytest_circuits.models.errors import OutOfMemoryError, first_lines
+
+    if isinstance(error, OutOfMemoryError):
+        said = str(error)
+    else:
+        said = (
+            f"out of memory on {runs.device} ({first_lines(error).partition(chr(10))[0]}).\n"
+            f"Use fewer or shorter prompts, a smaller dtype (--circuits-dtype) or another device."
+        )
+    if runs.device.type == "cpu":
+        return said
+    return f"{said}\nWith circuits_cpu_fallback = true it is measured on the CPU instead."

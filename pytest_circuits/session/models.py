@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import traceback
 from contextlib import nullcontext
@@ -14,6 +15,8 @@ from pytest_circuits.session.outcomes import failure
 from pytest_circuits.session.settings import mistyped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import pytest
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_circuits.session.outcomes import CircuitSource
     from pytest_circuits.session.progress import ProgressLine
     from pytest_circuits.session.settings import Settings
+    from pytest_circuits.session.watched import Watched
 
 
 _OUR_FIXTURES = "pytest_circuits.fixtures"
@@ -40,6 +44,8 @@ class RunModels:
         pool: the loaded models.
         handed_out: loaded models that a test has held, and may have changed in ways that nobody
             sees.
+        private: models that are a test's alone, by its id.
+        altered: tells what is different of torch from what tests are given.
         others: asks the plugins of the run for a model; None if none of them implements the hook.
     """
 
@@ -54,13 +60,25 @@ class RunModels:
             on_leave=self._forget,
         )
         self.handed_out: set[Source] = set()
+        self.private: dict[str, TransformerBridge] = {}
         self._config = config
         self._settings = settings
         #: By the model's id, which no other has: the runs hold the model.
         self._runs: dict[int, Runs] = {}
-        self._tokenizers: dict[Source, object] = {}
+        self._watched: dict[int, Watched] = {}
+        self.altered: Callable[[], tuple[str, ...]] = tuple
         self._used_by_test: set[Source] = set()
         self._cached_by_pytest: dict[pytest.FixtureDef[Any], Source] = {}
+
+    def cap_threads(self) -> None:
+        """Share the cores between xdist workers: torch would give each worker all of them."""
+        count = _workers(self._config)
+        if count > 1:
+            import torch
+
+            most = max(1, (os.cpu_count() or 1) // count)
+            if torch.get_num_threads() > most:
+                torch.set_num_threads(most)
 
     def load(self, source: Source) -> TransformerBridge:
         """A source's hooked model, for the test that runs; loading it is said if it takes time.
@@ -68,7 +86,7 @@ class RunModels:
         Raises:
             ModelError: if it can't be loaded.
         """
-        _cap_threads(self._config)
+        self.cap_threads()
         self._used_by_test.add(source)
         if self.pool.loaded(source) is not None:
             return self.pool.get(source).bridge  # or the reason why it can't be used any more
@@ -78,9 +96,44 @@ class RunModels:
             else self._progress.saying(f"loading {source.text}")
         ):
             bridge = self.pool.get(source, self._in_use).bridge
-        self._tokenizers[source] = bridge.tokenizer
-        self.runs_of(bridge)  # they know the model as it is now
+        from pytest_circuits.models.torch_state import foreign
+
+        if foreign():
+            self.handed_out.add(source)  # nobody sees what torch's state has made of it
+        self._watch(bridge, source)  # as it is now
         return bridge
+
+    def private_model(self, source: Source, request: pytest.FixtureRequest) -> TransformerBridge:
+        """A model for a test alone: loaded once more, or copied where an override gives another.
+
+        Raises:
+            ModelError: if it can't be loaded.
+        """
+        self.cap_threads()
+        if _is_overridden(request):
+            from copy import deepcopy
+
+            model: TransformerBridge = deepcopy(request.getfixturevalue(MODEL))
+        else:
+            model = self.pool.private(source)
+        self.private[request.node.nodeid] = model
+        return model
+
+    def let_private_go(self, request: pytest.FixtureRequest) -> None:
+        """Free a test's own model, whose modules hold each other."""
+        self.private.pop(request.node.nodeid, None)
+        gc.collect()
+
+    def _watch(self, model: TransformerBridge, source: Source | None) -> None:
+        """Note what a model is, to tell what was changed later."""
+        from pytest_circuits.session.watched import Watched
+
+        def again() -> TransformerBridge:
+            assert source is not None
+            return self.pool.renew(source, self._in_use)
+
+        watched = Watched(self.runs_of(model), again if source else None, self.altered)
+        self._watched[id(model)] = watched
 
     def of_test(self, source: Source, request: pytest.FixtureRequest) -> TransformerBridge:
         """The model that a test is measured on, without handing it to the test.
@@ -122,6 +175,18 @@ class RunModels:
         """
         return self.runs_of(self.load(self.source_named(name)))
 
+    def may_use_cpu(self, runs: Runs, request: pytest.FixtureRequest) -> bool:
+        """Whether what has no room where its model is may be measured on the CPU instead."""
+        return self._settings.cpu_fallback and runs.device.type != "cpu" and has_own_model(request)
+
+    def runs_on_cpu(self, source: Source) -> Runs:
+        """The forward passes of a source's model on the CPU, loaded beside the one that it has.
+
+        Raises:
+            ModelError: if it can't be loaded.
+        """
+        return self.runs_of(self._on_cpu.get(source).bridge)
+
     def source_named(self, name: str) -> Source:
         """The source that an alias stands for in this run, or that is named itself.
 
@@ -143,10 +208,19 @@ class RunModels:
         loaded = self.pool.loaded(source)
         if loaded is None:
             return True
-        return (
-            loaded.bridge.tokenizer is self._tokenizers[source]
-            and self.runs_of(loaded.bridge).intact
-        )
+        return self.runs_of(loaded.bridge).intact and not self.changes_of(loaded.bridge)
+
+    def changes_of(self, model: object) -> tuple[str, ...]:
+        """What of a model is different from what tests are given, in words."""
+        watched = self._watched.get(id(model))
+        if watched is None:
+            return ()
+        source = self.pool.source_of(model)
+        return watched.changes(deep=source is None or source in self.handed_out)
+
+    def are_changed(self) -> bool:
+        """Whether anything is different of any model, as far as that shows quickly."""
+        return any(watched.changes() for watched in self._watched.values())
 
     def provenance(self, source: Source, model: TransformerBridge) -> dict[str, str]:
         """Where a measured model's weights came from.
@@ -167,6 +241,8 @@ class RunModels:
         if runs.hooked:
             runs.adopt_hooks()
         source = self.pool.source_of(model)
+        if id(model) not in self._watched:
+            self._watch(model, source)
         if source is not None:
             self.handed_out.add(source)
             self._cached_by_pytest[fixturedef] = source
@@ -178,22 +254,80 @@ class RunModels:
         if runs is not None:
             runs.shed_hooks()
             if self.pool.source_of(runs.bridge) is None:
-                del self._runs[id(runs.bridge)]
+                del self._runs[id(runs.bridge)], self._watched[id(runs.bridge)]
 
     def clean_up(self) -> None:
-        """Give the models to the next test as they were."""
+        """Note that a test is over."""
         self._used_by_test.clear()
-        for runs in self._runs.values():
-            runs.restore()
-        # Only who has, or had, the model itself can have changed its weights.
-        for source in sorted(self.handed_out, key=lambda each: each.text):
-            loaded = self.pool.loaded(source)
-            if loaded is None or self.runs_of(loaded.bridge).pristine:
+
+    def put_back(self, *, deep: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Give all models to the next test as they were; gives those changed, and how.
+
+        Hooks, training mode and gradients are no change: they are taken off any time.
+
+        Args:
+            deep: whether to look at the bytes of those that a test has held.
+        """
+        for watched in list(self._watched.values()):
+            model = watched.runs.bridge
+            source = self.pool.source_of(model)
+            held = source is None or source in self.handed_out
+            if not deep and not held:
                 continue
+            watched.runs.restore()
+            words = watched.changes(deep=deep and held)
+            if not words:
+                continue
+            yield source.text if source else "a model of a fixture", words
             try:
-                self.pool.renew(source, self._in_use)
+                watched.put_back()
+                left = watched.changes(deep=True)
             except ModelError as error:
-                raise failure(f"the test changed its model's weights.\n{error}") from None
+                raise failure(f"the test changed its model ({words[0]}).\n{error}") from None
+            except Exception as error:  # noqa: BLE001 — anything may have been done to it
+                left = (repr(error),)
+            if left:
+                yield from self._put_another(model, source, left)
+
+    def _put_another(
+        self, model: TransformerBridge, source: Source | None, left: tuple[str, ...]
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Put a model that was loaded anew in the place of one that can't be put back."""
+        if source is None:
+            yield "what can't be put back", left
+            return
+        fresh = self.pool.private(source)
+        # Fixtures hold the object: it stays, and all that it is is another's.
+        object.__setattr__(model, "__dict__", fresh.__dict__)
+        self._runs.pop(id(model))
+        self._watch(model, source)
+
+    def forget(self) -> None:
+        """Forget all passes: torch is another one now."""
+        for runs in self._runs.values():
+            runs.forget()
+
+    def adopt(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Let what models are now belong to the scope of a fixture."""
+        for watched in self._watched.values():
+            watched.adopt(fixturedef, hooks=fixturedef.argname != MODEL)
+
+    def give_up(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Make models what they were before a fixture."""
+        for watched in self._watched.values():
+            watched.give_up(fixturedef)
+
+    @cached_property
+    def _on_cpu(self) -> ModelPool:
+        settings = self._settings
+        return ModelPool(
+            "cpu",
+            settings.dtype.value,
+            self.others,
+            memory=settings.memory.value,
+            processes=_workers(self._config),
+            on_leave=self._forget_runs,
+        )
 
     @property
     def _in_use(self) -> set[Source]:
@@ -201,9 +335,12 @@ class RunModels:
 
     def _forget(self, source: Source, model: TransformerBridge) -> None:
         """Let go of all that belongs to a model that leaves."""
-        self._runs.pop(id(model), None)
-        self._tokenizers.pop(source, None)
+        self._forget_runs(source, model)
+        self._watched.pop(id(model), None)
         self.handed_out.discard(source)
+
+    def _forget_runs(self, _: Source, model: TransformerBridge) -> None:
+        self._runs.pop(id(model), None)
 
     @cached_property
     def _progress(self) -> ProgressLine | None:
@@ -222,11 +359,14 @@ def has_own_model(request: pytest.FixtureRequest) -> bool:
     An override of ``circuit_model`` gives another one, and who has asked for it may have changed
     it in ways that nobody can see.
     """
-    if MODEL in request.fixturenames:
-        return False
+    return MODEL not in request.fixturenames and not _is_overridden(request)
+
+
+def _is_overridden(request: pytest.FixtureRequest) -> bool:
+    """Whether a conftest or a test's module gives another model than its source's."""
     manager = request.session._fixturemanager  # noqa: SLF001 — the one way to know an override
     definitions = manager.getfixturedefs(MODEL, request.node)
-    return bool(definitions and is_ours(definitions[-1]))
+    return not (definitions and is_ours(definitions[-1]))
 
 
 def is_ours(fixture: pytest.FixtureDef[Any]) -> bool:
@@ -267,12 +407,3 @@ def _raised(source: Source, error: BaseException, implementations: list[Any]) ->
 def _workers(config: pytest.Config) -> int:
     """How many processes run tests side by side."""
     return int(getattr(config, "workerinput", {}).get("workercount", 1))
-
-
-def _cap_threads(config: pytest.Config) -> None:
-    """Share the cores between xdist workers: torch would give each worker all of them."""
-    count = _workers(config)
-    if count > 1:
-        import torch
-
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // count)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
     from pytest_circuits.report.rows import Row
+    from pytest_circuits.session.gating import Refusal
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,14 @@ class Measured(NamedTuple):
         finding: what was found.
         origin: the source and the weights that an earlier run measured it on; None if this run
             measured it.
+        on_cpu_instead: whether it was measured on the CPU, as there was no room where its model is.
+        altered: what the test had changed of what tests are given when it was measured, in words.
     """
 
     finding: Finding
     origin: Mapping[str, str] | None = None
+    on_cpu_instead: bool = False
+    altered: tuple[str, ...] = ()
 
 
 @dataclass
@@ -51,29 +56,57 @@ class ItemState:
 
     Attributes:
         judged: findings that were compared with a baseline.
+        looked_at: findings of which a test had only the verdict, without the gate.
+        claimed: findings that an ``assert_*`` helper was given to hold.
+        referred_to: findings that one held others against.
+        names: what the compared findings, and those looked at, are called within the test.
         measured: what was measured for it, by this run or an earlier one.
         rows: what there is to report.
-        approve: each writes one finding's baseline, once the test has passed.
+        refusals: comparisons that don't pass, and did not fail the test yet.
+        approve: each writes one finding's baseline, once the test has passed; by the finding's
+            name.
+        written: the names of the findings that were written.
         pending: each gives one finding that is left to be decided on.
         passed: whether its call phase passed.
         failure: why its call phase did not pass, in a line; empty where it did.
+        left: the names of the findings that were left to be decided on.
+        over: whether its fixtures are torn down.
     """
 
     judged: list[Finding] = field(default_factory=list)
+    looked_at: list[Finding] = field(default_factory=list)
+    claimed: list[Finding] = field(default_factory=list)
+    referred_to: list[Finding] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     measured: list[Measured] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    approve: list[Callable[[], None]] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    approve: dict[str, Callable[[], None]] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
     pending: list[Callable[[], Pending]] = field(default_factory=list)
     passed: bool = False
     failure: str = ""
+    left: set[str] = field(default_factory=set)
+    over: bool = False
+
+    def measured_as(self, finding: Finding) -> Measured | None:
+        """How this very finding came about; None if a measure was called directly."""
+        return next((each for each in self.measured if each.finding is finding), None)
 
     def origin(self, finding: Finding) -> Mapping[str, str] | None:
         """What an earlier run measured this very finding on; None if this run measured it."""
-        return next((each.origin for each in self.measured if each.finding is finding), None)
+        measured = self.measured_as(finding)
+        return None if measured is None else measured.origin
 
     def is_remembered(self, finding: Finding) -> bool:
         """Whether it was an earlier run that measured this very finding."""
         return self.origin(finding) is not None
+
+    def write_approved(self) -> None:
+        """Write what was approved and is not written yet."""
+        for name in list(self.approve):
+            self.approve.pop(name)()
+            self.written.add(name)
 
 
 STATE = pytest.StashKey[ItemState]()
@@ -81,7 +114,9 @@ STATE = pytest.StashKey[ItemState]()
 
 def failure(message: str) -> BaseException:
     """The message alone: where in our code it arose is of no use to who reads it."""
-    return pytest.fail.Exception(message, pytrace=False)
+    from pytest_circuits.session.shown import said
+
+    return pytest.fail.Exception(said(message), pytrace=False)
 
 
 class Failure(NamedTuple):

@@ -10,7 +10,7 @@ from pytest_circuits.baselines.pending import PendingTest
 from pytest_circuits.baselines.pending_files import leave
 from pytest_circuits.report.rows import NOT_JUDGED
 from pytest_circuits.report.text import cut
-from pytest_circuits.session.snapshot import baseline_file
+from pytest_circuits.session.extension import baseline_file
 
 if TYPE_CHECKING:
     import pytest

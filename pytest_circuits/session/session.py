@@ -14,10 +14,16 @@ import pytest
 from pytest_circuits.baselines import BaselineReader
 from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
+from pytest_circuits.report.text import plain_lines
+from pytest_circuits.session import remembering
 from pytest_circuits.session.cache import caching
 from pytest_circuits.session.checks import Overrides, check_usage, refusals
+from pytest_circuits.session.ending import Ending
+from pytest_circuits.session.gating import ALIAS, GateDecides
+from pytest_circuits.session.isolation import Isolation
+from pytest_circuits.session.leaving import Sweeping, leave
 from pytest_circuits.session.measuring import ModelMeasurer
-from pytest_circuits.session.models import RunModels
+from pytest_circuits.session.models import MODEL, RunModels
 from pytest_circuits.session.outcomes import (
     STATE,
     CircuitSource,
@@ -28,9 +34,12 @@ from pytest_circuits.session.outcomes import (
     model_of,
     why_not_passed,
 )
+from pytest_circuits.session.shown import ShownReports
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+
+    from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
@@ -51,6 +60,7 @@ class CircuitsSession:
         models: the models that are loaded.
         reader: reads baseline files, each once.
         rows: the verdicts so far, by test.
+        ending: how the run ends.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -60,10 +70,13 @@ class CircuitsSession:
             for alias, line in settings.measured.items()
         }
         self.models = RunModels(config, settings)
+        self.isolation = Isolation(self.models, fails=settings.isolation.value == "fail")
         self.reader = BaselineReader()
+        self.ending = Ending(config, self)
         self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
         self._outcomes: dict[str, str] = {}
+        self._aliases: dict[str, str | None] = {}
         self._selected: set[str] = set()
         self._finished: set[str] = set()
         self._failed: set[str] = set()
@@ -71,20 +84,21 @@ class CircuitsSession:
         self._refused: dict[str, str] = {}
         self._to_run = False
         self._said: list[Said] = []
+        #: What stands in the step summary of GitHub Actions until the run has come to its end.
+        self.begun_summary = b""
         self._failures: dict[str, Failure] = {}
         self._uncollected: dict[str, str] = {}
         self._config = config
 
     @cached_property
     def _cache(self) -> CachingMeasurer | None:
-        return caching(
-            ModelMeasurer(self.models), self.models, self.settings, self.reference, self._config
-        )
+        measurer = ModelMeasurer(self.models, self.isolation.altered)
+        return caching(measurer, self.models, self.settings, self.reference, self._config)
 
     @property
     def measurer(self) -> Measurer:
         """Answers what tests ask for, from pytest's cache where there is one, or by measuring."""
-        return self._cache or ModelMeasurer(self.models)
+        return self._cache or ModelMeasurer(self.models, self.isolation.altered)
 
     @cached_property
     def reference(self) -> Source | None:
@@ -103,21 +117,31 @@ class CircuitsSession:
         if origin is not None:
             return dict(origin)
         # A finding may come from a measure called directly, on the test's own model.
-        return self.models.provenance(source.source, self.models.of_test(source.source, request))
+        model = self._measured_directly(finding, request)
+        if model is None:
+            model = self.models.of_test(source.source, request)
+        return self.models.provenance(source.source, model)
 
-    def not_judged(self, item: pytest.Item, alias: str, findings: Sequence[Finding]) -> None:
-        """Note those of a test's findings that it never compared."""
-        state = item.stash[STATE]
-        for finding in findings:
-            if not any(finding is other for other in state.judged):
-                row = Row.not_judged(
-                    item.nodeid,
-                    alias,
-                    finding,
-                    remembered=state.is_remembered(finding),
-                    details=self.details("", finding, None),
-                )
-                state.rows.append(row)
+    def altered(self, finding: Finding, request: pytest.FixtureRequest) -> tuple[str, ...]:
+        """What the test had changed of what tests are given when a finding was measured."""
+        state: ItemState = request.node.stash[STATE]
+        measured = state.measured_as(finding)
+        if measured is not None:
+            return measured.altered
+        if self._measured_directly(finding, request) or MODEL not in request.fixturenames:
+            return self.isolation.altered(None)
+        return self.isolation.altered(request.getfixturevalue(MODEL))
+
+    def _measured_directly(
+        self, finding: Finding, request: pytest.FixtureRequest
+    ) -> TransformerBridge | None:
+        """The test's own model, if it has one and did not ask ``circuits`` for the finding."""
+        measured = request.node.stash[STATE].measured_as(finding)
+        return self.models.private.get(request.node.nodeid) if measured is None else None
+
+    def has_failed_subtest(self, item: pytest.Item) -> bool:
+        """Whether a part of a test failed, for which pytest is going to fail the test."""
+        return item.nodeid in self._failed_subtests
 
     def details(self, name: str, finding: Finding, approved: Baseline | None) -> Details | None:
         """A finding whole, where anything shows it; None elsewhere."""
@@ -191,6 +215,10 @@ class CircuitsSession:
         if report.when == "call":
             state.passed = report.passed
             state.failure = why_not_passed(report, self._config)
+            # pytest fails a test for its subtests only after everybody has seen its report.
+            if state.passed and self.has_failed_subtest(item):
+                state.passed, state.failure = False, "a subtest failed"
+            leave(item, report, state, pending=self.settings.pending)
         if report.when == "teardown":
             # Too long for a property.
             setattr(report, _DETAILS, [row.details for row in state.rows])
@@ -212,42 +240,24 @@ class CircuitsSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Write what a test approved, if it passed, and give the models on as they were.
-
-        Or leave what it did not approve as pending.
-        """
+        """Give the models on as they were, and tell the test's verdicts."""
         state = item.stash.get(STATE, ItemState())
-        written = left = False
         try:
-            # pytest fails a test for its subtests only after everybody has seen its report.
-            if state.passed and item.nodeid in self._failed_subtests:
-                state.passed, state.failure = False, "a subtest failed"
-            if state.passed:
-                for write in state.approve:
-                    write()
-                written = True
-            if self.settings.pending:
-                from pytest_circuits.session.pending import leave_pending
-
-                leave_pending(item, state, passed=state.passed)
-                left = True
+            return (yield)
         finally:
-            # Also after a write that failed: fixtures are torn down in any case.
-            try:
-                result = yield
-            finally:
-                if _is_circuit_test(item):
-                    self.models.clean_up()
-                item.user_properties += [
-                    (
-                        PROPERTY,
-                        replace(
-                            row, written=row.written and written, pending=row.pending and left
-                        ).to_json(),
-                    )
-                    for row in state.rows
-                ]
-        return result
+            if _is_circuit_test(item):
+                self.models.clean_up()
+            item.user_properties += [
+                (
+                    PROPERTY,
+                    replace(
+                        row,
+                        written=row.written and row.name in state.written,
+                        pending=row.pending and row.name in state.left,
+                    ).to_json(),
+                )
+                for row in state.rows
+            ]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather a test's verdicts, here or from an xdist worker, when it is over."""
@@ -255,6 +265,7 @@ class CircuitsSession:
             if report.failed:
                 self._failed_subtests.add(report.nodeid)
             return
+        self._aliases.setdefault(report.nodeid, getattr(report, ALIAS, None))
         if report.when == "setup":
             self._failed.discard(report.nodeid)  # by an earlier attempt
             self._failures.pop(report.nodeid, None)
@@ -292,23 +303,24 @@ class CircuitsSession:
         explain = getattr(pair[1], "explanation", None)
         if op != "==" or not isinstance(pair[0], Finding) or explain is None:
             return None
-        return list(explain())
+        return [plain_lines(line) for line in explain()]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports, when everybody else has had a say in the exit status."""
         if not self._to_run or hasattr(self._config, "workerinput"):
             return
+        session.exitstatus = self.ending.exit_status(session.exitstatus)
         if self._cache is not None:
             self._cache.end()
         if not (self.settings.reports or self.settings.on_github):
             return
         from pytest_circuits.session.reporting import write_reports, write_summary
 
-        run = self._run(int(session.exitstatus))
+        run = self.run_so_far(int(session.exitstatus))
         self._said = list(write_reports(run, self.settings))
         if self.settings.on_github:
-            self._said += write_summary(run)
+            self._said += write_summary(run, self.begun_summary)
         if any(said.failed for said in self._said):
             session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
 
@@ -318,18 +330,19 @@ class CircuitsSession:
             return
         width = self._config.get_terminal_writer().fullwidth
         terminalreporter.write_sep("=", "circuits")
-        for line in terminal_lines(self._run(), width, verbose=self.settings.verbose):
+        for line in terminal_lines(self.run_so_far(), width, verbose=self.settings.verbose):
             for part in line.parts:
                 terminalreporter.write(part.text, **{part.colour: True} if part.colour else {})
             terminalreporter.line("")
         for text in self._pending():
-            terminalreporter.write_line(text)
+            terminalreporter.write_line(plain_lines(text))
         for said in self._said:
-            terminalreporter.write_line(said.text, **{"red": True} if said.failed else {})
+            text = plain_lines(said.text)
+            terminalreporter.write_line(text, **{"red": True} if said.failed else {})
         if self.settings.on_github:
             from pytest_circuits.session.reporting import annotation_lines
 
-            for command in annotation_lines(self._run(), self._config.rootpath):
+            for command in annotation_lines(self.run_so_far(), self._config.rootpath):
                 terminalreporter.write_line(command)
 
     def _pending(self) -> Iterator[str]:
@@ -349,7 +362,8 @@ class CircuitsSession:
             noun = "finding" if len(tests) == 1 else "findings"
             yield f"{len(tests)} {noun} pending: pytest-circuits review{where}"
 
-    def _run(self, exit_status: int = 0) -> Run:
+    def run_so_far(self, exit_status: int | None = 0) -> Run:
+        """What there is to report, with the exit status that pytest ends with, once it does."""
         return Run(
             models=tuple(
                 Model(
@@ -363,7 +377,7 @@ class CircuitsSession:
             rows=tuple(row for rows in self.rows.values() for row in rows),
             gate=self.settings.gate.value,
             failed=(*self._failed_without_finding(), *self._failed_modules()),
-            unfinished=len(self._selected - self._finished - self._failed),
+            unfinished=tuple(sorted(self._selected - self._finished - self._failed)),
             exit_status=exit_status,
             options=self.settings.options,
             root=self._root(),
@@ -383,7 +397,8 @@ class CircuitsSession:
         for nodeid in self._failed & self._selected:
             if not self.rows.get(nodeid):
                 failure = self._failures.get(nodeid, Failure())
-                yield FailedTest(nodeid, model_of(nodeid, aliases) or "", *failure)
+                alias = self._aliases.get(nodeid) or model_of(nodeid, aliases)
+                yield FailedTest(nodeid, alias or "", *failure)
 
     def _failed_modules(self) -> Iterator[FailedTest]:
         for file, message in self._uncollected.items():
@@ -436,10 +451,19 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     """
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
+    # Before the session, which gathers what tests end in by it.
+    config.pluginmanager.register(GateDecides(session), "circuits-gate")
     config.pluginmanager.register(session, "circuits-session")
-    if distribute and config.getoption("dist", "no") != "no":
-        from pytest_circuits.session.scheduling import OneModelPerWorker
+    config.pluginmanager.register(Sweeping(), "circuits-sweeping")
+    config.pluginmanager.register(ShownReports(settings), "circuits-shown")
+    config.pluginmanager.register(session.isolation, "circuits-isolation")
+    remembering.begin(config)
+    config.pluginmanager.register(session.ending, "circuits-ending")
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        from pytest_circuits.session.scheduling import OneModelPerWorker, Watchdog
 
-        config.pluginmanager.register(
-            OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
-        )
+        config.pluginmanager.register(Watchdog(), "circuits-watchdog")
+        if distribute:
+            config.pluginmanager.register(
+                OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
+            )

@@ -26,6 +26,8 @@ _ALIAS = re.compile(
     r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))\.*[a-z0-9_-](?:[a-z0-9._-]*[a-z0-9_-])?",
     re.IGNORECASE | re.ASCII,
 )
+#: Characters of a wrong path that a message shows.
+_SHOWN = 200
 #: The folder of pending files, beside those of aliases: ``baselines.pending_files.PENDING``, which
 #: a plain run must not import.
 _PENDING = ".pending"
@@ -33,6 +35,10 @@ _PENDING = ".pending"
 GATES = ("regression", "change", "never")
 #: Whether a run under GitHub Actions writes annotations and the step summary.
 GITHUB = ("auto", "never")
+#: What becomes of a test that passed and left something unjudged.
+UNJUDGED = ("auto", "fail", "allow")
+#: What becomes of a test that changed what others are measured with.
+ISOLATION = ("warn", "fail")
 #: What a setting that is on or off may be, as in pytest's own ini.
 _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _DEFAULTS = {
@@ -42,8 +48,16 @@ _DEFAULTS = {
     "gate": "regression",
     "github": "auto",
     "fresh": "false",
+    "isolation": "warn",
+    "unjudged": "auto",
 }
-_CHOICES = {"gate": GATES, "github": GITHUB, "fresh": (*_ON, *_OFF)}
+_CHOICES = {
+    "gate": GATES,
+    "isolation": ISOLATION,
+    "github": GITHUB,
+    "fresh": (*_ON, *_OFF),
+    "unjudged": UNJUDGED,
+}
 #: What each kind of report is called in the folder of ``--circuits-report``.
 REPORTS = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
 
@@ -87,9 +101,9 @@ class ModelLine(NamedTuple):
     @property
     def public(self) -> str:
         """The source as it is printed and written: without secrets."""
-        from pytest_circuits.models.errors import redacted
+        from pytest_circuits.models.secrets import shown_address
 
-        return redacted(self.source)
+        return shown_address(self.source)
 
     def parse(self) -> Source:
         """The source, understood.
@@ -121,7 +135,10 @@ class Settings(NamedTuple):
         github: whether GitHub Actions, where the run is there, is told.
         verbose: whether the terminal gets tables of heads.
         pending: whether what differs is left as pending files.
+        cpu_fallback: whether what has no room on a GPU is measured on the CPU.
         fresh: whether everything is measured, also what an earlier run did.
+        unjudged: what becomes of a test that left something unjudged.
+        isolation: what becomes of a test that changed a model or torch for others.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
     """
@@ -139,6 +156,9 @@ class Settings(NamedTuple):
     verbose: bool
     pending: bool
     fresh: Setting
+    unjudged: Setting
+    cpu_fallback: bool
+    isolation: Setting
     ini: str
     in_ci: bool
 
@@ -185,6 +205,11 @@ class Settings(NamedTuple):
         return self.fresh.value in _ON
 
     @property
+    def must_judge(self) -> bool:
+        """Whether a test fails that passed and left something unjudged."""
+        return self.unjudged.value == "fail" or (self.unjudged.value == "auto" and self.in_ci)
+
+    @property
     def on_github(self) -> bool:
         """Whether GitHub Actions is there and to be told."""
         return self.github.value == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"
@@ -206,6 +231,7 @@ class Settings(NamedTuple):
             f"circuits: device {self.device}, dtype {self.dtype}",
             *([f"circuits: models kept in {self.memory}"] * (self.memory.origin != DEFAULT)),
             *([f"circuits: all findings measured afresh ({self.fresh.origin})"] * self.is_fresh),
+            *([f"circuits: unjudged {self.unjudged}"] * (self.unjudged.origin != DEFAULT)),
             *report,
         ]
 
@@ -246,6 +272,9 @@ def read_settings(config: pytest.Config) -> Settings:
         verbose=bool(config.getoption("circuits_verbose")),
         pending=bool(config.getoption("circuits_pending")),
         fresh=_setting(config, "fresh", ini),
+        unjudged=_setting(config, "unjudged", ini),
+        cpu_fallback=bool(config.getini("circuits_cpu_fallback")),
+        isolation=_setting(config, "isolation", ini),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )
@@ -260,7 +289,7 @@ def _setting(config: pytest.Config, name: str, ini: str) -> Setting:
 def _given(config: pytest.Config, name: str, ini: str) -> Setting | None:
     variable = f"{_VARIABLE}{name.upper()}"
     candidates = (
-        (config.getoption(f"circuits_{name}"), COMMAND_LINE),
+        (config.getoption(f"circuits_{name}", None), COMMAND_LINE),
         (os.environ.get(variable), variable),
         (config.getini(f"circuits_{name}"), ini),
     )
@@ -273,7 +302,17 @@ def _place(config: pytest.Config, name: str, ini: str, ini_folder: Path) -> Name
     if given is None:
         return None
     base = ini_folder if given.origin == ini else config.invocation_params.dir
-    return NamedPath(given.value, base / Path(given.value).expanduser(), given.origin)
+    try:
+        path = base / Path(given.value).expanduser()
+        path.exists()
+    # No such user, a name too long or that no system has, a folder that nobody lets us look into.
+    except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise pytest.UsageError(
+            f"circuits: {name} {given.value[:_SHOWN]!r} ({given.origin}) is no path that can be "
+            f"written ({why}): name another"
+        ) from error
+    return NamedPath(given.value, path, given.origin)
 
 
 def _check(name: str, setting: Setting) -> None:
@@ -370,7 +409,10 @@ def mistyped(name: str, declared: Iterable[str], base: Path) -> str:
     Only a bare name is asked about, which would be taken for a hub id: not a path, nor a source of
     another kind (``bundled:recall``, ``module:function``, ``registry:name``).
     """
-    if "/" in name or ":" in name or (base / name).exists():
+    try:
+        if "/" in name or ":" in name or (base / name).exists():
+            return ""
+    except OSError:  # a name that is too long, which is none of ours
         return ""
     from pytest_circuits.models.errors import did_you_mean
 

@@ -1,11 +1,7 @@
-"""Baselines as syrupy snapshots. The only module that imports syrupy.
+"""``circuit_snapshot``: syrupy counts and reports; what a comparison means is ours.
 
-syrupy finds, reads, counts and reports; what a comparison means, and when a file is written, is
-ours: a comparison gives a verdict, the gate decides whether it passes, and a file is written
-after its test has passed. Nothing here ever deletes a file.
-
-syrupy calls what it hands from one method of an extension to the next serialized data. Here these
-are a finding and a baseline, which nothing in syrupy looks into.
+A comparison gives a verdict, the gate decides whether it passes, and a file is written after its
+test has passed.
 """
 
 from __future__ import annotations
@@ -17,25 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from syrupy.assertion import AssertionResult, DiffMode, SnapshotAssertion
-from syrupy.data import SnapshotCollections
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
 from pytest_circuits.baselines import (
-    ROOT,
     BaselineError,
     BaselineReader,
     Comparison,
-    baseline_path,
     check_first,
     compare,
-    file_name,
     find,
     storable,
     write,
 )
-from pytest_circuits.findings import Finding
 from pytest_circuits.report import Row
+from pytest_circuits.session.checks import check_finding
+from pytest_circuits.session.extension import SEPARATOR, CircuitExtension, path_of
+from pytest_circuits.session.gating import Refusal
 from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, failure
 from pytest_circuits.verdicts import Gate, Kind, lines, passes
 
@@ -43,106 +36,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-    from syrupy.types import SerializableData, SerializedData, SnapshotIndex
+    from syrupy.types import SerializableData, SnapshotIndex
 
     from pytest_circuits.baselines.pending import Pending
+    from pytest_circuits.findings import Finding
     from pytest_circuits.session.settings import Settings
-    from pytest_circuits.verdicts import Waiver
+    from pytest_circuits.verdicts import Verdict, Waiver
 
-#: Stands between a test's name and a finding's name in syrupy's name of a snapshot.
-_SEPARATOR = "::"
 #: pytest shows about eight lines of an explanation.
 _REASONS_SHOWN = 6
 
 
 class TooFewPromptsWarning(UserWarning):
     """What was approved has a tolerance that is below twice its paired standard error."""
-
-
-class CircuitExtension(SingleFileSnapshotExtension):
-    """Where baselines lie and how they are read, compared and written."""
-
-    _write_mode = WriteMode.TEXT
-    file_extension = "json"
-
-    #: Aliases whose baselines serve, nearest first, and what reads them; set by
-    #: :class:`CircuitSnapshot`.
-    owners: tuple[str, ...] = ()
-    reader: BaselineReader
-    #: The comparison that was made last; None where there was no baseline.
-    comparison: Comparison | None = None
-    _name: str = ""
-    _measured: Finding
-
-    @classmethod
-    def dirname(cls, *, test_location: PyTestLocation) -> str:
-        """``__circuits__/<alias>/<module>`` beside the test file.
-
-        syrupy asks for every test that was collected, also for one that uses no circuits.
-        """
-        if not _is_circuit_test(test_location):
-            return str(Path(test_location.filepath).parent / ROOT)
-        return str(_path(test_location).parent)
-
-    @classmethod
-    def get_file_basename(cls, *, test_location: PyTestLocation, index: SnapshotIndex) -> str:  # noqa: ARG003 — syrupy's signature
-        """One file holds all findings of a test."""
-        return _path(test_location).stem
-
-    @classmethod
-    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
-        """The test's name and the finding's."""
-        name = index if isinstance(index, str) else ""
-        return f"{test_location.snapshot_name}{_SEPARATOR}{name}"
-
-    def read_snapshot_data_from_location(
-        self, *, snapshot_location: str, snapshot_name: str, session_id: str
-    ) -> SerializableData | None:
-        """The baseline of the test's own alias, or else of the nearest one that has any."""
-        del session_id
-        self.comparison = None
-        self._name = snapshot_name.rpartition(_SEPARATOR)[2]
-        return find(Path(snapshot_location), self.owners, self._name, self.reader)
-
-    def serialize(self, data: SerializableData, **_: object) -> SerializedData:
-        """A finding as its file would hold it; matchers and filters have no meaning here."""
-        self._measured = data
-        return cast("SerializedData", storable(data))
-
-    def matches(self, *, serialized_data: SerializedData, snapshot_data: SerializedData) -> bool:
-        """Whether the verdict is *preserved*: syrupy leaves exactly those files alone."""
-        found, served = cast("Any", serialized_data), cast("Any", snapshot_data)
-        self.comparison = compare(self._name, self._measured, found, served)
-        return not self.comparison.differs
-
-    def discover_snapshots(
-        self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
-    ) -> SnapshotCollections:
-        """None: a file that this run did not ask for is not unused, and not syrupy's to delete."""
-        del test_location, ignore_extensions
-        return SnapshotCollections()
-
-
-def _is_circuit_test(test_location: PyTestLocation) -> bool:
-    variant: Any = getattr(test_location.item, "callspec", None)
-    return variant is not None and "circuit_source" in variant.params
-
-
-def _path(test_location: PyTestLocation) -> Path:
-    item: Any = test_location.item
-    alias = item.callspec.params["circuit_source"]
-    # The alias was parametrised last, so it ends the id; what stands before it is the test's own.
-    parameters = str(item.callspec.id).removesuffix(alias).removesuffix("-")
-    function = getattr(item, "originalname", None) or item.name
-    owner = test_location.classname
-    test = f"{owner}.{function}" if owner else function
-    return baseline_path(Path(test_location.filepath), alias, file_name(test, parameters))
-
-
-def baseline_file(item: pytest.Item) -> Path | None:
-    """Where a test's baselines lie; None for a test that does not run once for every model."""
-    location = PyTestLocation(item)
-    return _path(location) if _is_circuit_test(location) else None
 
 
 @dataclass(eq=False, order=False, repr=False)
@@ -157,6 +63,7 @@ class CircuitSnapshot(SnapshotAssertion):
     reader: BaselineReader = field(default_factory=BaselineReader)
     lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
     origin: Callable[[Finding], dict[str, str]] = field(default=lambda _: {})
+    altered: Callable[[Finding], tuple[str, ...]] = field(default=lambda _: ())
     waiver: Waiver | None = None
     whole_findings: bool = False
     update: bool = False
@@ -178,13 +85,20 @@ class CircuitSnapshot(SnapshotAssertion):
     def __repr__(self) -> str:
         return f"<circuit_snapshot of {self.source.alias if self.source else '?'}>"
 
-    def __call__(self, *, name: SnapshotIndex | None = None, **other: object) -> SnapshotAssertion:
+    def __ne__(self, other: object) -> NoReturn:
+        raise TypeError(
+            "circuit_snapshot has no `!=`, which would pass by what the gate refuses: "
+            "`circuit_snapshot.judge(finding).kind` is the verdict without the gate"
+        )
+
+    def __call__(self, *, name: SnapshotIndex | None = None, **other: object) -> CircuitSnapshot:
         """The snapshot of a test's further finding, by its name."""
         if other:
             self.with_defaults()
-        if not isinstance(name, str) or _SEPARATOR in name:
-            raise ValueError(f"a finding's name is a text without {_SEPARATOR!r}, not {name!r}")
-        return super().__call__(name=name)
+        if not isinstance(name, str) or SEPARATOR in name:
+            raise ValueError(f"a finding's name is a text without {SEPARATOR!r}, not {name!r}")
+        super().__call__(name=name)
+        return self
 
     def with_defaults(self, **_: object) -> NoReturn:
         """Refused: baselines have one format."""
@@ -205,7 +119,9 @@ class CircuitSnapshot(SnapshotAssertion):
         return self._approved
 
     def explanation(self) -> list[str]:
-        """Why the last comparison failed, worst first."""
+        """Why the last comparison failed, worst first; an assertion is going to show it."""
+        for refusal in self._state.refusals:
+            refusal.shown = refusal.shown or refusal.lines is self._explained
         return self._explained
 
     def get_assert_diff(self, *, diff_mode: DiffMode = DiffMode.DETAILED) -> list[str]:
@@ -213,19 +129,43 @@ class CircuitSnapshot(SnapshotAssertion):
         del diff_mode
         return self._explained
 
+    def judge(self, finding: Finding) -> Verdict:
+        """The verdict on a finding, without the gate: it fails nothing and writes nothing.
+
+        For tests of what a verdict should be. The finding is none of the run's judged ones.
+        """
+        check_finding(finding)
+        name = self._custom_index or ""
+        self._post_assert()  # the name was for this one only
+        assert self.source is not None
+        try:
+            served = find(path_of(self.test_location), self.source.owners, name, self.reader)
+            comparison = compare(name, finding, storable(finding), served)
+        except BaselineError as error:
+            raise failure("\n".join(self._words(error))) from None
+        self._state.looked_at.append(finding)
+        self._state.names.add(name)
+        return comparison.verdict
+
     def _assert(self, data: SerializableData) -> bool:
-        if not isinstance(data, Finding):
-            raise TypeError(
-                f"circuit_snapshot holds findings, and got {type(data).__name__}: compare what a "
-                f"measure returned, as in `assert circuits.induction_scores() == circuit_snapshot`"
+        state, name = self._state, self._custom_index or ""
+        try:
+            return self._compare(data)
+        except Exception as error:
+            # Also an error that the test catches: its comparison was never made.
+            title = name or getattr(data, "measure", "comparison")
+            state.refusals.append(
+                Refusal(title, str(error).splitlines() or [repr(error)], shown=True)
             )
-        if data.screen:
-            raise TypeError(
-                f"{data.measure} is a screen, which only says where to look.\n"
-                f"Measure what it names with `patch`, and compare that."
-            )
+            raise
+
+    def _compare(self, data: SerializableData) -> bool:
+        if self._state.over:
+            raise RuntimeError("this circuit_snapshot belongs to a test that is over")
+        check_finding(data)
         name = self._custom_index or ""
         self._check_name(name)
+        self._state.names.add(name)
         super()._assert(data)
         result = self.executions[self.num_executions - 1]
         if result.exception is not None:
@@ -245,7 +185,7 @@ class CircuitSnapshot(SnapshotAssertion):
         held = comparison.measured if baseline is None or approve else baseline.finding
         self._approved = held
         offer = self.pending and comparison.differs
-        nothing = _nothing_to_approve(comparison.measured) if approve or offer else None
+        nothing = self._why_not_approved(comparison.measured) if approve or offer else None
         if nothing and approve:
             return self._refuse(comparison.measured, result, BaselineError(nothing))
         offer = offer and not nothing
@@ -256,6 +196,10 @@ class CircuitSnapshot(SnapshotAssertion):
         if waiver and not gated and not waived:
             self._explained.insert(1, f"  waiver {waiver}")
         result.success = passing = gated or waived
+        if not passing:
+            self._state.refusals.append(
+                Refusal(comparison.name or comparison.found.measure, self._explained)
+            )
         self._note(
             comparison,
             passes=passing,
@@ -270,6 +214,18 @@ class CircuitSnapshot(SnapshotAssertion):
         if offer:
             self._offer_later(comparison)
         return passing
+
+    def _why_not_approved(self, finding: Finding) -> str | None:
+        from pytest_circuits.baselines.approving import nothing_to_approve
+
+        altered = self.altered(finding)
+        if altered:
+            return (
+                f"measured on what the test had changed ({', '.join(altered[:3])}), which is never "
+                f"approved: change a private_circuit_model, and measure it with "
+                f"pytest_circuits.measures"
+            )
+        return nothing_to_approve(finding)
 
     def _with_origin(self, comparison: Comparison, finding: Finding) -> Finding:
         """A form of what was measured, with where the weights came from."""
@@ -295,7 +251,7 @@ class CircuitSnapshot(SnapshotAssertion):
             return False
         from pytest_circuits.baselines.approving import says_the_same
 
-        inherited = find(_path(self.test_location), parents, comparison.name, self.reader)
+        inherited = find(path_of(self.test_location), parents, comparison.name, self.reader)
         return inherited is not None and says_the_same(comparison.baseline, inherited.baseline)
 
     @property
@@ -304,7 +260,7 @@ class CircuitSnapshot(SnapshotAssertion):
 
     def _check_name(self, name: str) -> None:
         used = [
-            result.snapshot_name.rpartition(_SEPARATOR)[2] for result in self.executions.values()
+            result.snapshot_name.rpartition(SEPARATOR)[2] for result in self.executions.values()
         ]
         if name in used:
             self._post_assert()  # the name was for this comparison only
@@ -320,7 +276,8 @@ class CircuitSnapshot(SnapshotAssertion):
             raise error
         self._explained = self._words(error)
         result.success = False
-        name = result.snapshot_name.rpartition(_SEPARATOR)[2]
+        name = result.snapshot_name.rpartition(SEPARATOR)[2]
+        self._state.refusals.append(Refusal(name or finding.measure, self._explained))
         row = self._refused(finding.measure, name)
         self._record(finding, replace(row, remembered=self._state.is_remembered(finding)))
         return False
@@ -347,9 +304,10 @@ class CircuitSnapshot(SnapshotAssertion):
         assert self.source is not None
         self._is_checked = True
         try:
-            check_first(_path(self.test_location), self.source.owners, self.reader)
+            check_first(path_of(self.test_location), self.source.owners, self.reader)
         except BaselineError as error:
             self._explained = self._words(error)
+            self._state.refusals.append(Refusal(measure, self._explained, shown=True))
             self._state.rows.append(self._refused(measure, ""))
             raise failure("\n".join(self._explained)) from None
 
@@ -370,6 +328,7 @@ class CircuitSnapshot(SnapshotAssertion):
 
             shown = self._with_origin(comparison, comparison.measured)
             details = Details.of(comparison.name, shown, baseline)
+        altered = self.altered(comparison.measured)
         row = Row.judged(
             item.nodeid,
             self.source.alias,
@@ -381,6 +340,8 @@ class CircuitSnapshot(SnapshotAssertion):
             details=details,
             **decided,
         )
+        if altered:
+            row = replace(row, headline=f"{row.headline}; after the test changed {altered[0]}")
         self._record(comparison.measured, row)
         item.ihook.pytest_circuits_verdict(item=item, verdict=comparison.verdict)
 
@@ -397,7 +358,9 @@ class CircuitSnapshot(SnapshotAssertion):
             result.created = comparison.baseline is None
             result.updated = not result.created
 
-        self._state.approve.append(write_now)
+        self._state.approve[comparison.name] = write_now
+        if self._state.passed:  # a comparison in a fixture's teardown
+            self._state.write_approved()
 
     def _offer_later(self, comparison: Comparison) -> None:
         """Have the finding left to be decided on, as it would be written, when its test is over."""
@@ -413,12 +376,6 @@ class CircuitSnapshot(SnapshotAssertion):
         self._state.pending.append(offer)
 
 
-def _nothing_to_approve(finding: Finding) -> str | None:
-    from pytest_circuits.baselines.approving import nothing_to_approve
-
-    return nothing_to_approve(finding)
-
-
 def make_snapshot(
     request: pytest.FixtureRequest,
     source: CircuitSource,
@@ -426,6 +383,7 @@ def make_snapshot(
     reader: BaselineReader,
     *,
     origin: Callable[[Finding], dict[str, str]],
+    altered: Callable[[Finding], tuple[str, ...]],
     waiver: Waiver | None,
 ) -> CircuitSnapshot:
     """The snapshot of the test that asks for it.
@@ -436,6 +394,7 @@ def make_snapshot(
         settings: the run's settings.
         reader: reads the run's baseline files.
         origin: where the weights came from that a finding was measured on.
+        altered: what the test had changed then of what tests are given.
         waiver: what the test's marker accepts until when.
     """
     option: Any = request.config.option
@@ -452,6 +411,7 @@ def make_snapshot(
         reader=reader,
         lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
         origin=origin,
+        altered=altered,
         waiver=waiver,
         whole_findings=settings.whole_findings,
         update=option.update_snapshots,

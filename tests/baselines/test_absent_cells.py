@@ -11,6 +11,7 @@ from verdicts.handmade import around, cells, fractions, role, without
 
 from pytest_circuits.baselines import (
     Baseline,
+    BaselineError,
     compare,
     find,
     storable,
@@ -26,9 +27,16 @@ from pytest_circuits.baselines.codec import SCHEMA
 from pytest_circuits.findings import Head
 from pytest_circuits.verdicts import Kind, default_tolerance
 
+
+def in_pairs(finding):
+    """The finding, of the four samples that its profiles have, two of them in each cluster."""
+    companion = tuple(replace(each, clusters=2) for each in finding.companion)
+    return replace(finding, samples=4, clusters=2, companion=companion)
+
+
 #: A model whose first layer has no attention, and whose last one has a head less.
 HYBRID = without(
-    role({"L1H0": around(0.9), "L1H1": around(0.7), "L2H0": around(0.6)}, shape=(3, 2)),
+    in_pairs(role({"L1H0": around(0.9), "L1H1": around(0.7), "L2H0": around(0.6)}, shape=(3, 2))),
     (0,), (2, 1),
 )  # fmt: skip
 OTHERS = {
@@ -40,7 +48,7 @@ OTHERS = {
     "heads and positions": without(
         cells(np.arange(8.0).reshape(2, 2, 2), ("layer", "head", "position")), (0,)
     ),
-    "fractions": without(fractions({"L1H0": around(0.9)}), (0,)),
+    "fractions": without(in_pairs(fractions({"L1H0": around(0.9)})), (0,)),
 }
 EVERY = {"heads": HYBRID, **OTHERS}
 
@@ -95,6 +103,10 @@ def test_what_a_slip_of_the_hand_emptied_fails(path):
     for part in ("values", "errors"):
         document["findings"][0][part][1][1] = None
     del document["findings"][0]["profiles"]["L1H1"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(BaselineError, match=r"role\.members names L1H1"):
+        find(path, ["recall"], "")
+    del document["findings"][0]["role"]["members"]["L1H1"]
     path.write_text(json.dumps(document), encoding="utf-8")
     comparison = compare("", HYBRID, storable(HYBRID), find(path, ["recall"], ""))
     assert comparison.kind is Kind.INCOMPARABLE

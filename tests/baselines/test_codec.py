@@ -22,7 +22,7 @@ def baseline(name: str = "") -> Baseline:
         direction=Direction.HIGHER,
         axes=("layer", "head"),
         values=np.array([[0.123456, 0.9]]),
-        errors=np.array([[0.01, 0.02]]),
+        errors=np.array([[0.01, 0.0577]]),
         samples=3,
         clusters=3,
         convention={"block": 4},
@@ -88,7 +88,7 @@ def test_a_baseline_is_a_text_for_reviewers():
         "    [0.1235, 0.9]\n"
         "  ],\n"
         '  "errors": [\n'
-        "    [0.01, 0.02]\n"
+        "    [0.01, 0.0577]\n"
         "  ],\n"
         '  "recorded_with": {\n'
         '    "dtype": "float32"\n'
@@ -123,7 +123,7 @@ def with_everything():
     whole = baseline("second")
     finding = replace(
         whole.finding,
-        errors=np.array([[np.nan, 0.02]]),
+        errors=np.array([[np.nan, 0.0577]]),
         nulls={"L0H1": Null(0.01, 0.001)},
         canary=Canary(3.1, "text", "c146e18e1902e4c8"),
     )
@@ -271,7 +271,7 @@ def test_values_that_are_all_null_while_their_behaviour_is_there_are_damage():
 
 @pytest.mark.parametrize("part", ["nulls", "profiles"])
 def test_parts_of_a_head_that_the_model_does_not_have_are_damage(part):
-    document = with_everything() | {"values": [[None, 0.9]], "errors": [[None, 0.1]]}
+    document = with_everything() | {"values": [[None, 0.9]], "errors": [[None, 0.0577]]}
     assert Baseline.from_document(document, "f.json").finding.absent.tolist() == [[True, False]]
     document[part] = {"L0H0": document[part]["L0H1"]}
     with pytest.raises(BaselineError, match=f"{part} names L0H0, and there is no such head"):
@@ -357,7 +357,7 @@ def test_a_file_cut_short_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
 def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path, text):
-    with pytest.raises(BaselineError, match="is nested too deeply"):
+    with pytest.raises(BaselineError, match="is nested more than"):
         read(written(tmp_path, text))
 
 
@@ -365,9 +365,9 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
     path = tmp_path / "test_heads.json"
     path.write_bytes(b'{"name": "\xff"}')
 
-    with pytest.raises(BaselineError, match="can't be read") as error:
+    with pytest.raises(BaselineError, match="is not UTF-8") as error:
         read(path)
-    assert str(path) in str(error.value)
+    assert str(error.value).startswith(f"{path}:1: is not UTF-8 (byte 0xff).\n")
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])

@@ -13,7 +13,7 @@ from pytest_circuits.verdicts import decode_tolerance, default_tolerance
 
 
 def document(values=((0.5, 0.9),), **fields):
-    """A baseline's document, its heads' profiles twice their values."""
+    """A baseline's document, each of its samples alike."""
     values = np.array(values)
     finding = Finding(
         **{
@@ -23,14 +23,14 @@ def document(values=((0.5, 0.9),), **fields):
             "direction": Direction.HIGHER,
             "axes": ("layer", "head"),
             "values": values,
-            "errors": values / 10,
+            "errors": values * 0,
             "samples": 3,
             "clusters": 3,
             "convention": {"block": 4, "scale": 0.5},
             "prompts": {"kind": "repeated tokens"},
             "role": Role("induction heads", 0.4),
             "profiles": {
-                "L{}H{}".format(*cell): np.full(3, 2 * value)
+                "L{}H{}".format(*cell): np.full(3, value)
                 for cell, value in np.ndenumerate(values)
                 if cell
             },

@@ -12,15 +12,18 @@ from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null
 from pytest_circuits.verdicts import Allowance, default_tolerance
 
 VALUES = np.array([[0.1, 0.9], [0.5, 0.2]])
+#: Those of the samples that are kept, which are a tenth apart.
+ERRORS = np.array([[0.01, 0.0577], [0.0577, 0.02]])
 FINDING = Finding(
     "induction_scores", "induction score", "attention probability", Direction.HIGHER,
-    ("layer", "head"), VALUES, VALUES / 10, 3, 3, {"block": 4, "scale": 0.5},
+    ("layer", "head"), VALUES, ERRORS, 3, 3, {"block": 4, "scale": 0.5},
     {"kind": "repeated tokens"}, Role("induction heads", 0.4),
     profiles={"L0H1": np.array([0.8, 0.9, 1.0]), "L1H0": np.array([0.4, 0.5, 0.6])},
     nulls={"L0H1": Null(0.01, 0.001), "L1H0": Null(0.02, 0.002)},
     companion=(
         Behaviour(
-            "repeat_loss", 0.5, 0.01, 3, Direction.LOWER, "nats", profile=np.array([0.4, 0.5, 0.6])
+            "repeat_loss", 0.5, 0.0577, 3, Direction.LOWER, "nats",
+            profile=np.array([0.4, 0.5, 0.6]),
         ),
     ),
     canary=Canary(3.1234, "text", "c146e18e1902e4c8"),

@@ -13,7 +13,6 @@ from circuit_suites import in_fresh_python
 from handmade_pending import left, names_in, place_of
 
 from pytest_circuits.baselines import Baseline, Location, walk, write
-from pytest_circuits.baselines.files import write_text
 from pytest_circuits.baselines.pending import PendingError, PendingTest, read_pending
 from pytest_circuits.baselines.pending_files import (
     PENDING,
@@ -23,6 +22,7 @@ from pytest_circuits.baselines.pending_files import (
     pending_path,
     walk_pending,
 )
+from pytest_circuits.baselines.writing import write_text
 from pytest_circuits.findings import Direction, Finding
 from pytest_circuits.verdicts import default_tolerance
 

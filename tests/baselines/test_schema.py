@@ -36,14 +36,14 @@ def of_heads() -> Finding:
         samples=3,
         clusters=3,
         convention={"site": "head_out", "block": 4, "scale": None, "of": ["a", {"b": 0.5}]},
-        prompts={"kind": "pairs", "ids": [[1, 2], [3, 4]]},
+        prompts={"kind": "pairs", "ids": [[1, 2], [3, 4], [5, 6]]},
         role=Role("restoring heads", 0.1),
-        profiles={"L0H1": np.array([0.8, np.nan, 1.0]), "L0H0": np.array([0.1, 0.2, 0.1])},
+        profiles={"L0H1": np.array([0.8, np.nan, 1.0]), "L0H0": np.full(3, 0.123456 * 20.5)},
         nulls={"L0H1": Null(0.01, 0.001)},
         companion=(
             Behaviour(
-                "logit_diff_gap", 20.5, 0.5, 3, Direction.HIGHER, "logits", vital=True,
-                interval=(0.5, 1.0), profile=np.array([1.0, 2.0, 3.0]),
+                "logit_diff_gap", 20.5, 0.2887, 3, Direction.HIGHER, "logits", vital=True,
+                interval=(19.5, 21.5), profile=np.array([20.0, 20.5, 21.0]),
             ),
         ),
         relative_to="logit_diff_gap",

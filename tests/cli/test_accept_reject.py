@@ -236,7 +236,7 @@ def test_a_damaged_pending_file_is_named_and_the_others_done(command, three):
     status, out, errors = command("accept", "--all")
     assert status == 3
     assert out == [f"accepted {HEADS}", f"accepted {HEADS}:late"]
-    assert errors[0].startswith(f"{three[1]}: is not JSON")
+    assert errors[0].startswith(f"{three[1]}: line 1: is not JSON")
     assert "Delete the file, or measure again" in errors[1]
     status, _, errors = command("accept", "tuned/*")
     assert (status, len(errors)) == (2, 3)

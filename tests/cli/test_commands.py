@@ -19,7 +19,8 @@ COMMANDS = {
     "reject": "0123",
     "history": "023",
     "prune": "0123",
-    "report": "023",
+    "remove": "023",
+    "report": "0123",
 }
 
 

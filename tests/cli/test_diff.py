@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from summaries import agree
 
 from pytest_circuits.baselines import baseline_path
 from pytest_circuits.findings import Behaviour, Canary, Direction, Null
@@ -26,6 +27,7 @@ def edit(path, change):
     """Change the first finding of a file in place."""
     document = json.loads(path.read_text(encoding="utf-8"))
     change(document["findings"][0])
+    agree(document["findings"][0])
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
@@ -145,8 +147,8 @@ def test_what_is_not_judged_is_named_where_nothing_else_changed(approved, comman
             lambda finding: finding["companion"]["repeat_loss"].update(error=0.5),
             "nothing that is judged: error of repeat loss",
         ),
-        (lambda finding: finding.update(samples=9), "nothing that is judged: samples"),
-        (lambda finding: finding["profiles"].update(L0H1=[0.8, 0.9, 1.0]), "other profiles"),
+        (lambda finding: finding.update(clusters=2), "nothing that is judged: clusters"),
+        (lambda finding: finding["profiles"].update(L0H1=[1.0559, 0.9, 0.7441]), "other profiles"),
     ],
 )
 def test_only_of_what_judging_does_not_read_it_says_so(whole, told, change, words):
@@ -260,7 +262,7 @@ def whole(repository, store, baseline):
         "companion": (*baseline().finding.companion, gain),
         "canary": Canary(3.9, "text", "aa11"),
         "nulls": {"L0H1": Null(0.1, 0.01)},
-        "profiles": {"L0H1": np.array([0.9, 0.9, 0.9])},
+        "profiles": {"L0H1": np.array([0.7441, 0.9, 1.0559])},
     }
     store("recall", baseline(0.9, **fields))
     repository.commit("Approve the heads")
@@ -558,7 +560,7 @@ def test_another_quantity_in_another_place_is_new(approved, command, store, base
     ("text", "problem"),
     [
         (b'{\n<<<<<<< HEAD\n"schema": "a"\n', "line 2: has a merge conflict"),
-        (b"\xff", "can't be read ('utf-8' codec can't decode byte 0xff in position 0"),
+        (b"\xff", "line 1: is not UTF-8 (byte 0xff)"),
         (b'{"schema": "of tomorrow", "findings": []}', "schema 'of tomorrow'"),
         (b'{"schema_version": 2, "findings": []}', "schema version 2"),
         (

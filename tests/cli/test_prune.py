@@ -476,7 +476,7 @@ def test_a_pending_file_that_cannot_be_read_is_named_and_left(heads, command, ba
     broken.write_text("{")
     status, out, errors = command("prune", "--yes")
     assert (status, out) == (3, ["nothing to prune among 1 file"])
-    assert errors[0].startswith(f"{broken}: is not JSON")
+    assert errors[0].startswith(f"{broken}: line 1: is not JSON")
     assert broken.exists()
 
 

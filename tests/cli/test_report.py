@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from handmade_rows import row, run, texts
+from handmade_rows import left, row, run, texts
 from report.whole_findings import every_row, full_run
 
-from pytest_circuits.baselines.files import write_text
+from pytest_circuits.baselines.writing import write_text
 from pytest_circuits.commands.report import FILES
 from pytest_circuits.report import json_report, render
 from pytest_circuits.session.settings import REPORTS
@@ -110,9 +110,28 @@ def test_the_same_file_twice_is_one(command, stored):
 
 def test_a_merged_report_can_be_read_again(command, stored):
     one, two = stored(run(LOST), "1.json"), stored(full_run(gate="never", options=()), "2.json")
-    assert command("report", one, two, "--json", "both.json")[0] == 0
-    assert command("report", "both.json", "--json", "again.json")[0] == 0
+    assert command("report", one, two, "--json", "both.json")[0] == 1
+    assert command("report", "both.json", "--json", "again.json")[0] == 1
     assert Path("both.json").read_bytes() == Path("again.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "left_off",
+    [{"exit_status": None}, {"exit_status": 2}, {"exit_status": 1, "unfinished": left(1)}],
+)
+def test_of_several_reports_an_incomplete_one_makes_them_incomplete(command, stored, left_off):
+    whole = stored(run(row(test="t.py::test_b")), "1.json")
+    part = stored(run(row(), **left_off), "2.json")
+    status, out, _ = command("report", whole, part)
+    assert status == 1
+    assert any(line.startswith("incomplete: ") for line in out)
+    said = "incomplete: a run, or a circuit test of one, did not come to its end"
+    status, _, errors = command("report", whole, part, "--dir", "out")
+    assert (status, errors) == (1, [said])
+    written = {path.suffix: path.read_text(encoding="utf-8") for path in Path("out").iterdir()}
+    assert json.loads(written[".json"])["status"] == "incomplete"
+    assert written[".md"].startswith("**pytest-circuits: incomplete")
+    assert "</span> Incomplete</h1>" in written[".html"]
 
 
 # What goes wrong

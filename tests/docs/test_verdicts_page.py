@@ -180,3 +180,8 @@ def test_the_hook_gets_every_reason(one_test, capsys):
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)", PAGE))
 def test_links_lead_somewhere(target):
     assert (ROOT / "docs" / target).exists()
+
+
+def test_a_verdict_without_the_gate_is_had_as_shown(suite):
+    suite.write("test_told.py", python(containing=".judge("))
+    assert suite.run("--circuits", "--circuits-unjudged=fail").ret == 0

@@ -172,10 +172,19 @@ def test_nothing_is_left_open_where_it_is_cut(pull_request, fence):
     assert rendered.rstrip().endswith("comment can hold.</em></p>")
 
 
-def test_one_line_that_does_not_fit_leaves_the_note(pull_request):
-    pull_request.report.write_text("x" * 70_000, encoding="utf-8")
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("long", ["x" * 70_000, "é" * 70_000, f"`@everyone{'<b>[' * 30_000}`"])
+def test_a_line_that_does_not_fit_is_cut_and_the_rest_is_kept(pull_request, place, long):
+    lines = ["**red**", "| a | 1 |", "last"]
+    lines.insert(place, long)
+    pull_request.report.write_text("\n".join(lines), encoding="utf-8")
     pull_request.run()
-    assert pull_request.body.split() == f"{MARKER} {pull_request.body[len(MARKER) :]}".split()
+    shown = pull_request.body.split("\n")
+    assert [line for line in shown if line in lines] == ["**red**", "| a | 1 |", "last"]
+    (cut,) = [line for line in shown if line.endswith(" …")]
+    assert 2000 < len(cut.encode()) < 5000
+    assert cut[:9].strip(" `@") == long[:9].strip(" `@")
+    assert not set("`<>@[]") & set(cut)
     assert "goes on" in pull_request.body
 
 

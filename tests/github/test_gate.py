@@ -30,14 +30,33 @@ REPORTS = [
 ]
 
 
-def summary(*, findings=1, failing=0, claims=0, silent=0, broken=0, unfinished=0, **verdicts):
-    figures = {"findings": findings, "verdicts": verdicts, "failing": failing}
+def summary(
+    *,
+    findings=1,
+    judged=1,
+    failing=0,
+    claims=0,
+    silent=0,
+    broken=0,
+    unfinished=0,
+    ended=True,
+    **verdicts,
+):
+    figures = {"findings": findings, "verdicts": verdicts, "judged": judged, "failing": failing}
     figures |= {"failed_claims": claims, "failed_without_finding": silent, "uncollected": broken}
-    return json.dumps({"summary": figures, "unfinished": unfinished})
+    complete = ended and not (broken or unfinished)
+    status = "complete" if complete else "incomplete"
+    tests = [f"t.py::test_{n}[recall]" for n in range(unfinished)]
+    return json.dumps({"status": status, "summary": figures, "unfinished": tests})
 
 
-def counts(failing=0, claims=0, silent=0, unfinished=0, **verdicts):
-    figures = {"failing": failing, "failed_claims": claims, "failed_without_finding": silent}
+def counts(judged=0, failing=0, claims=0, silent=0, unfinished=0, **verdicts):
+    figures = {
+        "judged": judged,
+        "failing": failing,
+        "failed_claims": claims,
+        "failed_without_finding": silent,
+    }
     return {**verdicts, **figures, "uncollected": 0, "unfinished": unfinished}
 
 
@@ -86,7 +105,7 @@ def test_a_lost_circuit_fails_the_step_after_the_outputs_are_written(runner):
     )
     assert result.returncode == 1, result.stdout + result.stderr
     found = json.loads(runner.outputs["counts"])
-    assert found == counts(failing=1, lost=1, preserved=1)
+    assert found == counts(judged=2, failing=1, lost=1, preserved=1)
     assert runner.outputs["verdict"] == "failed"
     assert runner.outputs["report"] == "the report"
     for kind in ("html", "md", "json"):
@@ -128,6 +147,17 @@ def test_a_lost_worker_is_an_error_and_no_regression(runner, small):
     assert json.loads(runner.outputs["counts"]) == counts(unfinished=1)
 
 
+def test_a_process_that_a_test_ends_with_success_is_an_error(runner, small):
+    small("import os\ndef test_ends(circuit_source): os._exit(0)")
+    result = runner.run(*GATE, suite="suite")
+    assert (result.returncode, runner.outputs["verdict"]) == (2, "error")
+    assert "the run is incomplete" in result.stdout
+    assert runner.outputs["report"] == "circuits-report"
+    for name in ("GITHUB_STEP_SUMMARY", None):
+        file = runner.files[name] if name else runner.workspace / "circuits-report/report.md"
+        assert file.read_text("utf-8").startswith("**pytest-circuits: incomplete, the run has not")
+
+
 def test_a_source_that_is_not_there_is_an_error_and_no_regression(runner):
     runner.copy("example_suites/quickstart", "suite")
     result = runner.run(*GATE, suite="suite", source="./no-such-checkpoint")
@@ -160,11 +190,16 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
         (1, summary(findings=1, unfinished=1, preserved=1), "error", 1),
         (2, summary(findings=1, failing=1, lost=1), "error", 2),
         (0, summary(findings=1, unfinished=1, preserved=1), "error", 2),
-        (0, summary(findings=0), "error", 5),
+        (0, summary(findings=0, judged=0), "error", 5),
+        (0, summary(findings=2, judged=0, new=2), "error", 5),
         (0, None, "error", 5),
         (1, None, "error", 1),
         (1, '{"summ', "error", 1),
         (5, None, "error", 5),
+        (0, summary(findings=0, ended=False), "error", 2),
+        (0, summary(findings=2, ended=False, preserved=2), "error", 2),
+        (137, summary(findings=0, ended=False), "error", 137),
+        (0, '{"summary": {}, "unfinished": 0}', "error", 5),
     ],
     ids=[
         "preserved",
@@ -182,10 +217,15 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
         "stopped",
         "green, and some did not run",
         "green, and nothing was measured",
+        "green, and nothing was judged",
         "green without a report",
         "red without a report",
         "red with half a report",
         "nothing to run",
+        "ended with success by a test",
+        "ended with success after it had found something",
+        "killed",
+        "another report",
     ],
 )
 def test_the_verdict_is_one_of_three(told, status, report, verdict, ends):

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_circuits.models import ModelError
-from pytest_circuits.models.errors import redacted
+from pytest_circuits.models.secrets import redacted
 
 SHORT, LONG = "secret-0f9d8e", "secret-0f9d8e7c6b5a"
 

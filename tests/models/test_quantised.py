@@ -20,6 +20,7 @@ from pytest_circuits import measures
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import ModelError, load, parse_source
 from pytest_circuits.prompts import PromptPairs
+from pytest_circuits.session.watched import Watched
 from pytest_circuits.testing import draw_parameters, tiny_checkpoint, word_tokenizer
 
 TOKENS = torch.arange(1, 31).reshape(2, 15)
@@ -121,6 +122,16 @@ def test_it_is_measured_as_transformers_runs_it(plain, quantised):
     assert bool(runs.replayed) == runs.causal
     assert runs.pristine
     assert model.fingerprint == loaded(quantised).fingerprint != loaded(plain).fingerprint
+
+
+def test_a_pass_of_it_is_no_change_and_another_type_is(quantised):
+    runs = Runs(loaded(quantised).bridge)
+    watched = Watched(runs, None, tuple)
+    runs.forward(torch.tensor([[1, 2, 3, 4]]))
+    runs.forward(torch.tensor([[4, 2, 3], [1, 2, 3]]))
+    assert watched.changes(deep=True) == ()
+    next(iter(runs.bridge.original_model.buffers())).data.mul_(2)
+    assert watched.changes(deep=True) != ()
 
 
 def test_weights_that_are_made_floats_take_any_dtype(plain, tmp_path):

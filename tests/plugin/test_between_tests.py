@@ -1,7 +1,7 @@
 """What one test leaves to the others, and what must never pass from one to another."""
 
 import pytest
-from circuit_suites import ONE_TEST, counts
+from circuit_suites import CHANGES, ONE_TEST, counts
 
 
 def test_a_failed_subtest_keeps_a_baseline_from_being_written(suite):
@@ -148,5 +148,5 @@ def test_loss(circuits):
     assert float(circuits.repeat_loss()) < 0.1
 """,
     )
-    result = suite.run("--circuits")
+    result = suite.run("--circuits", *CHANGES)
     assert counts(result) == {"passed": 2}

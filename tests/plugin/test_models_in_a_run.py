@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from circuit_suites import ONE_TEST, OTHER, RECALL, copy_of_recall, counts
+from circuit_suites import CHANGES, ONE_TEST, OTHER, RECALL, copy_of_recall, counts
 
 SOURCES = [
     (
@@ -191,7 +191,7 @@ USE_THE_CONFIG = "Use the config.json that was saved with these weights."
             [
                 (
                     "./checkpoint: config.json is not JSON (Expecting property name enclosed in "
-                    "double quotes: line 1 column 2 (char 1))."
+                    "double quotes), in line 1."
                 ),
             ],
         ),
@@ -497,7 +497,7 @@ def test_next_with_the_model(circuits, circuit_model):
     assert float(circuits.repeat_loss()) == SEEN[0]
 """,
     )
-    result = suite.run("--circuits")
+    result = suite.run("--circuits", *CHANGES)
     assert (result.ret, counts(result)) == (0, {"passed": 4})
 
 

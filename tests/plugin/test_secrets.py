@@ -6,8 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import huggingface_hub.constants
+import numpy as np
 import pytest
 from circuit_suites import ONE_TEST, RECALL, counts
+from safetensors.numpy import save_file
 
 from pytest_circuits.models import ModelError, parse_source
 
@@ -95,7 +97,7 @@ def token(request, monkeypatch, tmp_path):
     return TOKEN
 
 
-def run(suite, *sources):
+def run(suite, *sources, options=()):
     """All that a run said, on the terminal and in files; as verbose as it gets."""
     declared = dict(zip("abcdefgh", sources, strict=False))
     suite.ini(RECALL, *(f"{alias} = {source}" for alias, source in declared.items()))
@@ -104,7 +106,7 @@ def run(suite, *sources):
         "--circuits",
         *(part for alias in ("recall", *declared) for part in ("--circuits-model", alias)),
         *("-vv", "--showlocals", "--tb=long", "-rA", "--circuits-pending", "--circuits-verbose"),
-        *("--circuits-report=report", "--junitxml=junit.xml"),
+        *("--circuits-report=report", "--junitxml=junit.xml", *options),
     )
     written = [path for path in set(suite.path.rglob("*")) - before if path.is_file()]
     names = {path.name for path in written}
@@ -138,27 +140,126 @@ def test_a_token_that_cannot_be_sent_is_not_said_either(suite, hub, token):
     assert "Illegal header value b'Bearer ***'" in said["stdout"]
 
 
-#: A plugin that knows models by address.
+#: A plugin that knows models by address, and quotes it in all ways it can when it fails.
 REGISTRY = """
+import re
+import warnings
+
+import pytest
+
+
 def pytest_circuits_load_model(source):
     from pytest_circuits.models import load, parse_source
 
-    if source.endswith("/recall"):
+    if "/recall" in source:
         return load(parse_source("bundled:recall")).bridge
     if source.startswith("registry:"):
-        raise RuntimeError(f"{source} answered 403")
+        token = re.search(r"secret-\\w+", source)[0]
+        raise RuntimeError(f"{source} answered 403 to {token}, {'x' * 150} {token}")
+
+
+@pytest.fixture
+def address(request, circuit_source):
+    print("asked for", circuit_source.source.text)
+    warnings.warn(f"{circuit_source.source.text} is slow")
+    return circuit_source.source.text
 """
+QUOTING = """
+import logging
+import re
 
 
-def test_an_addresss_password_is_in_nothing_that_a_run_says(suite):
+def test_own(address, circuit_source):
+    address, count = circuit_source.source.text, 1
+    logging.getLogger("http").warning("GET %s", address)
+    assert address == ""
+
+
+def test_unparsed(circuit_source):
+    found = re.search(r"secret-\\w+|$", circuit_source.source.text)
+    raise RuntimeError("no access with " + found[0])
+
+
+def test_circuit_source(circuit_source):
+    assert circuit_source is None
+
+
+def test_skipped(address):
+    import pytest
+    pytest.skip(address)
+"""
+#: Where the secret stands, before and after ``host/name``.
+PLACES = {
+    "user and password": (f"registry://ann:{TOKEN}@", ""),
+    "a parameter": ("registry://", f"?revision=1&token={TOKEN}"),
+    "no slashes": ("registry:", f"?token={TOKEN}"),
+    "a fragment": ("registry://", f"#{TOKEN}"),
+    "a parameter of a path": ("registry://", f";token={TOKEN}"),
+    "encoded": ("registry:", f"%3Ftoken%3D{TOKEN}"),
+    "an address in an address": ("registry://", f"?at=https%3A%2F%2Fann%3A{TOKEN}%40host"),
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(*parts, marks=() if number < 2 else pytest.mark.nightly)
+        for number, parts in enumerate(PLACES.values())
+    ],
+)
+def test_an_addresss_secret_is_in_nothing_that_a_run_says(suite, before, after):
+    suite.write("conftest.py", REGISTRY)
+    suite.write("test_heads.py", ONE_TEST + QUOTING)
+    sources = [f"{before}host/{name}{after}" for name in ("recall", "broken")]
+    result, said = run(suite, *sources, options=("-W", "default"))
+    said.pop("pytest.ini", None)  # the user's own words
+    assert counts(result) == {"passed": 2, "failed": 10, "skipped": 3}
+    assert "answered 403" in said["stdout"]
+    for file in ("stdout", "junit.xml"):
+        assert "GET " in said[file]
+        assert "no access with" in said[file]
+    assert "is slow" in said["stdout"]
+    assert [name for name, text in said.items() if TOKEN in text] == []
+
+
+def test_nor_is_that_of_an_adapters_base(suite):
+    folder = suite.path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(
+        json.dumps(
+            {
+                "peft_type": "LORA",
+                "base_model_name_or_path": f"registry://host/broken?token={TOKEN}",
+            }
+        )
+    )
+    save_file({"a": np.zeros(1)}, folder / "adapter_model.safetensors")
     suite.write("conftest.py", REGISTRY)
     suite.write("test_heads.py", ONE_TEST)
-    sources = [f"registry://ann:{TOKEN}@host/{name}" for name in ("recall", "broken")]
-    result, said = run(suite, *sources)
-    said.pop("pytest.ini", None)  # the user's own words
-    assert counts(result) == {"passed": 2, "failed": 1}
-    assert "registry://***@host/broken answered 403" in said["stdout"]
+    result, said = run(suite, "./adapter")
+    assert counts(result) == {"passed": 1, "failed": 1}
+    assert "the base of this adapter can't be used" in said["stdout"]
+    said.pop("adapter_config.json", None)
     assert [name for name, text in said.items() if TOKEN in text] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--circuits-model", "a=registry://host/m?token={}", "--circuits-model", "a=b"],
+        ["--circuits-model", "c=registry://host/m?token={}", "--snapshot-update"],
+        ["--circuits-model", "/x=registry://ann:{}@host/m"],
+        ["--circuits-model", "c=./registry://ann:{}@host/m"],
+        ["--circuits-device", "https://ann:{}@host"],
+        ["--circuits-report", "https://host/?t={}", "--circuits-gate", "https://host/?t={}"],
+    ],
+)
+def test_no_usage_error_tells_one(suite, arguments):
+    result = suite.run("--circuits", *(argument.format(TOKEN) for argument in arguments))
+    said = result.stdout.str() + result.stderr.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "***" in said or "a=" in arguments[1]
+    assert TOKEN not in said
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
-from handmade_rows import failed, row, run
+from handmade_rows import failed, left, row, run
 from report.whole_findings import every_row, full_run
 
 from pytest_circuits.report.github import annotate
@@ -87,10 +87,10 @@ def test_a_test_whose_finding_fails_is_told_of_once():
     assert len(told(replace(LOST, outcome="failed", failure="assert lost"))) == 1
 
 
-def test_tests_that_never_ended_are_a_warning_of_no_file():
-    assert told(unfinished=1) == [
-        ("warning", {"title": "pytest-circuits: incomplete"},
-         "1 circuit test did not run to a verdict"),
+def test_tests_that_never_ended_are_an_error_of_no_file():
+    assert told(unfinished=left(1)) == [
+        ("error", {"title": "pytest-circuits: incomplete"},
+         "1 circuit test did not run to a verdict:\nt.py::test_left[0-recall]"),
     ]  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def row_of(found, approved=None, *, test="test_a.py::test_heads[tuned]", name=""
         baseline = Baseline(name, approved, default_tolerance(approved))
     details = Details.of(name, found, baseline)
     if not judged:
-        return Row.not_judged(test, "tuned", found, details=details)
+        return Row.uncompared(test, "tuned", found, details=details)
     comparison = compare(name, found, found, baseline and Served("", baseline))
     passes = comparison.kind in ("preserved", "relocated", "strengthened", "new")
     return Row.judged(test, "tuned", comparison, passes=passes, written=False, details=details)

@@ -2,7 +2,8 @@
 
 import json
 
-from handmade_rows import failed, row, run
+import pytest
+from handmade_rows import failed, left, row, run
 
 from pytest_circuits.report import FailedTest, document, json_report
 from pytest_circuits.verdicts import About, Change, Reason
@@ -125,6 +126,7 @@ def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
         "findings": 4,
         "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
         "failing": 1,
+        "judged": 4,
         "remembered": 1,
         "waived": 1,
         "failed_claims": 0,
@@ -151,7 +153,7 @@ def test_a_module_that_could_not_be_collected_is_no_test_that_failed():
 def test_tests_that_failed_without_a_finding_are_named_with_their_failure_and_counted():
     first = failed(alias="nan")._replace(message="ValueError: NaN", line=9)
     silent = [failed("t.py::test_b[x]", "nan"), first, failed("t.py::test_c", "")]
-    made = document(run(*ROWS, models=["recall", "nan"], failed=tuple(silent), unfinished=2))
+    made = document(run(*ROWS, models=["recall", "nan"], failed=tuple(silent), unfinished=left(2)))
     assert [(each["test"], each["model"]) for each in made["failed"]] == [
         ("t.py::test_b[x-nan]", "nan"),
         ("t.py::test_c[]", ""),
@@ -160,16 +162,34 @@ def test_tests_that_failed_without_a_finding_are_named_with_their_failure_and_co
     assert made["failed"][2]["message"] == "ValueError: NaN"
     assert [each["line"] for each in made["failed"]] == [None, None, 9]
     assert made["summary"]["failed_without_finding"] == 3
-    assert made["unfinished"] == 2
+    assert made["unfinished"] == list(left(2))
 
 
 def test_the_document_says_its_version_the_gate_and_how_pytest_ended():
     made = document(run(*ROWS, gate="change", exit_status=1, options=("--circuits-device=cpu",)))
-    assert made["schema_version"] == 2
+    assert made["schema_version"] == 3
     assert (made["gate"], made["exit_status"]) == ("change", 1)
     assert made["options"] == ["--circuits-device=cpu"]
     assert made["compared"] is None
     assert document(run(compared=("main", "HEAD")))["compared"] == ["main", "HEAD"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, "complete"),
+        ({"exit_status": 1, "failed": (failed(),)}, "complete"),
+        ({"exit_status": 5}, "complete"),
+        ({"exit_status": None}, "incomplete"),
+        ({"exit_status": 2}, "incomplete"),
+        ({"exit_status": 3}, "incomplete"),
+        ({"exit_status": 1, "unfinished": left(1)}, "incomplete"),
+        ({"exit_status": 1, "failed": (FailedTest("test_b.py", ""),)}, "incomplete"),
+    ],
+)
+def test_the_document_says_whether_the_run_came_to_its_end(fields, status):
+    made = document(run(*ROWS, **fields))
+    assert (made["status"], made["exit_status"]) == (status, fields.get("exit_status", 0))
 
 
 def test_the_order_in_which_workers_reported_does_not_matter():
@@ -179,8 +199,8 @@ def test_the_order_in_which_workers_reported_does_not_matter():
 
 
 def test_a_run_without_findings_is_a_document_too():
-    made = document(run(models=["recall"], unfinished=1))
-    assert (made["tests"], made["unfinished"]) == ([], 1)
+    made = document(run(models=["recall"], unfinished=left(1)))
+    assert (made["tests"], made["unfinished"]) == ([], list(left(1)))
 
 
 def test_the_report_is_the_document_as_json():

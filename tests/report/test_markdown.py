@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from handmade_rows import failed, row, run
+from handmade_rows import failed, left, row, run
 from report.rendered import Page
 from report.whole_findings import FULL, every_row, full_run, recorded, told
 from verdicts.handmade import role
@@ -58,7 +58,7 @@ def first_line(*rows, **fields):
         (
             [row("new"), row("new")],
             {"gate": "regression"},
-            "**pytest-circuits: nothing fails, 2 findings are new** — 2 new",
+            "**pytest-circuits: nothing was judged, 2 findings are new** — 2 new",
         ),
         (
             [row("weakened", waived=True, waiver="until x")],
@@ -68,14 +68,14 @@ def first_line(*rows, **fields):
         (
             [row("not judged")],
             {"gate": "regression"},
-            "**pytest-circuits: nothing fails, 1 finding was not judged** — 1 not judged",
+            "**pytest-circuits: nothing was judged, 1 finding was not judged** — 1 not judged",
         ),
-        ([], {"models": ["recall"]}, "**pytest-circuits: no findings**"),
+        ([], {"models": ["recall"]}, "**pytest-circuits: nothing was judged**"),
         (
             [row()],
-            {"failed": (failed(),), "unfinished": 2},
+            {"failed": (failed(),), "unfinished": left(2)},
             (
-                "**pytest-circuits: 1 test failed without a finding, "
+                "**pytest-circuits: incomplete, 1 test failed without a finding, "
                 "2 tests did not run to a verdict** — 1 preserved"
             ),
         ),

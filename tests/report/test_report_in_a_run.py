@@ -38,7 +38,8 @@ def test_one_model(one_test):
     assert header(result) == ["circuits: report in out (command line)"]
     result.stdout.fnmatch_lines([f"report: out/report.{end}" for end in ("html", "md", "json")])
     report = read(one_test.path / "out")
-    assert (report["schema_version"], report["exit_status"], report["gate"]) == (2, 0, "regression")
+    assert (report["schema_version"], report["exit_status"], report["gate"]) == (3, 0, "regression")
+    assert report["status"] == "complete"
     (model,) = report["models"]
     assert [model[key] for key in ("alias", "source", "owners")] == [
         "recall",
@@ -143,7 +144,8 @@ def test_a_test_that_never_came_to_measure_is_counted(suite):
     suite.write("test_other.py", LIGHT.replace("pass", "raise OSError"))
     assert suite.run("--circuits", "--circuits-report=out").ret == 2
     report = read(suite.path / "out")
-    assert (report["exit_status"], report["unfinished"]) == (2, 1)
+    assert (report["status"], report["exit_status"]) == ("incomplete", 2)
+    assert report["unfinished"] == ["test_other.py::test_light[recall]"]
 
 
 def test_a_model_whose_measures_fail_is_seen(one_test):
@@ -156,7 +158,7 @@ def test_a_model_whose_measures_fail_is_seen(one_test):
     assert "not finite" in silent["message"]
     assert silent["line"] == 2
     assert report["summary"]["failed_without_finding"] == 1
-    assert report["unfinished"] == 0
+    assert report["unfinished"] == []
 
 
 @pytest.mark.parametrize(("folder", "what"), [("out", "is a file"), ("out/a/b", "lies in a file")])
@@ -170,8 +172,12 @@ def test_a_folder_that_cannot_be_one_is_a_usage_error(suite, folder, what):
     ]
 
 
+#: What a test does so that its run can't write into the folder ``out`` any more.
+SPOIL = "\n    shutil.rmtree('out')\n    open('out', 'w').close()"
+
+
 def test_a_report_that_could_not_be_written_turns_a_green_run_red_and_says_why(suite):
-    suite.write("test_light.py", LIGHT + "\n    open('out', 'w').close()")
+    suite.write("test_light.py", "import shutil\n\n" + LIGHT + SPOIL)
     result = suite.run("--circuits", "--circuits-report=out")
     assert (result.ret, counts(result)) == (pytest.ExitCode.USAGE_ERROR, {"passed": 1})
     result.stdout.fnmatch_lines(["report out/report.* (command line) could not be written: *"])
@@ -228,7 +234,9 @@ def test_a_report_that_cannot_be_made_costs_no_other_and_turns_the_run_red(
     said = f"report out/{missing} could not be made: {why}"
     (line,) = [line for line in result.stdout.lines if "could not be made" in line]
     assert line == f"\x1b[31m{said}\x1b[0m"
-    assert {path.name for path in (suite.path / "out").iterdir()} == set(names.values())
+    assert {path.name for path in (suite.path / "out").iterdir()} == {*names.values(), missing}
+    # As the run left it when it began.
+    assert "ncomplete" in (suite.path / "out" / missing).read_text(encoding="utf-8")
     assert (suite.path / "summary.md").read_text(encoding="utf-8").startswith("**pytest-circuits")
 
 
@@ -277,7 +285,7 @@ def test_a_module_that_cannot_be_collected_is_told(suite, workers):
     ]
     assert report["summary"]["failed_without_finding"] == 0
     text = (suite.path / "out/report.md").read_text(encoding="utf-8")
-    assert text.startswith("**pytest-circuits: 1 module could not be collected**\n")
+    assert text.startswith("**pytest-circuits: incomplete, 1 module could not be collected**\n")
     assert "pytest ended" not in text
 
 
@@ -322,7 +330,7 @@ def test_what_a_run_wrote_is_read_back_byte_for_byte(suite):
     path = suite.path / "out/report.json"
     read = read_report(path)
     assert json_report(read).encode() == path.read_bytes()
-    assert {row.verdict for row in read.rows} == {"new", "not judged"}
+    assert {row.verdict for row in read.rows} == {"new", "asserted", "not judged"}
     (broken,) = read.failed
     assert broken.message == "fixture 'no_such_fixture' not found"
     claim = next(row for row in read.rows if "test_claim" in row.test)

@@ -18,6 +18,9 @@ def test_loose(circuits, circuit_snapshot):
 """
 
 
+NOTHING_JUDGED = "nothing was judged: no finding was held against a baseline, or by an assertion"
+
+
 def section(result):
     lines = result.stdout.lines
     start = next(n for n, line in enumerate(lines) if line.strip("=") == " circuits ")
@@ -33,6 +36,7 @@ def test_a_finding_that_was_never_compared_is_listed(suite):
         "new        test_heads recall 4 heads, L1H0 1.00; repeat loss 0.0017",
         "not judged test_loose recall repeat loss 0.0017; repeat accuracy 1.00",
         "2 findings: 1 new, 1 not judged",
+        NOTHING_JUDGED,
     ]
 
 
@@ -118,7 +122,7 @@ def test_a_test_that_runs_again_and_passes_did_not_fail(suite):
         "TRIES = []\n\ndef test_light(circuit_source):\n"
         "    TRIES.append(1)\n    assert len(TRIES) > 1",
     )
-    assert section(suite.run("--circuits")) == ["no findings"]
+    assert section(suite.run("--circuits")) == ["no findings", NOTHING_JUDGED]
 
 
 def test_something_changed_and_the_baseline_holds_no_canary(one_test):
@@ -297,6 +301,7 @@ def test_a_worker_that_is_lost_leaves_the_run_incomplete(suite):
     assert section(result) == [
         "no findings",
         "incomplete: 1 circuit test(s) did not run to a verdict",
+        "  test_light.py::test_dies[recall]",
     ]
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from handmade_rows import failed, row, run
+from handmade_rows import failed, left, row, run
 from report.whole_findings import every_row, full_run
 
 from pytest_circuits.report import (
@@ -46,7 +46,8 @@ def test_a_run_of_everything_comes_back_as_it_was(tmp_path):
     "made",
     [
         run(),
-        run(models=["recall"], unfinished=3, exit_status=2),
+        run(models=["recall"], unfinished=left(3), exit_status=2),
+        run(models=["recall"], exit_status=None),
         run(compared=("main", "working tree")),
         run(row(), row(alias="b"), row(alias="c", verdict="lost"), gate="change"),
         run(*[row("not judged")] * 3),
@@ -54,7 +55,17 @@ def test_a_run_of_everything_comes_back_as_it_was(tmp_path):
         run(row(test=f"t.py::test[{HOSTILE}]", headline=HOSTILE, measure=HOSTILE, name=HOSTILE)),
         run(row(waiver="until x", waived=True, redundant=True, own_tolerance=True, pending=True)),
     ],
-    ids=["empty", "unfinished", "compared", "models", "unnamed", "parameters", "hostile", "facts"],
+    ids=[
+        "empty",
+        "unfinished",
+        "begun",
+        "compared",
+        "models",
+        "unnamed",
+        "parameters",
+        "hostile",
+        "facts",
+    ],
 )
 def test_other_runs_come_back_as_they_were(made, tmp_path):
     assert again(tmp_path, made) == json_report(made)
@@ -90,9 +101,18 @@ def problem(tmp_path, text):
     return first.removeprefix(f"{tmp_path / 'report.json'}: ")
 
 
-@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"a": NaN}', "[" * 100_000])
-def test_what_is_no_json_is_said(text, tmp_path):
-    assert problem(tmp_path, text).startswith("is not JSON (")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is not JSON ("),
+        ("{", "is not JSON ("),
+        ("nonsense", "is not JSON ("),
+        ('{"a": NaN}', "holds NaN, which is no JSON"),
+        ("[" * 100_000, "is nested more than 64 levels deep"),
+    ],
+)
+def test_what_is_no_json_is_said(text, said, tmp_path):
+    assert problem(tmp_path, text).startswith(f"line 1: {said}")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +122,7 @@ def test_what_is_no_json_is_said(text, tmp_path):
 )  # fmt: skip
 def test_another_version_is_said(text, version, tmp_path):
     assert problem(tmp_path, text) == (
-        f"schema version {version}, and this pytest-circuits reads reports of version 2."
+        f"schema version {version}, and this pytest-circuits reads reports of version 3."
     )
 
 
@@ -115,14 +135,14 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 def test_a_file_that_is_no_text_is_said(tmp_path):
     (tmp_path / "report.json").write_bytes(b"\xff\xfe{}")
-    with pytest.raises(ReportError, match="is not JSON"):
+    with pytest.raises(ReportError, match="line 1: is not UTF-8"):
         read_report(tmp_path / "report.json")
 
 
 def test_half_a_character_is_damage(tmp_path):
     made = report()
     made["models"][0]["source"] = "a\ud800"
-    assert problem(tmp_path, json.dumps(made)).startswith("is damaged ('utf-8' codec can't encode")
+    assert problem(tmp_path, json.dumps(made)).startswith("line 1: holds half a character")
 
 
 def report():

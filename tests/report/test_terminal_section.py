@@ -1,7 +1,7 @@
 """The terminal section of one model: a line a finding, never wider than the terminal."""
 
 import pytest
-from handmade_rows import VERDICTS, failed, row, run, texts
+from handmade_rows import VERDICTS, failed, left, row, run, texts
 
 from pytest_circuits.report import terminal_lines
 
@@ -11,6 +11,9 @@ def test_a_line_has_verdict_test_alias_and_the_number_that_matters():
         "preserved test_heads recall 4 heads, L1H0 1.00",
         "1 finding: 1 preserved",
     ]
+
+
+NOTHING_JUDGED = "nothing was judged: no finding was held against a baseline, or by an assertion"
 
 
 def test_columns_are_aligned():
@@ -26,8 +29,8 @@ def test_the_worst_comes_first():
     lines = texts(*rows, width=160)
     assert [line[:12].strip() for line in lines[:-1]] == VERDICTS
     assert lines[-1] == (
-        "9 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 relocated, "
-        "1 strengthened, 1 preserved, 1 not judged"
+        "10 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 relocated, "
+        "1 strengthened, 1 preserved, 1 asserted, 1 not judged"
     )
 
 
@@ -57,6 +60,7 @@ def test_findings_that_were_never_compared_are_listed():
     assert texts(row("not judged", "t.py::test_a", headline="4 heads")) == [
         "not judged test_a recall 4 heads",
         "1 finding: 1 not judged",
+        NOTHING_JUDGED,
     ]
 
 
@@ -91,15 +95,51 @@ def test_what_was_written_is_said():
 
 
 def test_no_findings_are_said():
-    assert texts(models=["recall"]) == ["no findings"]
+    assert texts(models=["recall"]) == ["no findings", NOTHING_JUDGED]
+
+
+def test_a_run_that_held_nothing_does_not_look_green():
+    def told(*rows, **fields):
+        line = terminal_lines(run(*rows, models=["recall"], **fields), 80)[-1]
+        return line.text == NOTHING_JUDGED and [part.colour for part in line.parts] == ["yellow"]
+
+    assert told()
+    assert told(row("not judged"))
+    assert told(row("new"), row("not judged"))
+    assert not told(row("new", written=True))
+    assert not told(row("not judged"), row("asserted"))
+    assert not told(row("preserved"))
+    # Red, and why, is said in any case.
+    assert not told(row("refused", passes=False))
+    assert not told(failed=(failed(),))
+    assert not told(unfinished=1)
+
+
+def test_what_an_assertion_held_is_listed_and_no_news():
+    (line, total) = terminal_lines(run(row("asserted")), 80)
+    assert (line.text, line.parts[0].colour) == (
+        "asserted test_heads recall 4 heads, L1H0 1.00",
+        "",
+    )
+    assert total.text == "1 finding: 1 asserted"
 
 
 def test_tests_that_never_came_to_measure_are_counted():
-    assert texts(models=["recall"], unfinished=2) == [
+    assert texts(models=["recall"], unfinished=left(2)) == [
         "no findings",
         "incomplete: 2 circuit test(s) did not run to a verdict",
+        "  t.py::test_left[0-recall]",
+        "  t.py::test_left[1-recall]",
     ]
-    assert texts(row(), unfinished=1)[-1].startswith("incomplete: 1 ")
+    assert texts(row(), unfinished=left(1))[-2].startswith("incomplete: 1 ")
+    assert texts(row(), unfinished=left(7))[-2:] == ["  t.py::test_left[4-recall]", "  and 2 more"]
+
+
+def test_a_run_that_has_not_ended_says_so():
+    assert texts(models=["recall"], exit_status=None) == [
+        "no findings",
+        "incomplete: the run has not come to its end",
+    ]
 
 
 def test_tests_that_failed_without_a_finding_are_counted_in_red():
@@ -131,7 +171,7 @@ def test_no_line_is_wider_than_the_terminal(width, alias):
     ]  # fmt: skip
     for some in ([rows[0]], rows[:6], rows):
         silent = (failed("t.py::test_a", alias), failed("t.py::test_b", alias))
-        lines = texts(*some, width=width, unfinished=3, gate="regression", failed=silent)
+        lines = texts(*some, width=width, unfinished=left(3), gate="regression", failed=silent)
         assert max(map(len, lines)) <= width
 
 
@@ -187,10 +227,10 @@ def test_a_clause_that_is_longer_than_a_line_is_wrapped_at_spaces():
 def test_the_count_is_wrapped_and_complete(width):
     rows = [row(kind, f"t.py::test_{n}") for n in range(12) for kind in VERDICTS]
     lines = texts(*rows, width=width)
-    start = next(n for n, line in enumerate(lines) if line.startswith("108 findings:"))
+    start = next(n for n, line in enumerate(lines) if line.startswith("120 findings:"))
     assert " ".join(line.strip() for line in lines[start:]) == (
-        "108 findings: 12 refused, 12 lost, 12 incomparable, 12 weakened, 12 new, 12 relocated, "
-        "12 strengthened, 12 preserved, 12 not judged"
+        "120 findings: 12 refused, 12 lost, 12 incomparable, 12 weakened, 12 new, 12 relocated, "
+        "12 strengthened, 12 preserved, 12 asserted, 12 not judged"
     )
 
 
@@ -215,6 +255,7 @@ def test_at_80_columns_the_number_is_not_cut_for_a_long_name():
         ({"verdict": "lost", "passes": False}, "red"),
         ({"verdict": "lost", "passes": False, "outcome": "xfailed"}, "yellow"),
         ({"verdict": "weakened", "waived": True, "waiver": "until 2027-01-31: x"}, "yellow"),
+        ({"verdict": "asserted"}, ""),
         ({"verdict": "not judged"}, "yellow"),
     ],
 )
@@ -423,7 +464,7 @@ class TestFalseAlarms:
         assert last(row(), gate=gate) == "1 finding: 1 preserved"
 
     def test_nothing_is_said_where_nothing_was_compared(self):
-        assert last(row("new")) == "1 finding: 1 new"
+        assert last(row("new", written=True)) == "1 finding: 1 new"
 
     def test_findings_with_tolerances_of_their_own_are_left_out(self):
         rows = [row(), row(test="t.py::test_b", own_tolerance=True)]

@@ -53,3 +53,11 @@ def test_a_page_needs_plotly_and_jinja():
     ours, heavy = imported(f"{RENDER}('html', run)")
     assert "figures" in ours
     assert heavy == ["plotly", "jinja2"]
+
+
+def test_what_a_run_writes_when_it_begins_needs_neither():
+    begin = "from pytest_circuits.report.begun import begun_report\nfor kind in {}: {}"
+    kinds = ("html", "markdown", "json")
+    ours, heavy = imported(begin.format(kinds, "begun_report(kind, run)"))
+    assert {"begun", "markdown", "json_document"} <= ours
+    assert (heavy, "html" in ours) == ([], False)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from handmade_rows import failed, row, run, texts
+from handmade_rows import failed, left, row, run, texts
 from report.figures.handmade_runs import BROKEN, INDUCTION, judged, undefined
 from verdicts.handmade import cells
 
@@ -13,7 +13,7 @@ from pytest_circuits.report.html import html_report
 from pytest_circuits.report.markdown import markdown_report
 from pytest_circuits.report.merging import merge
 from pytest_circuits.report.page_view import page_view
-from pytest_circuits.report.page_words import tones, verdict_on
+from pytest_circuits.report.page_words import facts, tones, verdict_on
 from pytest_circuits.report.text import Line, Part
 
 REGRESSION = {"gate": "regression"}
@@ -62,13 +62,30 @@ def first_line(told):
 def test_what_passes_and_is_not_preserved_is_counted_and_says_what_let_it(rows, gate, words, let):
     told = run(*rows, gate=gate)
     verdict = verdict_on(told)
-    assert (verdict.tone, verdict.word, verdict.sentence) == ("news", "Passed", f"{words}{let}.")
+    held = any(each.verdict not in ("new", "not judged", "refused") for each in rows)
+    word = "Passed" if held else "Nothing judged"
+    assert (verdict.tone, verdict.word, verdict.sentence) == ("news", word, f"{words}{let}.")
     never = " (gate never)" if gate == "never" else ""
-    assert first_line(told).startswith(f"**pytest-circuits: nothing fails{never}, {words}** — ")
+    how = f"nothing fails{never}" if held else "nothing was judged"
+    assert first_line(told).startswith(f"**pytest-circuits: {how}, {words}** — ")
 
 
 def test_only_what_is_preserved_is_green():
-    assert verdict_on(run(row(), **REGRESSION)).tone == "good"
+    assert verdict_on(run(row(), row("asserted"), **REGRESSION)).tone == "good"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([row(), row("asserted"), row("incomparable")], ""),
+        ([row(), row("not judged"), row("new")], "1 of 3 findings"),
+        ([row("not judged")], "0 of 1 finding"),
+    ],
+)
+def test_reports_say_how_many_findings_were_judged(rows, words):
+    told = run(*rows, **REGRESSION)
+    assert dict(facts(told)).get("Judged", "") == words
+    assert (f"- judged: {words}\n" in markdown_report(told)) == bool(words)
 
 
 # What failed elsewhere
@@ -82,13 +99,16 @@ def test_a_red_run_of_which_nothing_tells_is_red_and_says_so(status, why):
     sentence = f"pytest ended with status {status}, for a reason {why}"
     verdict = verdict_on(told)
     assert (verdict.tone, verdict.further) == ("bad", (f"{sentence}.",))
-    assert first_line(told) == "**pytest-circuits: nothing fails but the run** — 1 preserved"
+    incomplete = "" if status == 1 else "incomplete, "
+    line = f"**pytest-circuits: {incomplete}nothing fails but the run** — 1 preserved"
+    assert first_line(told) == line
+    assert verdict.word == ("Incomplete" if incomplete else "Failed")
     assert f"\n- {sentence}\n" in markdown_report(told)
 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"failed": (failed(),)}, {"failed": (MODULE,)}, {"unfinished": 1}, {"rows": "lost"}],
+    [{"failed": (failed(),)}, {"failed": (MODULE,)}, {"unfinished": left(1)}, {"rows": "lost"}],
     ids=["silent", "module", "unfinished", "lost"],
 )
 def test_a_red_run_that_is_accounted_for_needs_no_other_reason(fields):
@@ -101,9 +121,27 @@ def test_a_red_run_that_is_accounted_for_needs_no_other_reason(fields):
 
 
 def test_a_run_that_stopped_says_how_it_ended_on_the_page_and_in_markdown():
-    told = run(row(), unfinished=2, exit_status=2, **REGRESSION)
+    told = run(row(), unfinished=left(2), exit_status=2, **REGRESSION)
     assert verdict_on(told).further[-1] == "pytest ended with status 2."
     assert "\n- pytest ended with status 2\n" in markdown_report(told)
+
+
+def test_a_run_that_has_not_ended_is_incomplete_whatever_it_found():
+    told = run(models=["recall"], exit_status=None, **REGRESSION)
+    verdict = verdict_on(told)
+    assert (verdict.tone, verdict.word) == ("bad", "Incomplete")
+    assert verdict.further == ("the run has not come to its end.",)
+    line = "**pytest-circuits: incomplete, the run has not come to its end**"
+    assert markdown_report(told) == f"{line}\n"
+    lost = run(row("lost", passes=False), exit_status=None, **REGRESSION)
+    assert verdict_on(lost).word == "Failed"
+    assert first_line(lost).startswith("**pytest-circuits: incomplete, 1 finding fails, the run")
+
+
+def test_tests_that_did_not_run_to_a_verdict_are_named():
+    told = run(row(), unfinished=left(2), exit_status=1, **REGRESSION)
+    assert "\n- `t.py::test_left[0-recall]`\n- `t.py::test_left[1-recall]`" in markdown_report(told)
+    assert "<li><bdi>t.py::test_left[1-recall]</bdi></li>" in html_report(told)
 
 
 def test_a_run_without_a_test_is_not_called_passed():
@@ -117,7 +155,8 @@ def test_a_module_that_could_not_be_collected_is_told_and_is_no_test(tmp_path):
         "1 module could not be collected.",
     )
     assert first_line(told).startswith(
-        "**pytest-circuits: 1 test failed without a finding, 1 module could not be collected**"
+        "**pytest-circuits: incomplete, 1 test failed without a finding, "
+        "1 module could not be collected**"
     )
     assert "| `test_broken.py` | – | `ModuleNotFoundError: No module" in markdown_report(told)
     assert "No module named" in html_report(told)

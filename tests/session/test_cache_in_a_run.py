@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from circuit_suites import ONE_TEST, QUIET, RECALL, counts, edit_baseline
+from circuit_suites import CHANGES, ONE_TEST, QUIET, RECALL, counts, edit_baseline
 from session.cache_suites import remembered
 
 WRITES_MODULES = """
@@ -321,7 +321,6 @@ LEFT = {
 
 @pytest.mark.parametrize("what", LEFT)
 def test_what_is_measured_on_a_model_that_another_test_changed_is_not_remembered(suite, what):
-    # Weights are put back, and what nobody looks for is not.
     suite.write(
         "test_a.py",
         "import pytest\n"
@@ -331,16 +330,15 @@ def test_what_is_measured_on_a_model_that_another_test_changed_is_not_remembered
         f"    {LEFT[what]}\n",
     )
     suite.write("test_b.py", loss())
-    assert remembered(suite) == [False]
+    assert remembered(suite, *CHANGES) == [False]
     assert list(suite.path.glob(".pytest_cache/d/circuits/findings/*")) == []
     assert remembered(suite, "test_b.py") == [False]
     # Known by now, and answered for a model that is what it was.
-    assert remembered(suite) == [what == "weights"]
+    assert remembered(suite, *CHANGES) == [True]
     assert remembered(suite, "test_b.py") == [True]
 
 
 def test_nothing_is_remembered_of_a_model_once_a_test_has_held_it(suite):
-    # What nobody can see: a module's own function is another.
     suite.write(
         "test_a.py",
         "def test_a(circuit_model):\n"
@@ -350,7 +348,7 @@ def test_nothing_is_remembered_of_a_model_once_a_test_has_held_it(suite):
     )
     suite.write("test_b.py", loss())
     suite.write("test_c.py", "def test_c(circuits):\n    circuits.induction_scores()\n")
-    assert remembered(suite) == [False, False]
+    assert remembered(suite, *CHANGES) == [False, False]
     assert list(suite.path.glob(".pytest_cache/d/circuits/findings/*")) == []
     assert remembered(suite, "test_b.py") == [False]
     assert remembered(suite, "test_b.py") == [True]

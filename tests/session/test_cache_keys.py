@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from types import SimpleNamespace
+import sys
 
 import numpy as np
 import pytest
@@ -131,38 +131,31 @@ def test_another_machine_or_version_measures(asked, monkeypatch, what, value):
 
 
 LIBRARIES = [
-    "torch", "transformers", "transformer-lens", "tokenizers", "sentencepiece", "tiktoken",
-    "safetensors", "numpy", "accelerate", "peft", "gguf", "pytest-circuits",
+    "torch", "transformers", "transformer_lens", "tokenizers", "sentencepiece", "tiktoken",
+    "safetensors", "numpy", "accelerate", "peft", "gguf", "bitsandbytes", "compressed_tensors",
+    "gptqmodel", "hqq", "kernels", "optimum", "torchao",
 ]  # fmt: skip
 
 
-def test_every_librarys_version_counts(monkeypatch):
-    from pytest_circuits.session import cache_keys as code
-    from pytest_circuits.session.cache_keys import UnknownError
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_of_a_library_in_somebodys_folder_the_version_says_nothing(tmp_path, monkeypatch, library):
+    from pytest_circuits.session.cache_keys import UncertainError, versions
 
-    distribution = code.distribution
-
-    def told(newer=None, **facts):
-        changed = SimpleNamespace(version="999", read_text=facts.get)
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                code,
-                "distribution",
-                lambda name: changed if name == newer else distribution(name),
-            )
-            return json.dumps(code.versions())
-
-    assert len({told(), *map(told, LIBRARIES)}) == 1 + len(LIBRARIES)
-    # Of a checkout the version says nothing.
-    with pytest.raises(UnknownError, match="transformers is installed editable"):
-        told("transformers", **{"direct_url.json": '{"dir_info": {"editable": true}}'})
+    assert "python" in versions()
+    (tmp_path / library).mkdir()
+    (tmp_path / library / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, library, raising=False)
+    with pytest.raises(UncertainError, match=f"{library} is not installed, but lies in {tmp_path}"):
+        versions()
 
 
 @pytest.mark.parametrize(
     "file",
     ["forward/new.py", "measures/patching.py", "findings/statistics.py", "models/loading.py",
      "prompts/ioi.py", "prompts/data.json", "models/bundled/recall/config.json",
-     "session/circuits.py", "session/measuring.py", "session/cache.py", "session/cache_keys.py"],
+     "session/circuits.py", "session/measuring.py", "session/cache.py", "session/cache_keys.py",
+     "session/cache_code.py", "session/cache_environment.py", "session/remembering.py"],
 )  # fmt: skip
 def test_every_source_and_data_file_that_computes_counts(tmp_path, monkeypatch, file):
     from pytest_circuits.session import cache_keys as code
@@ -206,7 +199,8 @@ def test_only_the_references_listing_is_trusted_and_only_locally(
     options = ["--circuits-model=c=./checkpoint"] if where == "a candidate" else []
     if where == "a candidate":
         asked.ini("recall = ./other")
-    # Whatever changes, folders list the same.
+    # Whatever changes, folders list the same. (A function of ours that is replaced is noticed.)
+    monkeypatch.setattr("pytest_circuits.session.remembering._COMPUTING", ())
     for module in ("session.cache_keys", "models.loading"):
         monkeypatch.setattr(
             f"pytest_circuits.{module}.stamps_of",
@@ -233,6 +227,7 @@ def test_weights_that_are_not_read_again_are_those_of_the_note(asked, monkeypatc
     def read(folder):
         raise AssertionError(folder)
 
+    monkeypatch.setattr("pytest_circuits.session.remembering._COMPUTING", ())
     monkeypatch.setattr(folders, "fingerprint", read)
     assert remembered(asked) == [True]
 

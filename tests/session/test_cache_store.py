@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from pytest_circuits import Circuit, measures, prompts
+from pytest_circuits.baselines.writing import SCRATCH
 from pytest_circuits.findings import Behaviour, Canary, Direction, Finding, Null, Role
 from pytest_circuits.forward import Runs
 from pytest_circuits.models import load, parse_source
-from pytest_circuits.session.cache import Remembered, Store
+from pytest_circuits.session.cache import NotRememberedWarning, Remembered, Store
 
 PAIRS = prompts.PromptPairs(
     ["dog star dog", "leaf cat leaf", "cat dog cat"],
@@ -136,7 +137,10 @@ def test_what_could_not_come_back_is_not_stored(store, part):
 def test_a_folder_that_cannot_be_written_holds_nothing(tmp_path):
     (tmp_path / "findings").write_text("a file")
     store = Store(tmp_path / "findings")
-    store.put("key", Remembered(a_finding()))
+    with pytest.warns(NotRememberedWarning, match="findings can't be written") as warned:
+        store.put("key", Remembered(a_finding()))
+    assert len(warned) == 1
+    store.put("other", Remembered(a_finding()))  # and warns no second time
     assert store.get("key") is None
     store.shrink()
 
@@ -173,8 +177,8 @@ def test_those_that_were_not_used_for_longest_leave(store, tmp_path):
         store.put(key, Remembered(a_finding()))
         os.utime(folder / f"{key}.safetensors", (number, number))
     size = (folder / "a.safetensors").stat().st_size
-    (folder / ".unfinished.tmp").write_bytes(b"0" * size)
-    os.utime(folder / ".unfinished.tmp", (1, 1))
+    (folder / f"{SCRATCH}1-left").mkdir()
+    os.utime(folder / f"{SCRATCH}1-left", (1, 1))
     store.get("a")
     store.shrink(2 * size)
     assert sorted(path.name for path in folder.iterdir()) == ["a.safetensors", "c.safetensors"]

@@ -1,6 +1,9 @@
 """When a baseline is written, whose it is, and what is refused."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 from circuit_suites import (
@@ -13,6 +16,8 @@ from circuit_suites import (
     edit_baseline,
     in_fresh_python,
 )
+
+from pytest_circuits.baselines.writing import SCRATCH
 
 TWO_FINDINGS = """
 def test_heads(circuits, circuit_snapshot):
@@ -479,18 +484,31 @@ def test_what_nobody_foresaw_is_raised_and_never_shown_as_a_change(one_test, mon
     assert one_test.stamps() == before
 
 
-def test_a_file_that_cannot_be_written_is_an_error_and_the_run_goes_on(one_test, monkeypatch):
-    def broken(*_):
-        raise OSError("no space left on device")
+@pytest.mark.parametrize(("step", "code"), [("replace", errno.ENOSPC), ("open", errno.EACCES)])
+def test_a_file_that_cannot_be_written_fails_its_test_and_the_run_goes_on(
+    one_test, monkeypatch, step, code
+):
+    problem = f"written ({os.strerror(code)})"
 
-    monkeypatch.setattr("pytest_circuits.session.snapshot.write", broken)
+    real = getattr(Path, step)
+
+    def broken(self, *arguments, **options):
+        if f"__circuits__/{SCRATCH}" in str(self):
+            raise OSError(code, os.strerror(code), str(self))
+        return real(self, *arguments, **options)
+
     one_test.baseline.unlink()
+    monkeypatch.setattr(Path, step, broken)
     one_test.write("test_heads.py", f"{ONE_TEST}\ndef test_next():\n    pass")
     result = one_test.run("--circuits", "--snapshot-update")
-    assert (result.ret, counts(result)) == (1, {"passed": 2, "errors": 1})
+    assert (result.ret, counts(result)) == (1, {"failed": 1, "passed": 1})
     result.stdout.fnmatch_lines(
-        ["E  *OSError: no space left on device", "new test_heads recall 4 *"]
+        [
+            f"__circuits__/recall/test_heads/test_heads.json can't be {problem}.",
+            "new test_heads recall 4 *",
+        ]
     )
+    result.stdout.no_fnmatch_line("*Traceback*")
     assert one_test.stamps() == {}
 
 
@@ -501,7 +519,8 @@ def test_every_method_that_we_override_is_one_of_syrupys():
     from syrupy.assertion import SnapshotAssertion
     from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
-    from pytest_circuits.session.snapshot import CircuitExtension, CircuitSnapshot
+    from pytest_circuits.session.extension import CircuitExtension
+    from pytest_circuits.session.snapshot import CircuitSnapshot
 
     own_extension = {"_name", "comparison", "owners", "reader"}
     own_snapshot = {"explanation", "lets_pass", "origin", "source", "update", "update_new"}
@@ -509,6 +528,7 @@ def test_every_method_that_we_override_is_one_of_syrupys():
     own_snapshot |= {"_is_redundant", "_note", "_record", "_refuse", "_approved", "_warn"}
     own_snapshot |= {"approved", "waiver", "_offer_later", "_with_origin", "pending"}
     own_snapshot |= {"whole_findings", "_is_checked", "_refused", "_state", "_words", "check"}
+    own_snapshot |= {"_compare", "judge"}
     for ours, theirs, added in (
         (CircuitExtension, SingleFileSnapshotExtension, own_extension),
         (CircuitSnapshot, SnapshotAssertion, own_snapshot),

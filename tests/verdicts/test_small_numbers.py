@@ -24,8 +24,10 @@ FALLS = [(0.04, 0.0081), (0.2, 0.151), (2e-4, 5e-5), (2e-5, 1.51e-5), (1e-6, 5e-
 
 def number(measure, value, error=np.nan, samples=8):
     """A finding of one number of a measure, as the measure would make it."""
+    made = finding_of(measure)
     return replace(
-        finding_of(measure),
+        made,
+        prompts={**made.prompts, **({"count": samples} if "count" in made.prompts else {})},
         values=np.array(value),
         errors=np.array(error),
         samples=samples,

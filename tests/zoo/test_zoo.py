@@ -1,5 +1,6 @@
 """Every measure on every architecture: right against plain loops, or refused by name."""
 
+import contextlib
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,9 @@ from zoo.specimens import OFTEN, SPECIMENS
 from zoo.table import refusals, row, unmeasured
 
 from pytest_circuits.forward import Runs
-from pytest_circuits.models import ModelError
+from pytest_circuits.models import ModelError, load, parse_source
+from pytest_circuits.models.model_state import ModelState
+from pytest_circuits.models.torch_state import TorchState
 
 PAGE = (Path(__file__).parents[2] / "docs/architectures.md").read_text(encoding="utf-8")
 
@@ -39,6 +42,26 @@ def test_every_measure_is_right_or_refused_for_a_known_reason(outcomes_on, name)
 @specimens
 def test_the_page_has_what_came_of_it(outcomes_on, name):
     assert row(name, outcomes_on(name)) in PAGE
+
+
+@specimens
+def test_a_pass_changes_nothing_that_decides_a_number(folder_of, name):
+    try:
+        bridge = load(parse_source(str(folder_of(name)))).bridge
+    except ModelError:
+        return  # it is refused, as the table says
+    state, torchs = ModelState(bridge), TorchState()
+    tokens = torch.arange(1, 7)[None] % bridge.cfg.d_vocab
+    runs = Runs(bridge)
+    with contextlib.suppress(ModelError):
+        runs.forward(tokens)
+    bridge.run_with_cache(tokens)
+    runs.restore()
+    assert (state.changes(), state.hidden_changes(), torchs.changes()) == ((), (), ())
+    bridge.original_model.double()
+    assert state.changes()
+    state.put_back()
+    assert state.changes() == ()
 
 
 def test_the_page_has_all_refusals_and_what_is_not_measured():

@@ -12,6 +12,8 @@ from pathlib import Path
 #: What GitHub takes, in characters; counted here in bytes, which are never fewer.
 _LIMIT = 65536
 _PAGE = 100
+#: Bytes of a line that are shown where not all of a report fits.
+_LONGEST = 4096
 _CUT = "\n\n*The report goes on: this is what a comment can hold.*"
 
 
@@ -89,15 +91,29 @@ def _body(marker: str) -> str:
 
 
 def _shortened(report: str, room: int) -> str:
-    """A report that fits, cut between two lines, with nothing left open."""
+    """A report that fits, cut between two lines, with nothing left open.
+
+    A line that is too long by itself is cut too, so that what follows it is not lost.
+    """
     if _size(report) <= room:
         return report
-    lines = report.splitlines()
+    lines = [_cut_line(line) for line in report.splitlines()]
     while lines and _size(_closed(lines) + _CUT) > room:
         over = _size(_closed(lines) + _CUT) - room
         while lines and over > 0:
             over -= _size(lines.pop()) + 1
     return _closed(lines) + _CUT
+
+
+def _cut_line(line: str) -> str:
+    """As much of a line as leaves others room: without markup, whose end may be cut off.
+
+    What stood in code must not become a mention or a link.
+    """
+    if _size(line) <= _LONGEST:
+        return line
+    cut = line.encode()[:_LONGEST].decode(errors="ignore")
+    return re.sub(r"[`~<>@\[\]]", " ", cut) + " …"
 
 
 def _closed(lines: list[str]) -> str:

@@ -28,7 +28,7 @@ def main() -> int:
     verdict = _verdict(status, summary)
     counts: dict[str, int] = {}
     if summary is not None:
-        figures = {name: summary[name] for name in (*_FOUND, *_UNKNOWN)}
+        figures = {name: summary[name] for name in ("judged", *_FOUND, *_UNKNOWN)}
         counts = {**summary["verdicts"], **figures}
     write_outputs(
         {
@@ -39,11 +39,11 @@ def main() -> int:
     )
     if verdict == "failed" and not any(counts[name] for name in _FOUND):
         _say("what failed is not in the report, as a test that is no circuit test: see its output")
+    if summary is not None and not summary["complete"]:
+        _say("the run is incomplete: pytest ended before every circuit test had run to its end")
+        return status or _STOPPED
     if status == 0 and verdict == "error":
-        if summary is not None and summary["unfinished"]:
-            _say("pytest stopped before every circuit test had run to its end")
-            return _STOPPED
-        _say("nothing was measured: does the suite compare findings?")
+        _say("nothing was judged: does the suite compare findings, or claim anything of them?")
         return _NOTHING_RUN
     return status
 
@@ -52,9 +52,10 @@ def _summary(report: Path) -> dict[str, Any] | None:
     """The figures of a report; None where there is none, or only a part of one."""
     try:
         told = json.loads(report.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        figures = {**told["summary"], "unfinished": len(told["unfinished"])}
+        return {**figures, "complete": told["status"] == "complete"}
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return {**told["summary"], "unfinished": told["unfinished"]}
 
 
 def _verdict(status: int, summary: dict[str, Any] | None) -> str:
@@ -62,7 +63,7 @@ def _verdict(status: int, summary: dict[str, Any] | None) -> str:
     if summary is None:
         return "error"
     if status == 0:
-        return "error" if summary["unfinished"] or not summary["findings"] else "passed"
+        return "passed" if summary["complete"] and summary["judged"] else "error"
     told = any(summary[name] for name in _FOUND) or not any(summary[name] for name in _UNKNOWN)
     return "failed" if status == _TESTS_FAILED and told else "error"
 

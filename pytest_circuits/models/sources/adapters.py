@@ -13,10 +13,10 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.architectures import text_model
+from pytest_circuits.models.claims import Stored, check_claims, no_larger_than
 from pytest_circuits.models.errors import ModelError, first_lines, problem_lines, require
 from pytest_circuits.models.fetching import nothing_fetched
 from pytest_circuits.models.fingerprint import fingerprint
@@ -33,11 +33,13 @@ from pytest_circuits.models.sources.source import (
     Checkpoint,
     SourceKind,
     hash_files,
+    is_path,
     parse_source,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from torch import nn
     from transformers import PreTrainedModel
@@ -142,7 +144,7 @@ class AdapterCheckpoint(Checkpoint):
         named = config.get("base_model_name_or_path")
         if not named or not isinstance(named, str):
             raise ModelError("There is none: base_model_name_or_path is empty.")
-        beside = (self.folder / Path(named).expanduser()).exists()
+        beside = is_path(named, self.folder)
         source = parse_source(named, self.folder if beside else None)
         if source.kind in (SourceKind.FACTORY, SourceKind.OTHER) and (
             self.source.kind is SourceKind.HUB
@@ -234,9 +236,15 @@ def _merged(
     from peft import PeftModel
 
     shapes = _stored_shapes(source, folder / ADAPTER_WEIGHTS)
+    stored = Stored.of(("", shape) for shape in shapes.values())
+    check_claims(source, config.to_dict(), stored, ADAPTER_CONFIG)
     try:
         # peft draws weights only to replace them, and asks for what transformers calls deprecated.
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with (
+            torch.random.fork_rng(devices=[]),
+            warnings.catch_warnings(),
+            no_larger_than(source, stored, ADAPTER_CONFIG),
+        ):
             warnings.simplefilter("ignore", FutureWarning)
             if not _names_parts(model, shapes):
                 model = text_model(source, model)

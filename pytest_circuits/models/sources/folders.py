@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.findings.strict_json import JsonError, parse_json
+from pytest_circuits.models.claims import Stored
 from pytest_circuits.models.errors import ModelError, first_lines, first_of, problem_lines
 from pytest_circuits.models.fingerprint import fingerprint
 from pytest_circuits.models.sources.source import BUNDLED, Checkpoint, SourceKind
@@ -180,9 +181,10 @@ def read_config(source: Source, folder: Path, name: str = "config.json") -> dict
         ModelError: if it holds no JSON object.
     """
     try:
-        config = json.loads((folder / name).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{source.text}: {name} is not JSON ({error}).") from error
+        config = parse_json((folder / name).read_bytes(), strict=False)
+    except JsonError as error:
+        line = "" if error.line is None else f", in line {error.line}"
+        raise ModelError(f"{source.text}: {name} {error.problem}{line}.") from error
     if not isinstance(config, dict):
         raise ModelError(f"{source.text}: {name} holds no JSON object.")
     return config
@@ -219,6 +221,18 @@ class FolderCheckpoint(Checkpoint):
         """The fingerprint of all tensors in the safetensors files."""
         return fingerprint(self.weights())
 
+    def stored(self, *, packed: bool = False) -> Stored:
+        """What the safetensors files hold, by their headers.
+
+        Args:
+            packed: whether a number of theirs may hold several weights.
+
+        Raises:
+            Exception: the library's own, for a file that can't be read.
+        """
+        tensors = (each for path in self.weights() for each in stored_tensors(path).values())
+        return Stored.of(tensors, packed=packed)
+
     def dtype(self, asked: str) -> str:
         """What was asked for, else what the config says, else what most tensors have."""
         return dtype_name(asked, self.folder)
@@ -238,7 +252,7 @@ class FolderCheckpoint(Checkpoint):
 
     def _named_in(self, index: Path) -> Iterable[str]:
         try:
-            shards: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            shards: dict[str, str] = parse_json(index.read_bytes())["weight_map"]
             return set(shards.values())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
@@ -253,7 +267,7 @@ def dtype_name(asked: str, folder: Path) -> str:
     The checkpoint's own is what its config says, or else what most of its tensors have.
     """
     if asked == "auto":
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = parse_json((folder / "config.json").read_bytes(), strict=False)
         asked = config.get("dtype") or config.get("torch_dtype") or _stored_dtype(folder)
     return str(asked).removeprefix("torch.")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_circuits.models.claims import Stored, check_claims, no_larger_than
 from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines, first_of, require
 from pytest_circuits.models.fetching import nothing_fetched
@@ -44,12 +45,16 @@ class _Contents(NamedTuple):
         parts: over how many files the model is spread.
         has_tokenizer: whether there is one in the file.
         scales_rope: whether rotary positions are scaled.
+        stored: how many tensors there are, and how many weights at most.
+        counts: what the metadata count: layers, heads, experts, positions.
     """
 
     fingerprint: str
     parts: int
     has_tokenizer: bool
     scales_rope: bool
+    stored: Stored
+    counts: dict[str, Any]
 
 
 class GgufCheckpoint(Checkpoint):
@@ -92,6 +97,7 @@ class GgufCheckpoint(Checkpoint):
                 TemporaryDirectory() as empty,
                 collecting_later(),
                 nothing_fetched(self.source),
+                no_larger_than(self.source, self._contents.stored),
             ):
                 model, report = read_model(self.source, empty, kind, **file, **_dequantised())
                 tokenizer = AutoTokenizer.from_pretrained(
@@ -119,6 +125,14 @@ class GgufCheckpoint(Checkpoint):
                 parts=_value(reader, "split.count") or 1,
                 has_tokenizer="tokenizer.ggml.tokens" in reader.fields,
                 scales_rope=_scales_rope(reader),
+                stored=Stored.of(
+                    (each.tensor_type.name, tuple(map(int, each.shape))) for each in reader.tensors
+                ),
+                counts={
+                    key: _value(reader, key)
+                    for key in reader.fields
+                    if key.endswith(("_count", "_length"))
+                },
             )
         except Exception as error:
             raise self._damaged(error) from error
@@ -142,6 +156,7 @@ class GgufCheckpoint(Checkpoint):
 
     def _check_contents(self) -> None:
         """Refuse what transformers would make another model of."""
+        check_claims(self.source, self._contents.counts, self._contents.stored)
         if self._contents.parts > 1:
             raise ModelError(
                 f"{self.source.text}: this is one of {self._contents.parts} parts of a model, and "

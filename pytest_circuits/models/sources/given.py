@@ -229,7 +229,7 @@ def _hooked(
 
     if any(isinstance(module, GeneralizedComponent) for module in model.modules()):
         raise _same_model(source, giver, model)
-    return hooked(source, source.text, model, tokenizer)
+    return hooked(source, source.shown, model, tokenizer)
 
 
 def _same_model(source: Source, giver: str, model: object) -> ModelError:

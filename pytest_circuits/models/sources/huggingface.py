@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_circuits.models.architectures import auto_class
+from pytest_circuits.models.claims import check_claims, no_larger_than
 from pytest_circuits.models.devices import resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines
 from pytest_circuits.models.hooking import read_model, read_tokenizer, unreadable
@@ -29,17 +30,21 @@ class HuggingFaceCheckpoint(FolderCheckpoint):
         """The model and its tokenizer, as transformers loads them."""
         from transformers import AutoConfig
 
-        scheme = _scheme_of(read_config(self.source, self.folder))
+        fields = read_config(self.source, self.folder)
+        scheme = _scheme_of(fields)
         _check_dtype(self.source, scheme, dtype, self.dtype("auto"))
         wanted = resolve_dtype(self.dtype(dtype), f"{self.folder.name}: config.json asks for")
         try:
+            stored = self.stored(packed=scheme is not None)
+            check_claims(self.source, fields, stored)
             config = AutoConfig.from_pretrained(
                 self.folder, local_files_only=True, trust_remote_code=False
             )
             if _become_floats(scheme):
                 config.quantization_config["dequantize"] = True
             loader = auto_class(self.source, config)
-            model, report = read_model(self.source, self.folder, wanted, loader, config=config)
+            with no_larger_than(self.source, stored):
+                model, report = read_model(self.source, self.folder, wanted, loader, config=config)
         except ModelError:
             raise
         except Exception as error:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.models.claims import check_claims, no_larger_than
 from pytest_circuits.models.devices import refuse_spread, resolve_dtype
 from pytest_circuits.models.errors import ModelError, first_lines
 from pytest_circuits.models.sources.folders import (
@@ -49,16 +50,27 @@ class NativeCheckpoint(FolderCheckpoint):
 
     def load(self, device: str, dtype: str) -> TransformerBridge:
         """The model, which is hooked from the start."""
+        import torch
         from safetensors.torch import load_file
 
         refuse_spread(self.source, device)
+        try:
+            there = self.stored()
+        except Exception as error:
+            raise self._unreadable(error) from error
+        fields = read_config(self.source, self.folder)
+        check_claims(self.source, fields, there)
+        sizes = (fields[name] for name in fields if name.startswith(("d_", "n_")))
+        if any(isinstance(size, int) and size > there.longest for size in sizes):
+            # It makes its weights and masks as large as it is told to: first where they take no
+            # memory.
+            with no_larger_than(self.source, there), torch.device("meta"):
+                self._bridge("meta", dtype)
         bridge = self._bridge(device, dtype)
         try:
             files = [(path, load_file(path, device=device)) for path in self.weights()]
         except Exception as error:
-            raise ModelError(
-                f"{self.source.text}: its weights can't be read:\n{first_lines(error)}"
-            ) from error
+            raise self._unreadable(error) from error
         stored: dict[str, Tensor] = {}
         for path, tensors in files:
             twice = sorted(stored.keys() & tensors.keys())
@@ -106,6 +118,10 @@ class NativeCheckpoint(FolderCheckpoint):
                 f"{source.text}: transformer-lens can't build it:\n{first_lines(error)}"
             ) from error
         return bridge
+
+    def _unreadable(self, error: Exception) -> ModelError:
+        said = first_lines(error)
+        return ModelError(f"{self.source.text}: its weights can't be read:\n{said}")
 
     def _check_fields(self, fields: Iterable[str], known: Iterable[str]) -> None:
         """Refuse fields that transformer-lens would leave out without a word."""

@@ -16,7 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.models.errors import ModelError, did_you_mean, redacted
+from pytest_circuits.models.errors import ModelError, did_you_mean
+from pytest_circuits.models.secrets import shown_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     #: What opens another source for one that is made from it.
     Opener = Callable[["Source"], "Checkpoint"]
 
+#: Characters of a source that a message shows.
+_SHOWN = 200
 BUNDLED = Path(__file__).parents[1] / "bundled"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -53,7 +56,7 @@ class Source:
     """A model's name, understood.
 
     Attributes:
-        text: the source as the user wrote it.
+        text: the source as the user wrote it, which may hold secrets.
         kind: which kind of source it is.
         location: the bundled name, the folder or file, the hub id, or else the text.
         revision: the hub revision, or None for the default one.
@@ -64,12 +67,21 @@ class Source:
     location: str
     revision: str | None = None
 
+    def __repr__(self) -> str:
+        """As pytest shows a test's arguments: without secrets."""
+        return f"Source({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The source as the user wrote it, without secrets: whatever is printed shows this."""
+        return shown_address(self.text)
+
     @property
     def public_name(self) -> str:
         """The source without this machine's folders and without secrets, for what others read."""
         if self.kind in (SourceKind.DIRECTORY, SourceKind.GGUF):
             return f"{self.kind}:{Path(self.location).name}"
-        return redacted(self.text)
+        return self.shown
 
 
 def bundled_names() -> list[str]:
@@ -90,6 +102,27 @@ def parse_source(text: str, base: Path | None = None) -> Source:
         ModelError: if it is none of these.
     """
     text = text.strip()
+    try:
+        return _parsed(text, base)
+    # No such user, a name too long or that no system has, a folder that nobody lets us look into.
+    except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        raise ModelError(
+            f"{shown!r} is no model source: its path can't be looked at ({why}).\n"
+            f"Name another path, or write out what ~ or $VARIABLE stands for."
+        ) from error
+
+
+def is_path(text: str, folder: Path) -> bool:
+    """Whether a text names something that is there, as seen from a folder."""
+    try:
+        return (folder / Path(text).expanduser()).exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _parsed(text: str, base: Path | None) -> Source:
     if text.startswith("bundled:"):
         name = text.removeprefix("bundled:")
         if name not in bundled_names():
@@ -176,7 +209,7 @@ class Checkpoint(ABC):
         """The Hugging Face model on the CPU, which an adapter can be merged into; its tokenizer."""
         del dtype
         raise ModelError(
-            f"{self.source.text}: this is no Hugging Face model, so no adapter can be put on it."
+            f"{self.source.shown}: this is no Hugging Face model, so no adapter can be put on it."
         )
 
     def rest(self) -> str:

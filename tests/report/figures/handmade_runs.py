@@ -95,7 +95,7 @@ def one_of_each():
         judged(*undefined(), test="test_b.py::test_undefined"),
         judged(other_shape, INDUCTION, test="test_b.py::test_other_shape"),
         judged(INDUCTION, None, test="test_b.py::test_new"),
-        Row.not_judged(
+        Row.uncompared(
             "test_b.py::test_loose[cand]",
             "cand",
             INDUCTION,
@@ -103,7 +103,9 @@ def one_of_each():
         ),
     ]
     failed = (FailedTest("test_c.py::test_setup[cand]", "cand", "ValueError: no such file", 12),)
-    return run(*rows, failed=failed, unfinished=2)
+    return run(
+        *rows, failed=failed, unfinished=("t.py::test_left[0-recall]", "t.py::test_left[1-recall]")
+    )
 
 
 #: What somebody might call a model or a test to run or break a page.

@@ -24,8 +24,12 @@ def traces(tensors: Iterable[Tensor]) -> tuple[int, ...]:
     On a CPU it is the XXH3 hash of its bytes, which takes as long as reading them. Elsewhere a
     weighted sum of its bits is made where they are: bringing them here would take far longer.
     """
-    made = [
-        _hash(tensor.detach()) if tensor.device.type == "cpu" else _weighted_sum(tensor.detach())
+    made: list[int | Tensor] = [
+        0  # it has none
+        if tensor.device.type == "meta"
+        else _hash(tensor.detach())
+        if tensor.device.type == "cpu"
+        else _weighted_sum(tensor.detach())
         for tensor in tensors
     ]
     # Only now, when all sums are on their way, is anything waited for.

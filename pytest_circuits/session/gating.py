@@ -1,0 +1,288 @@
+"""The gate decides: what it doesn't let pass fails its test, whatever the test made of the answer.
+
+And a test that holds nothing is no gate: in CI it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass, field
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_circuits.findings.claims import heard_by
+from pytest_circuits.report import Row
+from pytest_circuits.report.run import fails
+from pytest_circuits.report.text import plain
+from pytest_circuits.session.outcomes import STATE, ItemState
+from pytest_circuits.session.variants import alias_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.session.session import CircuitsSession
+
+#: What reports carry of a test's model, which can't be told by every id.
+ALIAS = "circuits_alias"
+_HINT = (
+    "The test went on after this. For a verdict without the gate ask "
+    "`circuit_snapshot.judge(finding)`."
+)
+#: Whose frames, between a test and its comparison, are of no use to who reads a failure.
+_INTERNAL = ("pytest_circuits", "syrupy")
+#: Where the frames of a test begin.
+_RUNNERS = ("_pytest", "pluggy")
+
+
+def _way_here() -> TracebackType | None:
+    """The frames from a test, a fixture or a thread down to where it compares."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 — the only way to a caller's frame
+    while frame is not None and _package(frame) in _INTERNAL:
+        frame = frame.f_back
+    way: TracebackType | None = None
+    while frame is not None and _package(frame) not in _RUNNERS:
+        way = TracebackType(way, frame, frame.f_lasti, frame.f_lineno)
+        frame = frame.f_back
+    return way
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+@dataclass
+class Refusal:
+    """A comparison that neither the gate nor a waiver lets pass, or that came to an error.
+
+    Attributes:
+        title: the finding's name within its test, or its measure.
+        lines: why, as an assertion of it says.
+        shown: whether an assertion, or the error, has told of it.
+        traceback: the way from the test to the comparison.
+    """
+
+    title: str
+    lines: Sequence[str]
+    shown: bool = False
+    traceback: TracebackType | None = field(default_factory=_way_here)
+
+
+def _failure_for(refusals: Sequence[Refusal]) -> AssertionError:
+    """The failure that an assertion would have been, of the first; the others are told below."""
+    several = len(refusals) > 1
+    blocks = [_block(refusal, several=several) for refusal in refusals]
+    error = AssertionError("\n".join([*blocks, _HINT]))
+    return error.with_traceback(refusals[0].traceback)
+
+
+def _block(refusal: Refusal, *, several: bool) -> str:
+    first, *others = refusal.lines
+    title = f"{refusal.title} " if several else ""
+    # Begun like this, pytest shows it as it shows an assertion.
+    return "\n".join([f"assert {title}{first}", *others])
+
+
+class GateDecides:
+    """Fails tests by their verdicts; registered for a run with ``--circuits``."""
+
+    def __init__(self, session: CircuitsSession) -> None:
+        self._session = session
+        self._untold: list[str] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Note which findings the test makes claims of."""
+
+        def listen(finding: Finding, *, as_reference: bool) -> None:
+            state = item.stash.get(STATE, ItemState())
+            (state.referred_to if as_reference else state.claimed).append(finding)
+
+        with heard_by(listen):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Let no skip hide a comparison that a fixture made; what else it made is for the call."""
+        __tracebackhide__ = True
+        try:
+            return (yield)
+        except BaseException as error:
+            ended = self._ended(item, error)
+            if ended is None or ended is error:
+                raise
+            raise ended from None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Fail a test whose finding is refused, where it doesn't do so itself."""
+        __tracebackhide__ = True
+        return (yield from self._held(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """The same of comparisons in fixtures' teardown; then note what was never compared."""
+        __tracebackhide__ = True
+        try:
+            return (yield from self._held(item))
+        finally:
+            state = item.stash.get(STATE, ItemState())
+            state.over = True
+            self._note_uncompared(item, state)
+
+    def _held(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True
+        try:
+            result = yield
+        except BaseException as error:
+            ended = self._ended(item, error)
+            if ended is None or ended is error:
+                raise
+            raise ended from None
+        if (failed := self._ended(item, None)) is not None:
+            raise failed
+        return result
+
+    def _ended(self, item: pytest.Item, error: BaseException | None) -> BaseException | None:
+        """What a phase of a test ends in that raised an error, or none."""
+        state = item.stash.get(STATE, ItemState())
+        if isinstance(error, pytest.exit.Exception):
+            # Nothing is reported of a test that ends the run: the run has to tell.
+            return error
+        # They hold the test's frames, and with them all that it had.
+        refusals, state.refusals = state.refusals, []
+        if self._session.has_failed_subtest(item):
+            refusals = [refusal for refusal in refusals if not refusal.shown]
+        if refusals and (error is None or _is_skip(error)):
+            return _failure_for(refusals)
+        if isinstance(error, Exception):
+            for refusal in refusals:
+                if not refusal.shown:
+                    error.add_note(_block(refusal, several=True))
+        return error
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Fail a test that passed and left something unjudged, where that is to fail."""
+        report = yield
+        setattr(report, ALIAS, alias_of(item))
+        passed = report.when == "call" and report.passed and not hasattr(report, "wasxfail")
+        if (
+            passed
+            and self._session.settings.must_judge
+            and not self._session.has_failed_subtest(item)
+        ):
+            problem = self._unjudged(item)
+            if problem:
+                report.outcome = "failed"
+                report.longrepr = item.repr_failure(_raised(problem))
+        return report
+
+    def _unjudged(self, item: pytest.Item) -> str:
+        """What a test that passed left unjudged; empty where it is nothing, or no circuit test."""
+        alias, state = alias_of(item), item.stash[STATE]
+        if alias is None:
+            return ""
+        if not (state.judged or state.looked_at or state.claimed):
+            return (
+                "nothing was judged: the test compared no finding with circuit_snapshot, and held "
+                "none with an assert_* helper.\n"
+                "If it is to pass all the same, set `circuits_unjudged = allow` in the ini."
+            )
+        left = self._left(item, alias, state)
+        if not left:
+            return ""
+        noun = "finding is" if len(left) == 1 else "findings are"
+        names = ", ".join(repr(name) if name else "one without a name" for name in left)
+        removals = (shlex.join([file, name] if name else [file]) for name, file in left.items())
+        return "\n".join(
+            [
+                f"{len(left)} stored {noun} not compared by this test: {names}.",
+                "Compare what is still wanted, and remove what isn't:",
+                *(f"  pytest-circuits remove {removal}" for removal in removals),
+            ]
+        )
+
+    def _left(self, item: pytest.Item, alias: str, state: ItemState) -> dict[str, str]:
+        """The names of the stored findings that a test did not compare, and their files."""
+        from pytest_circuits.baselines import BaselineError, Location
+        from pytest_circuits.session.extension import baseline_file
+
+        path = baseline_file(item)
+        location = None if path is None else Location.of(path)
+        left: dict[str, str] = {}
+        if location is None:
+            return left
+        for owner in self._session.sources[alias].owners:
+            file = location.of_alias(owner).path
+            try:
+                names = list(self._session.reader(file).documents)
+            except BaselineError:
+                # Nothing compared it, or the test would have failed.
+                names = ["(damaged)"]
+            shown = os.path.relpath(file, item.config.invocation_params.dir)
+            left |= {n: shown for n in names if n not in state.names and n not in left}
+        return left
+
+    def _note_uncompared(self, item: pytest.Item, state: ItemState) -> None:
+        """Add rows for the findings that no baseline was asked for."""
+        alias = alias_of(item)
+        if alias is None:
+            return
+        seen = [*state.judged, *state.looked_at]
+        for finding in [*(each.finding for each in state.measured), *state.claimed]:
+            if _among(finding, seen):
+                continue
+            seen.append(finding)
+            row = Row.uncompared(
+                item.nodeid,
+                alias,
+                finding,
+                asserted=_among(finding, [*state.claimed, *state.referred_to]),
+                remembered=state.is_remembered(finding),
+                details=self._session.details("", finding, None),
+            )
+            state.rows.append(row)
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Let no run end green in which a finding fails, whatever plugins made of its test."""
+        rows = [row for of_test in self._session.rows.values() for row in of_test]
+        # Of a test that ended the run, or compared in a thread when it was over.
+        self._untold = [
+            f"{item.nodeid}: {refusal.lines[0]}"
+            for item in getattr(session, "items", ())
+            for refusal in item.stash.get(STATE, ItemState()).refusals
+        ]
+        if session.exitstatus == pytest.ExitCode.OK and (self._untold or any(map(fails, rows))):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell of refused findings that no test failed by."""
+        for line in self._untold:
+            terminalreporter.write_line(plain(line), red=True)
+
+
+def _is_skip(error: BaseException) -> bool:
+    if isinstance(error, pytest.skip.Exception):
+        return True
+    from unittest import SkipTest
+
+    return isinstance(error, SkipTest)
+
+
+def _raised(problem: str) -> pytest.ExceptionInfo[BaseException]:
+    try:
+        pytest.fail(problem, pytrace=False)
+    except pytest.fail.Exception as error:
+        return pytest.ExceptionInfo.from_exception(error)
+
+
+def _among(finding: Finding, others: Iterable[Finding]) -> bool:
+    return any(finding is other for other in others)
