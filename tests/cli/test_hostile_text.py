@@ -78,6 +78,7 @@ CALLS = {
     "reject": [["--in", "*", NAME], ["--in", "*", "--all"]],
     "history": [["test_heads", "*"], [EVIL], ["test_heads", "*/nowhere"]],
     "prune": [["."], ["--yes"]],
+    "remove": [["*"], ["*/nowhere", EVIL]],
     "report": [["*/report.json"], ["*"], [f"{EVIL}=*/report.json"], ["*/report.json", "*"]],
 }
 

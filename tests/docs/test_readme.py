@@ -139,7 +139,7 @@ def test_every_option_and_key_is_documented(pytester, quiet):
     options = set(re.findall(r"--circuits(?:-[a-z]+)?", result.stdout.str()))
     keys = set(re.findall(r"^  (circuits_[a-z_]+)", result.stdout.str(), re.MULTILINE))
     assert len(options) == 15
-    assert len(keys) == 13
+    assert len(keys) == 15
     assert [name for name in options | keys if f"`{name}" not in README] == []
 
 

@@ -14,9 +14,8 @@ from pytest_circuits.forward import (
     run_prompts,
     run_repeated,
     runs,
-    weights,
 )
-from pytest_circuits.models import load, parse_source
+from pytest_circuits.models import load, parse_source, weights
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint
 
@@ -289,8 +288,8 @@ def test_weights_that_are_exactly_restored_are_remembered(bridge, recall, change
 
 def test_weights_are_looked_at_once_while_nobody_touches_them(bridge, recall, monkeypatch):
     looks = []
-    look = recall._weights
-    monkeypatch.setattr(recall, "_weights", lambda: looks.append(1) or look())
+    look = recall.weights
+    monkeypatch.setattr(recall, "weights", lambda: looks.append(1) or look())
 
     with recall.untouched():
         before = measures.logit_diff(recall, PAIRS).values

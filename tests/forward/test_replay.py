@@ -342,7 +342,7 @@ def test_nor_does_it_where_something_fails_meanwhile(own_llama, monkeypatch):
     # … and while what they are given is recorded, for prompts that differ from elsewhere on.
     other = changed(CLEAN, *[1] * len(CLEAN))
     run_prompts(runs, other)
-    rotary = type(own_llama.original_model.model.rotary_emb)
+    rotary = own_llama.original_model.model.rotary_emb.original_component
     with monkeypatch.context() as patch:
         patch.setattr(rotary, "forward", fail)
         with pytest.raises(OddError):

@@ -76,7 +76,7 @@ def test_reports_say_incomplete_from_the_start_and_are_replaced_at_the_end(suite
         assert json.loads(said["report.json"])["exit_status"] is None
         assert all("the run has not come to its end" in text for text in list(said.values())[1:])
     assert (read(suite)["status"], read(suite)["exit_status"]) == ("complete", 0)
-    assert texts(suite)["report.md"] == "**pytest-circuits: no findings**\n"
+    assert texts(suite)["report.md"] == "**pytest-circuits: nothing was judged**\n"
     assert "</span> Passed</h1>" in texts(suite)["report.html"]
 
 
@@ -199,7 +199,7 @@ def test_the_step_summary_says_incomplete_until_the_run_ends(suite, summary):
     inode = summary.stat().st_ino
     assert suite.run("--circuits").ret == 0
     text = summary.read_text("utf-8")
-    assert text == "Before.\nAfter.\n\n\n**pytest-circuits: no findings**\n"
+    assert text == "Before.\nAfter.\n\n\n**pytest-circuits: nothing was judged**\n"
     assert summary.stat().st_ino == inode
 
 
@@ -209,7 +209,7 @@ def test_a_run_that_died_stays_incomplete_in_the_step_summary(suite, summary):
     summary.write_text(INCOMPLETE)
     assert suite.run("--circuits").ret == 0
     text = summary.read_text("utf-8")
-    assert text == f"{INCOMPLETE}\n\n**pytest-circuits: no findings**\n"
+    assert text == f"{INCOMPLETE}\n\n**pytest-circuits: nothing was judged**\n"
 
 
 # Ctrl-C

@@ -112,7 +112,7 @@ def test_a_run_that_held_nothing_does_not_look_green():
     # Red, and why, is said in any case.
     assert not told(row("refused", passes=False))
     assert not told(failed=(failed(),))
-    assert not told(unfinished=1)
+    assert not told(unfinished=left(1))
 
 
 def test_what_an_assertion_held_is_listed_and_no_news():

@@ -28,9 +28,21 @@ def recorded(finding, **facts):
     return replace(finding, provenance=RECORDED | facts)
 
 
+def sampled(finding):
+    """The finding with profiles of as many samples as it says it has: its own, over and over."""
+    times = {-(-finding.samples // len(profile)) for profile in finding.profiles.values()}
+    if not times:
+        return finding
+    (count,) = times
+    profiles = {head: np.tile(profile, count) for head, profile in finding.profiles.items()}
+    samples = max(map(len, profiles.values()))
+    return replace(finding, profiles=profiles, samples=samples)
+
+
 def told(found, approved=None, *, test="test_a.py::test_heads", alias="recall", name="", **fields):
     """A row of what was found, judged where there is a baseline, with all there is to see."""
     nodeid = f"{test[:-1]}-{alias}]" if test.endswith("]") else f"{test}[{alias}]"
+    found, approved = sampled(found), approved and sampled(approved)
     found = recorded(rounded(found)) if not found.provenance else found
     baseline = None
     if approved is not None:

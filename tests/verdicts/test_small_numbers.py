@@ -27,7 +27,7 @@ def number(measure, value, error=np.nan, samples=8):
     made = finding_of(measure)
     return replace(
         made,
-        prompts={**made.prompts, **({"count": samples} if "count" in made.prompts else {})},
+        prompts=_of(samples, made.prompts),
         values=np.array(value),
         errors=np.array(error),
         samples=samples,
@@ -36,6 +36,13 @@ def number(measure, value, error=np.nan, samples=8):
         companion=(),
         relative_to=None,
     )
+
+
+def _of(samples, prompts):
+    """What is recorded of as many prompts."""
+    count = {"count": samples} if "count" in prompts else {}
+    ids = {"ids": [*prompts["ids"]] * samples} if "ids" in prompts else {}
+    return {**prompts, **count, **{name: rows[:samples] for name, rows in ids.items()}}
 
 
 def stored(finding):
