@@ -78,19 +78,28 @@ class Ending:
         self._lost = self._lost or bool(error)
 
     def exit_status(self, status: int) -> int:
-        """What a run ends with that would end with this status: with tests left, it was stopped."""
+        """What a run ends with that would end with this status.
+
+        With tests left it was stopped, and with a finding that fails it has failed, whatever other
+        plugins say.
+        """
         if status not in _WELL:
             return status
         self._left = sorted(self._selected - self._reported)
         # Of workers that were lost before they had collected nobody knows what they leave.
         stopped = self._left or (self._lost and not self._selected)
-        return pytest.ExitCode.INTERRUPTED if stopped else status
+        if stopped:
+            return pytest.ExitCode.INTERRUPTED
+        return pytest.ExitCode.TESTS_FAILED if self._circuits.gate.fails else status
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Let Ctrl-C end a run that is ending, as one that was stopped."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Let Ctrl-C end a run that is ending, as one that was stopped; and have the last word."""
         try:
-            return (yield)
+            result = yield
+            if self._begun:
+                session.exitstatus = self.exit_status(session.exitstatus)
+            return result  # noqa: TRY300
         except KeyboardInterrupt:
             if self._begun:
                 with suppress(pytest.UsageError):

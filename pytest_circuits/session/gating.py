@@ -10,7 +10,7 @@ import shlex
 import sys
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +18,7 @@ from pytest_circuits.findings.claims import heard_by
 from pytest_circuits.report import Row
 from pytest_circuits.report.run import fails
 from pytest_circuits.report.text import plain
-from pytest_circuits.session.outcomes import STATE, ItemState
+from pytest_circuits.session.outcomes import STATE, ItemState, failure
 from pytest_circuits.session.variants import alias_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _HINT = (
 )
 #: Whose frames, between a test and its comparison, are of no use to who reads a failure.
 _INTERNAL = ("pytest_circuits", "syrupy")
+#: What xdist's workers tell of refusals by.
+_UNTOLD = "circuits_untold"
 #: Where the frames of a test begin.
 _RUNNERS = ("_pytest", "pluggy")
 
@@ -121,14 +123,22 @@ class GateDecides:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail a test whose finding is refused, where it doesn't do so itself."""
         __tracebackhide__ = True
-        return (yield from self._held(item))
+        try:
+            return (yield from self._held(item))
+        finally:
+            item.stash.get(STATE, ItemState()).called = True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """The same of comparisons in fixtures' teardown; then note what was never compared."""
         __tracebackhide__ = True
         try:
-            return (yield from self._held(item))
+            result = yield from self._held(item)
+            if self._must_judge(item) and _compares_in_teardown(item):
+                problem = self._unjudged(item)
+                if problem:
+                    raise failure(problem)
+            return result
         finally:
             state = item.stash.get(STATE, ItemState())
             state.over = True
@@ -157,7 +167,7 @@ class GateDecides:
         refusals, state.refusals = state.refusals, []
         if self._session.has_failed_subtest(item):
             refusals = [refusal for refusal in refusals if not refusal.shown]
-        if refusals and (error is None or _is_skip(error)):
+        if refusals and (error is None or _is_skip(error) or _is_expected(item, error)):
             return _failure_for(refusals)
         if isinstance(error, Exception):
             for refusal in refusals:
@@ -172,17 +182,23 @@ class GateDecides:
         """Fail a test that passed and left something unjudged, where that is to fail."""
         report = yield
         setattr(report, ALIAS, alias_of(item))
-        passed = report.when == "call" and report.passed and not hasattr(report, "wasxfail")
-        if (
-            passed
-            and self._session.settings.must_judge
-            and not self._session.has_failed_subtest(item)
-        ):
-            problem = self._unjudged(item)
-            if problem:
-                report.outcome = "failed"
-                report.longrepr = item.repr_failure(_raised(problem))
+        state = item.stash.get(STATE, ItemState())
+        if report.when == "call" and state.called:
+            state.passed = report.passed and not hasattr(report, "wasxfail")
+            if self._must_judge(item) and not _compares_in_teardown(item):
+                problem = self._unjudged(item)
+                if problem:
+                    report.outcome = "failed"
+                    report.longrepr = item.repr_failure(_raised(problem))
         return report
+
+    def _must_judge(self, item: pytest.Item) -> bool:
+        """Whether a test has to have judged something, as it passed."""
+        return (
+            self._session.settings.must_judge
+            and item.stash.get(STATE, ItemState()).passed
+            and not self._session.has_failed_subtest(item)
+        )
 
     def _unjudged(self, item: pytest.Item) -> str:
         """What a test that passed left unjudged; empty where it is nothing, or no circuit test."""
@@ -250,23 +266,44 @@ class GateDecides:
             )
             state.rows.append(row)
 
-    @pytest.hookimpl
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 — xdist's
+        """Take from xdist's worker what no test of it failed by."""
+        self._untold += getattr(node, "workeroutput", {}).get(_UNTOLD, [])
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Let no run end green in which a finding fails, whatever plugins made of its test."""
-        rows = [row for of_test in self._session.rows.values() for row in of_test]
-        # Of a test that ended the run, or compared in a thread when it was over.
-        self._untold = [
+        """Note refusals of a test that ended the run, or compared in a thread when it was over."""
+        self._untold += [
             f"{item.nodeid}: {refusal.lines[0]}"
             for item in getattr(session, "items", ())
             for refusal in item.stash.get(STATE, ItemState()).refusals
         ]
-        if session.exitstatus == pytest.ExitCode.OK and (self._untold or any(map(fails, rows))):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[_UNTOLD] = self._untold
+
+    @property
+    def fails(self) -> bool:
+        """Whether a finding fails, whatever plugins made of its test."""
+        rows = (row for of_test in self._session.rows.values() for row in of_test)
+        return bool(self._untold) or any(map(fails, rows))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell of refused findings that no test failed by."""
         for line in self._untold:
             terminalreporter.write_line(plain(line), red=True)
+
+
+def _compares_in_teardown(item: pytest.Item) -> bool:
+    """Whether a fixture of the test's may compare when the test is over."""
+    known: Any = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    return any("circuit_snapshot" in fixture.argnames for *_, fixture in known.values())
+
+
+def _is_expected(item: pytest.Item, error: BaseException) -> bool:
+    """Whether a test is expected to raise what it raised, which a refused finding is not."""
+    raises = (marker.kwargs.get("raises") for marker in item.iter_markers("xfail"))
+    return any(isinstance(error, kinds) for kinds in raises if kinds)
 
 
 def _is_skip(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_circuits.baselines import ROOT, BaselineError
 from pytest_circuits.baselines.writing import sweep, why_not
+from pytest_circuits.session.shown import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,7 @@ def _file(item: pytest.Item, error: OSError) -> str:
 
 def _fail(report: pytest.TestReport, state: ItemState, words: str) -> None:
     """Fail a test by its report, whose own words, if it failed already, come first."""
+    words = said(words)
     if report.failed:
         report.sections.append(("circuits", words))
         return

@@ -89,6 +89,7 @@ class ModelMeasurer:
         measure: Callable[..., Finding] = getattr(measures, name)
 
         def measured(runs: Runs) -> Measured:
+            __tracebackhide__ = WRONG_ARGUMENT
             options = {
                 option: self._models.runs_of_other(value.name)
                 if isinstance(value, OtherModel)

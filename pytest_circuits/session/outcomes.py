@@ -70,6 +70,7 @@ class ItemState:
         passed: whether its call phase passed.
         failure: why its call phase did not pass, in a line; empty where it did.
         left: the names of the findings that were left to be decided on.
+        called: whether its call is over. Subtests have reports of their own before.
         over: whether its fixtures are torn down.
     """
 
@@ -87,6 +88,7 @@ class ItemState:
     passed: bool = False
     failure: str = ""
     left: set[str] = field(default_factory=set)
+    called: bool = False
     over: bool = False
 
     def measured_as(self, finding: Finding) -> Measured | None:

@@ -72,6 +72,7 @@ class CircuitsSession:
         self.models = RunModels(config, settings)
         self.isolation = Isolation(self.models, fails=settings.isolation.value == "fail")
         self.reader = BaselineReader()
+        self.gate = GateDecides(self)
         self.ending = Ending(config, self)
         self._overrides = Overrides()
         self.rows: dict[str, list[Row]] = {}
@@ -212,7 +213,7 @@ class CircuitsSession:
         """Note whether the test passed, when everybody else has had a say (a strict xfail)."""
         report = yield
         state = item.stash.get(STATE, ItemState())
-        if report.when == "call":
+        if report.when == "call" and state.called:
             state.passed = report.passed
             state.failure = why_not_passed(report, self._config)
             # pytest fails a test for its subtests only after everybody has seen its report.
@@ -451,19 +452,25 @@ def begin(config: pytest.Config, settings: Settings, *, distribute: bool) -> Non
     """
     check_usage(config, settings)
     session = config.stash[SESSION] = CircuitsSession(config, settings)
-    # Before the session, which gathers what tests end in by it.
-    config.pluginmanager.register(GateDecides(session), "circuits-gate")
-    config.pluginmanager.register(session, "circuits-session")
-    config.pluginmanager.register(Sweeping(), "circuits-sweeping")
-    config.pluginmanager.register(ShownReports(settings), "circuits-shown")
+    # The gate before the session, which gathers what tests end in by it.
+    _register(config, session.gate, "circuits-gate")
+    _register(config, session, "circuits-session")
+    _register(config, Sweeping(), "circuits-sweeping")
+    _register(config, ShownReports(settings), "circuits-shown")
     config.pluginmanager.register(session.isolation, "circuits-isolation")
     remembering.begin(config)
-    config.pluginmanager.register(session.ending, "circuits-ending")
+    _register(config, session.ending, "circuits-ending")
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from pytest_circuits.session.scheduling import OneModelPerWorker, Watchdog
 
-        config.pluginmanager.register(Watchdog(), "circuits-watchdog")
+        _register(config, Watchdog(), "circuits-watchdog")
         if distribute:
-            config.pluginmanager.register(
-                OneModelPerWorker(frozenset(settings.measured)), "circuits-scheduling"
-            )
+            scheduling = OneModelPerWorker(frozenset(settings.measured))
+            _register(config, scheduling, "circuits-scheduling")
+
+
+def _register(config: pytest.Config, plugin: object, name: str) -> None:
+    if config.pluginmanager.is_blocked(name):
+        # pytest would leave it out in silence, and with it what makes a run red.
+        raise pytest.UsageError(f"--circuits does not run without its own parts: no -p no:{name}")
+    config.pluginmanager.register(plugin, name)

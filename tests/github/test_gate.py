@@ -40,6 +40,7 @@ def summary(
     broken=0,
     unfinished=0,
     ended=True,
+    exit_status=0,
     **verdicts,
 ):
     figures = {"findings": findings, "verdicts": verdicts, "judged": judged, "failing": failing}
@@ -47,7 +48,8 @@ def summary(
     complete = ended and not (broken or unfinished)
     status = "complete" if complete else "incomplete"
     tests = [f"t.py::test_{n}[recall]" for n in range(unfinished)]
-    return json.dumps({"status": status, "summary": figures, "unfinished": tests})
+    told = {"status": status, "exit_status": exit_status if ended else None}
+    return json.dumps({**told, "summary": figures, "unfinished": tests})
 
 
 def counts(judged=0, failing=0, claims=0, silent=0, unfinished=0, **verdicts):
@@ -177,7 +179,12 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
     ("status", "report", "verdict", "ends"),
     [
         (0, summary(findings=2, preserved=2), "passed", 0),
-        (0, summary(findings=1, failing=1, lost=1), "passed", 0),
+        (0, summary(findings=1, lost=1), "passed", 0),
+        (0, summary(findings=1, failing=1, lost=1), "failed", 1),
+        (0, summary(findings=1, claims=1, preserved=1), "failed", 1),
+        (0, summary(findings=1, silent=1, preserved=1), "error", 1),
+        (0, summary(findings=1, exit_status=1, preserved=1), "failed", 1),
+        (0, summary(findings=1, exit_status=4, preserved=1), "error", 4),
         (1, summary(findings=1, failing=1, lost=1), "failed", 1),
         (1, summary(findings=1, failing=1, silent=3, lost=1), "failed", 1),
         (1, summary(findings=1, failing=1, unfinished=3, lost=1), "failed", 1),
@@ -204,6 +211,11 @@ def test_an_earlier_report_is_not_taken_for_this_ones(runner, told):
     ids=[
         "preserved",
         "lost, but the gate is never",
+        "lost, and the status was hidden",
+        "a claim that does not hold, and the status was hidden",
+        "some could not be measured, and the status was hidden",
+        "red, and the status was hidden",
+        "called wrongly, and the status was hidden",
         "lost",
         "lost, and some could not be measured",
         "lost, and some did not run",

@@ -77,7 +77,7 @@ def test_reports_say_incomplete_from_the_start_and_are_replaced_at_the_end(suite
         assert all("the run has not come to its end" in text for text in list(said.values())[1:])
     assert (read(suite)["status"], read(suite)["exit_status"]) == ("complete", 0)
     assert texts(suite)["report.md"] == "**pytest-circuits: nothing was judged**\n"
-    assert "</span> Passed</h1>" in texts(suite)["report.html"]
+    assert "</span> Nothing judged</h1>" in texts(suite)["report.html"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 from handmade_rows import failed, left, run
-from verdicts.handmade import around, cells, fractions, number, role
+from verdicts.handmade import around, cells, fractions, number, role, sampled
 
 from pytest_circuits.baselines import Baseline, Served, compare
 from pytest_circuits.findings import Canary
@@ -26,17 +26,6 @@ RECORDED = {
 def recorded(finding, **facts):
     """The finding with what it was measured with."""
     return replace(finding, provenance=RECORDED | facts)
-
-
-def sampled(finding):
-    """The finding with profiles of as many samples as it says it has: its own, over and over."""
-    times = {-(-finding.samples // len(profile)) for profile in finding.profiles.values()}
-    if not times:
-        return finding
-    (count,) = times
-    profiles = {head: np.tile(profile, count) for head, profile in finding.profiles.items()}
-    samples = max(map(len, profiles.values()))
-    return replace(finding, profiles=profiles, samples=samples)
 
 
 def told(found, approved=None, *, test="test_a.py::test_heads", alias="recall", name="", **fields):

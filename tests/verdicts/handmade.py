@@ -100,6 +100,17 @@ def role(
     return replace(finding, profiles=profiles)
 
 
+def sampled(finding):
+    """The finding with profiles of as many samples as it says it has: its own, over and over."""
+    times = {-(-finding.samples // len(profile)) for profile in finding.profiles.values()}
+    if not times:
+        return finding
+    (count,) = times
+    profiles = {head: np.tile(profile, count) for head, profile in finding.profiles.items()}
+    samples = max(map(len, profiles.values()))
+    return replace(finding, profiles=profiles, samples=samples)
+
+
 def fractions(
     heads: Mapping[str, float | Sequence[float]], *, gap: float = 4.0, **fields: object
 ) -> Finding:

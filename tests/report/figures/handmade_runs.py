@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from verdicts.handmade import DOWN, around, cells, fractions, number, role
+from verdicts.handmade import DOWN, around, cells, fractions, number, role, sampled
 
 from pytest_circuits.baselines import Baseline, Served, compare
 from pytest_circuits.report import Details, FailedTest, Model, Row, Run
@@ -38,6 +38,7 @@ WOBBLES = {
 
 def judged(found, approved, *, test="test_a.py::test_heads", alias="cand", name="", **fields):
     """A row of a finding held against a baseline (or against none), with all its details."""
+    found, approved = sampled(found), approved and sampled(approved)
     baseline = None if approved is None else Baseline("", approved, default_tolerance(approved))
     details = Details.of("", found, baseline)
     # Held to what the baseline allows, with what is measured now besides.
@@ -99,7 +100,7 @@ def one_of_each():
             "test_b.py::test_loose[cand]",
             "cand",
             INDUCTION,
-            details=Details.of("", INDUCTION, None),
+            details=Details.of("", sampled(INDUCTION), None),
         ),
     ]
     failed = (FailedTest("test_c.py::test_setup[cand]", "cand", "ValueError: no such file", 12),)
