@@ -32,8 +32,7 @@ def threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("count", "dtype"), [(1, "bfloat16"), (2, "float32")])
 def test_with_other_threads_and_another_precision_twice_in_a_row(quickstart, threads, count, dtype):
     threads(count)
     measured = verdicts(quickstart, quickstart.run, f"--circuits-dtype={dtype}")
@@ -41,5 +40,6 @@ def test_with_other_threads_and_another_precision_twice_in_a_row(quickstart, thr
     assert (measured, again) == (VERDICTS, VERDICTS)
 
 
+@pytest.mark.nightly
 def test_in_fresh_processes_side_by_side(quickstart):
     assert verdicts(quickstart, quickstart.run_apart, "-n2", "--circuits-fresh") == VERDICTS
