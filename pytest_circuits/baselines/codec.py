@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: What a file says that it holds. Another format gets another identifier.
 SCHEMA = "urn:pytest-circuits:baseline-file:1"
+#: What the provenance of a finding calls a model that was not measured as it was loaded.
+OWN_MODEL = "a model of the test's own"
 #: What files said in its place before the first release.
 _OLD_SCHEMA = "schema_version"
 

@@ -88,7 +88,8 @@ def run(options: argparse.Namespace) -> int:
     if problem:
         return refuse(problem)
     try:
-        merged = merge([_named(name) for name in options.files])
+        runs = [_named(name) for name in options.files]
+        merged = merge(runs)
     except ReportError as error:
         complain(str(error))
         return EXIT_UNREADABLE
@@ -100,8 +101,12 @@ def run(options: argparse.Namespace) -> int:
     problem = write_outputs(places, lambda kind: _rendered(kind, merged, budget))
     if problem:
         return refuse(problem)
-    if places and not merged.complete:
-        complain("incomplete: a run, or a circuit test of one, did not come to its end")
+    left = [name for name, run in runs if not run.complete]
+    if left and (places or len(runs) > 1):
+        complain(
+            f"incomplete: {', '.join(left)}: a run, or a circuit test of one, did not come to its "
+            f"end"
+        )
     return EXIT_OK if merged.complete else EXIT_INCOMPLETE
 
 

@@ -97,6 +97,7 @@ def _print(baseline: Baseline) -> None:
 
 def _details(baseline: Baseline) -> Iterator[str]:
     """What the finding's own table doesn't say."""
+    from pytest_circuits.baselines.codec import OWN_MODEL
     from pytest_circuits.findings import Direction
     from pytest_circuits.findings.digits import shown
 
@@ -120,4 +121,6 @@ def _details(baseline: Baseline) -> Iterator[str]:
         yield f"{words}: {', '.join(nulls.values())}"
     if finding.canary is not None:
         yield f"canary {shown(finding.canary.loss)} nats a token ({finding.canary.kind})"
+    if finding.provenance.get("source") == OWN_MODEL:
+        yield f"measured on {OWN_MODEL}"
     yield f"tolerance: {baseline.tolerance.origin}"

@@ -122,6 +122,7 @@ def _verdict(row: Row) -> dict[str, Json]:
         "pending": row.pending,
         "redundant": row.redundant,
         "own_tolerance": row.own_tolerance,
+        "claimed": row.claimed,
         "remembered": row.remembered,
         "scope": row.scope or None,
         "canary": [round(loss, DECIMALS) for loss in row.canary] or None,

@@ -49,6 +49,7 @@ class Row:
         no_canary: whether that is because the baseline has none.
         redundant: whether its baseline equals the one of the alias's parent.
         own_tolerance: whether the baseline's tolerance is another than the default.
+        claimed: whether an ``assert_*`` helper held it, or held others against it.
         remembered: whether an earlier run measured it.
         reasons: the verdict's reasons, worst first.
         more_reasons: how many further ones were left out.
@@ -76,6 +77,7 @@ class Row:
     no_canary: bool = False
     redundant: bool = False
     own_tolerance: bool = False
+    claimed: bool = False
     remembered: bool = False
     reasons: tuple[Reason, ...] = ()
     more_reasons: int = 0
@@ -158,6 +160,7 @@ class Row:
             alias,
             finding.measure,
             summarise(finding),
+            claimed=asserted,
             remembered=remembered,
             details=details,
         )

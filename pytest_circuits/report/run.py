@@ -205,7 +205,9 @@ def judged(row: Row) -> bool:
     """
     if row.outcome in _EXPECTED:
         return False
-    return row.verdict == ASSERTED or (row.is_judged and row.verdict != Kind.NEW)
+    if row.claimed or row.verdict == ASSERTED:
+        return True
+    return row.is_judged and row.verdict != Kind.NEW
 
 
 def colour(row: Row) -> str:

@@ -158,7 +158,8 @@ def _models(run: Run, width: int) -> Iterator[Line]:
         for text in model_lines(model, rows):
             yield from folded(text, width)
         failed = run.failed_on(model)
-        if failed:
+        # Of a run's only model the last line says so.
+        if failed and len(run.models) > 1:
             yield from folded(f"{model.alias}: {silent(len(failed))}", width, "red")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import pytest
 from pytest_circuits.findings.claims import heard_by
 from pytest_circuits.report import Row
 from pytest_circuits.report.run import fails
-from pytest_circuits.report.text import plain
+from pytest_circuits.report.text import counted, plain
 from pytest_circuits.session.outcomes import STATE, ItemState, failure
 from pytest_circuits.session.variants import alias_of
 
@@ -142,6 +142,7 @@ class GateDecides:
         finally:
             state = item.stash.get(STATE, ItemState())
             state.over = True
+            self._note_claims(state)
             self._note_uncompared(item, state)
 
     def _held(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -206,11 +207,7 @@ class GateDecides:
         if alias is None:
             return ""
         if not (state.judged or state.looked_at or state.claimed):
-            return (
-                "nothing was judged: the test compared no finding with circuit_snapshot, and held "
-                "none with an assert_* helper.\n"
-                "If it is to pass all the same, set `circuits_unjudged = allow` in the ini."
-            )
+            return _nothing_judged(len(state.measured))
         left = self._left(item, alias, state)
         if not left:
             return ""
@@ -246,12 +243,20 @@ class GateDecides:
             left |= {n: shown for n in names if n not in state.names and n not in left}
         return left
 
+    def _note_claims(self, state: ItemState) -> None:
+        """Say in the rows of compared findings which of them an assertion held too."""
+        claims = [*state.claimed, *state.referred_to]
+        names = {name for name, finding in state.judged.items() if _among(finding, claims)}
+        state.rows[:] = [
+            replace(row, claimed=row.is_judged and row.name in names) for row in state.rows
+        ]
+
     def _note_uncompared(self, item: pytest.Item, state: ItemState) -> None:
         """Add rows for the findings that no baseline was asked for."""
         alias = alias_of(item)
         if alias is None:
             return
-        seen = [*state.judged, *state.looked_at]
+        seen = [*state.judged.values(), *state.looked_at]
         for finding in [*(each.finding for each in state.measured), *state.claimed]:
             if _among(finding, seen):
                 continue
@@ -304,6 +309,22 @@ def _is_expected(item: pytest.Item, error: BaseException) -> bool:
     """Whether a test is expected to raise what it raised, which a refused finding is not."""
     raises = (marker.kwargs.get("raises") for marker in item.iter_markers("xfail"))
     return any(isinstance(error, kinds) for kinds in raises if kinds)
+
+
+def _nothing_judged(measured: int) -> str:
+    """Why a test fails that judged nothing, and what to do."""
+    found = f"of the {counted(measured, 'finding')} that `circuits` measured none was held"
+    return "\n".join(
+        [
+            f"nothing was judged: {found if measured else '`circuits` measured no finding'}.",
+            "A finding is judged where it is held",
+            "  against its baseline:  assert finding == circuit_snapshot",
+            "  by a claim:            assert_behaviour(finding, at_most=…), or another assert_*",
+            "  by its verdict alone:  circuit_snapshot.judge(finding).kind",
+            "A bare assert of its number, as in `assert float(finding) < 1`, holds no finding.",
+            "To allow it to all tests of the suite, set `circuits_unjudged = allow` in the ini.",
+        ]
+    )
 
 
 def _is_skip(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_circuits.baselines.codec import OWN_MODEL
 from pytest_circuits.models import ModelError, ModelPool, SourceKind, parse_source
 from pytest_circuits.session.outcomes import failure
 from pytest_circuits.session.settings import mistyped
@@ -233,7 +234,7 @@ class RunModels:
         loaded = self.pool.loaded(source)
         if loaded is not None and loaded.bridge is model and self.runs_of(model).pristine:
             return {"source": source.public_name, "weights": loaded.fingerprint}
-        return {"source": "a model of the test's own", "weights": live_fingerprint(model)}
+        return {"source": OWN_MODEL, "weights": live_fingerprint(model)}
 
     def given_out(self, fixturedef: pytest.FixtureDef[Any], model: TransformerBridge) -> None:
         """Note that ``circuit_model`` gives a model out: what is on it then belongs to it."""

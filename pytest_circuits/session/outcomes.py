@@ -55,7 +55,7 @@ class ItemState:
     """What one test did so far.
 
     Attributes:
-        judged: findings that were compared with a baseline.
+        judged: findings that were compared with a baseline, by their names within the test.
         looked_at: findings of which a test had only the verdict, without the gate.
         claimed: findings that an ``assert_*`` helper was given to hold.
         referred_to: findings that one held others against.
@@ -74,7 +74,7 @@ class ItemState:
         over: whether its fixtures are torn down.
     """
 
-    judged: list[Finding] = field(default_factory=list)
+    judged: dict[str, Finding] = field(default_factory=dict)
     looked_at: list[Finding] = field(default_factory=list)
     claimed: list[Finding] = field(default_factory=list)
     referred_to: list[Finding] = field(default_factory=list)

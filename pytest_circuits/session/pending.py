@@ -1,4 +1,4 @@
-"""What a run with ``--circuits-pending`` leaves of a test: findings to be decided on."""
+"""What is left to be decided on: pending files of ``--circuits-pending``, and what is new."""
 
 from __future__ import annotations
 
@@ -13,12 +13,32 @@ from pytest_circuits.report.text import cut
 from pytest_circuits.session.extension import baseline_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import pytest
 
+    from pytest_circuits.report import Row
     from pytest_circuits.session.outcomes import ItemState
+    from pytest_circuits.session.settings import Settings
 
 #: Characters of a failure's message that are kept.
 _FAILURE_SHOWN = 200
+
+
+def how_to_approve(new: Iterable[Row], settings: Settings) -> Iterator[str]:
+    """How new findings that passed and were left unwritten are approved, if there are any."""
+    left = {
+        row.alias
+        for row in new
+        if row.outcome == "passed"
+        and not (row.written or row.pending)
+        and row.alias in settings.declared
+    }
+    # Plain runs measure the reference.
+    others = [] if left <= {settings.reference} else [a for a in settings.declared if a in left]
+    models = "".join(f" --circuits-model {alias}" for alias in others)
+    if left:
+        yield f"approve what is new: pytest --circuits{models} --snapshot-update"
 
 
 def leave_pending(item: pytest.Item, state: ItemState, *, passed: bool) -> None:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_circuits.report.text import folded
 from pytest_circuits.session.cache_code import LoadedCode, file_of, outside
 from pytest_circuits.session.cache_environment import Reads
 from pytest_circuits.session.cache_keys import UncertainError
+from pytest_circuits.session.settings import declared_variables
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -63,8 +65,7 @@ class Remembering:
         started = start(config)
         self._reads = started.reads
         self._code = LoadedCode(config, started.time, started.modules)
-        lines = [line for line in config.getini("circuits_env") if not line.startswith("#")]
-        self._declared = frozenset(" ".join(lines).replace(",", " ").split())
+        self._declared = frozenset(declared_variables(config))
         self._computing = Computing()
         self._told: dict[str, set[str]] = {}
 
@@ -131,7 +132,9 @@ class Remembering:
         """Say what is measured in every run, and why."""
         for reason, tests in list(self._told.items())[:_SHOWN]:
             noun = "test" if len(tests) == 1 else "tests"
-            terminalreporter.write_line(f"not remembered ({len(tests)} {noun}): {reason}")
+            width = terminalreporter.config.get_terminal_writer().fullwidth
+            for line in folded(f"not remembered ({len(tests)} {noun}): {reason}", width):
+                terminalreporter.write_line(line.plain.text)
         more = len(self._told) - _SHOWN
         if more > 0:
             terminalreporter.write_line(f"not remembered: {more} reasons more")

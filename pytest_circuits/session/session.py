@@ -35,6 +35,7 @@ from pytest_circuits.session.outcomes import (
     why_not_passed,
 )
 from pytest_circuits.session.shown import ShownReports
+from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -202,7 +203,8 @@ class CircuitsSession:
         """Begin a test afresh, also when it is run again."""
         item.stash[STATE] = ItemState()
         self._failed_subtests.discard(item.nodeid)
-        item.user_properties[:] = [p for p in item.user_properties if p[0] != PROPERTY]
+        ours = (PROPERTY, remembering.PROPERTY)
+        item.user_properties[:] = [p for p in item.user_properties if p[0] not in ours]
         if item.nodeid in self._refused:
             pytest.fail(self._refused[item.nodeid], pytrace=False)
 
@@ -349,6 +351,7 @@ class CircuitsSession:
     def _pending(self) -> Iterator[str]:
         """How many findings wait for a decision, and how to come to it; and which never will."""
         if not self.settings.pending:
+            yield from self._new()
             return
         differ = [row for rows in self.rows.values() for row in rows if row.differs]
         tests = [row.test for row in differ if row.pending]
@@ -362,6 +365,14 @@ class CircuitsSession:
             where = "" if below else f" {os.path.relpath(root, here)}"
             noun = "finding" if len(tests) == 1 else "findings"
             yield f"{len(tests)} {noun} pending: pytest-circuits review{where}"
+
+    def _new(self) -> Iterator[str]:
+        """How to go on with findings that have no baseline."""
+        new = [row for rows in self.rows.values() for row in rows if row.verdict == Kind.NEW]
+        if new:
+            from pytest_circuits.session.pending import how_to_approve
+
+            yield from how_to_approve(new, self.settings)
 
     def run_so_far(self, exit_status: int | None = 0) -> Run:
         """What there is to report, with the exit status that pytest ends with, once it does."""

@@ -139,6 +139,7 @@ class Settings(NamedTuple):
         fresh: whether everything is measured, also what an earlier run did.
         unjudged: what becomes of a test that left something unjudged.
         isolation: what becomes of a test that changed a model or torch for others.
+        env: the variables that tests may read and have their findings remembered.
         ini: the name of the ini that was read.
         in_ci: whether this is a CI run.
     """
@@ -159,6 +160,7 @@ class Settings(NamedTuple):
     unjudged: Setting
     cpu_fallback: bool
     isolation: Setting
+    env: tuple[str, ...]
     ini: str
     in_ci: bool
 
@@ -232,6 +234,9 @@ class Settings(NamedTuple):
             *([f"circuits: models kept in {self.memory}"] * (self.memory.origin != DEFAULT)),
             *([f"circuits: all findings measured afresh ({self.fresh.origin})"] * self.is_fresh),
             *([f"circuits: unjudged {self.unjudged}"] * (self.unjudged.origin != DEFAULT)),
+            *([f"circuits: isolation {self.isolation}"] * (self.isolation.origin != DEFAULT)),
+            *([f"circuits: CPU fallback ({self.ini})"] * self.cpu_fallback),
+            *([f"circuits: tests may read {', '.join(self.env)} ({self.ini})"] * bool(self.env)),
             *report,
         ]
 
@@ -275,9 +280,16 @@ def read_settings(config: pytest.Config) -> Settings:
         unjudged=_setting(config, "unjudged", ini),
         cpu_fallback=bool(config.getini("circuits_cpu_fallback")),
         isolation=_setting(config, "isolation", ini),
+        env=declared_variables(config),
         ini=ini,
         in_ci=any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER")),
     )
+
+
+def declared_variables(config: pytest.Config) -> tuple[str, ...]:
+    """The variables that ``circuits_env`` declares: on lines, or between commas or spaces."""
+    lines = [line for line in config.getini("circuits_env") if not line.startswith("#")]
+    return tuple(dict.fromkeys(" ".join(lines).replace(",", " ").split()))
 
 
 def _setting(config: pytest.Config, name: str, ini: str) -> Setting:

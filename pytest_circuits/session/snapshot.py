@@ -19,6 +19,7 @@ from pytest_circuits.baselines import (
     BaselineError,
     BaselineReader,
     Comparison,
+    Served,
     check_first,
     compare,
     find,
@@ -71,6 +72,7 @@ class CircuitSnapshot(SnapshotAssertion):
     pending: bool = False
     _explained: list[str] = field(init=False, default_factory=list)
     _approved: Finding | None = field(init=False, default=None)
+    _approving: dict[str, Comparison] = field(init=False, default_factory=dict)
     _is_checked: bool = field(init=False, default=False)
 
     @property
@@ -132,20 +134,34 @@ class CircuitSnapshot(SnapshotAssertion):
     def judge(self, finding: Finding) -> Verdict:
         """The verdict on a finding, without the gate: it fails nothing and writes nothing.
 
-        For tests of what a verdict should be. The finding is none of the run's judged ones.
+        For tests of what a verdict should be: it is one on the baseline of that name, or on what
+        this test has just approved in its place. The finding is none of the run's judged ones.
         """
         check_finding(finding)
         name = self._custom_index or ""
         self._post_assert()  # the name was for this one only
         assert self.source is not None
         try:
-            served = find(path_of(self.test_location), self.source.owners, name, self.reader)
+            served = self._approved_now(name) or find(
+                path_of(self.test_location), self.source.owners, name, self.reader
+            )
             comparison = compare(name, finding, storable(finding), served)
         except BaselineError as error:
             raise failure("\n".join(self._words(error))) from None
         self._state.looked_at.append(finding)
         self._state.names.add(name)
         return comparison.verdict
+
+    def _approved_now(self, name: str) -> Served | None:
+        """What this test approves under a name, which is written when it has passed."""
+        comparison = self._approving.get(name)
+        if comparison is None:
+            return None
+        from pytest_circuits.baselines.approving import approval
+
+        assert self.source is not None
+        made = approval(name, comparison.found, comparison.baseline)
+        return Served(self.source.owners[0], made)
 
     def _assert(self, data: SerializableData) -> bool:
         state, name = self._state, self._custom_index or ""
@@ -222,8 +238,9 @@ class CircuitSnapshot(SnapshotAssertion):
         if altered:
             return (
                 f"measured on what the test had changed ({', '.join(altered[:3])}), which is never "
-                f"approved: change a private_circuit_model, and measure it with "
-                f"pytest_circuits.measures"
+                f"approved.\nOf a model: change a private_circuit_model, and measure it with "
+                f"pytest_circuits.measures.\nOf torch: use monkeypatch, or a context manager that "
+                f"is closed, and measure afterwards."
             )
         return nothing_to_approve(finding)
 
@@ -316,7 +333,7 @@ class CircuitSnapshot(SnapshotAssertion):
         return self.test_location.item.stash[STATE]
 
     def _record(self, finding: Finding, row: Row) -> None:
-        self._state.judged.append(finding)
+        self._state.judged[row.name] = finding
         self._state.rows.append(row)
 
     def _note(self, comparison: Comparison, **decided: Any) -> None:  # noqa: ANN401 — fields of a row
@@ -358,6 +375,7 @@ class CircuitSnapshot(SnapshotAssertion):
             result.created = comparison.baseline is None
             result.updated = not result.created
 
+        self._approving[comparison.name] = comparison
         self._state.approve[comparison.name] = write_now
         if self._state.passed:  # a comparison in a fixture's teardown
             self._state.write_approved()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NoReturn
 
 from pytest_circuits.findings import Direction
 
@@ -197,6 +198,9 @@ class Verdict:
     companion: tuple[Movement, ...] = ()
     canary: Movement | None = None
     reading: Reading | None = None
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict is neither true nor false: ask .kind, as in `.kind == 'lost'`")
 
     @property
     def scope(self) -> Scope | None:

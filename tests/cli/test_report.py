@@ -122,10 +122,11 @@ def test_a_merged_report_can_be_read_again(command, stored):
 def test_of_several_reports_an_incomplete_one_makes_them_incomplete(command, stored, left_off):
     whole = stored(run(row(test="t.py::test_b")), "1.json")
     part = stored(run(row(), **left_off), "2.json")
-    status, out, _ = command("report", whole, part)
+    status, out, errors = command("report", whole, part)
     assert status == 1
     assert any(line.startswith("incomplete: ") for line in out)
-    said = "incomplete: a run, or a circuit test of one, did not come to its end"
+    said = "incomplete: 2.json: a run, or a circuit test of one, did not come to its end"
+    assert errors == [said]
     status, _, errors = command("report", whole, part, "--dir", "out")
     assert (status, errors) == (1, [said])
     written = {path.suffix: path.read_text(encoding="utf-8") for path in Path("out").iterdir()}

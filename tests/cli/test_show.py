@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from circuit_suites import EXAMPLES, in_fresh_python
+from circuit_suites import EXAMPLES, edit_baseline, in_fresh_python
 
 from pytest_circuits.cli import main
 from pytest_circuits.findings import Canary, Direction, Null
@@ -144,3 +144,12 @@ heavy = {{"torch", "transformer_lens", "transformers", "syrupy", "pytest"}}
 print(sorted(heavy & set(sys.modules)))
 """
     assert in_fresh_python(code) == "[]\n"
+
+
+def test_it_says_which_findings_were_measured_on_a_model_of_the_test_s_own(suite_folder, capsys):
+    def of_its_own(document):
+        document["recorded_with"]["source"] = "a model of the test's own"
+
+    assert "  measured on a model of the test's own" not in show(capsys, INDUCTION)[1]
+    edit_baseline(suite_folder / INDUCTION, of_its_own)
+    assert "  measured on a model of the test's own" in show(capsys, INDUCTION)[1]

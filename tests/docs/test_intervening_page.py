@@ -17,3 +17,5 @@ def test_the_page_runs_from_top_to_bottom(pytester, capsys, monkeypatch):
         else:
             terminal.save(text)
     assert ran == 1
+    monkeypatch.setenv("CI", "1")
+    assert terminal.type("pytest", "--circuits", "interventions")[0] == 0

@@ -184,4 +184,10 @@ def test_links_lead_somewhere(target):
 
 def test_a_verdict_without_the_gate_is_had_as_shown(suite):
     suite.write("test_told.py", python(containing=".judge("))
-    assert suite.run("--circuits", "--circuits-unjudged=fail").ret == 0
+    new = suite.run("--circuits")
+    assert new.ret == pytest.ExitCode.TESTS_FAILED
+    new.stdout.fnmatch_lines(["E *Kind.NEW: 'new'> == 'lost'"])
+    suite.approve()
+    result = suite.run("--circuits", "--circuits-unjudged=fail")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["1 finding: 1 preserved*"])

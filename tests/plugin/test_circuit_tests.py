@@ -231,7 +231,7 @@ def test_it(shared):
                 "Give 'shared' function scope, or let it ask for 'circuit_model' and measure with "
                 "pytest_circuits.measures."
             ),
-            "recall: 1 test failed without a finding",
+            "no findings; 1 test failed without a finding",
         ],
         consecutive=False,
     )

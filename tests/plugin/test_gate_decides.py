@@ -459,3 +459,28 @@ def test_unequal_is_no_comparison_and_says_what_is(regressed):
     result.stdout.fnmatch_lines(
         ["E  *TypeError: circuit_snapshot has no `!=`*`circuit_snapshot.judge(finding).kind`*"]
     )
+
+
+def test_a_verdict_is_one_on_what_the_test_has_just_approved(regressed):
+    suite = regressed(["heads"])
+    suite.write(
+        "test_all.py",
+        """
+def test_heads(found, circuit_snapshot):
+    assert found(0.2) == circuit_snapshot
+    assert circuit_snapshot.judge(found(0.2)).kind == "preserved"
+    assert circuit_snapshot.judge(found(1.0)).kind == "strengthened"
+    assert circuit_snapshot(name="other").judge(found(0.2)).kind == "new"
+""",
+    )
+    assert suite.run("--circuits").ret == pytest.ExitCode.TESTS_FAILED
+    suite.approve()
+    assert suite.run("--circuits").ret == 0
+
+
+def test_a_verdict_has_no_truth_that_an_assertion_could_ask_for(regressed):
+    suite = regressed(["heads"])
+    suite.write("test_all.py", test_of("heads", "assert circuit_snapshot.judge(found(NOW))", NOW))
+    result = suite.run("--circuits")
+    assert counts(result) == {"failed": 1}
+    result.stdout.fnmatch_lines(["E *TypeError: a verdict is neither true nor false: ask .kind*"])

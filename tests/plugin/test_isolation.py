@@ -86,7 +86,9 @@ def test_what_is_measured_after_a_change_of_its_own_test_is_not_approved(suite, 
     )
     result = run(suite, "--snapshot-update")
     assert counts(result) == {"failed": 1}
-    assert "is never approved: change a private_circuit_model" in result.stdout.str()
+    assert "which is never approved." in result.stdout.str()
+    assert "Of a model: change a private_circuit_model" in result.stdout.str()
+    assert "Of torch: use monkeypatch, or a context manager" in result.stdout.str()
     assert suite.stamps() == {}
 
 

@@ -72,9 +72,26 @@ def test_a_test_that_judged_nothing_fails_where_it_is_to(found):
     assert "circuits: unjudged fail (command line)" in result.stdout.lines
     result.stdout.fnmatch_lines(
         [
-            "nothing was judged: the test compared no finding with circuit_snapshot, and held *",
-            "If it is to pass all the same, set `circuits_unjudged = allow` in the ini.",
+            "nothing was judged: `circuits` measured no finding.",
+            "  against its baseline:  assert finding == circuit_snapshot",
+            "  by a claim:            assert_behaviour(finding, at_most=…), or another assert_[*]",
+            "  by its verdict alone:  circuit_snapshot.judge(finding).kind",
+            "*all tests of the suite*set `circuits_unjudged = allow` in the ini.",
         ]
+    )
+
+
+def test_the_failure_says_how_many_findings_nothing_was_made_of(suite):
+    suite.write(
+        "test_all.py",
+        "def test_bare(circuits):\n"
+        "    assert float(circuits.repeat_loss()) < 0.1\n"
+        "    circuits.repeat_loss()\n",
+    )
+    result = suite.run("--circuits", "--circuits-unjudged=fail")
+    assert counts(result) == {"failed": 1}
+    result.stdout.fnmatch_lines(
+        ["nothing was judged: of the 2 findings that `circuits` measured none was held."]
     )
 
 
@@ -216,3 +233,51 @@ def test_under_dash_o_a_run_holds_what_it_holds_or_is_refused(found, monkeypatch
     refused.stderr.fnmatch_lines(["*ERROR: --circuits with `python -O` * and --assert=plain: *"])
     result = found.run_apart("--circuits")
     assert counts(result) == {"failed": 3}
+
+
+HOLDS_TOO = """
+from pytest_circuits import assert_behaviour
+
+def test_two(found, circuit_snapshot):
+    first, second, third = found(1.0), found(1.0), found(1.0)
+    assert first == circuit_snapshot
+    assert second == circuit_snapshot(name="second")
+    assert third == circuit_snapshot(name="third")
+    assert_behaviour(second, at_least=0.5)
+"""
+NEW_ONE = """
+def test_one(found, circuit_snapshot):
+    assert found(1.0) == circuit_snapshot
+"""
+APPROVE = "approve what is new: pytest --circuits --snapshot-update"
+
+
+def test_a_new_finding_that_an_assertion_holds_too_is_judged(found):
+    found.write("test_all.py", HOLDS_TOO)
+    result = found.run("--circuits", "--circuits-json=r.json")
+    figures = json.loads((found.path / "r.json").read_text())["summary"]
+    assert (figures["verdicts"], figures["judged"]) == ({"new": 3}, 1)
+    assert "nothing was judged" not in result.stdout.str()
+
+
+def test_a_run_says_how_to_approve_what_is_new(found, monkeypatch):
+    found.ini("recall = bundled:recall", "tuned = bundled:recall-finetuned")
+    found.write("test_all.py", NEW_ONE)
+    assert APPROVE in found.run("--circuits").stdout.lines
+    result = found.run("--circuits", "--circuits-model=tuned")
+    result.stdout.fnmatch_lines(
+        ["approve what is new: pytest --circuits --circuits-model tuned --snapshot-update"]
+    )
+    others = [
+        ("--circuits-pending",),
+        ("--circuits-model=bundled:recall-regressed",),
+        ("--snapshot-update",),
+        (),
+    ]
+    for arguments in others:
+        assert "approve what" not in found.run("--circuits", *arguments).stdout.str(), arguments
+    monkeypatch.setenv("CI", "1")
+    found.write("test_all.py", NEW_ONE.replace("one", "two"))
+    result = found.run("--circuits")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "approve what" not in result.stdout.str()

@@ -161,4 +161,4 @@ def test_the_alias_is_told_by_the_parameter_and_not_by_the_text(lay):
     lay(broken.replace("assert", "raise OSError\n    assert"))
     for workers in ((), ("-n", "2")):
         result = suite.run("--circuits", models[0], *workers)
-        result.stdout.fnmatch_lines(["recall: 1 test failed without a finding"])
+        result.stdout.fnmatch_lines(["no findings; 1 test failed without a finding"])

@@ -381,3 +381,19 @@ def test_strict_configurations_know_every_marker_and_key(suite, flags):
     )
     result = suite.run(*flags, "--strict-markers", "--strict-config")
     assert (result.ret, counts(result)) == (0, {"passed" if flags else "skipped": 2})
+
+
+def test_the_header_says_what_else_is_set_and_nothing_of_what_is_not(suite, monkeypatch):
+    assert len(header(suite.run("--circuits", "--collect-only"))) == 3
+    suite.ini(
+        circuits_isolation="fail", circuits_cpu_fallback="true", circuits_env="MODE, LEVEL MODE"
+    )
+    assert header(suite.run("--circuits", "--collect-only"))[3:] == [
+        "circuits: isolation fail (pytest.ini)",
+        "circuits: CPU fallback (pytest.ini)",
+        "circuits: tests may read MODE, LEVEL (pytest.ini)",
+    ]
+    monkeypatch.setenv("PYTEST_CIRCUITS_ISOLATION", "warn")
+    assert "circuits: isolation warn (PYTEST_CIRCUITS_ISOLATION)" in header(
+        suite.run("--circuits", "--collect-only")
+    )

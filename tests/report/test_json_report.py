@@ -83,6 +83,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
         "pending": False,
         "redundant": False,
         "own_tolerance": False,
+        "claimed": False,
         "remembered": False,
         "scope": "specific",
         "canary": [4.7512, 4.77],

@@ -37,6 +37,7 @@ def test_a_finding_that_was_never_compared_is_listed(suite):
         "not judged test_loose recall repeat loss 0.0017; repeat accuracy 1.00",
         "2 findings: 1 new, 1 not judged",
         NOTHING_JUDGED,
+        "approve what is new: pytest --circuits --snapshot-update",
     ]
 
 
@@ -68,7 +69,6 @@ def test_a_failed_setup_is_a_test_that_failed_without_a_finding(suite):
     result = suite.run("--circuits")
     assert (result.ret, counts(result)) == (1, {"errors": 2})
     assert section(result) == [
-        "recall: 1 test failed without a finding",
         "no findings; 1 test failed without a finding",
     ]
 
@@ -109,8 +109,7 @@ def test_plain(name):
     raise OSError
 """,
     )
-    assert section(suite.run("--circuits"))[-2:] == [
-        "recall: 2 tests failed without a finding",
+    assert section(suite.run("--circuits"))[-1:] == [
         "1 finding: 1 not judged; 2 tests failed without a finding",
     ]
 
@@ -187,6 +186,21 @@ def test_junit_prints_every_row_once(one_test):
     assert row["headline"].endswith(" +3; repeat loss 0.00→4.17")
     assert row["passes"] is False
     assert row["written"] is False
+
+
+TELLS = """
+def pytest_runtest_logreport(report):
+    if report.when == "teardown":
+        print("has", sorted(name for name, _ in report.user_properties))
+"""
+
+
+def test_a_test_that_runs_again_says_once_why_it_is_not_remembered(one_test):
+    one_test.write("conftest.py", f"import os\n{TWICE}\nos.environ.get('MODE')\n{TELLS}")
+    said = [line for line in one_test.run("--circuits", "-s").stdout.lines if "has [" in line]
+    assert [line.partition("has ")[2] for line in said] == [
+        "['circuits', 'circuits_not_remembered']"
+    ] * 2
 
 
 def test_junit_says_what_was_written(suite):

@@ -145,10 +145,9 @@ def test_a_run_that_has_not_ended_says_so():
 def test_tests_that_failed_without_a_finding_are_counted_in_red():
     lines = terminal_lines(run(models=["nan"], failed=(failed(alias="nan"),)), 80)
     assert [line.text for line in lines] == [
-        "nan: 1 test failed without a finding",
         "no findings; 1 test failed without a finding",
     ]
-    assert [part.colour for line in lines for part in line.parts] == ["red", "", "", "red"]
+    assert [part.colour for line in lines for part in line.parts] == ["", "", "red"]
 
 
 def test_a_test_that_is_of_no_model_fails_without_a_finding_too():

@@ -116,6 +116,12 @@ RUN_CODE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _a_wide_terminal(monkeypatch):
+    """Reasons stand on one line each."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 @pytest.mark.parametrize("word", RUN_CODE)
 def test_code_that_lies_in_no_module_is_not_known(suite, monkeypatch, word):
     monkeypatch.syspath_prepend(suite.path)
@@ -475,3 +481,12 @@ def test_passes_are_not_shared_between_states_of_torch(suite):
     result = suite.run("--circuits", "--circuits-fresh")
     assert counts(result) == {"passed": 4}
     result.stdout.fnmatch_lines(["not remembered (2 tests): torch's global forward hooks: 1 hook"])
+
+
+def test_why_nothing_is_remembered_is_folded_to_the_terminal(suite, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    suite.write("test_loss.py", f"import os\nos.environ.get('MODE')\n{LOSS}")
+    lines = suite.run("--circuits").stdout.lines
+    begin = next(at for at, line in enumerate(lines) if line.startswith("not remembered (1 test)"))
+    assert max(map(len, lines[begin : begin + 4])) <= 60
+    assert "which circuits_env doesn't declare" in " ".join(map(str.strip, lines[begin:]))
