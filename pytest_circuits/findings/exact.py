@@ -33,7 +33,7 @@ _PARTS: dict[str, Any] = {
 def take_apart(finding: Finding) -> tuple[Json, dict[str, NDArray[Any]]]:
     """The finding as a JSON document and its arrays, by the names that the document has for them.
 
-    Nothing is rounded or left out, unlike in a baseline (:func:`.encoding.encode`).
+    No number is rounded or left out, unlike in a baseline (:func:`.encoding.encode`).
 
     Raises:
         TypeError: if a part of it is nothing that could be put together again.
@@ -65,7 +65,11 @@ def _apart(value: object, arrays: dict[str, NDArray[Any]]) -> Json:
     elif isinstance(value, Direction):
         content = value.value
     elif kind in _PARTS and is_dataclass(value):
-        content = {each.name: _apart(getattr(value, each.name), arrays) for each in fields(value)}
+        content = {
+            each.name: _apart(getattr(value, each.name), arrays)
+            for each in fields(value)
+            if each.name != "circumstances"  # those of another run
+        }
     else:
         raise TypeError(f"a finding holds a {kind}, which can't be stored")
     return {_KIND: kind, _CONTENT: content}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from pytest_circuits.findings.allowance import Allowance
+    from pytest_circuits.findings.circumstances import Circumstances
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -200,6 +201,8 @@ class Finding:
             same shape as the values; None where it has all. What is kept by sample is NaN there
             too. A file has no such field: there a cell without a value is absent, unless the
             finding is undefined, whose file no longer says which cells the model has.
+        circumstances: on what it was measured, where a run of tests noted that; None for a finding
+            that was made by hand or remembered.
     """
 
     measure: str
@@ -228,6 +231,7 @@ class Finding:
     allowance: Allowance | None = None
     null_takes: str = ""
     absent: NDArray[np.bool_] | None = None
+    circumstances: Circumstances | None = None
 
     # Without this numpy on the left of == would broadcast instead of asking us.
     __array_ufunc__ = None

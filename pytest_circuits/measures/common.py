@@ -11,22 +11,22 @@ import numpy as np
 
 from pytest_circuits.findings import Behaviour, Canary, ChoiceError, Head
 from pytest_circuits.findings.choices import is_whole
+from pytest_circuits.findings.circumstances import noted
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import as_runs, run_canary
+from pytest_circuits.forward import Runs, as_runs, run_canary
 from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts.sequences import canary_tokens
 from pytest_circuits.prompts.tokens import check_rows, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.findings import Direction, Finding, Json, Role
-    from pytest_circuits.forward import Runs
     from pytest_circuits.prompts import TokenizedPairs
 
 M = TypeVar("M", bound="Callable[..., Finding]")
@@ -40,7 +40,8 @@ ATTENTION = "eager"
 def looked_at_once(measure: M) -> M:
     """A measure that looks at the model's weights once, however many of its runs it takes.
 
-    Its convention says which heads and MLPs are ablated meanwhile, if any are.
+    Its convention says which heads and MLPs are ablated meanwhile, if any are; its circumstances,
+    which models it was measured on.
     """
 
     @wraps(measure)
@@ -51,10 +52,18 @@ def looked_at_once(measure: M) -> M:
             finding = measure(runs, *args, **options)
             if runs.silenced:
                 without = {"without": ", ".join(runs.silenced)}
-                return finding.derived(convention={**finding.convention, **without})
-            return finding
+                finding = finding.derived(convention={**finding.convention, **without})
+            return noted(finding, list(_models(runs, *args, *options.values())))
 
     return cast("M", once)
+
+
+def _models(*given: object) -> Iterator[object]:
+    """The hooked models among what a measure was given."""
+    for each in given:
+        model = each.bridge if isinstance(each, Runs) else each
+        if hasattr(model, "original_model"):
+            yield model
 
 
 def provenance(runs: Runs) -> dict[str, Json]:

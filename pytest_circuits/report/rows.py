@@ -44,6 +44,7 @@ class Row:
         pending: whether it was left to be decided on.
         waiver: the test's waiver in words; empty without one.
         waived: whether it is the waiver that let it pass.
+        altered: whether its test had changed what it was measured on.
         scope: ``specific`` or ``whole model``, as the canary tells; empty where it can't.
         canary: the canary's loss in the baseline and now; empty where they can't be compared.
         no_canary: whether that is because the baseline has none.
@@ -72,6 +73,7 @@ class Row:
     pending: bool = False
     waiver: str = ""
     waived: bool = False
+    altered: bool = False
     scope: str = ""
     canary: tuple[float, ...] = ()
     no_canary: bool = False

@@ -141,7 +141,9 @@ class CachingMeasurer:
         except UncertainError as error:
             self._remembering.note(request.node, str(error))
             return measured
-        if not (measured.on_cpu_instead or measured.altered):
+        circumstances = measured.finding.circumstances
+        altered = circumstances is not None and circumstances.altered
+        if not (measured.on_cpu_instead or altered):
             self._keep(question, measured.finding, noted)
         return measured
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
 
 import pytest
 
+from pytest_circuits.findings.circumstances import Circumstances
 from pytest_circuits.session.models import MODEL, is_ours
 from pytest_circuits.session.outcomes import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pytest_circuits.models.torch_state import TorchState
     from pytest_circuits.session.models import RunModels
@@ -121,6 +124,11 @@ class Isolation:
     def altered(self, model: object) -> tuple[str, ...]:
         """What is different now of a model, or of torch, from what tests are given; in words."""
         return (*self._altered(), *self._models.changes_of(model))
+
+    def circumstances(self, models: Sequence[object]) -> Circumstances:
+        """What is different now of the models that something was measured on, or of torch."""
+        found = chain(self._altered(), *map(self._models.changes_of, models))
+        return Circumstances(ref(models[0]), tuple(dict.fromkeys(found)))
 
     def _altered(self) -> tuple[str, ...]:
         changed = self._torch[-1].state.changes() if self._torch else ()

@@ -63,13 +63,10 @@ class ModelMeasurer:
 
     Args:
         models: the run's models.
-        altered: what is different of a model, or of torch, from what tests are given.
     """
 
-    def __init__(
-        self, models: RunModels, altered: Callable[[object], tuple[str, ...]] = lambda _: ()
-    ) -> None:
-        self._models, self._altered = models, altered
+    def __init__(self, models: RunModels) -> None:
+        self._models = models
 
     def measure(
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
@@ -100,9 +97,7 @@ class ModelMeasurer:
                 finding = measure(runs, *measurement.arguments, **options)
                 # Now, with the weights and hooks that the measure saw.
                 finding = finding.derived(canary=measures.canary(runs))
-            others = [value.bridge for value in options.values() if hasattr(value, "bridge")]
-            altered = [words for each in (runs.bridge, *others) for words in self._altered(each)]
-            return Measured(finding, altered=tuple(dict.fromkeys(altered)))
+            return Measured(finding)
 
         try:
             try:

@@ -223,18 +223,20 @@ class RunModels:
         """Whether anything is different of any model, as far as that shows quickly."""
         return any(watched.changes() for watched in self._watched.values())
 
-    def provenance(self, source: Source, model: TransformerBridge) -> dict[str, str]:
+    def provenance(self, source: Source, model: TransformerBridge | None) -> dict[str, str]:
         """Where a measured model's weights came from.
 
         The source's name and its files' fingerprint hold for the model as it was loaded. A
-        model that a conftest put in its place, or whose weights a test changed, is not that.
+        model that a conftest put in its place, or whose weights a test changed, is not that. One
+        that is gone by now (None) has no fingerprint.
         """
         from pytest_circuits.models.fingerprint import live_fingerprint
 
         loaded = self.pool.loaded(source)
         if loaded is not None and loaded.bridge is model and self.runs_of(model).pristine:
             return {"source": source.public_name, "weights": loaded.fingerprint}
-        return {"source": OWN_MODEL, "weights": live_fingerprint(model)}
+        own = {"source": OWN_MODEL}
+        return own if model is None else {**own, "weights": live_fingerprint(model)}
 
     def given_out(self, fixturedef: pytest.FixtureDef[Any], model: TransformerBridge) -> None:
         """Note that ``circuit_model`` gives a model out: what is on it then belongs to it."""

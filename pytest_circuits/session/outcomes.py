@@ -41,13 +41,11 @@ class Measured(NamedTuple):
         origin: the source and the weights that an earlier run measured it on; None if this run
             measured it.
         on_cpu_instead: whether it was measured on the CPU, as there was no room where its model is.
-        altered: what the test had changed of what tests are given when it was measured, in words.
     """
 
     finding: Finding
     origin: Mapping[str, str] | None = None
     on_cpu_instead: bool = False
-    altered: tuple[str, ...] = ()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_circuits.baselines import BaselineReader
+from pytest_circuits.findings.circumstances import noted_by
 from pytest_circuits.report import FailedTest, Model, Row, Run, terminal_lines
 from pytest_circuits.report.rows import PROPERTY
 from pytest_circuits.report.text import plain_lines
@@ -39,8 +40,6 @@ from pytest_circuits.verdicts import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
-
-    from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.baselines import Baseline
     from pytest_circuits.findings import Finding
@@ -94,13 +93,13 @@ class CircuitsSession:
 
     @cached_property
     def _cache(self) -> CachingMeasurer | None:
-        measurer = ModelMeasurer(self.models, self.isolation.altered)
+        measurer = ModelMeasurer(self.models)
         return caching(measurer, self.models, self.settings, self.reference, self._config)
 
     @property
     def measurer(self) -> Measurer:
         """Answers what tests ask for, from pytest's cache where there is one, or by measuring."""
-        return self._cache or ModelMeasurer(self.models, self.isolation.altered)
+        return self._cache or ModelMeasurer(self.models)
 
     @cached_property
     def reference(self) -> Source | None:
@@ -115,31 +114,31 @@ class CircuitsSession:
         self, finding: Finding, source: CircuitSource, request: pytest.FixtureRequest
     ) -> dict[str, str]:
         """Where the weights came from that a test's finding was measured on."""
-        origin = request.node.stash[STATE].origin(finding)
-        if origin is not None:
-            return dict(origin)
-        # A finding may come from a measure called directly, on the test's own model.
-        model = self._measured_directly(finding, request)
-        if model is None:
-            model = self.models.of_test(source.source, request)
+        measured = request.node.stash[STATE].measured_as(finding)
+        if measured is not None and measured.origin is not None:
+            return dict(measured.origin)
+        if measured is None and finding.circumstances is not None:
+            # A measure was called directly, on whatever model.
+            return self.models.provenance(source.source, finding.circumstances.model())
+        own = self.models.private.get(request.node.nodeid) if measured is None else None
+        model = own or self.models.of_test(source.source, request)
         return self.models.provenance(source.source, model)
 
     def altered(self, finding: Finding, request: pytest.FixtureRequest) -> tuple[str, ...]:
         """What the test had changed of what tests are given when a finding was measured."""
-        state: ItemState = request.node.stash[STATE]
-        measured = state.measured_as(finding)
-        if measured is not None:
-            return measured.altered
-        if self._measured_directly(finding, request) or MODEL not in request.fixturenames:
-            return self.isolation.altered(None)
-        return self.isolation.altered(request.getfixturevalue(MODEL))
+        if finding.circumstances is not None:
+            return finding.circumstances.altered
+        if request.node.stash[STATE].is_remembered(finding):
+            return ()
+        # Of one that was made by hand nobody knows what it came from.
+        held = request.getfixturevalue(MODEL) if MODEL in request.fixturenames else None
+        return self.isolation.altered(held)
 
-    def _measured_directly(
-        self, finding: Finding, request: pytest.FixtureRequest
-    ) -> TransformerBridge | None:
-        """The test's own model, if it has one and did not ask ``circuits`` for the finding."""
-        measured = request.node.stash[STATE].measured_as(finding)
-        return self.models.private.get(request.node.nodeid) if measured is None else None
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """Have it noted of every finding what it is measured on."""
+        with noted_by(self.isolation.circumstances):
+            return (yield)
 
     def has_failed_subtest(self, item: pytest.Item) -> bool:
         """Whether a part of a test failed, for which pytest is going to fail the test."""
@@ -355,10 +354,14 @@ class CircuitsSession:
             return
         differ = [row for rows in self.rows.values() for row in rows if row.differs]
         tests = [row.test for row in differ if row.pending]
-        hopeless = len(differ) - len(tests)
-        if hopeless:
-            noun = "finding that differs" if hopeless == 1 else "findings that differ"
-            yield f"{hopeless} {noun} can't be approved: there would be nothing to hold"
+        for altered, why in (
+            (False, "there would be nothing to hold"),
+            (True, "its test had changed what it was measured on"),
+        ):
+            count = sum(not row.pending and row.altered is altered for row in differ)
+            noun = "finding that differs" if count == 1 else "findings that differ"
+            if count:
+                yield f"{count} {noun} can't be approved: {why}"
         if tests:
             here, root = self._config.invocation_params.dir.resolve(), self._config.rootpath
             below = all((root / test.partition("::")[0]).is_relative_to(here) for test in tests)

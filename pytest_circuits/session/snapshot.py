@@ -358,7 +358,8 @@ class CircuitSnapshot(SnapshotAssertion):
             **decided,
         )
         if altered:
-            row = replace(row, headline=f"{row.headline}; after the test changed {altered[0]}")
+            headline = f"{row.headline}; after the test changed {altered[0]}"
+            row = replace(row, headline=headline, altered=True)
         self._record(comparison.measured, row)
         item.ihook.pytest_circuits_verdict(item=item, verdict=comparison.verdict)
 

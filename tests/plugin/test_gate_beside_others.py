@@ -117,6 +117,4 @@ def test_a_comparison_after_its_test_is_told_by_xdists_workers_too(regressed):
     )
     result = regressed.run_apart("--circuits", "-n1", "-p", "no:threadexception")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(
-        ["*test_all*: this circuit_snapshot belongs to a test that *"]
-    )
+    result.stdout.fnmatch_lines(["*test_all*: this circuit_snapshot belongs to a test that *"])

@@ -15,6 +15,11 @@ SPOILS = """
 def test_spoils(circuit_model):
     {change}
 """
+PAIRS = """PAIRS = PromptPairs(
+    clean=["dog star candle farm dog star", "bread duck house bird bread duck"],
+    corrupted=["dog star gold farm dog star", "bread duck book bird bread duck"],
+    answers=["candle", "house"], wrong_answers=["gold", "book"])
+"""
 ZEROED = "circuit_model.unembed.weight.data.zero_()"
 LINEAR = "import torch; torch.nn.functional.linear = lambda x, w, b=None: x @ w.T * 0"
 EPS = "circuit_model.cfg.eps = 10.0"
@@ -101,7 +106,100 @@ def test_nor_is_it_left_to_be_decided_on_and_the_report_says_so(suite):
     )
     result = run(suite, "--circuits-pending")
     assert "after the test changed cfg.eps" in result.stdout.str()
+    assert (
+        "1 finding that differs can't be approved: its test had changed what it was measured on"
+    ) in result.stdout.str()
+    assert "there would be nothing to hold" not in result.stdout.str()
     assert suite.stamps() == {}
+
+
+UNDONE = {
+    "another model is there": """
+    circuit_model.cfg.eps = 10.0
+    found = measures.repeat_loss(circuit_model)
+""",
+    "config": """
+    before = circuit_model.cfg.eps
+    circuit_model.cfg.eps = 10.0
+    found = measures.repeat_loss(circuit_model)
+    circuit_model.cfg.eps = before
+""",
+    "weights": """
+    weights = circuit_model.unembed.weight.data
+    kept = weights.clone()
+    weights.zero_()
+    found = measures.repeat_loss(circuit_model)
+    weights.copy_(kept)
+""",
+    "autocast": """
+    with torch.autocast("cpu"):
+        found = measures.repeat_loss(circuit_model)
+""",
+    "autocast, private": """
+    with torch.autocast("cpu"):
+        found = measures.repeat_loss(private_circuit_model)
+""",
+    "function": """
+    linear = torch.nn.functional.linear
+    torch.nn.functional.linear = lambda x, w, b=None: linear(x, w, b) * 0.5
+    found = circuits.repeat_loss()
+    torch.nn.functional.linear = linear
+""",
+    "another finding of it": """
+    with torch.autocast("cpu"):
+        found = dataclasses.replace(circuits.repeat_loss(), canary=None)
+""",
+    "the other model": """
+    circuit_model.cfg.eps = 10.0
+    found = measures.kl_divergence(private_circuit_model, PAIRS, to=circuit_model)
+""",
+    "in a thread": """
+    with ThreadPoolExecutor() as pool:
+        circuit_model.cfg.eps = 10.0
+        found = pool.submit(measures.repeat_loss, circuit_model).result()
+""",
+}
+
+
+@pytest.mark.parametrize("test", UNDONE.values(), ids=UNDONE)
+def test_nor_is_it_where_the_change_is_undone_or_another_model_is_there(suite, test):
+    suite.write(
+        "test_heads.py",
+        "import dataclasses\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "import torch\n"
+        "from pytest_circuits import PromptPairs, measures\n"
+        f"{PAIRS}"
+        "def test_loss(circuits, circuit_model, private_circuit_model, circuit_snapshot):\n"
+        f"{test}"
+        "    assert found == circuit_snapshot\n",
+    )
+    result = run(suite, "--snapshot-update")
+    assert counts(result)["failed"] == 1
+    assert "is never approved: change a private_circuit_model" in result.stdout.str()
+    assert suite.stamps() == {}
+
+
+@pytest.mark.parametrize(
+    ("measured", "source"),
+    [
+        ("circuit_model", "bundled:recall"),
+        ("private_circuit_model", "a model of the test's own"),
+        ("load(parse_source('bundled:recall-finetuned')).bridge", "a model of the test's own"),
+    ],
+)
+def test_a_baseline_says_which_model_was_measured_directly(suite, measured, source):
+    suite.write(
+        "test_heads.py",
+        "import json\n"
+        "from pytest_circuits import measures\n"
+        "from pytest_circuits.models import load, parse_source\n"
+        "def test_loss(circuit_model, private_circuit_model, circuit_snapshot):\n"
+        f"    assert measures.repeat_loss({measured}) == circuit_snapshot\n",
+    )
+    assert counts(run(suite, "--snapshot-update")) == {"passed": 1}
+    (file,) = suite.baseline_files().values()
+    assert f'"source": "{source}"' in file.read_text()
 
 
 def test_a_hook_of_the_test_is_no_change(suite):
@@ -134,37 +232,44 @@ def test_the_other_model_of_a_divergence_is_looked_at_too(suite):
     suite.ini(RECALL, OTHER)
     suite.write(
         "test_heads.py",
-        """
-import pytest
+        f"""
 from pytest_circuits import PromptPairs
 
-PAIRS = PromptPairs(
-    clean=["dog star candle farm dog star", "bread duck house bird bread duck"],
-    corrupted=["dog star gold farm dog star", "bread duck book bird bread duck"],
-    answers=["candle", "house"], wrong_answers=["gold", "book"])
-SEEN = []
+{PAIRS}
+SEEN, TUNED = [], []
 
 
-def test_0_measures(circuits):
-    SEEN.append(float(circuits.kl_divergence(PAIRS, to="tuned")))
+def note(circuits):
+    if circuits.alias == "recall":
+        SEEN.append(float(circuits.kl_divergence(PAIRS, to="tuned")))
 
 
-def test_1_spoils(circuit_model):
-    circuit_model.cfg.eps = 10.0
-    circuit_model.unembed.weight.data.zero_()
+def test_takes(circuit_model, circuit_source):
+    if circuit_source.alias == "tuned":
+        TUNED.append(circuit_model)
 
 
-def test_2_measures(circuits):
-    SEEN.append(float(circuits.kl_divergence(PAIRS, to="tuned")))
+def test_before(circuits):
+    note(circuits)
 
 
-def test_3(circuit_source):
-    assert SEEN[:2] == SEEN[2:] or SEEN[0] == SEEN[1]
+def test_spoils(circuit_source):
+    if circuit_source.alias == "recall":
+        TUNED[0].cfg.eps = 10.0
+        TUNED[0].unembed.weight.data *= 0.5
+
+
+def test_after(circuits):
+    note(circuits)
+    if circuits.alias == "recall":
+        before, after = SEEN
+        assert after == before > 0
 """,
     )
-    models = "--circuits-model=recall", "--circuits-model=tuned"
-    result = run(suite, *models, "-p", "no:cacheprovider")
-    assert result.ret == 0, result.stdout.str()
+    models = "--circuits-model=tuned", "--circuits-model=recall"
+    result = run(suite, *models, "-p", "no:cacheprovider", "-p", "no:randomly")
+    assert counts(result) == {"passed": 8}
+    assert "bundled:recall-finetuned: cfg.eps" in warned(result)[0]
 
 
 @pytest.mark.parametrize("change", [ZEROED, LINEAR, EPS])
