@@ -296,8 +296,9 @@ class Runs:
         return self._look().bare
 
     def restore(self) -> None:
-        """Take hooks, training mode and gradients off the model."""
+        """Take hooks, training mode and gradients off the model; what fits is found out again."""
         self.clean.restore()
+        self.room = 1.0
 
     @contextmanager
     def untouched(self) -> Iterator[None]:

@@ -17,8 +17,10 @@ _HOOK_DICTS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
-#: Libraries that put hooks of their own on a model, some only at its first forward pass.
-_LIBRARIES = ("transformer_lens", "transformers", "accelerate", "torch")
+#: Libraries that put hooks of their own on a model, some only at one of its forward passes.
+_LATE = ("transformer_lens", "transformers", "accelerate")
+#: torch's own (weight norm) belong to a model that was made with them: later ones are a test's.
+_LIBRARIES = (*_LATE, "torch")
 
 
 class Modules:
@@ -77,7 +79,7 @@ class Hooks(NamedTuple):
 
 
 class Clean:
-    """What is on a model now; takes away what a test puts there later.
+    """What is on a model now; takes away what a test puts there later, and puts back what it took.
 
     Covers transformer-lens hooks (permanent ones too), hooks put on a module with plain torch,
     training mode, and gradients switched on. What the libraries put there themselves stays, and
@@ -89,36 +91,51 @@ class Clean:
         self._modules = modules or Modules(bridge)
         # The hooks themselves are held, so that no later one can have the identity of one of them.
         self._at_first = list(self._hooks())
-        self._known = {id(hook) for _, _, hook in self._at_first}
+        # torch gives every hook a number of its own: one function may be put in several places.
+        self._known = {(key, id(hook)) for _, key, hook in self._at_first}
+        self._kept = [(kept, list(kept)) for kept in self._lists()]
+        self._tables = [(table, dict(table)) for table in self._dicts() if table]
+
+    def _lists(self) -> Iterator[list[Any]]:
+        """Where transformer-lens keeps hooks that somebody put on its points."""
+        from transformer_lens.hook_points import HookPoint
+
+        for module in self._modules:
+            if isinstance(module, HookPoint):
+                yield from (module.fwd_hooks, module.bwd_hooks)
+
+    def _dicts(self) -> Iterator[dict[int, Any]]:
+        """Where torch keeps hooks."""
+        return (getattr(module, kind) for module in self._modules for kind in _HOOK_DICTS)
 
     def _hooks(self) -> Iterator[tuple[Any, Any, Any]]:
         """Every hook that somebody put on the model: where it is kept, its key, itself."""
         from transformer_lens.hook_points import HookPoint
 
         for module in self._modules:
+            listed: set[int] = set()
             if isinstance(module, HookPoint):
                 for kept in (module.fwd_hooks, module.bwd_hooks):
                     yield from ((kept, None, handle) for handle in kept)
-                continue
+                    listed |= {handle.hook.id for handle in kept}
             for kind in _HOOK_DICTS:
                 hooks: dict[int, Any] = getattr(module, kind)
                 for key, hook in hooks.items():
-                    if not _is_librarys(hook):
+                    if key not in listed and not _is_librarys(_users(hook), _LATE):
                         yield hooks, key, hook
 
     def _strays(self) -> list[tuple[Any, Any, Any]]:
-        return [found for found in self._hooks() if id(found[2]) not in self._known]
+        return [found for found in self._hooks() if (found[1], id(found[2])) not in self._known]
 
     def look(self) -> Hooks:
         """What hooks are on the model now."""
-        on = [hook for _, _, hook in self._hooks()]
+        on = [(key, hook) for _, key, hook in self._hooks()]
         return Hooks(
             # More than at first, or fewer.
-            changed={id(hook) for hook in on} != self._known,
+            changed={(key, id(hook)) for key, hook in on} != self._known,
             # transformer-lens wires some models (OPT) by hooks of its own, which were there then.
             anyones=any(
-                id(hook) not in self._known or not _is_librarys(getattr(hook, "user_hook", hook))
-                for hook in on
+                id(hook) not in self._known or not _is_librarys(_users(hook)) for hook in on
             ),
         )
 
@@ -135,7 +152,7 @@ class Clean:
             self._bridge.eval()
         before = []
         for kept, key, hook in list(self._hooks()):
-            if _is_librarys(getattr(hook, "user_hook", hook)):
+            if _is_librarys(_users(hook)):
                 continue
             # transformer-lens' handle holds torch's, which knows where torch keeps the hook.
             hooks, number = (kept, key) if key is not None else _in_torch(hook.hook)
@@ -151,13 +168,20 @@ class Clean:
                 module.training = True
 
     def restore(self) -> None:
-        """Take away everything that was put on the model since."""
+        """Take away everything that was put on the model since, and put back what was taken."""
         for kept, key, hook in self._strays():
             if key is None:
                 hook.hook.remove()  # transformer-lens' handle holds torch's
                 kept.remove(hook)
             else:
                 del kept[key]
+        for kept, handles in self._kept:
+            kept[:] = handles
+        for table, hooks in self._tables:
+            if any(table.get(key) is not hook for key, hook in hooks.items()):
+                now = {**hooks, **table}
+                table.clear()
+                table.update({**now, **hooks})
         self._bridge.clear_contexts()
         self._bridge.eval()
         self._bridge.requires_grad_(requires_grad=False)
@@ -171,5 +195,10 @@ def _in_torch(handle: Any) -> tuple[dict[int, Any], int]:  # noqa: ANN401 — to
     return hooks, handle.id
 
 
-def _is_librarys(hook: object) -> bool:
-    return str(getattr(hook, "__module__", "")).partition(".")[0] in _LIBRARIES
+def _users(hook: object) -> object:
+    """What was given to transformer-lens, which puts its own function around it."""
+    return getattr(hook, "user_hook", hook)
+
+
+def _is_librarys(hook: object, libraries: tuple[str, ...] = _LIBRARIES) -> bool:
+    return str(getattr(hook, "__module__", "")).partition(".")[0] in libraries

@@ -125,7 +125,7 @@ class _Place:
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
         # It keeps the memory where it was when the tensor is converted or moved.
-        self._data = tensor.data
+        self._data, self._kind = tensor.data, type(tensor)
         self._found = _facts(tensor)
 
     @property
@@ -140,6 +140,8 @@ class _Place:
 
     def put_back(self) -> None:
         """Bring it back to where it lay, whatever lies there now."""
+        if type(self.tensor) is not self._kind:
+            self.tensor.__class__ = self._kind
         if self.is_elsewhere:
             self.tensor.data = self._data
 
@@ -151,7 +153,11 @@ class _Place:
 def _facts(tensor: Tensor) -> tuple[Any, ...]:
     return (
         0 if tensor.is_inference() else tensor._version,  # noqa: SLF001 — torch's own count
+        type(tensor),
         *(part.data_ptr() for part in plain_parts(tensor)),
+        # The same bytes mean another number then.
+        tensor.is_neg(),
+        tensor.is_conj(),
         tensor.dtype,
         tensor.shape,
         tensor.stride(),

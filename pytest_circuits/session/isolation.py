@@ -57,17 +57,36 @@ class Isolation:
         self._left: tuple[str, ...] = ()
         #: Whether tests that measure nothing ran since weights were looked at by their bytes.
         self._is_due = False
+        #: Whether somebody's code ran since weights were looked at by their bytes, by whomever.
+        self._ran = False
+        #: What fixtures of a wider scope changed when they were torn down.
+        self._torn_down: list[tuple[str, dict[str, tuple[str, ...]]]] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Note torch's state, and have the test looked at when its own fixtures are torn down."""
         self._begin()
+        self._ran = True
         if self._is_due and _is_circuit_test(item):
             self._is_due = False
             self._look("a test before this one", item, deep=True)
         # The first finalizer of an item runs last, before those of any wider scope.
         torn_down = type(item).teardown.__get__(item)
         item.teardown = partial(self._end, item, torn_down)  # type: ignore[method-assign]
+
+    def pytest_runtest_call(self) -> None:
+        """Note that a test may have changed something by now."""
+        self._ran = True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Say what fixtures of a wider scope changed while they were torn down after a test."""
+        try:
+            return (yield)
+        finally:
+            for who, changed in self._torn_down:
+                self._say(who, item, changed)
+            self._torn_down.clear()
 
     def _begin(self) -> None:
         if not self._torch and "torch" in sys.modules:
@@ -90,8 +109,10 @@ class Isolation:
         # torch first: with what was changed of it models can't be compared or loaded.
         changed = dict(self._torch_changed())
         changed.update(self._models.put_back(deep=deep))
-        if not changed:
-            return
+        if changed:
+            self._say(who, item, changed)
+
+    def _say(self, who: str, item: pytest.Item, changed: dict[str, tuple[str, ...]]) -> None:
         message = _said(who, changed)
         if self._fails:
             raise failure(message)
@@ -140,7 +161,10 @@ class Isolation:
     ) -> Generator[None, object, object]:
         """Let what a fixture changes belong to its scope, if that is wider than a test."""
         del request
-        if not _has_scope(fixturedef) or self._is_changed():
+        has_scope = _has_scope(fixturedef)
+        was_changed = has_scope and self._is_changed()
+        self._ran = self._ran or was_changed or not is_ours(fixturedef)
+        if was_changed or not has_scope:
             return (yield)
         try:
             return (yield)
@@ -148,7 +172,12 @@ class Isolation:
             self._adopt(fixturedef)
 
     def _is_changed(self) -> bool:
-        return bool(self._torch and self._torch[-1].state.changes()) or self._models.are_changed()
+        """Whether anything is different before a fixture, which does not belong to it then."""
+        # By its bytes too: what a test has changed in secret would be taken for the fixture's.
+        deep, self._ran = self._ran, False
+        return bool(self._torch and self._torch[-1].state.changes()) or self._models.are_changed(
+            deep=deep
+        )
 
     def _adopt(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         if self._torch and self._torch[-1].state.changes():
@@ -157,18 +186,27 @@ class Isolation:
             self._torch.append(_TorchScope(fixturedef, TorchState()))
             self._models.forget()
         self._models.adopt(fixturedef)
+        self._ran = False
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """Put back what a fixture changed, when its scope is over."""
         if not _has_scope(fixturedef) or fixturedef.cached_result is None:
             return
+        changed: dict[str, tuple[str, ...]] = {}
         owners = [scope.owner for scope in self._torch]
         if fixturedef in owners:
             del self._torch[owners.index(fixturedef) :]
-        if self._torch and self._torch[-1].state.changes():
+        # What is different when a test's own override ends may be the test's.
+        is_its = fixturedef in owners or fixturedef.scope != "function"
+        if self._torch and is_its and (words := self._torch[-1].state.changes()):
+            if fixturedef not in owners:
+                changed["torch"] = words
             self._torch[-1].state.restore()
             self._models.forget()
-        self._models.give_up(fixturedef)
+        changed.update(self._models.give_up(fixturedef))
+        if changed:
+            who = f"the fixture {fixturedef.argname}, when it was torn down,"
+            self._torn_down.append((who, changed))
 
 
 def _has_scope(fixturedef: pytest.FixtureDef[Any]) -> bool:

@@ -216,12 +216,23 @@ class RunModels:
         watched = self._watched.get(id(model))
         if watched is None:
             return ()
-        source = self.pool.source_of(model)
-        return watched.changes(deep=source is None or source in self.handed_out)
+        return watched.changes(deep=self._is_held(model))
 
-    def are_changed(self) -> bool:
-        """Whether anything is different of any model, as far as that shows quickly."""
-        return any(watched.changes() for watched in self._watched.values())
+    def are_changed(self, *, deep: bool) -> bool:
+        """Whether anything is different of any model.
+
+        Args:
+            deep: whether to look at the bytes of those that somebody has held.
+        """
+        return any(
+            watched.changes(deep=deep and self._is_held(watched.runs.bridge))
+            for watched in self._watched.values()
+        )
+
+    def _is_held(self, model: object) -> bool:
+        """Whether somebody has had a model, and may have changed it in secret."""
+        source = self.pool.source_of(model)
+        return source is None or source in self.handed_out
 
     def provenance(self, source: Source, model: TransformerBridge | None) -> dict[str, str]:
         """Where a measured model's weights came from.
@@ -274,7 +285,7 @@ class RunModels:
         for watched in list(self._watched.values()):
             model = watched.runs.bridge
             source = self.pool.source_of(model)
-            held = source is None or source in self.handed_out
+            held = self._is_held(model)
             if not deep and not held:
                 continue
             watched.runs.restore()
@@ -315,10 +326,14 @@ class RunModels:
         for watched in self._watched.values():
             watched.adopt(fixturedef, hooks=fixturedef.argname != MODEL)
 
-    def give_up(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Make models what they were before a fixture."""
-        for watched in self._watched.values():
-            watched.give_up(fixturedef)
+    def give_up(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Make models what they were before a fixture; gives what its teardown changed of them."""
+        for watched in list(self._watched.values()):
+            model = watched.runs.bridge
+            words = watched.give_up(fixturedef, deep=self._is_held(model))
+            if words:
+                source = self.pool.source_of(model)
+                yield source.text if source else "a model of a fixture", words
 
     @cached_property
     def _on_cpu(self) -> ModelPool:

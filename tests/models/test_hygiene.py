@@ -63,12 +63,30 @@ def add_plain_pre_hook(bridge):
     bridge.unembed.register_forward_pre_hook(lambda module, args: (args[0] * 2,))
 
 
+def add_plain_hook_to_a_point(bridge):
+    bridge.hook_dict["blocks.1.hook_resid_pre"].register_forward_hook(
+        lambda m, a, output: output * 0
+    )
+
+
+def add_torchs_own_hook(bridge):
+    bridge.unembed.register_forward_hook(_halve)
+
+
+def _halve(_module, _arguments, output):
+    return output / 2
+
+
+_halve.__module__ = "torch.nn.utils.weight_norm"
+
 HOOKS = [
     add_bridge_hook,
     add_permanent_hook,
     add_hook_to_a_point,
     add_plain_forward_hook,
     add_plain_pre_hook,
+    add_plain_hook_to_a_point,
+    add_torchs_own_hook,
 ]
 
 
@@ -167,4 +185,20 @@ def test_a_forward_pass_alone_leaves_no_strays(bridge):
     bridge.run_with_cache(TOKENS)
     bridge.run_with_hooks(TOKENS, fwd_hooks=[("blocks.0.attn.hook_z", zero)])
 
+    assert not clean.has_strays
+
+
+@pytest.mark.parametrize("add", HOOKS)
+def test_a_hook_that_was_there_at_first_is_put_back_when_somebody_took_it_off(bridge, add):
+    add(bridge)
+    clean, before = Clean(bridge), logits(bridge)
+    for module in bridge.modules():
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
+        for kept in (getattr(module, "fwd_hooks", []), getattr(module, "bwd_hooks", [])):
+            kept.clear()
+
+    clean.restore()
+
+    assert torch.equal(logits(bridge), before)
     assert not clean.has_strays

@@ -91,6 +91,13 @@ class Halving(nn.Linear):
         return super().forward(values) / 2
 
 
+class Doubling(nn.Parameter):
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), options=None):
+        result = super().__torch_function__(function, types, arguments, options or {})
+        return result * 2 if function is nn.functional.linear else result
+
+
 HELD = []
 EVERY = 1  # of so many ways, one
 WAYS = {
@@ -183,6 +190,20 @@ WAYS = {
     "hooks reset": lambda m: m.reset_hooks(including_permanent=True),
     "a hook point's forward": lambda m: setattr(
         m.hook_dict["blocks.0.hook_resid_pre"], "forward", lambda x: x * 0
+    ),
+    "plain hooks on hook points": lambda m: [
+        point.register_forward_hook(
+            lambda module, arguments, output: output * 0 if torch.is_tensor(output) else None
+        )
+        for point in m.hook_dict.values()
+    ],
+    "torch's own hook of weight norm": lambda m: nn.utils.weight_norm(first(m, nn.Linear)),
+    "torch's own hook of spectral norm": lambda m: nn.utils.spectral_norm(first(m, nn.Linear)),
+    "the class of a parameter": lambda m: [
+        setattr(p, "__class__", Doubling) for p in m.parameters()
+    ],
+    "negative": lambda m: setattr(
+        first(m, nn.Linear).weight, "data", torch._neg_view(first(m, nn.Linear).weight.data)
     ),
     "requires_grad": lambda m: m.requires_grad_(True),
     "everything": lambda m: m.__dict__.update(_modules={}),

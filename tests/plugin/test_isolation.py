@@ -301,6 +301,55 @@ class TestChanged:
     assert counts(suite.run("--circuits", *run_of)) == {"passed": 2 if run_of else 3}
 
 
+def test_what_a_test_changed_before_a_fixture_is_not_the_fixtures(suite):
+    suite.write(
+        "test_heads.py",
+        f"""
+import pytest
+
+
+@pytest.fixture(scope="module")
+def words():
+    return ["dog"]
+
+
+def test_spoils(circuit_model, request):
+    {ZEROED}
+    request.getfixturevalue("words")
+{MEASURES}
+    assert float(circuits.repeat_loss()) < 0.1
+""",
+    )
+    result = run(suite, "--snapshot-update")
+    assert counts(result) == {"passed": 2}
+    assert warned(result) == ["bundled:recall: weights"]
+
+
+@pytest.mark.parametrize("change", [ZEROED, LINEAR, EPS])
+def test_what_a_fixture_changes_when_it_is_torn_down_is_put_back_and_it_is_named(suite, change):
+    suite.write(
+        "test_a.py",
+        f"""
+import pytest
+
+
+@pytest.fixture(scope="module")
+def spoiling(circuit_model):
+    yield
+    {change}
+
+
+def test_uses(spoiling, circuits):
+    assert float(circuits.repeat_loss()) < 0.1
+""",
+    )
+    suite.write("test_b.py", MEASURES + "    assert float(circuits.repeat_loss()) < 0.1\n")
+    result = run(suite, "--snapshot-update")
+    assert counts(result) == {"passed": 2}
+    assert len(warned(result)) == 1
+    assert "the fixture spoiling, when it was torn down, changed" in result.stdout.str()
+
+
 def test_a_private_model_can_be_trained_and_gives_the_same_numbers_before(suite):
     suite.write(
         "test_heads.py",

@@ -262,7 +262,7 @@ def test_a_changed_model_that_cannot_be_made_anew_is_given_to_nobody(suite):
     assert counts(result) == {"passed": 1, "errors": 1, "failed": 1}
     result.stdout.fnmatch_lines(
         [
-            "*the test changed its model's weights.",
+            "*the test changed its model (weights).",
             "*lab:make: the factory gave a TransformerBridge that is in use already.",
             "*_ test_loss[[]made[]] _*",
             "*lab:make: the factory gave a TransformerBridge that is in use already.",
