@@ -22,7 +22,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pytest_circuits.session.cache_keys import UncertainError, hash_of, is_installed
+from pytest_circuits.session.cache_keys import (
+    UncertainError,
+    hash_of,
+    is_installed,
+    package_folders,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,8 +50,13 @@ _RUNS_CODE = frozenset({
     "runpy", "run_path", "run_module", "exec_module", "load_module", "module_from_spec",
     "spec_from_file_location", "SourceFileLoader", "SourcelessFileLoader", "ExtensionFileLoader",
     "InteractiveInterpreter", "marshal", "CDLL", "PyDLL", "LoadLibrary", "load_library",
-    "load_inline", "cpp_extension",
+    "load_inline", "cpp_extension", "cdll", "windll", "oledll", "pythonapi", "dlopen",
 })  # fmt: skip
+#: What holds the environment beside :data:`os.environ`, whose reads are noted.
+_OTHER_ENVIRONMENTS = frozenset({"posix", "nt"})
+_READS_UNNOTED = frozenset({"environ()", "putenv", "unsetenv"})
+_PROC = re.compile(r"(?:^|/)proc(?:/|$)")
+_ENVIRON = re.compile(r"\benviron\b")
 #: What loads or finds a module by a name that the source need not hold.
 _BY_NAME = frozenset({
     "__import__", "import_module", "resolve_name", "walk_packages", "iter_modules", "importorskip",
@@ -60,11 +70,18 @@ def outside(file: str) -> str:
     if _is_librarys(file):  # most are, and following links takes a while
         return ""
     path = Path(file).resolve()
-    return "" if _is_librarys(str(path)) or not path.is_file() else str(path)
+    if _is_librarys(str(path)):
+        return ""
+    # Modules that are made while others run have no file, but may have a name like one. Of what
+    # lies in an archive, or was deleted, the file is missing too.
+    lay_there = Path(file).is_absolute() or any(map(Path.is_file, (path, *path.parents)))
+    return str(path) if lay_there else ""
 
 
 def _is_librarys(path: str) -> bool:
-    return is_installed(path) or path.startswith((_PACKAGE, *_OF_PYTHON))
+    if path.startswith(package_folders()):
+        return is_installed(path)
+    return path.startswith((_PACKAGE, *_OF_PYTHON))
 
 
 @dataclass(frozen=True)
@@ -74,13 +91,13 @@ class Source:
     Attributes:
         names: modules that it imports somewhere, and texts that may name some.
         by_name: whether it may get at modules that it does not name.
-        runs_code: what in it runs code that lies in no module; empty without.
+        unknown: what in it can't be known, in words; empty without.
         environment: whether it mentions the process's environment.
     """
 
     names: frozenset[str] = frozenset()
     by_name: bool = False
-    runs_code: str = ""
+    unknown: str = ""
     environment: bool = False
 
 
@@ -94,37 +111,63 @@ def read_source(text: bytes, package: str) -> Source:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return Source(by_name=True)  # compiled code, which may do anything
-    imported: set[str] = set()
-    texts: set[str] = set()
-    words: set[str] = set()  # what is called by its name alone
-    attributes: set[str] = set()
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imported.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, package)
-            imported.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if _NAME.fullmatch(node.value):
-                texts.add(node.value.partition(":")[0])
-        elif isinstance(node, ast.Name):
-            words.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            # `model.modules()` is another matter than `sys.modules`.
-            attributes.add("sys.modules" if _is_table(node, called) else node.attr)
-    words.update(part for name in imported for part in name.split("."))
+        return Source(
+            unknown="is no Python source (compiled code, perhaps): what it does can't be known"
+        )
+    imported = set(_imported(tree, package))
+    nodes = [*ast.walk(tree)]
+    literals = [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    texts = {each.partition(":")[0] for each in literals if _NAME.fullmatch(each)}
+    modules = {part for name in imported for part in name.split(".")}
+    words = modules | {node.id for node in nodes if isinstance(node, ast.Name)}
+    attributes = _attributes(nodes)
     if "builtins" in words:
         words |= attributes | texts
     anything = words | attributes
+    by_name = bool(_BY_NAME & anything or "sys.modules" in imported | attributes)
+    environment = bool({"environ", "environb", "getenv", "getenvb"} & (anything | texts))
     running = sorted(_BUILTINS & words | _RUNS_CODE & anything)
-    return Source(
-        frozenset(imported | texts),
-        by_name=bool(_BY_NAME & anything or "sys.modules" in imported | attributes),
-        runs_code=running[0] if running else "",
-        environment=bool({"environ", "environb", "getenv", "getenvb"} & anything),
+    reading = sorted(
+        _OTHER_ENVIRONMENTS & (modules | (texts if by_name and environment else set()))
     )
+    reading += sorted(_READS_UNNOTED & anything)
+    if any(map(_PROC.search, literals)) and any(map(_ENVIRON.search, literals)):
+        reading.append("/proc")
+    unknown = ""
+    if running:
+        unknown = f"uses {running[0]}: what code that runs can't be known"
+    elif reading:
+        unknown = f"uses {reading[0]}: what that has of the environment can't be noted"
+    return Source(frozenset(imported | texts), by_name, unknown, environment)
+
+
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """The modules that a source imports somewhere, and what may be modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
+
+
+def _attributes(nodes: list[ast.AST]) -> set[str]:
+    """The attributes that a source asks for; of some it matters whether they are called."""
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            name = node.attr
+            if name == "modules" and id(node) not in called:
+                name = "sys.modules"  # `model.modules()` is another matter
+            elif name == "environ" and id(node) in called:
+                name = "environ()"  # a process has it, as psutil's; `os.environ` is another matter
+            found.add(name)
+    return found
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -134,10 +177,6 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     parents = package.split(".")
     start = parents[: max(len(parents) - node.level + 1, 0)]
     return ".".join([*start, *([node.module] if node.module else [])])
-
-
-def _is_table(node: ast.Attribute, called: set[int]) -> bool:
-    return node.attr == "modules" and id(node) not in called
 
 
 class LoadedCode:
@@ -219,11 +258,8 @@ class LoadedCode:
                 continue
             found[module.file] = module
             source = self._source(module)
-            if source.runs_code:
-                raise UncertainError(
-                    f"{self._said(module.file)} uses {source.runs_code}: what code that runs can't "
-                    f"be known"
-                )
+            if source.unknown:
+                raise UncertainError(f"{self._said(module.file)} {source.unknown}")
             by_name = by_name or source.by_name
             early = early or (source.by_name and module.name in self._before)
             waiting += [
@@ -257,10 +293,17 @@ class LoadedCode:
 
     def _bytes(self, file: str) -> bytes:
         path = Path(file)
+        try:
+            changed, content = path.stat().st_mtime_ns, path.read_bytes()
+        except OSError:
+            raise UncertainError(
+                f"{self._said(file)} was imported, but is no file now (it lies in an archive, or "
+                f"was deleted): what it holds can't be known"
+            ) from None
         # Who knows which of the two was loaded?
-        if path.stat().st_mtime_ns >= self._since:
+        if changed >= self._since:
             raise UncertainError(f"{self._said(file)} was changed during the run")
-        return path.read_bytes()
+        return content
 
     def _said(self, file: str) -> str:
         return os.path.relpath(file, self._config.invocation_params.dir)
@@ -325,8 +368,9 @@ def _with_parents(names: Iterable[str], own: str) -> Iterator[str]:
 def _path_imports() -> tuple[str, ...]:
     """The modules that .pth files have Python import when it starts."""
     found = []
+    known = package_folders()
     for folder in sys.path:
-        for file in sorted(Path(folder).glob("*.pth")) if is_installed(f"{folder}/") else ():
+        for file in sorted(Path(folder).glob("*.pth")) if f"{folder}{os.sep}" in known else ():
             text = file.read_text(encoding="utf-8", errors="replace")
             found += re.findall(r"^import[ \t]+([\w.]+)", text, re.MULTILINE)
     return tuple(found)

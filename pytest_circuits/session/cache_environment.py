@@ -30,6 +30,8 @@ _OF_LIBRARIES = (
     "NPY_", "NUMEXPR_", "NVIDIA_TF32", "OMP_", "ONEDNN_", "OPENBLAS_", "PYTORCH_", "ROCBLAS_",
     "TOKENIZERS_", "TORCH", "TRANSFORMERS_", "TRITON_", "USE_", "VECLIB_", "XLA_",
 )  # fmt: skip
+#: What most code that reads it asks for CI alone. Read, they count by their values.
+_OF_CI = frozenset({"BUILD_NUMBER", "CI", "GITHUB_ACTIONS"})
 #: Modules that read on behalf of whoever called them.
 _ON_BEHALF = frozenset({
     "os", "_collections_abc", "collections", "string", "copy", "functools", "operator",
@@ -98,7 +100,8 @@ class Reads:
                 )
         read = {key: values for key, values in sorted(self._values.items()) if key[0] in files}
         for file, name in read:
-            if name not in declared and not name.startswith(_OF_LIBRARIES):
+            known = name in declared or name in _OF_CI or name.startswith(_OF_LIBRARIES)
+            if not known:
                 raise UncertainError(
                     f"{_place(file, self._lines[file, name])} reads {name} from the environment, "
                     f"which circuits_env doesn't declare"

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
+import site
 import sys
+import sysconfig
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from pytest_circuits.models.sources.source import Checkpoint, Others
 
 _BUILDERS = "pytest_circuits.prompts."
-_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 
 
 class UnknownError(Exception):
@@ -174,17 +176,72 @@ def versions() -> dict[str, Json]:
 
 
 def is_installed(file: str) -> bool:
-    """Whether a file was installed as a part of a distribution, which has a version."""
-    return _INSTALLED.search(file) is not None
+    """Whether a file was installed as a part of a distribution, which has a version.
+
+    That its folder has the name of one for distributions is not enough: somebody's own copies of
+    libraries may lie in such a folder, and somebody's own modules in a real one.
+    """
+    for folder in package_folders():
+        if file.startswith(folder):
+            name = re.split(r"[/\\.]", file[len(folder) :], maxsplit=1)[0]
+            return _is_owned(folder, name)
+    return False
+
+
+def package_folders() -> tuple[str, ...]:
+    """The folders that distributions are installed in, each with a separator at its end."""
+    return _package_folders(tuple(sys.path))
+
+
+@lru_cache(maxsize=8)
+def _package_folders(paths: tuple[str, ...]) -> tuple[str, ...]:
+    names = ("purelib", "platlib")
+    user = sysconfig.get_preferred_scheme("user")
+    found = [sysconfig.get_path(name) for name in names]
+    found += [sysconfig.get_path(name, user) for name in names]
+    found += site.getsitepackages()
+    # A virtual environment may have those of another one: of the one that it was made over.
+    found += [path for path in paths if _is_of_environment(Path(path))]
+    both = (each for folder in found for each in (Path(folder), Path(folder).resolve()))
+    return tuple(dict.fromkeys(f"{folder}{os.sep}" for folder in both))
+
+
+def _is_of_environment(folder: Path) -> bool:
+    """Whether a folder is the one for distributions of a virtual environment."""
+    # lib/python3.x/site-packages, or Lib/site-packages on Windows
+    return folder.name == "site-packages" and any(
+        (parent / "pyvenv.cfg").is_file() for parent in [*folder.parents][1:3]
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_owned(folder: str, name: str) -> bool:
+    """Whether a distribution in a folder brought the module or package of a name."""
+    if name == "_virtualenv":  # tools that make environments put it there
+        return True
+    records: list[tuple[int, Path]] = []
+    for each in _metadata(Path(folder)):
+        if re.sub(r"[-.]", "_", each.name.partition("-")[0]).lower() == name.lower():
+            return True
+        for record in ("RECORD", "top_level.txt"):
+            with suppress(OSError):
+                records.append(((each / record).stat().st_size, each / record))
+    # The small ones first: those of the largest distributions have their names.
+    line = re.compile(rf"^{re.escape(name)}\s*(?:[/.]|$)".encode(), re.MULTILINE)
+    return any(line.search(record.read_bytes()) for _, record in sorted(records))
+
+
+def _metadata(folder: Path) -> list[Path]:
+    """What tells of the distributions in a folder."""
+    try:
+        return [each for each in folder.iterdir() if each.suffix in (".dist-info", ".egg-info")]
+    except OSError:  # no folder
+        return []
 
 
 def _installed(folder: Path) -> Iterator[str]:
     """The distributions in a folder: each its name and version, which the name of a folder says."""
-    try:
-        found = [each for each in folder.iterdir() if each.suffix in (".dist-info", ".egg-info")]
-    except OSError:  # no folder
-        return
-    for each in found:
+    for each in _metadata(folder):
         record = each / "RECORD"
         # Of what was installed from somebody's folder or repository the version may stay the same.
         if (each / "direct_url.json").is_file() and record.is_file():

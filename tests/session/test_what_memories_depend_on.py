@@ -2,14 +2,19 @@
 
 import json
 import os
+import py_compile
 import string  # noqa: F401 — read by what is evaluated
+from zipfile import ZipFile
 
+import numpy as np
 import pytest
+import yaml
 from circuit_suites import counts
 from session.cache_suites import remembered
 
+from pytest_circuits.session.cache_code import read_source
 from pytest_circuits.session.cache_environment import Reads
-from pytest_circuits.session.cache_keys import UncertainError
+from pytest_circuits.session.cache_keys import UncertainError, is_installed
 
 LOSS = "def test_loss(circuits):\n    circuits.repeat_loss()\n"
 TEST = """
@@ -78,6 +83,7 @@ def edit(suite, name):
 
 
 def test_every_file_that_the_test_can_reach_counts(suite, monkeypatch):
+    suite.ini(circuits_unjudged="allow")
     monkeypatch.syspath_prepend(suite.path)
     for name, text in REACHED.items():
         suite.write(name, f"{text}\nnumber = 1")
@@ -106,6 +112,38 @@ def test_what_another_test_reaches_does_not_count(suite, monkeypatch):
         edit(suite, name)
         assert remembered(suite) == [True]
     assert remembered(suite, "test_a.py") == [True]
+
+
+READ_UNNOTED = {
+    "posix": "import posix\nMODE = posix.environ.get(b'MODE')",
+    "posix by name": "import importlib\nMODE = importlib.import_module('posix').environ",
+    "nt": "def mode():\n    from nt import environ\n    return environ['MODE']",
+    "/proc": "MODE = b'MODE=1' in open('/proc/self/environ', 'rb').read()",
+    "/proc in parts": "from pathlib import Path\nMODE = Path('/proc') / 'self' / 'environ'",
+    "environ()": "import psutil\nMODE = psutil.Process().environ().get('MODE')",
+    "putenv": "from os import putenv\nputenv('MODE', '1')",
+}
+
+
+@pytest.mark.parametrize("way", READ_UNNOTED)
+def test_what_reads_the_environment_unnoted_is_not_known(way):
+    said = f"uses {way.split()[0]}: what that has of the environment can't be noted"
+    assert read_source(READ_UNNOTED[way].encode(), "").unknown == said
+
+
+def test_what_only_looks_as_if_it_did_is_known():
+    plain = "import os\nnt = os.name == 'posix'\nopen('/proc/meminfo')\nos.environ['MODE']\n"
+    assert read_source(plain.encode(), "").unknown == ""
+
+
+def test_a_helper_that_reads_the_environment_unnoted_is_not_remembered(suite, monkeypatch):
+    monkeypatch.syspath_prepend(suite.path)
+    suite.write("helper.py", READ_UNNOTED["/proc"])
+    suite.write("test_loss.py", f"import helper\n{LOSS}")
+    assert remembered(suite) == [False]
+    assert remembered(suite) == [False]
+    said = "not remembered (1 test): helper.py uses /proc: what that has of the environment *"
+    suite.run("--circuits").stdout.fnmatch_lines([said])
 
 
 RUN_CODE = {
@@ -142,6 +180,47 @@ def test_a_file_that_changes_during_the_run_is_not_known(suite):
     assert remembered(suite) == [False]
 
 
+@pytest.fixture
+def archive(suite, monkeypatch):
+    """A helper in an archive, which a conftest file puts on the path."""
+
+    def write(text):
+        with ZipFile(suite.path / "helpers.zip", "w") as file:
+            file.writestr("helper.py", text)
+
+    write("number = 1")
+    monkeypatch.syspath_prepend(suite.path / "helpers.zip")
+    suite.write("test_loss.py", f"import helper\n{LOSS}")
+    return write
+
+
+def test_a_helper_in_an_archive_is_not_known(suite, archive):
+    assert remembered(suite) == [False]
+    archive("number = 2")
+    assert remembered(suite) == [False]
+    said = "not remembered (1 test): helpers.zip/helper.py was imported, but is no file now (*"
+    suite.run("--circuits").stdout.fnmatch_lines([said])
+
+
+def test_a_helper_that_deletes_itself_is_not_known(suite, monkeypatch):
+    monkeypatch.syspath_prepend(suite.path)
+    suite.write("test_loss.py", f"import helper\n{LOSS}")
+    for number in (1, 2):
+        suite.write("helper.py", f"import os\nos.remove(__file__)\nnumber = {number}")
+        assert remembered(suite) == [False]
+
+
+def test_code_that_is_compiled_is_not_known(suite, monkeypatch):
+    monkeypatch.syspath_prepend(suite.path)
+    py_compile.compile(str(suite.write("helper.py", "number = 1")), suite.path / "helper.pyc")
+    (suite.path / "helper.py").unlink()
+    suite.write("test_loss.py", f"import helper\n{LOSS}")
+    assert remembered(suite) == [False]
+    assert remembered(suite) == [False]
+    said = "not remembered (1 test): helper.pyc is no Python source (compiled code, perhaps)*"
+    suite.run("--circuits").stdout.fnmatch_lines([said])
+
+
 # Libraries
 
 
@@ -168,6 +247,36 @@ def test_a_library_that_was_installed_again_from_a_folder_counts(suite, installe
     record = installed / "theirs-1.0.dist-info/RECORD"
     record.write_text("theirs.py,sha256=2,10")
     assert remembered(suite) == [False]
+
+
+@pytest.mark.parametrize("distribution", [True, False], ids=["copied library", "helper"])
+def test_a_folder_that_has_the_name_of_one_for_libraries_counts(suite, monkeypatch, distribution):
+    folder = suite.path / "vendor/site-packages"
+    monkeypatch.syspath_prepend(folder)
+    suite.write("vendor/site-packages/helper.py", "number = 1")
+    if distribution:
+        suite.write("vendor/site-packages/helper-1.0.dist-info/RECORD", "helper.py,sha256=1,10")
+    suite.write("test_loss.py", f"import helper\n{LOSS}")
+    assert remembered(suite) == [False]
+    assert remembered(suite) == [True]
+    edit(suite, "vendor/site-packages/helper.py")
+    assert remembered(suite) == [False]
+
+
+def test_in_the_libraries_folder_only_what_a_distribution_brought_is_one(tmp_path, monkeypatch):
+    (tmp_path / "pyvenv.cfg").touch()
+    folder = tmp_path / "lib/python3/site-packages"
+    (folder / "Their.Name-1.0.dist-info").mkdir(parents=True)
+    record = "theirs/__init__.py,,\n_compiled.cpython-313-darwin.so,,\nsingle.py,,\n"
+    (folder / "Their.Name-1.0.dist-info/RECORD").write_text(record)
+    monkeypatch.syspath_prepend(folder)
+    brought = ("theirs/part.py", "_compiled.cpython-313-darwin.so", "single.py", "their_name/a.py")
+    for name in brought:
+        assert is_installed(f"{folder}{os.sep}{name}")
+    for name in ("helper.py", "their.py", "the/irs.py", "__init__.py"):
+        assert not is_installed(f"{folder}{os.sep}{name}")
+    for library in (pytest, yaml, np):
+        assert is_installed(library.__file__)
 
 
 # The environment
@@ -255,6 +364,19 @@ def test_a_declared_variable_counts_by_its_value(suite, monkeypatch):
     # Also one that only a process reads that the test starts.
     monkeypatch.setenv("OTHER", "1")
     assert remembered(suite) == [False]
+
+
+@pytest.mark.parametrize("name", ["CI", "BUILD_NUMBER", "GITHUB_ACTIONS"])
+def test_whether_it_runs_in_ci_counts_without_being_declared(suite, monkeypatch, name):
+    suite.ini(circuits_unjudged="allow")
+    suite.write("conftest.py", f"import os\nMODE = os.environ.get('{name}')\n")
+    suite.write("test_loss.py", LOSS)
+    monkeypatch.delenv(name, raising=False)
+    assert remembered(suite) == [False]
+    assert remembered(suite) == [True]
+    monkeypatch.setenv(name, "true")
+    assert remembered(suite) == [False]
+    assert remembered(suite) == [True]
 
 
 def test_a_value_counts_as_it_was_read(suite, monkeypatch):
