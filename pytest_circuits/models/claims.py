@@ -44,6 +44,16 @@ _MOST_POSITIONS = 1 << 27
 #: The same of positions that are read at once, of which each is held against each.
 _CHUNKS = re.compile(r"chunk_size$", re.IGNORECASE)
 _MOST_IN_A_CHUNK = 1 << 13
+#: Fields that say how many kinds of answers there are: libraries name each of them, before anything
+#: else is looked at; and more than any model of language has.
+_LABELS = re.compile(r"(?:labels?|classes)$", re.IGNORECASE)
+_MOST_LABELS = 1 << 16
+#: Fields that list something for each layer, and how much longer than all tensors such a list may
+#: be: some name the layers of the larger model that theirs was cut from.
+_LISTS = re.compile(r"layer|block", re.IGNORECASE)
+_LISTED = 1 << 12
+#: A longer number is told by its beginning.
+_DIGITS = 32
 #: Layers that may share their weights, and so be more than there are tensors.
 _SHARED = 64
 #: Weights are made twice where a head is tied to the embedding, and some are never stored.
@@ -107,14 +117,22 @@ def check_claims(
         (_VECTORS, _UNUSED * stored.longest, axis),
         (_POSITIONS, _MOST_POSITIONS, "no model reads as many"),
         (_CHUNKS, _MOST_IN_A_CHUNK, "no model reads as many at once"),
+        (_LABELS, _MOST_LABELS, "no model of language has as many"),
     )
+    listed = stored.tensors + _LISTED
     for name, value in _numbers(config):
         for fields, limit, why in most:
             if fields.search(name) and value > limit:
                 raise ModelError(
-                    f"{source.text}: {called} claims {value:,} {name}, and {why}."
+                    f"{source.text}: {called} claims {_digits(value)} {name}, and {why}."
                     f"{_FIX.format(called)}"
                 )
+    for name, length in _lengths(config):
+        if _LISTS.search(name) and length > listed:
+            raise ModelError(
+                f"{source.text}: {called} claims {length:,} {name}, and there are "
+                f"{stored.tensors:,} tensors.{_FIX.format(called)}"
+            )
 
 
 @contextmanager
@@ -168,17 +186,33 @@ def no_larger_than(source: Source, stored: Stored, called: str = "config.json") 
             each.remove()
 
 
-def _numbers(config: object, name: str = "") -> Iterator[tuple[str, float]]:
-    """All numbers in a config by their field's name, those of its parts too."""
-    waiting = [(name, config)]
+def _fields(config: object) -> Iterator[tuple[str, object]]:
+    """All fields of a config and of its parts, by their names."""
+    waiting = [("", config)]
     while waiting:
         name, value = waiting.pop()
+        yield name, value
         if isinstance(value, dict):
             waiting += value.items()
         elif isinstance(value, list):
             waiting += [(name, each) for each in value if isinstance(each, dict)]
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+
+
+def _numbers(config: object) -> Iterator[tuple[str, float]]:
+    for name, value in _fields(config):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             yield name, value
+
+
+def _lengths(config: object) -> Iterator[tuple[str, int]]:
+    for name, value in _fields(config):
+        if isinstance(value, list):
+            yield name, len(value)
+
+
+def _digits(number: float) -> str:
+    text = f"{number:,}"
+    return text if len(text) <= _DIGITS else f"{text[:_DIGITS]}… (of {len(str(number))} digits)"
 
 
 def _bits(kind: str) -> int:

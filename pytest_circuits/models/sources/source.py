@@ -80,7 +80,7 @@ class Source:
     def public_name(self) -> str:
         """The source without this machine's folders and without secrets, for what others read."""
         if self.kind in (SourceKind.DIRECTORY, SourceKind.GGUF):
-            return f"{self.kind}:{Path(self.location).name}"
+            return f"{self.kind}:{shown_address(f'./{Path(self.location).name}')[2:]}"
         return self.shown
 
 
@@ -107,7 +107,8 @@ def parse_source(text: str, base: Path | None = None) -> Source:
     # No such user, a name too long or that no system has, a folder that nobody lets us look into.
     except (OSError, RuntimeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        shown = shown_address(text)
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
         raise ModelError(
             f"{shown!r} is no model source: its path can't be looked at ({why}).\n"
             f"Name another path, or write out what ~ or $VARIABLE stands for."
@@ -149,7 +150,7 @@ def _parsed(text: str, base: Path | None) -> Source:
         return Source(text, SourceKind.OTHER, text)
     what = "is a file" if path.is_file() else "there is no such file or folder"
     raise ModelError(
-        f"{text!r} is no model source: {what}.\n"
+        f"{shown_address(text)!r} is no model source: {what}.\n"
         f"A source is bundled:NAME ({', '.join(bundled_names())}), the folder of a checkpoint or\n"
         f"of an adapter, a .gguf file, a hub id with or without a revision (org/name@revision),\n"
         f"or package.module:factory."
