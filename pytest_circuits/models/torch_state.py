@@ -8,6 +8,7 @@ known by their names, so that one of them in another's place is noticed.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import sysconfig
@@ -59,7 +60,10 @@ _PARTS = (torch.nn.Module, torch.Tensor)
 #: A type that was made while Python ran (Py_TPFLAGS_HEAPTYPE).
 _CHANGEABLE = 1 << 9
 #: What modules of a library call others by.
-_MODULE_NAMES = frozenset({"torch", "nn", "F", "np", "math"})
+_MODULES = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "np": np, "math": math}
+_BY_OWN_NAME = {module.__name__: module for module in _MODULES.values()}
+#: Where the code lies that switches autocast on around a function.
+_AUTOCAST = torch.autocast.__call__.__code__.co_filename
 #: What torch has under another name than its own.
 _ALIASES = {
     ("pow", "ipow"),
@@ -195,7 +199,13 @@ class _Names:
             return True
         # A library that is imported late brings names of its own, and torch replaces some of its
         # own by others of the same name when it compiles.
-        return _computes(then) and not (self.label.startswith("torch") and _computes(now))
+        return _computes(then) and not (self._is_torchs and _computes(now) and _is_plain(now))
+
+    @property
+    def _is_torchs(self) -> bool:
+        """Whether torch itself may replace what stands here."""
+        is_part = isinstance(self.owner, type) and issubclass(self.owner, _PARTS)
+        return self.label.startswith("torch") and not is_part
 
     def put(self, name: str, value: object) -> None:
         """Put a value under a name, or take away what stands there."""
@@ -214,11 +224,16 @@ class _Names:
     def is_strange(self, name: str, value: object) -> bool:
         """Whether a value is a function, class or module that the library has not put there."""
         value = _plain(value)
-        if name in _MODULE_NAMES and isinstance(self.owner, types.ModuleType):
-            return not isinstance(value, types.ModuleType)
+        if name in _MODULES and isinstance(self.owner, types.ModuleType):
+            return value is not _MODULES[name]
+        if isinstance(value, types.ModuleType):
+            return value is not _BY_OWN_NAME.get(value.__name__, value)
         if not _computes(value):
             return False
         if not _is_librarys(value, name) and not self._imports(value):
+            return True
+        # The library has none of either in place of torch's own functions.
+        if self.label.startswith("torch") and "amp" not in self.label and not _is_plain(value):
             return True
         return self._is_anothers(name, value)
 
@@ -253,10 +268,10 @@ class _Names:
     def _is_method(self, name: str, value: Any) -> bool:  # noqa: ANN401
         """Whether a function is the method of that name of this class, or of one above it."""
         place, _, plain = getattr(value, "__qualname__", name).rpartition(".")
-        if "<locals>" in place or (
-            name.startswith("__") and name.endswith("__") and name != "__call__"
-        ):
+        if "<locals>" in place or name in ("__torch_dispatch__", "__torch_function__"):
             return True
+        if name.startswith("__") and name.endswith("__"):
+            return _same(plain, name) or not issubclass(self.owner, torch.Tensor)
         if not place:  # a function that stands in a module, too
             return name != "forward" or plain in ("forward", "_forward_unimplemented")
         return place in {each.__qualname__ for each in self.owner.__mro__} and _same(plain, name)
@@ -379,6 +394,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 — whatever stands under a name
     if isinstance(value, tuple) and value:  # a class with its arguments, in tables of transformers
         return value[0]
     return value.fget if isinstance(value, property) else value
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401
+    """Whether a function is neither another one with other arguments, nor one under autocast."""
+    code = getattr(value, "__code__", None)
+    return not isinstance(value, partial) and getattr(code, "co_filename", None) != _AUTOCAST
 
 
 def _computes(value: Any) -> bool:  # noqa: ANN401

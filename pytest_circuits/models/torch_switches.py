@@ -8,6 +8,7 @@ backward pass, or where a pass runs.
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -184,6 +185,24 @@ def _put_inference_mode(state: bool) -> None:  # noqa: FBT001 — as torch has i
     _put_inference_mode.__dict__.setdefault("held", []).append(guard)
 
 
+def _overrides() -> frozenset[str]:
+    """Which of torch's own operators somebody has given another implementation."""
+    # What has no numbers (Meta) torch registers itself, also later.
+    return frozenset(
+        each
+        for each in torch.library._impls - _AT_IMPORT
+        if each.startswith("aten/") and not each.endswith("/Meta")
+    )
+
+
+def _take_overrides_off(state: frozenset[str]) -> None:
+    """Take those off that came since; all that were registered with one of them go with it."""
+    others = _overrides() - state
+    for each in gc.get_objects():
+        if type(each) is torch.library.Library and not others.isdisjoint(each._op_impls):
+            each._destroy()
+
+
 def _plain(name: str, place: Any, attribute: str, own: Any = ANY) -> Switch:  # noqa: ANN401
     """A switch that is an attribute of one of torch's objects."""
     return Switch(
@@ -194,6 +213,7 @@ def _plain(name: str, place: Any, attribute: str, own: Any = ANY) -> Switch:  # 
     )
 
 
+_AT_IMPORT = frozenset(torch.library._impls)
 _cuda = torch.backends.cuda
 _C: Any = torch._C
 SWITCHES: tuple[Switch, ...] = (
@@ -215,6 +235,13 @@ SWITCHES: tuple[Switch, ...] = (
         _put_dispatch_modes,
         (),
         lambda state: ", ".join(type(mode).__name__ for mode in state) or "none",
+    ),
+    Switch(
+        "implementations of torch's operators",
+        _overrides,
+        _take_overrides_off,
+        frozenset(),
+        lambda state: ", ".join(sorted(state)) or "its own",
     ),
     Switch(
         "torch's default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32

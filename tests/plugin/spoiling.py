@@ -3,6 +3,8 @@
 SUITE = """
 import contextlib
 import functools
+import gc
+import sys
 import types
 from unittest import mock
 
@@ -13,6 +15,7 @@ import torch
 from torch import nn
 
 from pytest_circuits import PromptPairs
+from pytest_circuits.forward import Runs
 
 LISTS = PromptPairs(
     clean=["dog star candle farm leaf dog star", "bread duck house bird shoe bread duck"],
@@ -84,6 +87,15 @@ def shared(model):
     linears = [m for m in model.original_model.modules() if isinstance(m, nn.Linear)]
     same = [m for m in linears if m.weight.shape == linears[0].weight.shape]
     same[1].weight = same[0].weight
+
+
+FAKE = types.ModuleType("torch.nn.functional")
+FAKE.__dict__.update(vars(nn.functional), linear=lambda x, w, b=None: x @ w.T * 2)
+
+
+def overridden(model):
+    HELD.append(torch.library.Library("aten", "IMPL"))
+    HELD[-1].impl("_softmax", lambda values, axis, half: torch.zeros_like(values), "CPU")
 
 
 class Halving(nn.Linear):
@@ -248,6 +260,22 @@ WAYS = {
     "the original's class": lambda m: setattr(
         type(m.original_model), "forward", lambda *a, **k: torch.zeros(1, 1, 65)
     ),
+    "an operator of torch": overridden,
+    "another functional": lambda m: [
+        setattr(each, "F", FAKE)
+        for name, each in list(sys.modules.items())
+        if name.startswith("torch.nn.modules") and hasattr(each, "F")
+    ],
+    "softmax in part": patch(
+        nn.functional, "softmax", functools.partial(nn.functional.softmax, dtype=torch.bfloat16)
+    ),
+    "linear under autocast": patch(
+        nn.functional, "linear", torch.autocast("cpu", torch.bfloat16)(nn.functional.linear)
+    ),
+    "sums of tensors": patch(torch.Tensor, "__add__", torch.Tensor.__sub__),
+    "the room that there is": lambda m: [
+        setattr(runs, "room", 0.001) for runs in gc.get_objects() if type(runs) is Runs
+    ],
     "a function mode": lambda m: torch.overrides.BaseTorchFunctionMode().__enter__(),
 }
 WAYS = dict(list(WAYS.items())[::EVERY])
