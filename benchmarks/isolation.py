@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     suite = TOP / "example_suites/smollm2"
     parser.add_argument("--suite", type=Path, default=suite, help="its folder (default: SmolLM2's)")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
+    parser.add_argument("--repeat", type=int, default=5, help="rounds of parts (default: 5)")
+    # One takes more than a minute on SmolLM2.
+    parser.add_argument("--rounds", type=int, default=2, help="of the suite (default: 2)")
     options = parser.parse_args(arguments)
     show(
         "| CPU ms | noted once | look | hash of weights | of the tokenizer |",
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch = milliseconds(lambda: (state.changes(), foreign()), options.repeat)
     show(f"| torch | {milliseconds(TorchState, options.repeat)} | {torch} | – | – |")
     times = rounds(
-        options.repeat,
+        options.rounds,
         lambda: run(options.suite),
         lambda: run(options.suite, "-p", "no:circuits-isolation"),
     )

@@ -135,7 +135,8 @@ class Clean:
             changed={(key, id(hook)) for key, hook in on} != self._known,
             # transformer-lens wires some models (OPT) by hooks of its own, which were there then.
             anyones=any(
-                id(hook) not in self._known or not _is_librarys(_users(hook)) for hook in on
+                (key, id(hook)) not in self._known or not _is_librarys(_users(hook))
+                for key, hook in on
             ),
         )
 

@@ -204,8 +204,8 @@ class _Names:
     @property
     def _is_torchs(self) -> bool:
         """Whether torch itself may replace what stands here."""
-        is_part = isinstance(self.owner, type) and issubclass(self.owner, _PARTS)
-        return self.label.startswith("torch") and not is_part
+        is_tensor = isinstance(self.owner, type) and issubclass(self.owner, torch.Tensor)
+        return self.label.startswith("torch") and not is_tensor
 
     def put(self, name: str, value: object) -> None:
         """Put a value under a name, or take away what stands there."""

@@ -200,7 +200,7 @@ def _take_overrides_off(state: frozenset[str]) -> None:
     others = _overrides() - state
     for each in gc.get_objects():
         if type(each) is torch.library.Library and not others.isdisjoint(each._op_impls):
-            each._destroy()
+            each._destroy()  # type: ignore[no-untyped-call]
 
 
 def _plain(name: str, place: Any, attribute: str, own: Any = ANY) -> Switch:  # noqa: ANN401

@@ -52,6 +52,20 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.write_line(f"at the end: {len(ALIVE)}")
 """
 
+#: Tells how many models were loaded, without a function in another's place: nothing would be
+#: remembered then.
+COUNTED = """
+from pytest_circuits.session.session import circuits_session
+
+
+def pytest_collection_finish(session):
+    session.items.sort(key=lambda item: item.originalname)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    terminalreporter.write_line(f"loads: {circuits_session(config).models.pool.loads}")
+"""
+
 PAIRS = """
 from pytest_circuits import PromptPairs
 
@@ -175,6 +189,7 @@ def test_a_model_that_pytest_has_given_up_leaves(three):
 
 
 def test_a_model_that_a_test_has_changed_is_as_it_was_when_it_comes_back(three):
+    three.write("conftest.py", COUNTED)
     three.write(
         "test_heads.py",
         """
@@ -188,7 +203,6 @@ def test_a(circuits):
 def test_b(circuit_model):
     for weight in circuit_model.parameters():
         weight.data.mul_(2)
-    circuit_model.noted = "in a way that nobody sees"
 
 
 def test_c(circuits):
@@ -197,15 +211,18 @@ def test_c(circuits):
 """,
     )
     arguments = ["--circuits", *MODELS[:4], "--circuits-memory", FOR_NONE]
-    first = three.run(*arguments)
+    ignored = "ignore::pytest_circuits.session.isolation.ChangedModelWarning"
+    first = three.run(*arguments, "-W", ignored)
     again = three.run(*arguments, "-k", "test_a or test_c")
 
     assert counts(first) == {"passed": 6}
     assert counts(again) == {"passed": 4, "deselected": 2}
-    assert loads(again) == []  # as it has come back untouched, what it gives is remembered
+    # As it has come back untouched, what it gives is remembered.
+    assert loads(first) != loads(again) == ["0"]
 
 
 def test_what_is_remembered_needs_no_model_that_has_left(three):
+    three.write("conftest.py", COUNTED)
     three.write(
         "test_heads.py",
         PAIRS
@@ -217,8 +234,8 @@ def test_one(circuits):
 """,
     )
     arguments = ["--circuits", *MODELS, "--circuits-memory", FOR_NONE]
-    assert len(loads(three.run(*arguments))) > 3
-    assert loads(three.run(*arguments)) == []
+    assert int(*loads(three.run(*arguments))) > 3
+    assert loads(three.run(*arguments)) == ["0"]
 
 
 def test_the_terminal_tells_of_a_model_whenever_it_is_loaded(three, monkeypatch):
