@@ -142,8 +142,17 @@ class TorchState:
                         yield names, name
 
     def _before(self, names: _Names) -> Mapping[str, object]:
-        """What stood somewhere; where that was imported since, what stood there at first."""
-        return self._held.get(names, names.at_first)
+        """What stood somewhere; where that was imported since, what stood there at first.
+
+        Something in the library's place is nothing to go back to: it came after the library.
+        """
+        before = self._held.get(names)
+        if before is not None or not names.was_strange:
+            return names.at_first if before is None else before
+        return {
+            name: names.held.get(name, value) if names.is_strange(name, value) else value
+            for name, value in names.at_first.items()
+        }
 
     def _rewritten(self) -> Iterator[tuple[Any, Any, Any]]:
         for function, code, defaults in self._bodies if _library().looks != self._looks else ():
@@ -163,6 +172,7 @@ class _Names:
         values: what stands there now.
         held: the values by name.
         at_first: the same when they were first looked at.
+        was_strange: whether something that is not the library's stood there then.
         functions: those that are defined there.
         strange: what stands there that is not the library's, in words.
     """
@@ -173,12 +183,23 @@ class _Names:
         is_table = isinstance(names, dict)
         self.values: Any = dict.values(names) if is_table else names.values()
         self._items: Any = dict.items(names) if is_table else names.items()
+        self.held: dict[str, object] = {}
+        self.functions: list[types.FunctionType] = []
+        self.strange: list[str] = []
+        self._codes: list[object] = []
         self.look()
-        self.at_first = self.held
+        self.at_first, self.was_strange = self.held, bool(self.strange)
 
-    def look(self) -> None:
-        """Look again."""
-        self.held: dict[str, object] = dict(self._items)
+    def look(self) -> bool:
+        """Look again; gives whether anything is there now that was not before."""
+        held = dict(self._items)
+        if (
+            held.keys() == self.held.keys()
+            and all(map(is_, held.values(), self.held.values()))
+            and all(map(is_, map(_code_of, self.functions), self._codes))
+        ):
+            return False
+        self.held = held
         self.functions = [
             each
             for each in map(_plain, self.held.values())
@@ -189,6 +210,8 @@ class _Names:
             for name, value in self.held.items()
             if self.is_strange(name, value)
         ]
+        self._codes = list(map(_code_of, self.functions))
+        return True
 
     def is_another(self, name: str, before: Mapping[str, object]) -> bool:
         """Whether another function stands under a name than before, which no library put there."""
@@ -311,8 +334,8 @@ class _Library:
             return
         if not as_it_was:
             for names in list(self.names):
-                names.look()
-                self._add_parts(names)
+                if names.look():
+                    self._add_parts(names)
         for name in (each for each in modules if each not in self._known):
             module = sys.modules.get(name)
             if isinstance(module, types.ModuleType) and _COMPUTING.fullmatch(name):

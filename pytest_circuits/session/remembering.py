@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from functools import partial
+from functools import lru_cache, partial
 from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING
@@ -66,7 +66,7 @@ class Remembering:
         self._reads = started.reads
         self._code = LoadedCode(config, started.time, started.modules)
         self._declared = frozenset(declared_variables(config))
-        self._computing = Computing()
+        self._computing = _computing()
         self._told: dict[str, set[str]] = {}
 
     def surroundings(self, item: pytest.Item) -> Json:
@@ -159,6 +159,12 @@ _COMPUTING_TOO = frozenset({
 })  # fmt: skip
 #: Where the classes lie that are found there, but for a few.
 _ROOTS = frozenset({"pytest_circuits", "numpy", "torch", *sys.stdlib_module_names})
+
+
+@lru_cache(maxsize=1)
+def _computing() -> Computing:
+    """Kept for the process, as what it looks at is."""
+    return Computing()
 
 
 class Computing:

@@ -194,7 +194,7 @@ def _old(suite):
 def test_only_the_references_listing_is_trusted_and_only_locally(
     asked, monkeypatch, where, trusted
 ):
-    asked.ini(circuits_unjudged="allow")
+    asked.ini("recall = ./checkpoint", circuits_unjudged="allow")
     if where == "in CI":
         monkeypatch.setenv("CI", "true")
     options = ["--circuits-model=c=./checkpoint"] if where == "a candidate" else []

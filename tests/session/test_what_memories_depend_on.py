@@ -118,7 +118,7 @@ READ_UNNOTED = {
     "posix": "import posix\nMODE = posix.environ.get(b'MODE')",
     "posix by name": "import importlib\nMODE = importlib.import_module('posix').environ",
     "nt": "def mode():\n    from nt import environ\n    return environ['MODE']",
-    "/proc": "MODE = b'MODE=1' in open('/proc/self/environ', 'rb').read()",
+    "/proc": "MODE = b'MODE=1' in __import__('pathlib').Path('/proc/self/environ').read_bytes()",
     "/proc in parts": "from pathlib import Path\nMODE = Path('/proc') / 'self' / 'environ'",
     "environ()": "import psutil\nMODE = psutil.Process().environ().get('MODE')",
     "putenv": "from os import putenv\nputenv('MODE', '1')",
