@@ -205,7 +205,12 @@ class Isolation:
             self._models.forget()
         changed.update(self._models.give_up(fixturedef))
         if changed:
+            # Ours change nothing, and of plain tests nobody has looked at what they had.
             who = f"the fixture {fixturedef.argname}, when it was torn down,"
+            if is_ours(fixturedef):
+                who = "a test before this one"
+            elif self._is_due:
+                who = f"a test before this one, or {who}"
             self._torn_down.append((who, changed))
 
 

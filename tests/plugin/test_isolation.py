@@ -350,6 +350,21 @@ def test_uses(spoiling, circuits):
     assert "the fixture spoiling, when it was torn down, changed" in result.stdout.str()
 
 
+def test_a_plain_test_that_kept_the_model_is_blamed_not_the_fixture_that_gave_it(suite):
+    suite.write(
+        "test_heads.py",
+        "KEPT = []\n"
+        "def test_keeps(circuit_model):\n    KEPT.append(circuit_model)\n"
+        "def test_plain():\n    KEPT[0].unembed.weight.data.zero_()\n"
+        "def test_measures(circuits):\n    assert float(circuits.repeat_loss()) < 0.1\n",
+    )
+    result = run(suite, "-p", "no:randomly")
+    assert counts(result) == {"passed": 3}
+    assert warned(result) == ["bundled:recall: weights"]
+    assert "a test before this one changed" in result.stdout.str()
+    assert "torn down" not in result.stdout.str()
+
+
 def test_a_private_model_can_be_trained_and_gives_the_same_numbers_before(suite):
     suite.write(
         "test_heads.py",
