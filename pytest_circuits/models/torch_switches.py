@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gc
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -19,6 +21,8 @@ from torch.utils import _device
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_C: Any = torch._C
+_FOLDER = f"{Path(torch.__file__).parent}/"
 #: In place of a state that torch has of its own: any may be, which machine or user chose.
 ANY: Any = object()
 #: A number that is 0 where the processor takes the smallest numbers for it.
@@ -187,11 +191,18 @@ def _put_inference_mode(state: bool) -> None:  # noqa: FBT001 — as torch has i
 
 def _overrides() -> frozenset[str]:
     """Which of torch's own operators somebody has given another implementation."""
-    # What has no numbers (Meta) torch registers itself, also later.
-    return frozenset(
-        each
-        for each in torch.library._impls - _AT_IMPORT
-        if each.startswith("aten/") and not each.endswith("/Meta")
+    added = torch.library._impls - _AT_IMPORT
+    return frozenset(each for each in added if each.startswith("aten/") and not _is_torchs(each))
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_torchs(implementation: str) -> bool:
+    """Whether code of torch's own registered an implementation, as some does when it is imported."""
+    operator, _, key = implementation.removeprefix("aten/").rpartition("/")
+    # Those that it replaced are called inactive.
+    begin = f"{key}: registered at {_FOLDER}"
+    return any(
+        line.startswith(begin) for line in _C._dispatch_dump(f"aten::{operator}").splitlines()
     )
 
 
@@ -201,6 +212,7 @@ def _take_overrides_off(state: frozenset[str]) -> None:
     for each in gc.get_objects():
         if type(each) is torch.library.Library and not others.isdisjoint(each._op_impls):
             each._destroy()  # type: ignore[no-untyped-call]
+    _is_torchs.cache_clear()
 
 
 def _plain(name: str, place: Any, attribute: str, own: Any = ANY) -> Switch:  # noqa: ANN401
@@ -215,7 +227,6 @@ def _plain(name: str, place: Any, attribute: str, own: Any = ANY) -> Switch:  # 
 
 _AT_IMPORT = frozenset(torch.library._impls)
 _cuda = torch.backends.cuda
-_C: Any = torch._C
 SWITCHES: tuple[Switch, ...] = (
     *(
         _hook_switch(name)

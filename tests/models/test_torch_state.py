@@ -1,6 +1,7 @@
 """What of torch's process-wide state is noticed when it is not torch's own, and put back."""
 
 import functools
+import importlib
 import math
 import types
 from unittest import mock
@@ -203,3 +204,11 @@ def test_a_library_that_is_imported_late_is_none_that_was_changed():
     assert transformers.models.gptj.modeling_gptj.GPTJModel
     torch.compile(lambda values: values + 1, backend="eager")(torch.ones(2))
     assert state.changes() == foreign() == ()
+
+
+def test_what_torch_registers_itself_is_its_own():
+    state = TorchState()
+    for name in ("_functorch.predispatch", "_refs.linalg"):
+        importlib.import_module(f"torch.{name}")
+    torch.func.vmap(functional.mse_loss)(torch.zeros(2, 3), torch.zeros(2, 3))
+    assert (state.changes(), foreign()) == ((), ())
