@@ -116,10 +116,16 @@ class TorchState:
     def changes(self) -> tuple[str, ...]:
         """What is different now, in words."""
         states_now = zip(SWITCHES, self._switches, states(), strict=True)
-        return (
-            *(f"{each.name}: {each.shown(now)}" for each, was, now in states_now if was != now),
+        functions = (
             *(f"{names.label}.{name} was replaced" for names, name in self._replaced()),
             *(f"{function.__qualname__} was rewritten" for function, *_ in self._rewritten()),
+        )
+        if not functions:
+            # What was imported since is no change: it need not be compared again.
+            self._looks = _library().looks
+        return (
+            *(f"{each.name}: {each.shown(now)}" for each, was, now in states_now if was != now),
+            *functions,
         )
 
     def restore(self) -> None:

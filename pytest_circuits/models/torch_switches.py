@@ -197,7 +197,7 @@ def _overrides() -> frozenset[str]:
 
 @lru_cache(maxsize=1 << 12)
 def _is_torchs(implementation: str) -> bool:
-    """Whether code of torch's own registered an implementation, as some does when it is imported."""
+    """Whether code of torch's own registered an implementation, as some does on import."""
     operator, _, key = implementation.removeprefix("aten/").rpartition("/")
     # Those that it replaced are called inactive.
     begin = f"{key}: registered at {_FOLDER}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from functools import lru_cache, partial
+from itertools import chain
 from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from pytest_circuits.session.cache_keys import UncertainError
 from pytest_circuits.session.settings import declared_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, ValuesView
     from contextlib import AbstractContextManager
 
     from pytest_circuits.findings import Json
@@ -173,6 +174,12 @@ class Computing:
     def __init__(self) -> None:
         #: The values of names that were looked at and found in order, and their functions' code.
         self._in_order: dict[str, tuple[list[object], list[object]]] = {}
+        #: The same of all names at once, and the modules that were loaded then.
+        self._modules: list[str] = []
+        self._views: list[ValuesView[object]] = []
+        self._values: list[object] = []
+        self._functions: list[FunctionType] = []
+        self._codes: list[object] = []
 
     def changed(self) -> Iterator[str]:
         """What is not as its library has it, in words.
@@ -183,14 +190,32 @@ class Computing:
             from pytest_circuits.models.torch_state import foreign
 
             yield from foreign()
-        for name, module in list(sys.modules.items()):
-            if name in _COMPUTING_TOO:
-                yield from self._look(name, "", vars(module))
-            elif name.startswith(_COMPUTING):
-                yield from self._look(name, name, vars(module))
-                for each in list(vars(module).values()):
-                    if isinstance(each, type) and each.__module__ == name:
-                        yield from self._look(f"{name}.{each.__name__}", name, vars(each))
+        modules = list(sys.modules)
+        if modules == self._modules and self._is_as_it_was():
+            return
+        self._modules, self._views = [], []
+        found = [
+            each
+            for owner, own, names in _computing_names()
+            for each in self._look(owner, own, names)
+        ]
+        yield from found
+        if not found:
+            self._modules = modules
+            self._values = list(chain.from_iterable(self._views))
+            self._functions = [each for each in self._values if type(each) is FunctionType]
+            self._codes = [each.__code__ for each in self._functions]
+
+    def _is_as_it_was(self) -> bool:
+        """Whether nothing stands anywhere that did not when all was in order."""
+        return (
+            sum(map(len, self._views)) == len(self._values)
+            and all(map(is_, chain.from_iterable(self._views), self._values))
+            and all(
+                each.__code__ is code
+                for each, code in zip(self._functions, self._codes, strict=True)
+            )
+        )
 
     def _look(self, owner: str, own: str, names: Mapping[str, object]) -> Iterator[str]:
         """The names under which something of somebody else's stands, in words.
@@ -200,6 +225,7 @@ class Computing:
             own: the module whose functions stand under their own names, or nowhere.
             names: the names, and what stands there.
         """
+        self._views.append(names.values())
         values = list(names.values())
         codes = [getattr(each, "__code__", None) for each in values if type(each) is FunctionType]
         before, code_before = self._in_order.get(owner, ([], []))
@@ -217,6 +243,18 @@ class Computing:
         if not found:
             self._in_order[owner] = values, codes
         yield from found
+
+
+def _computing_names() -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """What computes: whose names they are, the module whose own functions stand there, the names."""
+    for name, module in list(sys.modules.items()):
+        if name in _COMPUTING_TOO:
+            yield name, "", vars(module)
+        elif name.startswith(_COMPUTING):
+            yield name, name, vars(module)
+            for each in list(vars(module).values()):
+                if isinstance(each, type) and each.__module__ == name:
+                    yield f"{name}.{each.__name__}", name, vars(each)
 
 
 def _is_replaced(name: str, value: object, own: str) -> bool:
