@@ -42,7 +42,7 @@ _POSITIONS = re.compile(
 )
 _MOST_POSITIONS = 1 << 27
 #: The same of positions that are read at once, of which each is held against each.
-_CHUNKS = re.compile(r"chunk_size$", re.IGNORECASE)
+_CHUNKS = re.compile(r"chunk_size(?:_feed_forward)?$", re.IGNORECASE)
 _MOST_IN_A_CHUNK = 1 << 13
 #: Fields that say how many kinds of answers there are: libraries name each of them, before anything
 #: else is looked at; and more than any model of language has.

@@ -246,7 +246,7 @@ class Computing:
 
 
 def _computing_names() -> Iterator[tuple[str, str, Mapping[str, object]]]:
-    """What computes: whose names they are, the module whose own functions stand there, the names."""
+    """What computes: whose names, the module whose own functions stand there, the names."""
     for name, module in list(sys.modules.items()):
         if name in _COMPUTING_TOO:
             yield name, "", vars(module)

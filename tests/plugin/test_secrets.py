@@ -243,6 +243,15 @@ def test_nor_is_that_of_an_adapters_base(suite):
     assert [name for name, text in said.items() if TOKEN in text] == []
 
 
+def test_nor_is_one_after_a_hubs_name(suite):
+    suite.write("test_heads.py", TESTS)
+    result, said = run(suite, f"org/absent@v1?token={TOKEN}")
+    said.pop("pytest.ini", None)
+    assert counts(result) == {"passed": 3, "failed": 2, "errors": 1}
+    assert "org/absent@v1?token=***" in said["stdout"]
+    assert [name for name, text in said.items() if TOKEN in text] == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

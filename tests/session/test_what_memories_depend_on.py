@@ -42,7 +42,7 @@ def test_loss(circuits):
 """
 CONFTEST = """
 import by_conftest
-pytest_plugins = ["plugin", "package.plugin"]
+pytest_plugins = ["own_plugin", "package.plugin"]
 
 def pytest_configure(config):
     config.pluginmanager.import_plugin("late_" + "plugin")
@@ -69,8 +69,8 @@ REACHED = {
     "by_text.py": "",
     "in_the_test.py": "",
     "by_conftest.py": "",
-    "plugin.py": "import by_plugin\n",
-    "by_plugin.py": "",
+    "own_plugin.py": "import by_own_plugin\n",
+    "by_own_plugin.py": "",
     "late_plugin.py": "",
     "named_plugin.py": "import by_named_plugin\n",
     "by_named_plugin.py": "",
@@ -355,6 +355,15 @@ def test_what_is_read_from_the_environment_is_declared_or_nothing_is_remembered(
     suite.run("--circuits").stdout.fnmatch_lines([said])
 
 
+def test_why_nothing_is_remembered_is_folded_to_the_terminal(suite, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    suite.write("test_loss.py", f"import os\nos.environ.get('MODE')\n{LOSS}")
+    lines = suite.run("--circuits").stdout.lines
+    begin = next(at for at, line in enumerate(lines) if line.startswith("not remembered (1 test)"))
+    assert max(map(len, lines[begin : begin + 4])) <= 60
+    assert "which circuits_env doesn't declare" in " ".join(map(str.strip, lines[begin:]))
+
+
 def test_a_declared_variable_counts_by_its_value(suite, monkeypatch):
     suite.ini(circuits_env="MODE,\n    # another\n    OTHER")
     suite.write("test_loss.py", f"import os\nos.environ['MODE']\n{LOSS}")
@@ -603,12 +612,3 @@ def test_passes_are_not_shared_between_states_of_torch(suite):
     result = suite.run("--circuits", "--circuits-fresh")
     assert counts(result) == {"passed": 4}
     result.stdout.fnmatch_lines(["not remembered (2 tests): torch's global forward hooks: 1 hook"])
-
-
-def test_why_nothing_is_remembered_is_folded_to_the_terminal(suite, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    suite.write("test_loss.py", f"import os\nos.environ.get('MODE')\n{LOSS}")
-    lines = suite.run("--circuits").stdout.lines
-    begin = next(at for at, line in enumerate(lines) if line.startswith("not remembered (1 test)"))
-    assert max(map(len, lines[begin : begin + 4])) <= 60
-    assert "which circuits_env doesn't declare" in " ".join(map(str.strip, lines[begin:]))
