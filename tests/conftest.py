@@ -15,11 +15,12 @@ pytest_plugins = ["pytester", "circuit_suites"]
 torch.set_num_threads(1)
 
 
-def pytest_collection_finish():
-    """Take what is there now out of garbage collection.
+@pytest.fixture(autouse=True, scope="module")
+def _take_out_of_garbage_collection():
+    """Take what is there by now out of garbage collection.
 
-    Every pytest run collects garbage when it ends, those within tests too, and would go through
-    all of these thousands of tests and what they imported each time.
+    Every pytest run collects garbage five times when it ends, those within tests too, and would go
+    through all of these thousands of tests and what they imported each time.
     """
     gc.collect()
     gc.freeze()

@@ -241,7 +241,7 @@ def _thresholds(
     __tracebackhide__ = True
     if reference is None:
         return [share] * count
-    from pytest_circuits.verdicts.comparable import differences
+    from pytest_circuits.verdicts.judging import differences
 
     if share < 0:
         raise ValueError(f"{finding.quantity}: a share of the reference is 0 or more, not {share}")

@@ -14,7 +14,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from pytest_circuits.findings import ChoiceError
 from pytest_circuits.models.hygiene import Clean, Modules
-from pytest_circuits.models.torch_state import foreign
+from pytest_circuits.models.torch_state import at_a_moment, foreign
 from pytest_circuits.models.weights import traces
 
 if TYPE_CHECKING:
@@ -317,14 +317,15 @@ class Runs:
             return self._looked_at
         hooks = self.clean.look()
         training = any(module.training for module in self._modules)
-        return _Look(
-            self.weights(),
-            hooked=hooks.changed,
-            bare=not hooks.anyones,
-            training=training,
-            foreign=foreign(),
-            altered=self.is_altered(),
-        )
+        with at_a_moment():
+            return _Look(
+                self.weights(),
+                hooked=hooks.changed,
+                bare=not hooks.anyones,
+                training=training,
+                foreign=foreign(),
+                altered=self.is_altered(),
+            )
 
     @contextmanager
     def watched(self, what: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:

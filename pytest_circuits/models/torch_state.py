@@ -1,87 +1,21 @@
 """torch's process-wide state that decides numbers: its switches, and the functions that compute.
 
 :func:`foreign` says what is not as torch and the libraries around it have it, without having looked
-before: somebody may have changed it before anybody could. A function is the library's own if its
-code lies in the library's files, and so does all that it wraps; torch's own functions are also
-known by their names, so that one of them in another's place is noticed.
+before: somebody may have changed it before anybody could.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import sys
-import sysconfig
-import types
-from functools import lru_cache, partial
-from itertools import chain
-from operator import attrgetter, is_
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
+from pytest_circuits.models.computing import NOTHING, library
 from pytest_circuits.models.torch_switches import ANY, SWITCHES, put_back, states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Libraries whose code may stand in a module that computes.
-_LIBRARIES = frozenset(
-    (
-        *("torch", "torchgen", "functorch", "transformers", "transformer_lens", "numpy"),
-        *("accelerate", "bitsandbytes", "gguf", "kernels", "peft", "torchao", "tokenizers"),
-        *("beartype", "jaxtyping", "typeguard", "typing_extensions", "better_abc"),
-        *("einops", "fancy_einsum", "huggingface_hub", "lazy_loader", "safetensors", "sympy"),
-    )
-)
-#: Python's own modules, but for what stands in for others in tests.
-_PYTHON = sys.stdlib_module_names - {"unittest"}
-#: Modules that compute, of those that may be loaded.
-_COMPUTING = re.compile(
-    r"math|numpy(\.linalg)?"
-    r"|torch(\.functional|\.special|\.linalg|\.fft|\._C\._nn|\._tensor|\.amp\..*)?"
-    r"|torch\.nn(\.functional|\.parameter|\.attention.*|\.modules.*)?"
-    r"|transformers\.(activations|.*attn_mask_utils|cache_utils|masking_utils|pytorch_utils)"
-    r"|transformers\.(modeling_(utils|rope_utils|layers|.*attention.*)|tokenization_.*)"
-    r"|transformers\.integrations\.(?!gguf).*"
-    r"|transformers\.models\.(?!auto\.).*\.(modeling|tokenization)_.*"
-    r"|transformer_lens\.(hook_points|ActivationCache|FactoredMatrix|cache\..*|components\..*)"
-    r"|transformer_lens\.(factored_matrix|utilities\..*|conversion_utils\..*)"
-    r"|transformer_lens\.model_bridge(?!\.supported_architectures).*"
-)
-#: Modules whose functions are called as they call themselves.
-_NAMED = re.compile(
-    r"torch(\.functional|\.special|\.linalg|\.fft|\._C\._nn|\.nn(\.functional|\.modules(\.\w+)?)?)?|math"
-)
-#: What numbers go through: here methods are known by their names too.
-_PARTS = (torch.nn.Module, torch.Tensor)
-#: A type that was made while Python ran (Py_TPFLAGS_HEAPTYPE).
-_CHANGEABLE = 1 << 9
-#: What modules of a library call others by.
-_MODULES = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "np": np, "math": math}
-_BY_OWN_NAME = {module.__name__: module for module in _MODULES.values()}
-#: Where the code lies that switches autocast on around a function.
-_AUTOCAST = torch.autocast.__call__.__code__.co_filename
-#: What torch has under another name than its own.
-_ALIASES = {
-    ("pow", "ipow"),
-    ("rdiv", "rtruediv"),
-    ("idiv", "itruediv"),
-    ("positive", "pos"),
-    ("wrappedcallimpl", "call"),
-    ("forwardunimplemented", "forward"),
-}
-_PREFIXES = ("special", "linalg", "fft")
-_BUILTIN = (
-    type,
-    types.BuiltinFunctionType,
-    types.MethodDescriptorType,
-    types.WrapperDescriptorType,
-    types.GetSetDescriptorType,
-)
-_code_of, _defaults_of = attrgetter("__code__"), attrgetter("__defaults__")
+    from pytest_circuits.models.computing import Names
 
 
 def foreign() -> tuple[str, ...]:
@@ -92,26 +26,38 @@ def foreign() -> tuple[str, ...]:
     compute, in torch, transformers and transformer-lens as far as they are loaded, against where
     their code lies.
     """
-    library = _library()
-    library.look()
+    computing = library()
+    computing.look()
     changed = (
         f"{switch.name}: {switch.shown(value)}"
         for switch, value in zip(SWITCHES, states(), strict=True)
         if switch.own is not ANY and value != switch.own
     )
-    return (*changed, *library.strange())
+    return (*changed, *computing.strange())
+
+
+@contextmanager
+def at_a_moment() -> Iterator[None]:
+    """Look once at what computes, for all who ask meanwhile: only code of ours may run."""
+    computing = library()
+    computing.look()
+    computing.is_looked_at, before = True, computing.is_looked_at
+    try:
+        yield
+    finally:
+        computing.is_looked_at = before
 
 
 class TorchState:
     """torch's state at a moment: its switches, and the functions that compute."""
 
     def __init__(self) -> None:
-        library = _library()
-        library.look()
+        computing = library()
+        computing.look()
         self._switches = states()
-        self._looks = library.looks
-        self._held = {names: names.held for names in library.names}
-        self._bodies = library.bodies()
+        self._looks = computing.looks
+        self._held = {names: names.held for names in computing.names}
+        self._bodies = computing.bodies()
 
     def changes(self) -> tuple[str, ...]:
         """What is different now, in words."""
@@ -122,7 +68,7 @@ class TorchState:
         )
         if not functions:
             # What was imported since is no change: it need not be compared again.
-            self._looks = _library().looks
+            self._looks = library().looks
         return (
             *(f"{each.name}: {each.shown(now)}" for each, was, now in states_now if was != now),
             *functions,
@@ -132,22 +78,22 @@ class TorchState:
         """Put back what is different now."""
         put_back(self._switches)
         for names, name in list(self._replaced()):
-            names.put(name, self._before(names).get(name, _NOTHING))
+            names.put(name, self._before(names).get(name, NOTHING))
         for function, code, defaults in list(self._rewritten()):
             function.__code__, function.__defaults__ = code, defaults
 
-    def _replaced(self) -> Iterator[tuple[_Names, str]]:
-        library = _library()
-        library.look()
+    def _replaced(self) -> Iterator[tuple[Names, str]]:
+        computing = library()
+        computing.look()
         # Where nothing was changed since, nothing needs to be compared.
-        for names in library.names if library.looks != self._looks else ():
+        for names in computing.names if computing.looks != self._looks else ():
             before = self._before(names)
             if before is not names.held:
                 for name in {**before, **names.held}:
                     if names.is_another(name, before):
                         yield names, name
 
-    def _before(self, names: _Names) -> Mapping[str, object]:
+    def _before(self, names: Names) -> Mapping[str, object]:
         """What stood somewhere; where that was imported since, what stood there at first.
 
         Something in the library's place is nothing to go back to: it came after the library.
@@ -161,344 +107,6 @@ class TorchState:
         }
 
     def _rewritten(self) -> Iterator[tuple[Any, Any, Any]]:
-        for function, code, defaults in self._bodies if _library().looks != self._looks else ():
+        for function, code, defaults in self._bodies if library().looks != self._looks else ():
             if function.__code__ is not code or function.__defaults__ is not defaults:
                 yield function, code, defaults
-
-
-_NOTHING = object()
-
-
-class _Names:
-    """The names of a module, a class or a table that computes, as they were looked at last.
-
-    Attributes:
-        owner: the module, class or table.
-        label: what it is called in words.
-        values: what stands there now.
-        held: the values by name.
-        at_first: the same when they were first looked at.
-        was_strange: whether something that is not the library's stood there then.
-        functions: those that are defined there.
-        strange: what stands there that is not the library's, in words.
-    """
-
-    def __init__(self, owner: Any, label: str, names: Any) -> None:  # noqa: ANN401 — a module, a class or a table
-        self.owner, self.label = owner, label
-        # A table may make what it gives, and load modules for it: only what it holds counts.
-        is_table = isinstance(names, dict)
-        self.values: Any = dict.values(names) if is_table else names.values()
-        self._items: Any = dict.items(names) if is_table else names.items()
-        self.held: dict[str, object] = {}
-        self.functions: list[types.FunctionType] = []
-        self.strange: list[str] = []
-        self._codes: list[object] = []
-        self.look()
-        self.at_first, self.was_strange = self.held, bool(self.strange)
-
-    def look(self) -> bool:
-        """Look again; gives whether anything is there now that was not before."""
-        held = dict(self._items)
-        if (
-            held.keys() == self.held.keys()
-            and all(map(is_, held.values(), self.held.values()))
-            and all(map(is_, map(_code_of, self.functions), self._codes))
-        ):
-            return False
-        self.held = held
-        self.functions = [
-            each
-            for each in map(_plain, self.held.values())
-            if isinstance(each, types.FunctionType) and self._defines(each)
-        ]
-        self.strange = [
-            f"{self.label}.{name} was replaced"
-            for name, value in self.held.items()
-            if self.is_strange(name, value)
-        ]
-        self._codes = list(map(_code_of, self.functions))
-        return True
-
-    def is_another(self, name: str, before: Mapping[str, object]) -> bool:
-        """Whether another function stands under a name than before, which no library put there."""
-        now, then = self.held.get(name, _NOTHING), before.get(name, _NOTHING)
-        if now is then:
-            return False
-        if self.is_strange(name, now):
-            return True
-        # A library that is imported late brings names of its own, and torch replaces some of its
-        # own by others of the same name when it compiles.
-        return _computes(then) and not (self._is_torchs and _computes(now) and _is_plain(now))
-
-    @property
-    def _is_torchs(self) -> bool:
-        """Whether torch itself may replace what stands here."""
-        is_tensor = isinstance(self.owner, type) and issubclass(self.owner, torch.Tensor)
-        return self.label.startswith("torch") and not is_tensor
-
-    def put(self, name: str, value: object) -> None:
-        """Put a value under a name, or take away what stands there."""
-        if isinstance(self.owner, dict):
-            dict.pop(self.owner, name, None)
-            self.owner.update({} if value is _NOTHING else {name: value})
-        elif value is _NOTHING:
-            delattr(self.owner, name)
-        else:
-            setattr(self.owner, name, value)
-
-    def _defines(self, function: types.FunctionType) -> bool:
-        """Whether a function is not only imported here, and looked at where it is defined."""
-        return not isinstance(self.owner, types.ModuleType) or function.__module__ == self.label
-
-    def is_strange(self, name: str, value: object) -> bool:
-        """Whether a value is a function, class or module that the library has not put there."""
-        value = _plain(value)
-        if name in _MODULES and isinstance(self.owner, types.ModuleType):
-            return value is not _MODULES[name]
-        if isinstance(value, types.ModuleType):
-            return value is not _BY_OWN_NAME.get(value.__name__, value)
-        if not _computes(value):
-            return False
-        if not _is_librarys(value, name) and not self._imports(value):
-            return True
-        # The library has none of either in place of torch's own functions.
-        if self.label.startswith("torch") and "amp" not in self.label and not _is_plain(value):
-            return True
-        return self._is_anothers(name, value)
-
-    def _imports(self, value: Any) -> bool:  # noqa: ANN401
-        """Whether a module's own text imports from where a value comes from (a progress bar)."""
-        if not isinstance(self.owner, types.ModuleType):
-            return False
-        of = value if isinstance(value, type) else type(value)
-        # What a function says of itself may be another's, by functools.wraps.
-        is_function = isinstance(value, types.FunctionType)
-        root = _root(value.__globals__.get("__name__") if is_function else of.__module__)
-        if root in _LIBRARIES or root in sys.stdlib_module_names:
-            return False
-        pattern = rf"\b(from|import)\s+{re.escape(root)}\b"
-        return re.search(pattern, _text(self.owner)) is not None
-
-    def _is_anothers(self, name: str, value: Any) -> bool:  # noqa: ANN401 — whatever stands there
-        """Whether a function of the library stands under another one's name."""
-        if isinstance(self.owner, types.ModuleType):
-            named = _NAMED.fullmatch(self.label) and not name.startswith("_")
-            if not named or (isinstance(value, type) and not issubclass(value, torch.nn.Module)):
-                return False
-            if isinstance(value, types.BuiltinFunctionType | np.ufunc):
-                # One of Python or numpy may have the same name.
-                module = _root(value.__module__ if hasattr(value, "__module__") else "numpy")
-                if module != _root(self.label) and module != "builtins":
-                    return True
-            return not _same(getattr(value, "__name__", name), name)
-        is_part = isinstance(self.owner, type) and issubclass(self.owner, _PARTS)
-        return is_part and not isinstance(value, type) and not self._is_method(name, value)
-
-    def _is_method(self, name: str, value: Any) -> bool:  # noqa: ANN401
-        """Whether a function is the method of that name of this class, or of one above it."""
-        place, _, plain = getattr(value, "__qualname__", name).rpartition(".")
-        if "<locals>" in place or name in ("__torch_dispatch__", "__torch_function__"):
-            return True
-        if name.startswith("__") and name.endswith("__"):
-            return _same(plain, name) or not issubclass(self.owner, torch.Tensor)
-        if not place:  # a function that stands in a module, too
-            return name != "forward" or plain in ("forward", "_forward_unimplemented")
-        return place in {each.__qualname__ for each in self.owner.__mro__} and _same(plain, name)
-
-
-def _same(own: str, name: str) -> bool:
-    """Whether a function is called so, but for underscores and what torch calls it otherwise."""
-    own, name = own.replace("_", ""), name.replace("_", "")
-    return own == name or (own, name) in _ALIASES or any(own == f"{p}{name}" for p in _PREFIXES)
-
-
-class _Library:
-    """Everything that computes, in the modules that are loaded.
-
-    Attributes:
-        names: the names of each module, class and table.
-        looks: how often something had changed when it was looked at.
-    """
-
-    def __init__(self) -> None:
-        self.looks = 0
-        self.names: list[_Names] = []
-        self._modules: list[str] = []
-        self._known: set[str] = set()
-        self._seen: set[int] = set()
-        self._views: list[Any] = []
-        self._values: list[object] = []
-        #: Functions are looked at by their code and defaults too, which can be replaced in place.
-        self._functions: list[types.FunctionType] = []
-        self._codes: list[object] = []
-        self._defaults: list[object] = []
-
-    def look(self) -> None:
-        """Look at all of it again, and at what was imported meanwhile."""
-        modules, as_it_was = list(sys.modules), self._is_as_it_was()
-        if as_it_was and modules == self._modules:
-            return
-        if not as_it_was:
-            for names in list(self.names):
-                if names.look():
-                    self._add_parts(names)
-        for name in (each for each in modules if each not in self._known):
-            module = sys.modules.get(name)
-            if isinstance(module, types.ModuleType) and _COMPUTING.fullmatch(name):
-                self._add(module, name, vars(module))
-        self._modules, self._known = modules, set(modules)
-        self._views = [names.values for names in self.names]
-        self._values = list(chain.from_iterable(self._views))
-        self._functions = list(chain.from_iterable(names.functions for names in self.names))
-        self._codes = list(map(_code_of, self._functions))
-        self._defaults = list(map(_defaults_of, self._functions))
-        self.looks += 1
-
-    def _is_as_it_was(self) -> bool:
-        """Whether nothing stands anywhere that did not before."""
-        return (
-            sum(map(len, self._views)) == len(self._values)
-            and all(map(is_, chain.from_iterable(self._views), self._values))
-            and all(map(is_, map(_code_of, self._functions), self._codes))
-            and all(map(is_, map(_defaults_of, self._functions), self._defaults))
-        )
-
-    def bodies(self) -> list[tuple[Any, Any, Any]]:
-        """Every function with its code and its defaults."""
-        return list(zip(self._functions, self._codes, self._defaults, strict=True))
-
-    def strange(self) -> Iterator[str]:
-        """What is not the library's, in words."""
-        for names in self.names:
-            yield from names.strange
-
-    def _add(self, owner: Any, label: str, names: Mapping[str, object]) -> None:  # noqa: ANN401 — a module, a class or a table
-        if id(owner) in self._seen:
-            return
-        self._seen.add(id(owner))
-        added = _Names(owner, label, names)
-        self.names.append(added)
-        self._add_parts(added)
-
-    def _add_parts(self, names: _Names) -> None:
-        """Add the classes that a module defines, and tables of functions."""
-        if isinstance(names.owner, dict):
-            return
-        module = names.label if isinstance(names.owner, types.ModuleType) else None
-        for key, value in list(names.held.items()):
-            label = f"{names.label}.{key}"
-            if isinstance(value, type):
-                # Nothing can be put into a type of C's own.
-                if value.__module__ == module and value.__flags__ & _CHANGEABLE:
-                    self._add(value, label, vars(value))
-            elif isinstance(value, dict):
-                self._add_table(value, label)
-            elif module and _root(type(value).__module__) in ("transformers", "transformer_lens"):
-                for part in getattr(value, "__dict__", {}).values():
-                    if isinstance(part, dict):
-                        self._add_table(part, label)
-
-    def _add_table(self, table: dict[Any, Any], label: str) -> None:
-        """Add a table if it is one of functions or classes by name; an empty one may become one."""
-        # Hooks on all modules are kept in tables, too.
-        if "._global_" in label:
-            return
-        if all(isinstance(key, str) and _computes(value) for key, value in list(dict.items(table))):
-            self._add(table, label, table)
-
-
-@lru_cache(maxsize=1)
-def _library() -> _Library:
-    return _Library()
-
-
-def _root(name: object) -> str:
-    return str(name).partition(".")[0]
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 — whatever stands under a name
-    """A method's function, a property's getter; anything else as it is."""
-    if isinstance(value, staticmethod | classmethod):
-        return value.__func__
-    if isinstance(value, tuple) and value:  # a class with its arguments, in tables of transformers
-        return value[0]
-    return value.fget if isinstance(value, property) else value
-
-
-def _is_plain(value: Any) -> bool:  # noqa: ANN401
-    """Whether a function is neither another one with other arguments, nor one under autocast."""
-    code = getattr(value, "__code__", None)
-    return not isinstance(value, partial) and getattr(code, "co_filename", None) != _AUTOCAST
-
-
-def _computes(value: Any) -> bool:  # noqa: ANN401
-    """Whether a value is a function, a class, or an object that can be called like one."""
-    return callable(_plain(value))
-
-
-def _is_librarys(value: Any, name: str) -> bool:  # noqa: ANN401
-    """Whether the code of a function, class or callable object is a library's, all it wraps too."""
-    if isinstance(value, partial | types.MethodType):
-        return _is_librarys(value.func if isinstance(value, partial) else value.__func__, name)
-    if isinstance(value, _BUILTIN):
-        return _is_of_library(getattr(value, "__module__", None))
-    wrapped = getattr(value, "__wrapped__", None)
-    within = [wrapped, *map(_content, getattr(value, "__closure__", None) or ())]
-    return (
-        _is_file_of_library(value.__code__.co_filename, name)
-        if isinstance(value, types.FunctionType)
-        else _is_of_library(type(value).__module__)
-    ) and all(
-        _is_librarys(each, name)
-        for each in within
-        if isinstance(each, types.FunctionType) and each is not value
-    )
-
-
-@lru_cache(maxsize=64)
-def _text(module: types.ModuleType) -> str:
-    try:
-        return Path(module.__file__ or "").read_text(encoding="utf-8")
-    except (OSError, ValueError, AttributeError):  # of a compiled one there is none
-        return ""
-
-
-def _content(cell: types.CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:  # it is empty
-        return None
-
-
-def _is_of_library(module: object) -> bool:
-    """Whether a module's name is one of the libraries' or of Python itself; none counts as such."""
-    root = _root(module)
-    return module is None or root in _LIBRARIES or root in _PYTHON
-
-
-@lru_cache(maxsize=1 << 14)
-def _is_file_of_library(file: str, name: str) -> bool:
-    """Whether code in a file is one of the libraries' or Python's own, for a function's name."""
-    if file.startswith("<"):
-        # Python's own modules; and what it gives to data classes and named tuples.
-        return file.startswith("<frozen ") or (file == "<string>" and name.startswith("__"))
-    path = Path(file)
-    for folder in path.parents:
-        if folder.name in ("site-packages", "dist-packages"):
-            return _root(path.relative_to(folder).parts[0]) in _LIBRARIES
-    if any(path.is_relative_to(folder) for folder in _stdlib()):
-        return True
-    # A library that lies elsewhere, as one that is installed editable does.
-    return any(path.is_relative_to(folder) for folder in _elsewhere())
-
-
-@lru_cache(maxsize=1)
-def _stdlib() -> tuple[Path, ...]:
-    return tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
-
-
-@lru_cache(maxsize=1)
-def _elsewhere() -> tuple[Path, ...]:
-    """The folders of those libraries that are loaded."""
-    files = [getattr(sys.modules.get(name), "__file__", None) for name in _LIBRARIES]
-    return tuple(Path(file).parent for file in files if file and Path(file).stem == "__init__")

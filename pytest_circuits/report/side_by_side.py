@@ -23,7 +23,7 @@ from pytest_circuits.verdicts import (
     reason_text,
     whole_gone,
 )
-from pytest_circuits.verdicts.comparable import differences
+from pytest_circuits.verdicts.judging import differences
 from pytest_circuits.verdicts.verdict import HAIR
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import sys
 import sysconfig
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ _BY_NAME = frozenset({
 })  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
+@cache
 def outside(file: str) -> str:
     """The real path of a file if it is neither a library's nor ours; else nothing."""
     if _is_librarys(file):  # most are, and following links takes a while

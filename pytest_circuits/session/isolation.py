@@ -90,11 +90,12 @@ class Isolation:
 
     def _begin(self) -> None:
         if not self._torch and "torch" in sys.modules:
-            from pytest_circuits.models.torch_state import TorchState, foreign
+            from pytest_circuits.models.torch_state import TorchState, at_a_moment, foreign
 
             self._models.cap_threads()
-            self._at_first = foreign()
-            self._torch.append(_TorchScope(None, TorchState()))
+            with at_a_moment():
+                self._at_first = foreign()
+                self._torch.append(_TorchScope(None, TorchState()))
 
     def _end(self, item: pytest.Item, torn_down: Callable[[], None]) -> None:
         try:
@@ -161,9 +162,11 @@ class Isolation:
     ) -> Generator[None, object, object]:
         """Let what a fixture changes belong to its scope, if that is wider than a test."""
         del request
+        if is_ours(fixturedef):  # it changes nothing, and what it asks for comes here itself
+            return (yield)
         has_scope = _has_scope(fixturedef)
         was_changed = has_scope and self._is_changed()
-        self._ran = self._ran or was_changed or not is_ours(fixturedef)
+        self._ran = True
         if was_changed or not has_scope:
             return (yield)
         try:

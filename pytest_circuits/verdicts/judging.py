@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.findings.digits import shown
-from pytest_circuits.verdicts.comparable import differences
+from pytest_circuits.findings.quantity import differing
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
 from pytest_circuits.verdicts.verdict import (
@@ -43,11 +43,9 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         approved: what the baseline holds.
         tolerance: the baseline's tolerance.
     """
-    differing = differences(found, approved)
-    if differing:
-        return Verdict(
-            Kind.INCOMPARABLE, _sorted(differing), summarise(found), headline_number(found)
-        )
+    others = differences(found, approved)
+    if others:
+        return Verdict(Kind.INCOMPARABLE, _sorted(others), summarise(found), headline_number(found))
     behaviours = list(behaviour_reasons(found, approved, tolerance))
     meaningless = whole_gone(found, behaviours) or found.undefined or approved.undefined
     mechanism = None if meaningless else mechanism_change(found, approved, tolerance)
@@ -317,3 +315,18 @@ def summarise(
 def readable(name: str) -> str:
     """A field's name as words."""
     return name.replace("_", " ")
+
+
+def differences(found: Finding, approved: Finding) -> list[Reason]:
+    """The fields that make two findings different quantities; empty if they are the same.
+
+    What makes a quantity is said at :func:`pytest_circuits.findings.quantity.differing`.
+    """
+    return [
+        Reason(Change.DIFFERS, About.FIELD, field, "", _text(before), _text(after))
+        for field, (before, after) in differing(found, approved).items()
+    ]
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)

@@ -67,6 +67,8 @@ def spread(request, tmp_path_factory):
         pytest.MonkeyPatch.context() as monkeypatch,
         pretended_gpus(monkeypatch, free=10**9),
     ):
+        # What pretends is a mode of torch, with which no passes would be shared.
+        monkeypatch.setattr("pytest_circuits.forward.runs.foreign", tuple)
         made = Spread(tmp_path_factory.mktemp(request.param), request.param)
         with made.one.untouched(), made.two.untouched():
             yield made

@@ -13,7 +13,7 @@ from measured import PAIRS
 from pytest_circuits import measures
 from pytest_circuits.findings import ChoiceError
 from pytest_circuits.forward import Runs
-from pytest_circuits.verdicts.comparable import differences
+from pytest_circuits.verdicts.judging import differences
 
 METRIC = """
     import math, random

@@ -14,7 +14,7 @@ from pytest_circuits.forward import Runs
 from pytest_circuits.history.changes import same_quantity
 from pytest_circuits.prompts import PromptWarning
 from pytest_circuits.verdicts import default_tolerance
-from pytest_circuits.verdicts.comparable import differences
+from pytest_circuits.verdicts.judging import differences
 
 FIELDS = ("clean", "corrupted", "answers", "wrong_answers")
 
