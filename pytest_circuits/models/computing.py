@@ -12,8 +12,9 @@ import re
 import sys
 import sysconfig
 import types
+from bisect import bisect
 from functools import lru_cache, partial
-from itertools import chain
+from itertools import accumulate, chain
 from operator import attrgetter, is_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,16 +113,15 @@ class Names:
 
     def look(self) -> bool:
         """Look again; gives whether anything is there now that was not before, but constants."""
-        held = dict(self._items)
         is_written = all(map(is_, map(_code_of, self.functions), self._codes))
         if (
             is_written
-            and held.keys() == self.held.keys()
-            and all(map(is_, held.values(), self.held.values()))
+            and len(self.values) == len(self.held)
+            and all(map(is_, self.values, self.held.values()))
         ):
             return False
-        before, self.held = self.held, held
-        if is_written and all(map(_is_constant, _differing(before, held))):
+        before, self.held = self.held, dict(self._items)
+        if is_written and all(map(_is_constant, _differing(before, self.held))):
             return False  # a library counts something
         self.functions = [
             each
@@ -246,14 +246,16 @@ class Library:
         names: the names of each module, class and table.
         looks: how often something had changed when it was looked at.
         is_looked_at: whether it was looked at just now.
+        strange: what is not the library's, in words.
     """
 
     def __init__(self) -> None:
         self.looks = 0
         self.is_looked_at = False
+        self.strange: tuple[str, ...] = ()
         self.names: list[Names] = []
-        self._modules: list[str] = []
-        self._known: set[str] = set()
+        self._modules: list[object] = []
+        self._known: dict[str, object] = {}
         self._seen: set[int] = set()
         self._views: list[Any] = []
         self._values: list[object] = []
@@ -266,20 +268,21 @@ class Library:
         """Look at all of it again, and at what was imported meanwhile."""
         if self.is_looked_at:
             return
-        modules, stands, is_written = list(sys.modules), self._stands(), self._is_written()
+        modules: list[object] = list(sys.modules.values())
+        stands, is_written = self._stands(), self._is_written()
         if stands and is_written and modules == self._modules:
             return
         known, is_another = len(self.names), not is_written
-        if not (stands and is_written):
-            for names in list(self.names):
-                if names.look():
-                    is_another = True
-                    self._add_parts(names)
-        for name in (each for each in modules if each not in self._known):
-            module = sys.modules.get(name)
-            if isinstance(module, types.ModuleType) and _COMPUTING.fullmatch(name):
-                self._add(module, name, vars(module))
-        self._modules, self._known = modules, set(modules)
+        for names in () if stands and is_written else self._others(is_written=is_written):
+            if names.look():
+                is_another = True
+                self._add_parts(names)
+        for name, module in list(sys.modules.items()):
+            if self._known.get(name) is not module:
+                self._known[name] = module
+                if isinstance(module, types.ModuleType) and _COMPUTING.fullmatch(name):
+                    self._add(module, name, vars(module))
+        self._modules = modules
         if stands and is_written and len(self.names) == known:
             return
         self._views = [names.values for names in self.names]
@@ -287,6 +290,7 @@ class Library:
         self._functions = list(chain.from_iterable(names.functions for names in self.names))
         self._codes = list(map(_code_of, self._functions))
         self._defaults = list(map(_defaults_of, self._functions))
+        self.strange = tuple(chain.from_iterable(names.strange for names in self.names))
         self.looks += is_another or len(self.names) > known
 
     def _stands(self) -> bool:
@@ -295,20 +299,24 @@ class Library:
             map(is_, chain.from_iterable(self._views), self._values)
         )
 
+    def _others(self, *, is_written: bool) -> list[Names]:
+        """The names where something may stand that did not before."""
+        if not is_written or sum(map(len, self._views)) != len(self._values):
+            return list(self.names)
+        both = zip(chain.from_iterable(self._views), self._values, strict=True)
+        places = [place for place, (now, before) in enumerate(both) if now is not before]
+        ends = list(accumulate(map(len, self._views)))
+        return [self.names[each] for each in sorted({bisect(ends, place) for place in places})]
+
     def _is_written(self) -> bool:
         """Whether every function has the code and the defaults that it had before."""
         return all(map(is_, map(_code_of, self._functions), self._codes)) and all(
             map(is_, map(_defaults_of, self._functions), self._defaults)
         )
 
-    def bodies(self) -> list[tuple[Any, Any, Any]]:
-        """Every function with its code and its defaults."""
-        return list(zip(self._functions, self._codes, self._defaults, strict=True))
-
-    def strange(self) -> Iterator[str]:
-        """What is not the library's, in words."""
-        for names in self.names:
-            yield from names.strange
+    def bodies(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """Every function, their code and their defaults."""
+        return self._functions, self._codes, self._defaults
 
     def _add(self, owner: Any, label: str, names: Mapping[str, object]) -> None:  # noqa: ANN401 — a module, a class or a table
         if id(owner) in self._seen:

@@ -12,6 +12,7 @@ import re
 import types
 from collections import deque
 from contextlib import suppress
+from functools import cache
 from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,8 @@ class _Part:
     def changes(self) -> Iterator[str]:
         """What is different now, by its name."""
         now = self._now()
+        if list(now) == list(self.held) and all(map(is_, now.values(), self.held.values())):
+            return
         if isinstance(self.owner, set):
             if set(now.values()) != set(self.held.values()):
                 yield self.label
@@ -288,6 +291,7 @@ def _registered(model: nn.Module) -> Iterator[Tensor]:
     yield from model.buffers()
 
 
+@cache
 def _counts(name: object) -> bool:
     """Whether what an object has under a name can change a number."""
     if not isinstance(name, str):

@@ -33,7 +33,7 @@ def foreign() -> tuple[str, ...]:
         for switch, value in zip(SWITCHES, states(), strict=True)
         if switch.own is not ANY and value != switch.own
     )
-    return (*changed, *computing.strange())
+    return (*changed, *computing.strange)
 
 
 @contextmanager
@@ -107,6 +107,8 @@ class TorchState:
         }
 
     def _rewritten(self) -> Iterator[tuple[Any, Any, Any]]:
-        for function, code, defaults in self._bodies if library().looks != self._looks else ():
+        if library().looks == self._looks:
+            return
+        for function, code, defaults in zip(*self._bodies, strict=True):
             if function.__code__ is not code or function.__defaults__ is not defaults:
                 yield function, code, defaults

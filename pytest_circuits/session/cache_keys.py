@@ -234,9 +234,10 @@ def _is_owned(folder: str, name: str) -> bool:
 def _metadata(folder: Path) -> list[Path]:
     """What tells of the distributions in a folder."""
     try:
-        return [each for each in folder.iterdir() if each.suffix in (".dist-info", ".egg-info")]
+        names = os.listdir(folder)  # noqa: PTH208 — paths of all that lies there take long
     except OSError:  # no folder
         return []
+    return [folder / each for each in names if each.endswith((".dist-info", ".egg-info"))]
 
 
 def _installed(folder: Path) -> Iterator[str]:

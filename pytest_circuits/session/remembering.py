@@ -175,7 +175,8 @@ class Computing:
         #: The values of names that were looked at and found in order, and their functions' code.
         self._in_order: dict[str, tuple[list[object], list[object]]] = {}
         #: The same of all names at once, and the modules that were loaded then.
-        self._modules: list[str] = []
+        self._modules: list[object] = []
+        self._known: dict[str, object] = {}
         self._views: list[ValuesView[object]] = []
         self._values: list[object] = []
         self._functions: list[FunctionType] = []
@@ -190,10 +191,9 @@ class Computing:
             from pytest_circuits.models.torch_state import foreign
 
             yield from foreign()
-        modules = list(sys.modules)
-        if modules == self._modules and self._is_as_it_was():
+        if not self._has_others() and self._is_as_it_was():
             return
-        self._modules, self._views = [], []
+        self._known, self._views = {}, []
         found = [
             each
             for owner, own, names in _computing_names()
@@ -201,10 +201,19 @@ class Computing:
         ]
         yield from found
         if not found:
-            self._modules = modules
+            self._known = dict(sys.modules)
             self._values = list(chain.from_iterable(self._views))
             self._functions = [each for each in self._values if type(each) is FunctionType]
             self._codes = [each.__code__ for each in self._functions]
+
+    def _has_others(self) -> bool:
+        """Whether a module is loaded that computes, and was not when all was in order."""
+        modules: list[object] = list(sys.modules.values())
+        if self._known and modules == self._modules:
+            return False
+        self._modules = modules
+        others = [name for name, each in sys.modules.items() if self._known.get(name) is not each]
+        return any(map(_computes, others))
 
     def _is_as_it_was(self) -> bool:
         """Whether nothing stands anywhere that did not when all was in order."""
@@ -250,11 +259,16 @@ def _computing_names() -> Iterator[tuple[str, str, Mapping[str, object]]]:
     for name, module in list(sys.modules.items()):
         if name in _COMPUTING_TOO:
             yield name, "", vars(module)
-        elif name.startswith(_COMPUTING):
+        elif _computes(name):
             yield name, name, vars(module)
             for each in list(vars(module).values()):
                 if isinstance(each, type) and each.__module__ == name:
                     yield f"{name}.{each.__name__}", name, vars(each)
+
+
+def _computes(name: str) -> bool:
+    """Whether a module is one of those that compute, by its name."""
+    return name in _COMPUTING_TOO or name.startswith(_COMPUTING)
 
 
 def _is_replaced(name: str, value: object, own: str) -> bool:
