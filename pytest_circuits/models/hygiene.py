@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ _LIBRARIES = (*_LATE, "torch")
 class Modules:
     """All modules of a model, gathered again only when one was put in place of another.
 
-    torch walks thousands of them anew at every question, which takes longer than a sweep's layer.
+    Those of the model that a bridge was made over are among them: the outermost ones are no part of
+    the bridge. torch walks thousands of modules anew at every question, which takes longer than a
+    sweep's layer.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -39,11 +42,18 @@ class Modules:
             list(module._modules.values()) != children  # noqa: SLF001
             for module, children in self._found
         ):
+            original = vars(self._model).get("original_model")
+            both = chain(self._model.modules(), original.modules() if original is not None else ())
             self._found = [
                 (module, list(module._modules.values()))  # noqa: SLF001
-                for module in self._model.modules()
+                for module in dict.fromkeys(both)
             ]
         return (module for module, _ in self._found)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Every parameter; one that several modules have is there as often."""
+        for module in self:
+            yield from (each for each in module._parameters.values() if each is not None)  # noqa: SLF001
 
     def tensors(self) -> list[Tensor]:
         """Every parameter and buffer, each once; of packed ones what they are packed into."""
@@ -184,10 +194,14 @@ class Clean:
                 table.clear()
                 table.update({**now, **hooks})
         self._bridge.clear_contexts()
-        self._bridge.eval()
-        self._bridge.requires_grad_(requires_grad=False)
-        for parameter in self._bridge.parameters():
-            parameter.grad = None
+        # To set what is set already takes longer than many a test.
+        if any(module.training for module in self._modules):
+            self._bridge.eval()
+        for parameter in self._modules.parameters():
+            if parameter.requires_grad:
+                parameter.requires_grad_(False)  # noqa: FBT003
+            if parameter.grad is not None:
+                parameter.grad = None
 
 
 def _in_torch(handle: Any) -> tuple[dict[int, Any], int]:  # noqa: ANN401 — torch's, of a hook

@@ -55,6 +55,7 @@ _WHOLE = (
     torch.Tensor,
 )
 _NOTHING = object()
+_ELSEWHERE_NOW = "dtypes, devices or places of weights"
 
 
 class _Part:
@@ -132,20 +133,18 @@ class _Place:
         self._found = _facts(tensor)
 
     @property
-    def is_elsewhere(self) -> bool:
-        """Whether it is of another type or lies elsewhere."""
-        return bool(_facts(self.tensor)[1:] != self._found[1:])
-
-    @property
-    def was_changed(self) -> bool:
-        """Whether it was changed in place, as far as torch counts."""
-        return bool(_facts(self.tensor)[0] != self._found[0])
+    def change(self) -> str:
+        """What is different: where and what it is, or how often it was changed in place."""
+        facts = _facts(self.tensor)
+        if facts == self._found:
+            return ""
+        return "weights" if facts[1:] == self._found[1:] else _ELSEWHERE_NOW
 
     def put_back(self) -> None:
         """Bring it back to where it lay, whatever lies there now."""
         if type(self.tensor) is not self._kind:
             self.tensor.__class__ = self._kind
-        if self.is_elsewhere:
+        if self.change == _ELSEWHERE_NOW:
             self.tensor.data = self._data
 
     def forgive(self) -> None:
@@ -203,8 +202,11 @@ class ModelState:
             ):
                 part = _Part(label, value)
                 self._parts.append(part)
-                inner = [(name, each) for name, each in part.held.items() if _counts(name)]
-                waiting += [(_below(label, name), each) for name, each in inner]
+                waiting += [
+                    (_below(label, name), each)
+                    for name, each in part.held.items()
+                    if type(each) not in _PLAIN and _counts(name)
+                ]
 
     def _adopt(self) -> None:
         """Note what everything holds now, to see at a glance where nothing holds anything else."""
@@ -221,14 +223,12 @@ class ModelState:
 
     def changes(self) -> tuple[str, ...]:
         """What is different now, in words; of bytes those alone that torch counts a change of."""
-        found = [] if self._is_as_it_was() else list(self._other_objects())
-        if not found:
-            self._adopt()
-        for place in self._places.values():
-            if place.is_elsewhere:
-                found.append("dtypes, devices or places of weights")
-            elif place.was_changed:
-                found.append("weights")
+        found: list[str] = []
+        if not self._is_as_it_was():
+            found += self._other_objects()
+            if not found:
+                self._adopt()
+        found += filter(None, (place.change for place in self._places.values()))
         return tuple(dict.fromkeys(found))
 
     def _other_objects(self) -> Iterator[str]:

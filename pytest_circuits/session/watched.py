@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-
 from pytest_circuits.models.model_state import ModelState
 
 if TYPE_CHECKING:
@@ -54,9 +52,9 @@ class Watched:
         elsewhere: Callable[[], tuple[str, ...]],
     ) -> None:
         self.runs, self._again = runs, again
-        # What a model makes for itself at its first pass belongs to it.
-        with suppress(Exception), torch.no_grad():
-            runs.trial(torch.zeros(1, 2, dtype=torch.long, device=runs.device))
+        # What a model makes for itself at its first passes belongs to it.
+        with suppress(Exception):
+            _ = runs.anatomy
         runs.is_altered = lambda: bool(self.changes() or elsewhere())
         self._scopes = [_Scope(None, ModelState(runs.bridge), runs.weights_at_first)]
 

@@ -69,6 +69,15 @@ def add_plain_hook_to_a_point(bridge):
     )
 
 
+def add_plain_hook_to_the_whole(bridge):
+    """On the model that the bridge was made over, which is no module of the bridge."""
+
+    def doubled(module, args, output):
+        getattr(output, "logits", output).mul_(2)
+
+    bridge.original_model.register_forward_hook(doubled)
+
+
 def add_torchs_own_hook(bridge):
     bridge.unembed.register_forward_hook(_halve)
 
@@ -86,6 +95,7 @@ HOOKS = [
     add_plain_forward_hook,
     add_plain_pre_hook,
     add_plain_hook_to_a_point,
+    add_plain_hook_to_the_whole,
     add_torchs_own_hook,
 ]
 

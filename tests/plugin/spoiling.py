@@ -199,6 +199,9 @@ WAYS = {
         "blocks.0.hook_resid_pre", lambda x, hook: x * 0
     ),
     "a plain hook": lambda m: first(m, nn.Linear).register_forward_hook(linear_halved),
+    "a plain hook on all of it": lambda m: m.original_model.register_forward_hook(
+        lambda module, given, made: None
+    ),
     "hooks reset": lambda m: m.reset_hooks(including_permanent=True),
     "a hook point's forward": lambda m: setattr(
         m.hook_dict["blocks.0.hook_resid_pre"], "forward", lambda x: x * 0
