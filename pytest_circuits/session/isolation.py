@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_circuits.models.torch_state import TorchState
     from pytest_circuits.session.models import RunModels
 
+#: Whose fixtures touch neither models nor torch.
+_TOUCH_NOTHING = frozenset({"pytest_circuits", "_pytest", "syrupy", "xdist"})
 #: What is said of a change, at most.
 _SHOWN = 3
 
@@ -162,7 +164,7 @@ class Isolation:
     ) -> Generator[None, object, object]:
         """Let what a fixture changes belong to its scope, if that is wider than a test."""
         del request
-        if is_ours(fixturedef):  # it changes nothing, and what it asks for comes here itself
+        if _changes_nothing(fixturedef):  # what it asks for comes here itself
             return (yield)
         has_scope = _has_scope(fixturedef)
         was_changed = has_scope and self._is_changed()
@@ -193,7 +195,8 @@ class Isolation:
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """Put back what a fixture changed, when its scope is over."""
-        if not _has_scope(fixturedef) or fixturedef.cached_result is None:
+        changes_nothing = _changes_nothing(fixturedef) and fixturedef.argname != MODEL
+        if changes_nothing or not _has_scope(fixturedef) or fixturedef.cached_result is None:
             return
         changed: dict[str, tuple[str, ...]] = {}
         owners = [scope.owner for scope in self._torch]
@@ -215,6 +218,11 @@ class Isolation:
             elif self._is_due:
                 who = f"a test before this one, or {who}"
             self._torn_down.append((who, changed))
+
+
+def _changes_nothing(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Whether a fixture is one of those that touch neither models nor torch."""
+    return fixturedef.func.__module__.partition(".")[0] in _TOUCH_NOTHING
 
 
 def _has_scope(fixturedef: pytest.FixtureDef[Any]) -> bool:
