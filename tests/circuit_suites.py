@@ -223,6 +223,14 @@ def block(text, first):
     return [line for line in lines[start:end] if not set(line) <= set("=_-!")]
 
 
+def few(cases, count):
+    """The first cases of a kind as they are, the others every night."""
+    return [
+        pytest.param(case, marks=() if place < count else pytest.mark.nightly)
+        for place, case in enumerate(cases)
+    ]
+
+
 def edit_baseline(path, change, index=0):
     """Change one finding of a baseline file in place; ``change`` gets its document.
 

@@ -32,7 +32,9 @@ def threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("count", "dtype"), [(1, "bfloat16"), (2, "float32")])
+@pytest.mark.parametrize(
+    ("count", "dtype"), [pytest.param(1, "bfloat16", marks=pytest.mark.nightly), (2, "float32")]
+)
 def test_with_other_threads_and_another_precision_twice_in_a_row(quickstart, threads, count, dtype):
     threads(count)
     measured = verdicts(quickstart, quickstart.run, f"--circuits-dtype={dtype}")

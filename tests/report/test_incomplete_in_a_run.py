@@ -226,14 +226,14 @@ def {hook}():
 @pytest.mark.parametrize(
     ("hook", "order"),
     [
-        ("pytest_sessionstart", "trylast=True"),
-        ("pytest_collection_modifyitems", "tryfirst=True"),
+        pytest.param("pytest_sessionstart", "trylast=True", marks=pytest.mark.nightly),
+        pytest.param("pytest_collection_modifyitems", "tryfirst=True", marks=pytest.mark.nightly),
         ("pytest_runtestloop", "tryfirst=True"),
-        ("pytest_runtest_setup", "trylast=True"),
+        pytest.param("pytest_runtest_setup", "trylast=True", marks=pytest.mark.nightly),
         ("pytest_runtest_teardown", "tryfirst=True"),
-        ("pytest_sessionfinish", "tryfirst=True"),
+        pytest.param("pytest_sessionfinish", "tryfirst=True", marks=pytest.mark.nightly),
         ("pytest_sessionfinish", "trylast=True"),
-        ("pytest_terminal_summary", "tryfirst=True"),
+        pytest.param("pytest_terminal_summary", "tryfirst=True", marks=pytest.mark.nightly),
         ("pytest_terminal_summary", "trylast=True"),
     ],
 )
