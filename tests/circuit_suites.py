@@ -225,9 +225,10 @@ def block(text, first):
 
 def few(cases, count):
     """The first cases of a kind as they are, the others every night."""
+    values = [case if type(case) is tuple else (case,) for case in cases]
     return [
-        pytest.param(case, marks=() if place < count else pytest.mark.nightly)
-        for place, case in enumerate(cases)
+        pytest.param(*each, marks=() if place < count else pytest.mark.nightly)
+        for place, each in enumerate(values)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -180,11 +181,10 @@ class Row:
         A reason is a list of its fields. The least important reasons give way first, and are
         counted; then the ends of long names that say least.
         """
-        row, limit = self, 400
+        counts = range(len(self.reasons) + 1)
+        too_many = bisect(counts, False, key=lambda n: len(self._first(n)._dumps()) > _MAX_BYTES)  # noqa: FBT003
+        row, limit = self._first(max(0, too_many - 1)), 400
         while len(text := row._dumps()) > _MAX_BYTES:
-            if row.reasons:
-                row = replace(row, reasons=row.reasons[:-1], more_reasons=row.more_reasons + 1)
-                continue
             row = replace(
                 row,
                 test=row.test[-limit:],
@@ -196,6 +196,11 @@ class Row:
             )
             limit //= 2
         return text.decode()
+
+    def _first(self, count: int) -> Row:
+        """The row with so many of its reasons, the others counted."""
+        more = self.more_reasons + len(self.reasons) - count
+        return replace(self, reasons=self.reasons[:count], more_reasons=more)
 
     def _dumps(self) -> bytes:
         document = {**vars(self), "reasons": [_as_list(reason) for reason in self.reasons]}

@@ -17,7 +17,7 @@ SAME = 1e-4
 def _cases():
     """Every row for every subject; a slow subject has its draws in a test of their own."""
     for subject, few, marks, marks_of_all in (
-        ("recall", 3, (), (pytest.mark.nightly,)),
+        ("recall", 2, (), (pytest.mark.nightly,)),
         ("smollm2", 1, (pytest.mark.real,), (pytest.mark.real, pytest.mark.nightly)),
         ("phi", None, (pytest.mark.nightly,), ()),
     ):

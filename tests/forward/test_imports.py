@@ -1,5 +1,6 @@
 """Only what is asked for is imported."""
 
+import pytest
 from circuit_suites import in_fresh_python
 
 REPEATED = """
@@ -31,6 +32,7 @@ print("torch" in sys.modules)
     assert in_fresh_python(code).splitlines() == ["[]", "False"]
 
 
+@pytest.mark.nightly  # it imports everything
 def test_every_name_of_the_face_is_there():
     code = """
 from pytest_circuits import forward, models

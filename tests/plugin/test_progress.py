@@ -412,8 +412,10 @@ def test_the_line_is_no_wider_than_the_terminal_and_obeys_no_name(plain):
     [
         pytest.param(("-q",), "xterm", id="quiet"),
         pytest.param(("-n", "2"), "xterm", id="on workers"),
-        pytest.param(("--capture=no",), "xterm", id="not captured"),
-        pytest.param(("--capture=tee-sys",), "xterm", id="captured and shown"),
+        pytest.param(("--capture=no",), "xterm", id="not captured", marks=pytest.mark.nightly),
+        pytest.param(
+            ("--capture=tee-sys",), "xterm", id="captured and shown", marks=pytest.mark.nightly
+        ),
         pytest.param((), "dumb", id="on a dumb terminal"),
     ],
 )

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from circuit_suites import CHANGES, ONE_TEST, QUIET, RECALL, counts, edit_baseline
+from circuit_suites import CHANGES, ONE_TEST, QUIET, RECALL, counts, edit_baseline, few
 from session.cache_suites import remembered
 
 WRITES_MODULES = """
@@ -164,7 +164,7 @@ def test_two_models_are_told_apart(one_test):
 # Measured all the same
 
 
-@pytest.mark.parametrize("how", ["option", "variable", "ini"])
+@pytest.mark.parametrize("how", few(["option", "variable", "ini"], 1))
 def test_fresh_ignores_what_is_remembered_and_remembers_anew(one_test, monkeypatch, how):
     assert remembered(one_test) == [False]
     (entry,) = one_test.path.glob(".pytest_cache/d/circuits/findings/*")
@@ -293,7 +293,7 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize("what", UNKNOWN)
+@pytest.mark.parametrize("what", few(UNKNOWN, 4))
 def test_what_nobody_can_know_is_neither_stored_nor_answered(suite, what):
     suite.write("test_loss.py", UNKNOWN[what].replace("\n    \n", "\n"))
     assert remembered(suite) == [False]

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from circuit_suites import copy_of_recall
+from circuit_suites import copy_of_recall, few
 from safetensors.numpy import load_file, save_file
 from session.cache_suites import PAIRS, TEST, ask, remembered
 
@@ -66,7 +66,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("changed", CHANGES)
+@pytest.mark.parametrize("changed", few(CHANGES, 6))
 def test_what_changed_is_measured_again(asked, changed):
     assert remembered(asked) == [False]
     CHANGES[changed](asked)
@@ -88,7 +88,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("measure", "before", "after"), OPTIONS)
+@pytest.mark.parametrize(("measure", "before", "after"), few(OPTIONS, 4))
 def test_another_argument_is_measured(asked, measure, before, after):
     ask(asked, measure, **before)
     assert remembered(asked) == [False]

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 
 import pytest
-from circuit_suites import OTHER, RECALL, WITHOUT_MODELS, counts, edit_baseline
+from circuit_suites import OTHER, RECALL, WITHOUT_MODELS, counts, edit_baseline, few
 
 TEST_PREVIOUS = """
 @pytest.mark.slow
@@ -211,7 +211,7 @@ CASES = [
     ),
 ]
 
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_case = pytest.mark.parametrize("case", few(CASES, 8), ids=lambda case: case.name)
 
 
 @every_case
@@ -236,7 +236,7 @@ def test_an_update_touches_no_baseline_that_it_measured_as_preserved_or_not_at_a
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.prepare is not nothing or case.name == "another model"],
+    few([each for each in CASES if each.prepare is not nothing or each.name == "another model"], 3),
     ids=lambda case: case.name,
 )
 def test_a_run_without_update_does_not_mind_baselines_that_it_did_not_use(two_models, case):

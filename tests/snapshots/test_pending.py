@@ -16,6 +16,7 @@ from circuit_suites import (
     WITHOUT_MODELS,
     counts,
     edit_baseline,
+    few,
 )
 
 from pytest_circuits.cli import main
@@ -114,7 +115,7 @@ def decide(monkeypatch, capsys):
 # What is left
 
 
-@pytest.mark.parametrize("verdict", [*CHANGES, "new"])
+@pytest.mark.parametrize("verdict", few(["new", *CHANGES], 3))
 def test_what_differs_is_left_and_accepting_it_writes_what_an_update_would(
     one_test, decide, verdict
 ):
