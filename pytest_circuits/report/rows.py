@@ -182,9 +182,9 @@ class Row:
         counted; then the ends of long names that say least.
         """
         counts = range(len(self.reasons) + 1)
-        too_many = bisect(counts, False, key=lambda n: len(self._first(n)._dumps()) > _MAX_BYTES)  # noqa: FBT003
-        row, limit = self._first(max(0, too_many - 1)), 400
-        while len(text := row._dumps()) > _MAX_BYTES:
+        too_many = bisect(counts, False, key=lambda n: len(self._dumps(n)) > _MAX_BYTES)  # noqa: FBT003
+        row, limit, count = self, 400, max(0, too_many - 1)
+        while len(text := row._dumps(count)) > _MAX_BYTES:
             row = replace(
                 row,
                 test=row.test[-limit:],
@@ -197,13 +197,11 @@ class Row:
             limit //= 2
         return text.decode()
 
-    def _first(self, count: int) -> Row:
+    def _dumps(self, count: int) -> bytes:
         """The row with so many of its reasons, the others counted."""
+        reasons = [_as_list(reason) for reason in self.reasons[:count]]
         more = self.more_reasons + len(self.reasons) - count
-        return replace(self, reasons=self.reasons[:count], more_reasons=more)
-
-    def _dumps(self) -> bytes:
-        document = {**vars(self), "reasons": [_as_list(reason) for reason in self.reasons]}
+        document = {**vars(self), "reasons": reasons, "more_reasons": more}
         # It goes its own way: it is far longer than a property may be.
         del document["details"]
         return json.dumps(document, ensure_ascii=False).encode()
