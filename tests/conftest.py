@@ -4,23 +4,31 @@ import gc
 import os
 
 import pytest
-import torch
 
-# Imported once before pytester runs anything in this process: torch does not survive being
-# imported a second time, which is what a pytester run that imports it first would lead to.
-from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
+pytest_plugins = ["pytester"]
 
-pytest_plugins = ["pytester", "circuit_suites"]
 
-torch.set_num_threads(1)
+def pytest_configure(config):
+    """Import, where tests run, what must be imported once before pytester runs anything.
+
+    torch does not survive being imported a second time, which is what a pytester run that imports
+    it first would lead to. Who only hands tests out to workers needs none of it.
+    """
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        return
+    import torch
+    from transformer_lens.model_bridge import TransformerBridge  # noqa: F401
+
+    torch.set_num_threads(1)
+    config.pluginmanager.import_plugin("circuit_suites")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _take_out_of_garbage_collection():
     """Take what is there by now out of garbage collection.
 
-    Every pytest run collects garbage five times when it ends, those within tests too, and would go
-    through all of these thousands of tests and what they imported each time.
+    Garbage is collected often while tests run pytest, which would go through all of these
+    thousands of tests and what they imported each time.
     """
     gc.collect()
     gc.freeze()

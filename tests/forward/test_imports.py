@@ -16,6 +16,7 @@ print(*sorted(name for name in sys.modules if name.startswith("pytest_circuits.f
 """
 
 
+@pytest.mark.nightly
 def test_attention_on_repeated_tokens_needs_nothing_of_sweeps():
     imported = in_fresh_python(REPEATED).split()
     assert not {"replay", "blocks", "patching"} & {name.rpartition(".")[2] for name in imported}

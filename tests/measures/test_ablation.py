@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from circuit_suites import few
 from measures.families import FAMILIES, HEADS, LAYERS, hooked, random_model
 from measures.plain_ablation import (
     difference,
@@ -248,7 +249,7 @@ def test_a_metric_of_which_less_is_better_rises_by_harm(subject, metric):
     assert metric != "kl" or min(expected) > 0
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", few(FAMILIES, 8))
 def test_every_family_is_a_loop(family):
     model = random_model(FAMILIES[family], seed=5)
     plain, bridge = Plain(FAMILIES[family], model), hooked(model)

@@ -15,6 +15,7 @@ import pytest
 import pytest_circuits
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.nightly
 
 MODULE = '''
 """How far down the answer is among all tokens."""
@@ -213,7 +214,6 @@ def test_its_row_in_the_readme_is_written(root):
     assert others == rows((ROOT / "README.md").read_text(encoding="utf-8"))[1]
 
 
-@pytest.mark.nightly
 def test_every_test_of_all_measures_passes_with_it(tmp_path):
     root = tmp_path / "checkout"
     ignored = shutil.ignore_patterns(".*", "__pycache__")

@@ -49,6 +49,7 @@ print(*sorted(name for name in sys.modules if name.startswith("pytest_circuits.m
 """
 
 
+@pytest.mark.nightly
 def test_a_bundled_model_imports_its_own_kind_of_source_alone():
     imported = in_fresh_python(POOLED).split()
     kinds = {name.rpartition(".")[2] for name in imported if ".sources." in name}

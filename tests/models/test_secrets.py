@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from circuit_suites import few
 
 from pytest_circuits.models import ModelError, parse_source
 from pytest_circuits.models.secrets import redacted, secrets_of, shown_address
@@ -168,7 +169,10 @@ def test_no_error_of_ours_tells_one():
 
 
 @pytest.mark.parametrize(
-    "part", ["a.", ":", "http://", "a:b@", ";", "%3B", "?a=", "//:x", "%25", "%253A", "x?a", "//x@"]
+    "part",
+    few(
+        ["http://", "a:b@", "?a=", "%253A", "a.", ":", ";", "%3B", "//:x", "%25", "x?a", "//x@"], 4
+    ),
 )
 def test_a_long_text_takes_no_long_time(part):
     text = f"http://{part * 50_000}"

@@ -99,7 +99,13 @@ def test_so_they_are_where_findings_are_left_pending_or_approved(strict, counted
     assert counter == {**dict.fromkeys(files, 1), "judged": 4, "built": 8}
 
 
-@pytest.mark.parametrize("arguments", [["--circuits-fresh"], []], ids=["measured", "remembered"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--circuits-fresh"], id="measured"),
+        pytest.param([], id="remembered", marks=pytest.mark.nightly),
+    ],
+)
 def test_one_comparison_imports_few_of_our_modules(quickstart, arguments):
     conftest = quickstart.path / "conftest.py"
     conftest.write_text(conftest.read_text() + WRITES_MODULES)

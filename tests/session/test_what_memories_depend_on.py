@@ -557,7 +557,7 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize("state", few(STATES, 4))
+@pytest.mark.parametrize("state", few(STATES, 2))
 def test_nothing_is_remembered_while_what_computes_is_not_its_librarys(suite, state):
     suite.write("conftest.py", PATCHED)
     suite.write("test_loss.py", LOSS)

@@ -21,6 +21,7 @@ print(int(pytest.main([*{QUIET!r}, "--circuits", "--snapshot-update"])))
 """
 
 
+@pytest.mark.nightly
 def test_other_kernels_give_other_numbers_preserve_every_finding_and_change_no_file(
     quickstart, capsys
 ):
