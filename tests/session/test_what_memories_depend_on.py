@@ -161,7 +161,7 @@ def _a_wide_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
 
-@pytest.mark.parametrize("word", RUN_CODE)
+@pytest.mark.parametrize("word", few(RUN_CODE, 1))
 def test_code_that_lies_in_no_module_is_not_known(suite, monkeypatch, word):
     monkeypatch.syspath_prepend(suite.path)
     suite.write("text.txt", "number = 1")
@@ -376,7 +376,7 @@ def test_a_declared_variable_counts_by_its_value(suite, monkeypatch):
     assert remembered(suite) == [False]
 
 
-@pytest.mark.parametrize("name", ["CI", "BUILD_NUMBER", "GITHUB_ACTIONS"])
+@pytest.mark.parametrize("name", few(["CI", "BUILD_NUMBER", "GITHUB_ACTIONS"], 1))
 def test_whether_it_runs_in_ci_counts_without_being_declared(suite, monkeypatch, name):
     suite.ini(circuits_unjudged="allow")
     suite.write("conftest.py", f"import os\nMODE = os.environ.get('{name}')\n")

@@ -23,10 +23,12 @@ def files(suite):
     [
         pytest.param(["a", "A"], id="case"),
         pytest.param(["a/b", "a:b", "a?b", "a*b", "a_b", 'a"b', "a<b", "a|b"], id="illegal"),
-        pytest.param(["a\\b", "a b", "a\tb"], id="blanks and backslashes"),
-        pytest.param(["über", "uber"], id="umlauts"),
-        pytest.param(["x" * 300, "x" * 301], id="long"),
-        pytest.param(["a::b", "a"], id="colons"),
+        pytest.param(
+            ["a\\b", "a b", "a\tb"], id="blanks and backslashes", marks=pytest.mark.nightly
+        ),
+        pytest.param(["über", "uber"], id="umlauts", marks=pytest.mark.nightly),
+        pytest.param(["x" * 300, "x" * 301], id="long", marks=pytest.mark.nightly),
+        pytest.param(["a::b", "a"], id="colons", marks=pytest.mark.nightly),
         pytest.param(["recall", "recall-recall", "-recall", "recall-", "-"], id="the alias"),
         pytest.param(["../../up", "."], id="folders"),
     ],
