@@ -260,7 +260,7 @@ def looked_at(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("looked_at")
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", few(CHANGES, 6))
 def test_a_changed_weight_is_measured_anew(bridge, recall, change):
     before = measures.repeat_loss(recall)
 

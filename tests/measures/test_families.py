@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from circuit_suites import few
 from measures.families import FAMILIES, VARIANTS, WINDOW, random_model
 from measures.families_cases import CHECKS, EXACT, GAP, LENGTHS, SHARP, Case
 from zoo.plain import Plain
@@ -66,7 +67,7 @@ def test_measures_are_loops_over_the_plain_model(case, group):
     assert too_far_off(case, case.checks(group, often=True)) == {}
 
 
-@pytest.mark.parametrize("name", FAMILIES | VARIANTS)
+@pytest.mark.parametrize("name", few(FAMILIES | VARIANTS, 8))
 @pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.nightly) for s in MORE)])
 def test_so_are_sites_that_take_after_others(case):
     checks = [check for group in CHECKS for check in case.checks(group, often=False)]

@@ -8,6 +8,7 @@ import copy
 import importlib
 
 import pytest
+from circuit_suites import few
 from measures.families import FAMILIES, Family, hooked, random_model
 from measures.families_cases import CHECKS, EXACT, Case
 
@@ -98,7 +99,7 @@ BIASES = {
 }
 
 
-@pytest.mark.parametrize("term", BIASES)
+@pytest.mark.parametrize("term", few(BIASES, 3))
 def test_every_measure_notices_a_bias_that_is_gone(cases, term):
     name, parts = BIASES[term]
     case = cases(name)
@@ -126,7 +127,7 @@ GONE: dict[str, tuple[str, Family]] = {
 }
 
 
-@pytest.mark.parametrize("term", GONE)
+@pytest.mark.parametrize("term", few(GONE, 3))
 def test_every_measure_notices_a_window_or_soft_cap_that_is_gone(cases, term):
     name, family = GONE[term]
     case = cases(name)

@@ -15,6 +15,7 @@ direct attribution leaves the final norm's weight out
 import numpy as np
 import pytest
 import torch
+from circuit_suites import few
 from measures.families import FAMILIES, HEADS, LAYERS
 from measures.families_cases import EXACT, Case
 from transformer_lens import patching as theirs
@@ -71,7 +72,7 @@ def swept(sweep, case, cache, corrupted):
         return sweep(case.runs.bridge, corrupted, cache, recovered).numpy()
 
 
-@pytest.mark.parametrize(("site", "positions"), SWEEPS)
+@pytest.mark.parametrize(("site", "positions"), few(SWEEPS, 8))
 def test_patching_is_that_of_transformer_lens(both, site, positions):
     case, *rest = both
     found = measures.patch(case.runs, case.even.pairs, site=site, positions=positions)

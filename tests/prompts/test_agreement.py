@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import nullcontext
 
 import pytest
+from circuit_suites import few
 
 from pytest_circuits.prompts import PromptError, PromptWarning, subject_verb_agreement
 from pytest_circuits.prompts.agreement import _NOUNS, _TEMPLATES, _VERBS
@@ -45,7 +46,7 @@ def test_numbers_templates_and_distractors_are_balanced():
     assert Counter(pairs.templates) == {"0": 16, "1": 16, "2": 16, "3": 16}
 
 
-@pytest.mark.parametrize("unknown", [(), ("is",), ("is", "were")])
+@pytest.mark.parametrize("unknown", few([{"is"}, set(), {"is", "were"}], 1))
 def test_verbs_are_as_many_as_can_be_in_all_and_in_every_template(unknown):
     known = [form for form in FORMS if form not in unknown]
     verbs = [verb for verb in _VERBS if not {*verb} & {*unknown}]
