@@ -12,9 +12,8 @@ import re
 import sys
 import sysconfig
 import types
-from bisect import bisect
 from functools import lru_cache, partial
-from itertools import accumulate, chain
+from itertools import chain
 from operator import attrgetter, is_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pytest_circuits.models.hygiene import Contents
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Libraries whose code may stand in a module that computes.
+#: Libraries whose functions and classes a module that computes may contain.
 _LIBRARIES = frozenset(
     (
         *("torch", "torchgen", "functorch", "transformers", "transformer_lens", "numpy"),
@@ -34,7 +35,7 @@ _LIBRARIES = frozenset(
         *("einops", "fancy_einsum", "huggingface_hub", "lazy_loader", "safetensors", "sympy"),
     )
 )
-#: Python's own modules, but for what stands in for others in tests.
+#: The standard library, without unittest: a mock may replace a function.
 _PYTHON = sys.stdlib_module_names - {"unittest"}
 #: Modules that compute, of those that may be loaded.
 _COMPUTING = re.compile(
@@ -79,7 +80,7 @@ _BUILTIN = (
     types.WrapperDescriptorType,
     types.GetSetDescriptorType,
 )
-#: Where nothing stands.
+#: The value of a name that does not exist.
 NOTHING = object()
 _code_of, _defaults_of = attrgetter("__code__"), attrgetter("__defaults__")
 
@@ -90,12 +91,12 @@ class Names:
     Attributes:
         owner: the module, class or table.
         label: what it is called in words.
-        values: what stands there now.
-        held: the values by name.
+        values: a view of its current values.
+        held: the values by name, when they were last compared.
         at_first: the same when they were first looked at.
-        was_strange: whether something that is not the library's stood there then.
+        was_strange: whether the library did not define all of them then.
         functions: those that are defined there.
-        strange: what stands there that is not the library's, in words.
+        strange: messages that name each value which the library did not define.
     """
 
     def __init__(self, owner: Any, label: str, names: Any) -> None:  # noqa: ANN401 — a module, a class or a table
@@ -137,7 +138,7 @@ class Names:
         return True
 
     def is_another(self, name: str, before: Mapping[str, object]) -> bool:
-        """Whether another function stands under a name than before, which no library put there."""
+        """Whether a function was replaced by one that the library did not define for its name."""
         now, then = self.held.get(name, NOTHING), before.get(name, NOTHING)
         if now is then:
             return False
@@ -149,12 +150,12 @@ class Names:
 
     @property
     def _is_torchs(self) -> bool:
-        """Whether torch itself may replace what stands here."""
+        """Whether torch itself may replace these functions."""
         is_tensor = isinstance(self.owner, type) and issubclass(self.owner, torch.Tensor)
         return self.label.startswith("torch") and not is_tensor
 
     def put(self, name: str, value: object) -> None:
-        """Put a value under a name, or take away what stands there."""
+        """Set a name to a value, or delete it if the value is :data:`NOTHING`."""
         if isinstance(self.owner, dict):
             dict.pop(self.owner, name, None)
             self.owner.update({} if value is NOTHING else {name: value})
@@ -181,7 +182,7 @@ class Names:
         # The library has none of either in place of torch's own functions.
         if self.label.startswith("torch") and "amp" not in self.label and not _is_plain(value):
             return True
-        return self._is_anothers(name, value)
+        return self._has_another_name(name, value)
 
     def _imports(self, value: Any) -> bool:  # noqa: ANN401
         """Whether a module's own text imports from where a value comes from (a progress bar)."""
@@ -196,8 +197,8 @@ class Names:
         pattern = rf"\b(from|import)\s+{re.escape(root)}\b"
         return re.search(pattern, _text(self.owner)) is not None
 
-    def _is_anothers(self, name: str, value: Any) -> bool:  # noqa: ANN401 — whatever stands there
-        """Whether a function of the library stands under another one's name."""
+    def _has_another_name(self, name: str, value: Any) -> bool:  # noqa: ANN401 — any value
+        """Whether the library defines a function under another name than this one."""
         if isinstance(self.owner, types.ModuleType):
             named = _NAMED.fullmatch(self.label) and not name.startswith("_")
             if not named or (isinstance(value, type) and not issubclass(value, torch.nn.Module)):
@@ -218,13 +219,13 @@ class Names:
             return True
         if name.startswith("__") and name.endswith("__"):
             return _same(plain, name) or not issubclass(self.owner, torch.Tensor)
-        if not place:  # a function that stands in a module, too
+        if not place:  # a module defines it, and the class uses it as a method
             return name != "forward" or plain in ("forward", "_forward_unimplemented")
         return place in {each.__qualname__ for each in self.owner.__mro__} and _same(plain, name)
 
 
 def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[object]:
-    """What stands under a name in one of two, and not in the other."""
+    """Yield the values that a name has in one mapping and not in the other."""
     for one, other in ((before, now), (now, before)):
         yield from (value for name, value in one.items() if other.get(name, NOTHING) is not value)
 
@@ -246,7 +247,7 @@ class Library:
         names: the names of each module, class and table.
         looks: how often something had changed when it was looked at.
         is_looked_at: whether it was looked at just now.
-        strange: what is not the library's, in words.
+        strange: the messages of all names.
     """
 
     def __init__(self) -> None:
@@ -257,8 +258,7 @@ class Library:
         self._modules: list[object] = []
         self._known: dict[str, object] = {}
         self._seen: set[int] = set()
-        self._views: list[Any] = []
-        self._values: list[object] = []
+        self._contents = Contents()
         #: Functions are looked at by their code and defaults too, which can be replaced in place.
         self._functions: list[types.FunctionType] = []
         self._codes: list[object] = []
@@ -269,11 +269,12 @@ class Library:
         if self.is_looked_at:
             return
         modules: list[object] = list(sys.modules.values())
-        stands, is_written = self._stands(), self._is_written()
-        if stands and is_written and modules == self._modules:
+        is_written = self._is_written()
+        is_as_it_was = is_written and self._contents.are_the_same()
+        if is_as_it_was and modules == self._modules:
             return
         known, is_another = len(self.names), not is_written
-        for names in () if stands and is_written else self._others(is_written=is_written):
+        for names in () if is_as_it_was else list(self.names):
             if names.look():
                 is_another = True
                 self._add_parts(names)
@@ -283,30 +284,14 @@ class Library:
                 if isinstance(module, types.ModuleType) and _COMPUTING.fullmatch(name):
                     self._add(module, name, vars(module))
         self._modules = modules
-        if stands and is_written and len(self.names) == known:
+        if is_as_it_was and len(self.names) == known:
             return
-        self._views = [names.values for names in self.names]
-        self._values = list(chain.from_iterable(self._views))
+        self._contents = Contents(names.values for names in self.names)
         self._functions = list(chain.from_iterable(names.functions for names in self.names))
         self._codes = list(map(_code_of, self._functions))
         self._defaults = list(map(_defaults_of, self._functions))
         self.strange = tuple(chain.from_iterable(names.strange for names in self.names))
         self.looks += is_another or len(self.names) > known
-
-    def _stands(self) -> bool:
-        """Whether nothing stands anywhere that did not before."""
-        return sum(map(len, self._views)) == len(self._values) and all(
-            map(is_, chain.from_iterable(self._views), self._values)
-        )
-
-    def _others(self, *, is_written: bool) -> list[Names]:
-        """The names where something may stand that did not before."""
-        if not is_written or sum(map(len, self._views)) != len(self._values):
-            return list(self.names)
-        both = zip(chain.from_iterable(self._views), self._values, strict=True)
-        places = [place for place, (now, before) in enumerate(both) if now is not before]
-        ends = list(accumulate(map(len, self._views)))
-        return [self.names[each] for each in sorted({bisect(ends, place) for place in places})]
 
     def _is_written(self) -> bool:
         """Whether every function has the code and the defaults that it had before."""
@@ -363,7 +348,7 @@ def _root(name: object) -> str:
     return str(name).partition(".")[0]
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 — whatever stands under a name
+def _plain(value: Any) -> Any:  # noqa: ANN401 — any value
     """A method's function, a property's getter; anything else as it is."""
     if isinstance(value, staticmethod | classmethod):
         return value.__func__

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import chain
+from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from torch import Tensor, nn
     from transformer_lens.model_bridge import TransformerBridge
@@ -22,6 +23,25 @@ _HOOK_DICTS = (
 _LATE = ("transformer_lens", "transformers", "accelerate")
 #: torch's own (weight norm) belong to a model that was made with them: later ones are a test's.
 _LIBRARIES = (*_LATE, "torch")
+
+
+class Contents:
+    """What some views of dicts, lists or sets contain, to tell quickly whether that changed.
+
+    Args:
+        views: the views; they have to reflect later changes, as ``dict.values()`` does.
+    """
+
+    def __init__(self, views: Iterable[Collection[Any]] = ()) -> None:
+        self._views = list(views)
+        self._lengths = list(map(len, self._views))
+        self.values: list[Any] = list(chain.from_iterable(self._views))
+
+    def are_the_same(self) -> bool:
+        """Whether every view contains the same objects, in the same order."""
+        return list(map(len, self._views)) == self._lengths and all(
+            map(is_, chain.from_iterable(self._views), self.values)
+        )
 
 
 class Modules:

@@ -13,14 +13,13 @@ import types
 from collections import deque
 from contextlib import suppress
 from functools import cache
-from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import torch
 import xxhash
 
-from pytest_circuits.models.hygiene import plain_parts
+from pytest_circuits.models.hygiene import Contents, plain_parts
 from pytest_circuits.models.weights import traces
 
 if TYPE_CHECKING:
@@ -210,16 +209,11 @@ class ModelState:
 
     def _adopt(self) -> None:
         """Note what everything holds now, to see at a glance where nothing holds anything else."""
-        self._views = [part.view for part in self._parts]
-        self._values = list(chain.from_iterable(self._views))
+        self._contents = Contents(part.view for part in self._parts)
 
     def _is_as_it_was(self) -> bool:
         """Whether nothing holds anything else, also nothing that has the same meaning."""
-        return (
-            sum(map(len, self._views)) == len(self._values)
-            and all(map(is_, chain.from_iterable(self._views), self._values))
-            and all(map(is_, map(type, self._owners), self._kinds))
-        )
+        return self._contents.are_the_same() and all(map(is_, map(type, self._owners), self._kinds))
 
     def changes(self) -> tuple[str, ...]:
         """What is different now, in words; of bytes those alone that torch counts a change of."""

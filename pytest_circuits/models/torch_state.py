@@ -1,7 +1,7 @@
 """torch's process-wide state that decides numbers: its switches, and the functions that compute.
 
-:func:`foreign` says what is not as torch and the libraries around it have it, without having looked
-before: somebody may have changed it before anybody could.
+:func:`foreign` compares them with torch's defaults and with the libraries' own functions, so that a
+change is noticed that was made before this module was imported.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ class TorchState:
                         yield names, name
 
     def _before(self, names: Names) -> Mapping[str, object]:
-        """What stood somewhere; where that was imported since, what stood there at first.
+        """The values at this state; of a module that was imported later, its first values.
 
-        Something in the library's place is nothing to go back to: it came after the library.
+        A replaced function is never restored: the library's own was there before it.
         """
         before = self._held.get(names)
         if before is not None or not names.was_strange:

@@ -211,7 +211,7 @@ class Isolation:
             self._models.forget()
         changed.update(self._models.give_up(fixturedef))
         if changed:
-            # Ours change nothing, and of plain tests nobody has looked at what they had.
+            # Our own fixtures change nothing, and models are not compared after a plain test.
             who = f"the fixture {fixturedef.argname}, when it was torn down,"
             if is_ours(fixturedef):
                 who = "a test before this one"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 import time
 from functools import lru_cache, partial
-from itertools import chain
 from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_circuits.models.hygiene import Contents
 from pytest_circuits.report.text import folded
 from pytest_circuits.session.cache_code import LoadedCode, file_of, outside
 from pytest_circuits.session.cache_environment import Reads
@@ -22,7 +22,7 @@ from pytest_circuits.session.cache_keys import UncertainError
 from pytest_circuits.session.settings import declared_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, ValuesView
+    from collections.abc import Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from pytest_circuits.findings import Json
@@ -177,8 +177,7 @@ class Computing:
         #: The same of all names at once, and the modules that were loaded then.
         self._modules: list[object] = []
         self._known: dict[str, object] = {}
-        self._views: list[ValuesView[object]] = []
-        self._values: list[object] = []
+        self._contents = Contents()
         self._functions: list[FunctionType] = []
         self._codes: list[object] = []
 
@@ -193,17 +192,14 @@ class Computing:
             yield from foreign()
         if not self._has_others() and self._is_as_it_was():
             return
-        self._known, self._views = {}, []
-        found = [
-            each
-            for owner, own, names in _computing_names()
-            for each in self._look(owner, own, names)
-        ]
+        self._known = {}
+        computing = list(_computing_names())
+        found = [each for owner, own, names in computing for each in self._look(owner, own, names)]
         yield from found
         if not found:
             self._known = dict(sys.modules)
-            self._values = list(chain.from_iterable(self._views))
-            self._functions = [each for each in self._values if type(each) is FunctionType]
+            self._contents = Contents(names.values() for _, _, names in computing)
+            self._functions = [each for each in self._contents.values if type(each) is FunctionType]
             self._codes = [each.__code__ for each in self._functions]
 
     def _has_others(self) -> bool:
@@ -216,25 +212,19 @@ class Computing:
         return any(map(_computes, others))
 
     def _is_as_it_was(self) -> bool:
-        """Whether nothing stands anywhere that did not when all was in order."""
-        return (
-            sum(map(len, self._views)) == len(self._values)
-            and all(map(is_, chain.from_iterable(self._views), self._values))
-            and all(
-                each.__code__ is code
-                for each, code in zip(self._functions, self._codes, strict=True)
-            )
+        """Whether nothing was replaced since all was in order."""
+        return self._contents.are_the_same() and all(
+            each.__code__ is code for each, code in zip(self._functions, self._codes, strict=True)
         )
 
     def _look(self, owner: str, own: str, names: Mapping[str, object]) -> Iterator[str]:
-        """The names under which something of somebody else's stands, in words.
+        """Yield a message for each value that neither a library nor this package defined.
 
         Args:
-            owner: whose names they are.
-            own: the module whose functions stand under their own names, or nowhere.
-            names: the names, and what stands there.
+            owner: the module or class, by its full name.
+            own: the module whose functions may appear under their own names only; empty for none.
+            names: the values of the module or class by name.
         """
-        self._views.append(names.values())
         values = list(names.values())
         codes = [getattr(each, "__code__", None) for each in values if type(each) is FunctionType]
         before, code_before = self._in_order.get(owner, ([], []))
@@ -255,7 +245,7 @@ class Computing:
 
 
 def _computing_names() -> Iterator[tuple[str, str, Mapping[str, object]]]:
-    """What computes: whose names, the module whose own functions stand there, the names."""
+    """Yield the namespaces that compute: label, module that defines its functions, contents."""
     for name, module in list(sys.modules.items()):
         if name in _COMPUTING_TOO:
             yield name, "", vars(module)
@@ -272,7 +262,7 @@ def _computes(name: str) -> bool:
 
 
 def _is_replaced(name: str, value: object, own: str) -> bool:
-    """Whether what stands under a name is somebody else's, or one of ours that stands elsewhere."""
+    """Whether other code replaced a value, or one of our functions appears under another name."""
     function = getattr(value, "__func__", getattr(value, "fget", value))
     while isinstance(function, partial):
         function = function.func

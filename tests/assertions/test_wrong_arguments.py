@@ -153,7 +153,7 @@ def test_numbers_of_numpy_and_pairs_of_layer_and_head_are_arguments():
         assert_head_ranking(finding(), top=[(0, 2)])
 
 
-def of_stored(share, now, then, *, clusters=10, errors=0.0, unit="units", **claim):
+def assert_share_of_stored(share, now, then, *, clusters=10, errors=0.0, unit="units", **claim):
     """Holds numbers against a share of those of a file."""
     from pytest_circuits.findings.encoding import decode, encode
 
@@ -167,26 +167,26 @@ RAGGED = np.random.default_rng(0).uniform(0.2, 0.9, (3, 4))
 
 
 def test_identical_numbers_are_all_of_what_is_stored_of_them():
-    of_stored(1, RAGGED, RAGGED, heads=12)
-    of_stored(1.0, RAGGED, RAGGED, heads=12, sure=True)
+    assert_share_of_stored(1, RAGGED, RAGGED, heads=12)
+    assert_share_of_stored(1.0, RAGGED, RAGGED, heads=12, sure=True)
     # Nine tenths of 0.3 are a little more in binary than 0.27.
-    of_stored(0.9, [[0.27]], [[0.3]])
-    of_stored(0.9, [[0.27]], [[0.3]], sure=True)
+    assert_share_of_stored(0.9, [[0.27]], [[0.3]])
+    assert_share_of_stored(0.9, [[0.27]], [[0.3]], sure=True)
 
 
 def test_a_share_of_a_share_of_tokens_is_a_count_also_where_it_is_rounded():
     # Of 30, a file's 0.3333 is a little less than 10. The bound of 10 is 0.19, that of 9 is 0.17.
     third = [[10 / 30]]
-    of_stored(0.55, third, third, clusters=30, unit="share of tokens", sure=True)
+    assert_share_of_stored(0.55, third, third, clusters=30, unit="share of tokens", sure=True)
 
 
 def test_what_misses_its_share_still_does():
     now = RAGGED.copy()
     now[0, 0] -= 0.01
     with pytest.raises(AssertionError, match=r"11 of 12 heads"):
-        of_stored(1, now, RAGGED, heads=12)
+        assert_share_of_stored(1, now, RAGGED, heads=12)
     with pytest.raises(AssertionError, match=r"0 of 1 heads with a lower bound"):
-        of_stored(1, [[0.5]], [[0.5]], errors=0.01, sure=True)
+        assert_share_of_stored(1, [[0.5]], [[0.5]], errors=0.01, sure=True)
 
 
 def test_at_most_all_of_a_stored_number_is_that_number():

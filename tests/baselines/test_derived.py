@@ -178,7 +178,7 @@ def test_a_summary_that_its_numbers_contradict_is_damage(file, change, said):
 def test_what_a_measure_finds_contradicts_nothing(measure):
     found = storable(finding_of(measure))
     document = json.loads(Baseline("", found, default_tolerance(found)).dumps())
-    read(document)
+    assert json.loads(read(document).dumps()) == document
 
 
 def odd():

@@ -91,8 +91,8 @@ def several(quickstart):
     return quickstart.path / "report.html"
 
 
-def quiet(seen, file):
-    """Whether the page asked for nothing but itself, and had nothing to complain of."""
+def assert_quiet(seen, file):
+    """The page requests nothing but itself, and reports no error."""
     assert {url.partition("#")[0] for url in seen.requests} == {file.as_uri()}
     assert seen.errors == []
 
@@ -110,7 +110,7 @@ def test_a_green_run(browser, files):
         assert traces(finding.locator(".plot").nth(1)) == ["scatter"] * 2
         assert traces(finding.locator(".plot").nth(2)) == ["scatter"] * 3
         assert finding.locator(".heatmaplayer image").count() == 3
-    quiet(seen, files["green"])
+    assert_quiet(seen, files["green"])
 
 
 @pytest.mark.parametrize(("dark", "width"), [(False, 1200), (True, 400)], ids=["light", "dark"])
@@ -133,7 +133,7 @@ def test_a_red_run_with_a_finding_of_every_kind(browser, files, dark, width):
             "canvas => canvas.layout.paper_bgcolor"
         )
         assert drawn == ("#161c26" if dark else "#fffffe")
-    quiet(seen, files["red"])
+    assert_quiet(seen, files["red"])
 
 
 def test_a_baseline_of_other_axes_leaves_a_page_that_is_drawn(browser, files):
@@ -142,7 +142,7 @@ def test_a_baseline_of_other_axes_leaves_a_page_that_is_drawn(browser, files):
             finding = seen.open_finding(number)
             for plot in finding.locator(".plot .canvas").all():
                 plot.hover(force=True)
-    quiet(seen, files["other axes"])
+    assert_quiet(seen, files["other axes"])
 
 
 def test_names_that_every_object_has_are_names_like_any_other(browser, files):
@@ -154,7 +154,7 @@ def test_names_that_every_object_has_are_names_like_any_other(browser, files):
         lines.locator(".main-svg").first.wait_for()
         shown = lines.locator(".canvas").evaluate("canvas => canvas.layout.xaxis.ticktext")
         assert shown == list(INHERITED)
-    quiet(seen, files["inherited"])
+    assert_quiet(seen, files["inherited"])
 
 
 def test_hovering_a_cell_tells_head_value_error_and_tolerance(browser, files):
@@ -173,7 +173,7 @@ def test_hovering_a_cell_tells_head_value_error_and_tolerance(browser, files):
         said = label.text_content()
         for words in ("L1H0", "0.200 ± 0.020", "0.900", "tolerance: 0.090", "-7.8 tolerances"):
             assert words in said
-    quiet(seen, files["red"])
+    assert_quiet(seen, files["red"])
 
 
 def test_filters_by_mouse(browser, files):
@@ -191,7 +191,7 @@ def test_filters_by_mouse(browser, files):
         page.locator("input[type=search]").fill("no such test")
         assert seen.shown() == []
         assert page.get_by_text("Nothing matches these filters.").is_visible()
-    quiet(seen, files["red"])
+    assert_quiet(seen, files["red"])
 
 
 def test_filters_and_findings_by_keyboard(browser, files):
@@ -209,7 +209,7 @@ def test_filters_and_findings_by_keyboard(browser, files):
         page.keyboard.press("Enter")
         assert finding.get_attribute("open") is not None
         finding.locator(".main-svg").first.wait_for()
-    quiet(seen, files["red"])
+    assert_quiet(seen, files["red"])
 
 
 def test_no_button_of_a_plot_leads_out_of_the_page(browser, files):
@@ -248,7 +248,7 @@ def test_every_value_stands_in_a_table(browser, files):
         assert rows.nth(2).inner_text().split("\t") == [
             "layer 0, position 2 (␣John)", "0.800", "0.400", "0.010", "▼ -0.400", "0.080", "-5.0",
         ]  # fmt: skip
-    quiet(seen, files["red"])
+    assert_quiet(seen, files["red"])
 
 
 def test_what_the_model_does_not_have_says_why_and_is_in_no_table(browser, files):
@@ -275,7 +275,7 @@ def test_what_the_model_does_not_have_says_why_and_is_in_no_table(browser, files
         assert [row.split("\t")[0] for row in rows] == [
             "L1H0", "L1H1", "L1H2", "L1H3", "L2H0", "L2H1", "L2H2",
         ]  # fmt: skip
-    quiet(seen, files["absent"])
+    assert_quiet(seen, files["absent"])
 
 
 def test_the_theme_can_be_chosen_and_plots_follow(browser, files):
@@ -288,7 +288,7 @@ def test_the_theme_can_be_chosen_and_plots_follow(browser, files):
         seen.page.emulate_media(media="print")
         background = "getComputedStyle(document.querySelector('.finding')).backgroundColor"
         assert seen.page.evaluate(background) == "rgb(255, 255, 254)"
-    quiet(seen, files["green"])
+    assert_quiet(seen, files["green"])
 
 
 def test_several_models(browser, several):
@@ -306,7 +306,7 @@ def test_several_models(browser, several):
         page.locator(".finding[open][data-model=recall] .main-svg").first.wait_for()
         assert page.locator("#shown").inner_text() == "5 of 12 shown"
         assert page.locator("h1").inner_text() == "✗ Failed"
-    quiet(seen, several)
+    assert_quiet(seen, several)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -333,4 +333,4 @@ def test_nothing_that_a_user_names_runs_or_loads(browser, files, dark):
         assert {link[0] for link in links if link} == {"#"}
         assert page.locator("h1").count() == 1
         assert page.locator("main > section").count() == 4
-    quiet(seen, files["hostile"])
+    assert_quiet(seen, files["hostile"])

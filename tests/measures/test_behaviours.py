@@ -55,7 +55,7 @@ def subject(request, bridges, plain, telling_pairs):
     return bridge, pairs, tokens, last
 
 
-def hold(found, by_prompt, atol=1e-6):
+def assert_mean_of(found, by_prompt, atol=1e-6):
     """It is the mean of these, with their standard error."""
     expected = np.array(by_prompt)
     np.testing.assert_allclose(found.profiles[found.measure], expected, atol=atol)
@@ -96,7 +96,7 @@ def test_accuracy_is_counted(subject):
     bridge, pairs, tokens, last = subject
     both = zip(last, tokens.answers, tokens.wrong_answers, strict=True)
 
-    hold(measures.accuracy(bridge, pairs), [float(x[a] > x[b]) for x, a, b in both])
+    assert_mean_of(measures.accuracy(bridge, pairs), [float(x[a] > x[b]) for x, a, b in both])
 
 
 def test_the_probability_is_that_of_a_softmax(subject):
@@ -106,7 +106,7 @@ def test_the_probability_is_that_of_a_softmax(subject):
         for x, a in zip(last, tokens.answers, strict=True)
     ]
 
-    hold(measures.answer_probability(bridge, pairs), expected)
+    assert_mean_of(measures.answer_probability(bridge, pairs), expected)
 
 
 @pytest.mark.parametrize("k", [1, 5, 39])
@@ -117,7 +117,7 @@ def test_the_top_k_are_counted(subject, k):
 
     found = measures.top_k_accuracy(bridge, pairs, k=k)
 
-    hold(found, expected)
+    assert_mean_of(found, expected)
     assert found.behaviour("in_top_k").value == pytest.approx(np.mean(expected))
     assert found.convention["metric"] == f"answer in the top {k}, last position"
 
@@ -147,7 +147,7 @@ def test_divergence_is_summed_over_the_vocabulary(bridges, plain, subject):
 
     found = measures.kl_divergence(bridge, pairs, to=Runs(bridges[other]))
 
-    hold(found, expected, atol=1e-5)
+    assert_mean_of(found, expected, atol=1e-5)
     assert min(expected) > 0.1
     assert found.direction is Direction.LOWER
     assert found.unit == "nats"

@@ -165,7 +165,7 @@ def kept_of(mlps):
     return [Head.parse(head) for head in HEADS], EVERY_MLP if mlps == "all" else mlps
 
 
-def hold(found, expected, atol=2e-4):
+def assert_fraction(found, expected, atol=2e-4):
     """It is that fraction, of those metrics of each prompt."""
     f, own, whole, empty = expected
     np.testing.assert_allclose(found.raw["circuit"], own, atol=atol)
@@ -187,7 +187,7 @@ def test_it_is_a_loop_over_a_plain_model(subject, mlps, value, direction):
     )
 
     expected = loop.fraction(*kept_of(mlps))
-    hold(found, expected)
+    assert_fraction(found, expected)
     names = ["circuit_logit_diff", "whole_logit_diff", "empty_logit_diff"]
     for name, samples in zip(names, expected[1:], strict=True):
         assert found.behaviour(name).value == pytest.approx(samples.mean(), abs=2e-4)
@@ -209,7 +209,7 @@ def test_other_metrics_are_loops_too(subject, metric, direction):
 
     expected = loop.fraction(*kept_of([1]), metric)
     _, _, whole, empty = expected
-    hold(found, expected)
+    assert_fraction(found, expected)
     sign = -1 if metric == "kl" else 1
     assert found.behaviour("whole_model_gap").value == pytest.approx(
         sign * (whole - empty).mean(), abs=1e-5
@@ -225,7 +225,7 @@ def test_some_positions_are_loops_too(subject, direction):
         model, pairs, Circuit(HEADS, [1]), direction=direction, positions=["changed", "END"]
     )
 
-    hold(found, loop.fraction(*kept_of([1])))
+    assert_fraction(found, loop.fraction(*kept_of([1])))
     assert found.convention["positions"] == "changed, END"
 
 
@@ -238,7 +238,7 @@ def test_without_the_circuit_is_its_complement(subject):
         model, pairs, Circuit([str(Head(*head)) for head in others], [0])
     )
 
-    hold(found, Loop(subject, "mean").fraction(others, [0]))
+    assert_fraction(found, Loop(subject, "mean").fraction(others, [0]))
     assert float(found) == pytest.approx(float(complement), abs=1e-6)
     assert (found.direction, complement.direction) == (Direction.LOWER, Direction.HIGHER)
     assert found.quantity == "left without the circuit"

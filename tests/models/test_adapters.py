@@ -310,7 +310,7 @@ def test_its_files_are_its_own_and_the_bases(adapter, made):
     assert not any(name.endswith((".md", ".bin")) for _, name in names)
 
 
-def base_refusal(adapter, named, said):
+def assert_base_is_refused(adapter, named, said):
     edit_adapter_config(adapter, base_model_name_or_path=named)
     assert refusal(adapter) == (
         f"{adapter}: the base of this adapter can't be used.\n{said}\n"
@@ -319,7 +319,7 @@ def base_refusal(adapter, named, said):
 
 
 def test_a_base_that_is_not_there_is_named(adapter):
-    base_refusal(
+    assert_base_is_refused(
         adapter,
         "./gone",
         "'./gone' is no model source: there is no such file or folder.\n"
@@ -331,11 +331,11 @@ def test_a_base_that_is_not_there_is_named(adapter):
 
 @pytest.mark.parametrize("named", [None, "", 7])
 def test_an_adapter_without_a_base_is_refused(adapter, named):
-    base_refusal(adapter, named, "There is none: base_model_name_or_path is empty.")
+    assert_base_is_refused(adapter, named, "There is none: base_model_name_or_path is empty.")
 
 
 def test_a_native_base_is_refused(adapter):
-    base_refusal(
+    assert_base_is_refused(
         adapter,
         "bundled:recall",
         "bundled:recall: this is no Hugging Face model, so no adapter can be put on it.",
@@ -343,7 +343,7 @@ def test_a_native_base_is_refused(adapter):
 
 
 def test_a_base_of_itself_is_refused(adapter, made, tmp_path):
-    base_refusal(adapter, str(adapter), f"{adapter}: this adapter is a base of itself.")
+    assert_base_is_refused(adapter, str(adapter), f"{adapter}: this adapter is a base of itself.")
 
     other = shutil.copytree(made / "adapter", tmp_path / "other")
     edit_adapter_config(other, base_model_name_or_path=str(adapter))
@@ -397,7 +397,7 @@ def test_no_module_that_an_adapter_names_is_imported(adapter, tmp_path, monkeypa
     assert not (tmp_path / "ran").exists()
 
 
-def misfit(adapter, base, said):
+def assert_misfit(adapter, base, said):
     assert refusal(adapter) == (
         f"{adapter}: the adapter doesn't fit its base, {base}.\n{said}\n"
         f"Name the model that it was trained on as base_model_name_or_path in "
@@ -410,7 +410,7 @@ def test_tensors_that_are_missing_are_named(adapter, made):
         adapter, lambda tensors: [tensors.pop(name) for name in sorted(tensors) if "1.self" in name]
     )
 
-    misfit(
+    assert_misfit(
         adapter,
         made / "base",
         "missing: base_model.model.model.layers.1.self_attn.q_proj.lora_A.default.weight "
@@ -422,14 +422,14 @@ def test_whole_modules_that_are_missing_are_named(made, tmp_path):
     adapter = small_adapter(tmp_path, made / "base", KINDS["whole modules"])
     edit_tensors(adapter, lambda tensors: tensors.pop("base_model.model.lm_head.weight"))
 
-    misfit(adapter, made / "base", "missing: base_model.model.lm_head.weight")
+    assert_misfit(adapter, made / "base", "missing: base_model.model.lm_head.weight")
 
 
 def test_tensors_that_the_base_has_no_place_for_are_named(adapter, made):
     name = "base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight"
     edit_tensors(adapter, lambda tensors: tensors.update({name: torch.ones(4, 32)}))
 
-    misfit(adapter, made / "base", f"not in the base: {name}")
+    assert_misfit(adapter, made / "base", f"not in the base: {name}")
 
 
 def test_tensors_of_another_shape_are_named(adapter, made):

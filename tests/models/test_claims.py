@@ -121,7 +121,7 @@ def test_nor_of_any_architecture(sources, tmp_path, name):
     AutoTokenizer.from_pretrained(sources / "llama").save_pretrained(tmp_path)
     if attempt(tmp_path)[0]:
         pytest.skip("it can't be hooked")
-    # Numbers that only one architecture has are refused in the words of whoever reads them.
+    # transformers itself refuses fields of a single architecture, with a message of its own.
     assert surprises(tmp_path, re.compile("")) == []
 
 

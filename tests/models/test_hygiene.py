@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pytest_circuits.models import Clean, load, parse_source
+from pytest_circuits.models.hygiene import Contents
 from pytest_circuits.testing import perfect_induction_model, tiny_checkpoint
 
 TOKENS = torch.tensor([[0, 1, 2, 3, 1, 2]])
@@ -212,3 +213,11 @@ def test_a_hook_that_was_there_at_first_is_put_back_when_somebody_took_it_off(br
 
     assert torch.equal(logits(bridge), before)
     assert not clean.has_strays
+
+
+def test_a_value_that_moved_to_the_next_view_is_another_content():
+    first, second = {"x": "x", "y": "y"}, {}
+    contents = Contents([first.values(), second.values()])
+    assert contents.are_the_same()
+    second["y"] = first.pop("y")
+    assert not contents.are_the_same()

@@ -212,3 +212,11 @@ def test_what_torch_registers_itself_is_its_own():
         importlib.import_module(f"torch.{name}")
     torch.func.vmap(functional.mse_loss)(torch.zeros(2, 3), torch.zeros(2, 3))
     assert (state.changes(), foreign()) == ((), ())
+
+
+def test_a_function_that_was_deleted_is_missed_where_another_name_was_added(monkeypatch):
+    last = next(name for name, each in reversed(vars(torch.special).items()) if callable(each))
+    state = TorchState()
+    monkeypatch.delattr(torch.special, last)
+    monkeypatch.setattr(torch.linalg, "added", 1, raising=False)
+    assert state.changes() == (f"torch.special.{last} was replaced",)
