@@ -93,7 +93,7 @@ _DEFAULT = (
     Check("agreement", "a verb agrees with its subject", "logit_diff", "subject_verb_agreement"),
     Check("capitals", "which city is a country's capital", "logit_diff", "country_capital"),
     Check("induction_heads", "heads that look behind an earlier occurrence", "induction_scores"),
-    Check("previous_token_heads", "heads that look one token back", "previous_token_scores"),
+    Check("previous_tokens", "heads that look one token back", "previous_token_scores"),
     Check("name_movers", "heads that write the name of who is given it", "head_attribution", "ioi"),
 )
 

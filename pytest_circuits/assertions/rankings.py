@@ -156,19 +156,16 @@ def _hold_ranking(
     unit = finding.unit
     worst = sorted(behind.items(), key=lambda entry: -entry[1][0])
     found = sorted(values, key=lambda head: -values[head])[: len(wanted) + 1]
-    misplaced = [
+    lines: list[str] = [
         f"  {head} {shown(values[head])} is {shown(gap)} {unit} behind {rival} "
         f"{shown(values[rival])} (margin {margin:g})"
         for head, (gap, rival) in worst[:_SHOWN]
     ]
+    lines += weak[:_SHOWN]
+    lines.append("  it begins " + ", ".join(f"{head} {shown(values[head])}" for head in found))
     strength = f", each with {asked}" if weak else ""
-    raise AssertionError(
-        f"{finding.quantity}: the ranking should begin {', '.join(map(str, wanted))}"
-        f"{strength}\n"
-        + "\n".join([*misplaced, *weak[:_SHOWN]])
-        + "\n  it begins "
-        + ", ".join(f"{head} {shown(values[head])}" for head in found)
-    )
+    begins = f"the ranking should begin {', '.join(map(str, wanted))}{strength}"
+    raise AssertionError("\n".join([f"{finding.quantity}: {begins}", *lines]))
 
 
 class _Least(NamedTuple):
