@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_circuits import measures, prompts
+    from pytest_circuits import measures, prompts, suites
     from pytest_circuits.assertions import (
         assert_ablation_hurts,
         assert_attends,
@@ -49,9 +49,10 @@ __all__ = [
     "measures",
     "paired_differences",
     "prompts",
+    "suites",
 ]
 
-#: Where they are; assertions and the two packages say it themselves.
+#: Where they are; assertions, and what is a module itself, say it by their names.
 _HOMES = {
     "Circuit": "findings",
     "Finding": "findings",

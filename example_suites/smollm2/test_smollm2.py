@@ -35,7 +35,8 @@ def test_name_movers(circuits, circuit_snapshot):
 
 
 def test_top_name_movers_by_name(circuits):
-    assert_head_ranking(circuits.head_attribution(IOI), top=["L23H3", "L29H1"])
+    # Their order alone would stay where both shrink.
+    assert_head_ranking(circuits.head_attribution(IOI), top=["L23H3", "L29H1"], at_least=0.7)
 
 
 def test_heads_that_restore_the_name(circuits, circuit_snapshot):

@@ -73,16 +73,20 @@ class Value:
     high: float
 
 
-def check_usable(finding: Finding, helper: str) -> None:
+def check_usable(finding: Finding, helper: str) -> Finding | None:
     """Refuse what a helper can't take.
 
     Args:
         finding: what it was given.
         helper: its name.
 
+    Returns:
+        the baseline that the test has held the finding against, if there is one.
+
     Raises:
         TypeError: if it is no such finding, or a screen.
-        AssertionError: if its values are fractions of a behaviour that is gone.
+        AssertionError: if its values are fractions of a behaviour that is gone, or it is another
+            quantity than its baseline.
     """
     __tracebackhide__ = True
     found = getattr(finding, "measure", type(finding).__name__)
@@ -94,8 +98,9 @@ def check_usable(finding: Finding, helper: str) -> None:
     taken = TAKEN.get(helper, _ANY)
     if not hasattr(finding, "measure") or not taken.fits(finding):
         raise TypeError(f"{helper} takes what {taken.words} found, and got {found}")
-    claimed(finding)
+    compared = claimed(finding)
     check_defined(finding)
+    return compared
 
 
 def check_defined(finding: Finding) -> None:
@@ -160,7 +165,7 @@ def hold_at_least(
     __tracebackhide__ = True
     if not (isinstance(at_least, str) and at_least == "null"):
         check_number(finding, at_least, 'a number or "null"')
-    _check_reference(finding, of)
+    check_reference(finding, of)
     values = values_of(finding, stored=of is not None)
     _check_count(finding, values, count)
     _check_sure(finding, values, sure=sure)
@@ -176,7 +181,7 @@ def hold_at_least(
     missing = [
         (least - (one.low if sure else one.value), least, one)
         for least, one in zip(wanted, held, strict=True)
-        if _beyond(least - (one.low if sure else one.value))
+        if beyond(least - (one.low if sure else one.value))
     ]
     if not missing:
         return
@@ -189,7 +194,7 @@ def hold_at_least(
     ]
     reached = count - len(missing)
     if of is None:
-        reached = sum(not _beyond(wanted[0] - (one.low if sure else one.value)) for one in values)
+        reached = sum(not beyond(wanted[0] - (one.low if sure else one.value)) for one in values)
     what = "a lower bound" if sure else "a value"
     share = f"{at_least:g}" if of is None else f"{at_least:g} of the reference's"
     head = f"{reached} of {count} {_kind(finding)} with {what} of at least {share}"
@@ -211,11 +216,11 @@ def hold_at_most(
     """
     __tracebackhide__ = True
     check_number(finding, at_most, "a number")
-    _check_reference(finding, of)
+    check_reference(finding, of)
     values = values_of(finding, stored=of is not None)
     _check_sure(finding, values, sure=sure)
     most = _thresholds(finding, at_most, 1, of)[0]
-    over = [one for one in values if _beyond((one.high if sure else one.value) - most)]
+    over = [one for one in values if beyond((one.high if sure else one.value) - most)]
     over.sort(key=lambda one: -(one.high if sure else one.value))
     if not over:
         return
@@ -241,17 +246,8 @@ def _thresholds(
     __tracebackhide__ = True
     if reference is None:
         return [share] * count
-    from pytest_circuits.verdicts.judging import differences
-
-    if share < 0:
-        raise ValueError(f"{finding.quantity}: a share of the reference is 0 or more, not {share}")
-    check_defined(reference)
-    other = differences(finding, reference)
-    if other:
-        raise ValueError(
-            f"{finding.quantity}: the reference is not the same quantity: {other[0].subject} "
-            f"differs, {other[0].before} there and {other[0].after} here"
-        )
+    check_share(finding, share)
+    check_same(finding, reference)
     strongest = values_of(reference, stored=True)[:count]
     for one in strongest:
         # Nine tenths of it would be more than all of it.
@@ -264,7 +260,37 @@ def _thresholds(
     return [share * one.value for one in strongest]
 
 
-def _beyond(miss: float) -> bool:
+def check_share(finding: Finding, share: float) -> None:
+    """Refuse a share below 0.
+
+    Raises:
+        ValueError: saying what a share is.
+    """
+    __tracebackhide__ = True
+    if share < 0:
+        raise ValueError(f"{finding.quantity}: a share of the reference is 0 or more, not {share}")
+
+
+def check_same(finding: Finding, reference: Finding) -> None:
+    """Refuse to hold a finding against another quantity, or against one that is gone.
+
+    Raises:
+        ValueError: naming the field that differs.
+        AssertionError: naming the behaviour that is gone.
+    """
+    __tracebackhide__ = True
+    from pytest_circuits.verdicts.judging import differences
+
+    check_defined(reference)
+    other = differences(finding, reference)
+    if other:
+        raise ValueError(
+            f"{finding.quantity}: the reference is not the same quantity: {other[0].subject} "
+            f"differs, {other[0].before} there and {other[0].after} here"
+        )
+
+
+def beyond(miss: float) -> bool:
     """Whether a value misses a threshold by more than what binary fractions are off by."""
     from pytest_circuits.verdicts.verdict import within
 
@@ -302,7 +328,13 @@ def check_number(finding: Finding, given: object, wanted: str = "a number") -> N
         raise ValueError(f"{finding.quantity}: a threshold is {wanted}, not {given!r}")
 
 
-def _check_reference(finding: Finding, given: Finding | None) -> None:
+def check_reference(finding: Finding, given: Finding | None) -> None:
+    """Refuse a reference that is no finding, and say that one is held against it.
+
+    Raises:
+        TypeError: if it is none.
+        AssertionError: if it was compared, and is another quantity than its baseline.
+    """
     __tracebackhide__ = True
     if given is not None and not hasattr(given, "measure"):
         raise TypeError(

@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 class Listener(Protocol):
     """Hears of a finding that a claim is made of, or that one is held against (``of=``)."""
 
-    def __call__(self, finding: Finding, *, as_reference: bool) -> None:
-        """Hear of one."""
+    def __call__(self, finding: Finding, *, as_reference: bool) -> Finding | None:
+        """Hear of one.
+
+        Returns:
+            the baseline that this very finding was held against; None if it was not.
+
+        Raises:
+            AssertionError: if no claim holds of the finding, whatever its numbers are.
+        """
 
 
 _listeners: list[Listener] = []
@@ -36,7 +43,15 @@ def heard_by(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def claimed(finding: Finding, *, as_reference: bool = False) -> None:
-    """Say that a claim is made of a finding, or that one is held against it."""
-    for listener in tuple(_listeners):
-        listener(finding, as_reference=as_reference)
+def claimed(finding: Finding, *, as_reference: bool = False) -> Finding | None:
+    """Say that a claim is made of a finding, or that one is held against it.
+
+    Returns:
+        the baseline that a test has held this very finding against; None where there is none.
+
+    Raises:
+        AssertionError: if the test knows that no claim holds of it.
+    """
+    __tracebackhide__ = True
+    baselines = [listener(finding, as_reference=as_reference) for listener in tuple(_listeners)]
+    return next((each for each in baselines if each is not None), None)

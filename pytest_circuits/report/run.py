@@ -174,13 +174,19 @@ def nodeid(test: str, alias: str) -> str:
 def labels(rows: Iterable[Row | FailedTest]) -> dict[str, str]:
     """What the rows' tests are called, by node id without alias.
 
-    Class, function and own parameters; the file only where tests of two files are called alike.
+    Function and own parameters; the class only where several tests are called alike, and the file
+    where they are then too.
     """
-    short = {test: _without_file(test) for test in map(test_of, rows)}
-    alike = Counter(short.values())
+    whole = {test: _without_file(test) for test in map(test_of, rows)}
+    short = {test: _without_class(text) for test, text in whole.items()}
+    alike = Counter(short.values()), Counter(whole.values())
     return {
-        test: text if alike[text] == 1 else f"{text} in {test.partition('::')[0]}"
-        for test, text in short.items()
+        test: short[test]
+        if alike[0][short[test]] == 1
+        else text
+        if alike[1][text] == 1
+        else f"{text} in {test.partition('::')[0]}"
+        for test, text in whole.items()
     }
 
 
@@ -191,6 +197,11 @@ def _without_file(test: str) -> str:
         return file
     name, bracket, parameters = test.partition("[")
     return name.replace("::", ".") + bracket + parameters
+
+
+def _without_class(test: str) -> str:
+    name, bracket, parameters = test.partition("[")
+    return name.rpartition(".")[2] + bracket + parameters
 
 
 def marks(row: Row) -> list[str]:

@@ -65,12 +65,14 @@ class Refusal:
         title: the finding's name within its test, or its measure.
         lines: why, as an assertion of it says.
         shown: whether an assertion, or the error, has told of it.
+        by_gate: whether it is the gate that refuses, and no claim that does not hold.
         traceback: the way from the test to the comparison.
     """
 
     title: str
     lines: Sequence[str]
     shown: bool = False
+    by_gate: bool = True
     traceback: TracebackType | None = field(default_factory=_way_here)
 
 
@@ -78,7 +80,8 @@ def _failure_for(refusals: Sequence[Refusal]) -> AssertionError:
     """The failure that an assertion would have been, of the first; the others are told below."""
     several = len(refusals) > 1
     blocks = [_block(refusal, several=several) for refusal in refusals]
-    error = AssertionError("\n".join([*blocks, _HINT]))
+    hint = [_HINT] if any(refusal.by_gate for refusal in refusals) else []
+    error = AssertionError("\n".join([*blocks, *hint]))
     return error.with_traceback(refusals[0].traceback)
 
 
@@ -100,9 +103,20 @@ class GateDecides:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Note which findings the test makes claims of."""
 
-        def listen(finding: Finding, *, as_reference: bool) -> None:
+        def listen(finding: Finding, *, as_reference: bool) -> Finding | None:
+            __tracebackhide__ = True
             state = item.stash.get(STATE, ItemState())
             (state.referred_to if as_reference else state.claimed).append(finding)
+            if not state.comparisons:
+                return None
+            from pytest_circuits.session.claimed import baseline_of, why_not_claimed
+
+            said = why_not_claimed(finding, state.comparisons, as_reference=as_reference)
+            if said:
+                # Also where the test expects the claim to fail, or catches what it raises.
+                state.refusals.append(Refusal(finding.measure, said, shown=True, by_gate=False))
+                raise AssertionError("\n".join(said))
+            return baseline_of(finding, state.comparisons)
 
         with heard_by(listen):
             return (yield)

@@ -11,6 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pytest_circuits.baselines import Comparison
     from pytest_circuits.baselines.pending import Pending
     from pytest_circuits.findings import Finding
     from pytest_circuits.models import Source
@@ -59,6 +60,8 @@ class ItemState:
         referred_to: findings that one held others against.
         names: what the compared findings, and those looked at, are called within the test.
         measured: what was measured for it, by this run or an earlier one.
+        comparisons: those of its findings with baselines that hold, which what is approved does
+            not: it takes its baseline's place.
         rows: what there is to report.
         refusals: comparisons that don't pass, and did not fail the test yet.
         approve: each writes one finding's baseline, once the test has passed; by the finding's
@@ -78,6 +81,7 @@ class ItemState:
     referred_to: list[Finding] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     measured: list[Measured] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     approve: dict[str, Callable[[], None]] = field(default_factory=dict)

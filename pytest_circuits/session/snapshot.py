@@ -224,12 +224,27 @@ class CircuitSnapshot(SnapshotAssertion):
             waiver=waiver,
             waived=waived and not gated,
         )
+        if not approve:
+            self._hold_claims(comparison, passes=passing)
         if approve:
             self._warn(comparison)
             self._approve_later(result, comparison)
         if offer:
             self._offer_later(comparison)
         return passing
+
+    def _hold_claims(self, comparison: Comparison, *, passes: bool) -> None:
+        """Let claims go by a comparison; those that the test made before it may hold no more."""
+        state = self._state
+        first = all(each.kind is not Kind.INCOMPARABLE for each in state.comparisons)
+        state.comparisons.append(comparison)
+        if comparison.kind is not Kind.INCOMPARABLE or not (first and passes):
+            return
+        from pytest_circuits.session.claimed import why_not_claimed
+
+        for finding in state.claimed:
+            if said := why_not_claimed(finding, state.comparisons):
+                state.refusals.append(Refusal(finding.measure, said, by_gate=False))
 
     def _why_not_approved(self, finding: Finding) -> str | None:
         from pytest_circuits.baselines.approving import nothing_to_approve

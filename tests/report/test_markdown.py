@@ -98,7 +98,7 @@ def test_only_what_changed_is_listed_worst_first_with_its_place():
     assert shown.tables[0] == [
         ["verdict", "test", "model", "what changed"],
         ["lost", "test_headstest_a.py:12", "recall", "L1H0 1.00→0.00"],
-        ["strengthened", "C.test_b[x] (second)t.py", "recall", "4 heads, L1H0 1.00"],
+        ["strengthened", "test_b[x] (second)t.py", "recall", "4 heads, L1H0 1.00"],
     ]
     assert shown.html.count("<strong>lost</strong>") == 1
 

@@ -67,15 +67,24 @@ def test_findings_that_were_never_compared_are_listed():
 @pytest.mark.parametrize(
     ("test", "shown"),
     [
-        ("a/test_a.py::TestB::test_c", "TestB.test_c"),
+        ("a/test_a.py::TestB::test_c", "test_c"),
         ("test_a.py::test_c[a::b]", "test_c[a::b]"),
         ("test_a.py::test_c[x]", "test_c[x]"),
         ("test_a.py::test_c[recall]", "test_c[recall]"),
         ("test_a.py::test_c[recall-other]", "test_c[recall-other]"),
     ],
 )
-def test_a_test_is_shown_with_its_class_and_without_its_file_and_alias(test, shown):
+def test_a_test_is_shown_without_its_file_class_and_alias(test, shown):
     assert texts(row(test=test))[0] == f"preserved {shown} recall 4 heads, L1H0 1.00"
+
+
+def test_tests_of_two_classes_that_are_called_alike_are_shown_with_their_classes():
+    rows = [row(test=f"x.py::{owner}test_b") for owner in ("TestA::", "TestB::", "")]
+    assert [line.partition(" recall")[0].strip() for line in texts(*rows)[:-1]] == [
+        "preserved TestA.test_b",
+        "preserved TestB.test_b",
+        "preserved test_b",
+    ]
 
 
 def test_tests_of_two_files_that_are_called_alike_are_shown_with_their_files():
