@@ -55,7 +55,7 @@ def assert_head_ranking(
         top: head labels, or pairs of layer and head, first place first.
         at_least: what each of them has to have, in the finding's unit, or a share of what it has
             in ``of``. By default half of what it has in the baseline, where the test has held
-            this finding against one; else nothing. 0 asks for the order alone.
+            this finding against one; else nothing. 0 asks for no more than that none is below 0.
         margin: how much closer, in the finding's unit, counts as a tie: heads closer may swap.
         by: ``signed`` ranks the largest value first, ``magnitude`` the largest absolute value.
         of: another finding of the same quantity that ``at_least`` is a share of, head by head.
