@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,8 @@ LONGEST_BLOCK = 50
 #: In a block of two the token after the earlier occurrence is the token before the current one,
 #: and a previous-token head would pass for an induction head.
 SHORTEST_BLOCK = 3
+#: How many sequences are drawn anew: their losses spread little, each being a mean over a block.
+_ANEW = 16
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,19 @@ class RepeatedTokens:
                 f"repeated tokens need a batch of at least 1 and a block of at least "
                 f"{SHORTEST_BLOCK}, got batch={self.batch}, block={self.block}"
             )
+
+    def anew(self, seed: str, n: int | None = None) -> RepeatedTokens:
+        """Other sequences of the same length.
+
+        Args:
+            seed: seed of the draw; the same seed draws the same sequences.
+            n: how many; by default 16, each of which tells as much as its block is long.
+        """
+        return RepeatedTokens(
+            batch=_ANEW if n is None else n,
+            block=self.block,
+            seed=int(hashlib.sha256(seed.encode()).hexdigest()[:12], 16),
+        )
 
     def draw(self, tokenizer: Any, context: int, vocabulary: int) -> DrawnTokens:  # noqa: ANN401
         """Draw the sequences.
