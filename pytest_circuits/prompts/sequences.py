@@ -76,11 +76,14 @@ class RepeatedTokens:
         batch: number of sequences.
         block: length of the block; by default min(50, (context − 1) // 2).
         seed: seed of the draw.
+        shorten: whether a block that is too long for the model's context or vocabulary is
+            shortened to what there is room for, and not refused.
     """
 
     batch: int = 10
     block: int | None = None
     seed: int = 0
+    shorten: bool = False
 
     def __post_init__(self) -> None:
         wanted = {"batch": self.batch, "seed": self.seed, "block": self.block}
@@ -134,13 +137,16 @@ class RepeatedTokens:
         """
         fitting = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, (context - 1) // 2))
         block = fitting if self.block is None else self.block
+        ordinary = ordinary_tokens(tokenizer, vocabulary)
+        bos = bos_id(tokenizer)
+        if self.shorten:
+            room = min((context - 1) // 2, len(ordinary) - (bos is None))
+            block = max(SHORTEST_BLOCK, min(block, room))
         if 1 + 2 * block > context:
             raise PromptError(
                 f"a block of {block} tokens, twice, after a first token needs {1 + 2 * block} "
                 f"positions, and the model has {context}"
             )
-        ordinary = ordinary_tokens(tokenizer, vocabulary)
-        bos = bos_id(tokenizer)
         check_rows(tokenizer, () if bos is None else (bos,), vocabulary)
         needed = block + (bos is None)
         if len(ordinary) < needed:
