@@ -86,7 +86,7 @@ def _settlement(verdict: Verdict) -> Iterator[str]:
     elif settlement.outcome is Outcome.HOLDS:
         yield f"re-routed, holds on new prompts{told}"
     else:
-        yield f"not settled: {settlement.why}"
+        yield "not settled"
 
 
 def new_behaviour_text(new: NewBehaviour) -> str:
@@ -135,7 +135,11 @@ def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
 
 def _on_new_prompts(verdict: Verdict) -> Iterator[str]:
     settlement = verdict.settlement
-    if settlement is not None and settlement.behaviours:
+    if settlement is None:
+        return
+    if settlement.why:
+        yield f"not settled: {settlement.why}"
+    if settlement.behaviours:
         told = "; ".join(map(new_behaviour_text, settlement.behaviours))
         yield f"on new prompts: {told}"
 
