@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from transformer_lens.model_bridge import TransformerBridge
 
+    from pytest_circuits.baselines import Comparison
     from pytest_circuits.session.outcomes import CircuitSource
     from pytest_circuits.session.snapshot import CircuitSnapshot
 
@@ -97,6 +98,12 @@ def circuit_snapshot(
     from pytest_circuits.session.snapshot import make_snapshot
 
     session = circuits_session(request.config)
+
+    def settle(comparison: Comparison) -> Comparison:
+        from pytest_circuits.session.new_prompts import settled
+
+        return settled(comparison, session, circuit_source, request)
+
     return make_snapshot(
         request,
         circuit_source,
@@ -104,5 +111,6 @@ def circuit_snapshot(
         session.reader,
         origin=lambda finding: session.origin(finding, circuit_source, request),
         altered=lambda finding: session.altered(finding, request),
+        settle=settle,
         waiver=waiver_of(request.node),
     )

@@ -15,7 +15,8 @@ def pytest_circuits_verdict(item: pytest.Item, verdict: Verdict) -> None:
 
     Args:
         item: the test that compared a finding with its baseline.
-        verdict: the outcome with its reasons, before the gate is applied.
+        verdict: the outcome with its reasons, and with what new prompts said where they were asked,
+            before the gate is applied.
     """
 
 

@@ -89,7 +89,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--circuits-gate",
         metavar="GATE",
-        help="what fails a comparison with a baseline: regression (default), change or never",
+        help="what fails a comparison with a baseline: behaviour, regression (default), change or "
+        "never",
+    )
+    group.addoption(
+        "--circuits-new-prompts",
+        metavar="MODE",
+        help="draw new prompts and measure reference and candidate on them: auto (default: where a "
+        "mechanism changed while its behaviour held), always or never",
     )
     group.addoption(
         "--circuits-report",
@@ -137,6 +144,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("circuits_dtype", "the dtype, as for --circuits-dtype")
     parser.addini("circuits_memory", "memory for models, as for --circuits-memory")
     parser.addini("circuits_gate", "the gate, as for --circuits-gate")
+    parser.addini("circuits_new_prompts", "new prompts, as for --circuits-new-prompts")
     parser.addini("circuits_report", "the reports' folder, as for --circuits-report")
     for kind in _REPORTS:
         parser.addini(f"circuits_{kind}", f"a report's file, as for --circuits-{kind}")

@@ -16,7 +16,7 @@ from pytest_circuits.baselines.approving import approval, too_few_prompts
 from pytest_circuits.baselines.codec import SCHEMA, Baseline, BaselineError, dumps
 from pytest_circuits.baselines.formats import Format
 from pytest_circuits.findings.strict_json import JsonError, parse_json
-from pytest_circuits.verdicts import Kind, headline, lines
+from pytest_circuits.verdicts import Kind, Outcome, headline, lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,15 +108,19 @@ class Pending:
         """
         served, verdict = comparison.served, comparison.verdict
         baseline = comparison.baseline
+        warnings = [
+            *(["it fails on new prompts"] if verdict.outcome is Outcome.FAILS else []),
+            (baseline and too_few_prompts(comparison.measured, baseline)) or "",
+        ]
         return cls(
             approval(comparison.name, finding, baseline),
             verdict.kind,
             headline(verdict),
             # A new finding has no reasons, and its lines say how else it could be approved.
-            tuple(line.strip() for line in lines(verdict)[1:]) if verdict.reasons else (),
+            () if baseline is None else tuple(line.strip() for line in lines(verdict)[1:]),
             owners,
             None if served is None else HeldAgainst.of(served),
-            warning=(baseline and too_few_prompts(comparison.measured, baseline)) or "",
+            warning="\n".join(filter(None, warnings)),
         )
 
     @property

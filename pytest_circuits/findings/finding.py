@@ -273,6 +273,14 @@ class Finding:
         return twin
 
     @property
+    def is_behaviour(self) -> bool:
+        """Whether it is one number of what the whole model does, not of a circuit or without one.
+
+        Measures that ablate say so in their convention.
+        """
+        return not self.axes and not {"circuit", "ablated"} & self.convention.keys()
+
+    @property
     def present(self) -> NDArray[np.bool_]:
         """Which cells the model has, same shape as the values."""
         return np.ones(self.values.shape, dtype=bool) if self.absent is None else ~self.absent

@@ -77,7 +77,7 @@ def _row(each: FindingChange, top: Path) -> Row:
         test,
         alias,
         each.comparison,
-        passes=passes(each.comparison.kind, Gate.REGRESSION, in_ci=False),
+        passes=passes(each.comparison.verdict, Gate.REGRESSION, in_ci=False),
         written=False,
         details=Details(each.shown, each.old),
     )

@@ -22,6 +22,13 @@ _TEMPLATES = (
     "The {subject} in front of the {distractor}",
     "The {subject} beside the {distractor}",
 )
+# Those of pairs that are drawn anew: no prompt of theirs is in another draw.
+_NEW_TEMPLATES = (
+    "The {subject} behind the {distractor}",
+    "The {subject} on the left of the {distractor}",
+    "The {subject} not far from the {distractor}",
+    "The {subject} close to the {distractor}",
+)
 # Singular and plural.
 _NOUNS = (
     ("author", "authors"), ("teacher", "teachers"), ("doctor", "doctors"),
@@ -46,7 +53,7 @@ def subject_verb_agreement(n: int = 16, seed: int = 0) -> PromptPairs:
     twos, clean and corrupted exchanged, which share a cluster; so half the subjects are singular,
     and in half of the pairs the distractor has the other number than the subject of the clean
     prompt. Verbs are is/are, was/were and has/have, each equally often as far as ``n`` allows, in
-    every template too.
+    every template too. Drawn anew they have four other templates.
 
     Named positions: ``subject`` and ``distractor``, which is the last token, ``END``, too.
 
@@ -64,11 +71,23 @@ def subject_verb_agreement(n: int = 16, seed: int = 0) -> PromptPairs:
     Raises:
         PromptError: for a number of pairs that there is not.
     """
-    words = [word for couple in (*_NOUNS, *_VERBS) for word in couple]
-    return DrawnPairs(partial(_draw, n=n, seed=seed), words)
+    return DrawnPairs(partial(_draw, n=n, seed=seed), _WORDS, again=_anew)
 
 
-def _draw(without: Collection[str], *, n: int, seed: int) -> PromptPairs:
+_WORDS = tuple(word for couple in (*_NOUNS, *_VERBS) for word in couple)
+
+
+def _anew(seed: str, n: int) -> PromptPairs:
+    return DrawnPairs(partial(_draw, n=n, seed=seed, templates=_NEW_TEMPLATES), _WORDS)
+
+
+def _draw(
+    without: Collection[str],
+    *,
+    n: int,
+    seed: int | str,
+    templates: tuple[str, ...] = _TEMPLATES,
+) -> PromptPairs:
     nouns, verbs = (
         [couple for couple in couples if not any(word in without for word in couple)]
         for couples in (_NOUNS, _VERBS)
@@ -76,31 +95,38 @@ def _draw(without: Collection[str], *, n: int, seed: int) -> PromptPairs:
     # A noun is no distractor of itself.
     sentences = [
         [(subject, other) for subject in nouns for other in nouns if subject != other]
-        for _ in _TEMPLATES
+        for _ in templates
     ]
     most = 2 * sum(map(len, sentences)) if verbs else 0
+    n = min(n - n % 2, most) if templates is _NEW_TEMPLATES else n
     check_count("subject_verb_agreement", n, most, even=True)
     stream = Stream(seed)
     entries = []
     for number in range(n // 2):
         # Templates and verbs in turn, so that a small set has all of them. When every template
         # would meet the same verbs again, they go on by one.
-        template = number % len(_TEMPLATES)
-        verb = verbs[(number + number // math.lcm(len(_TEMPLATES), len(verbs))) % len(verbs)]
-        subject, other = stream.take(sentences[template])
+        place = number % len(templates)
+        verb = verbs[(number + number // math.lcm(len(templates), len(verbs))) % len(verbs)]
+        subject, other = stream.take(sentences[place])
         distractor, first = stream.choose(other), stream.below(2)
         entries += [
-            _entry(template, subject, distractor, verb, plural) for plural in (first, 1 - first)
+            _entry(place, templates[place], (subject, distractor), verb, plural)
+            for plural in (first, 1 - first)
         ]
     return pairs_of(entries, name=f"subject_verb_agreement(n={n}, seed={seed})")
 
 
 def _entry(
-    number: int, subject: tuple[str, str], distractor: str, verb: tuple[str, str], plural: int
+    number: int,
+    template: str,
+    nouns: tuple[tuple[str, str], str],
+    verb: tuple[str, str],
+    plural: int,
 ) -> Entry:
-    """The pair whose clean subject is singular (0) or plural (1)."""
+    """The pair whose clean subject is singular (0) or plural (1), beside a distractor."""
+    subject, distractor = nouns
     clean, corrupted = (
-        _TEMPLATES[number].format(subject=subject[form], distractor=distractor)
+        template.format(subject=subject[form], distractor=distractor)
         for form in (plural, 1 - plural)
     )
     return Entry(

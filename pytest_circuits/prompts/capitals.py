@@ -10,7 +10,7 @@ from pytest_circuits.prompts.entries import Entry
 from pytest_circuits.prompts.pairs import PromptPairs, pairs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 # True of every country below, so that a clean prompt says nothing false.
 _TEMPLATES = (
@@ -18,6 +18,13 @@ _TEMPLATES = (
     "The government of {country} sits in the city of",
     "The embassy in {country} is in the capital city of",
     "A star on the map of {country} marks the capital,",
+)
+# Those of pairs that are drawn anew: no prompt of theirs is in another draw.
+_NEW_TEMPLATES = (
+    "The national museum of {country} is in the capital city,",
+    "On a visit to {country} the minister arrived in the capital,",
+    "The largest airport of {country} is near its capital,",
+    "People in {country} who work for the state often live in the capital,",
 )
 # Countries whose government sits in the capital. All of these words are single tokens for GPT-2,
 # Llama 3.1, Qwen3, Gemma 3 and SmolLM2. Their number is even: a template has them in twos.
@@ -39,7 +46,7 @@ def country_capital(n: int = 16, seed: int = 0) -> PromptPairs:
     another country, and the wrong answer is its capital. Pairs come in twos, clean and corrupted
     exchanged, which share a cluster. Every prompt there is, a template with a country in it, is
     clean in one pair at most: so there are 112 pairs, and fewer for a tokenizer that splits some
-    of the 28 countries or their capitals.
+    of the 28 countries or their capitals. Drawn anew they have four other templates.
 
     Named position: ``country``.
 
@@ -57,34 +64,55 @@ def country_capital(n: int = 16, seed: int = 0) -> PromptPairs:
     Raises:
         PromptError: for a number of pairs that there is not.
     """
+    return _drawn(partial(_draw, n=n, seed=seed), again=_anew)
+
+
+def _anew(seed: str, n: int) -> PromptPairs:
+    return _drawn(partial(_draw, n=n, seed=seed, templates=_NEW_TEMPLATES))
+
+
+def _drawn(
+    draw: Callable[..., PromptPairs], again: Callable[[str, int], PromptPairs] | None = None
+) -> DrawnPairs:
     return DrawnPairs(
-        partial(_draw, n=n, seed=seed),
+        draw,
         (*_CAPITALS, *_CAPITALS.values()),
         what="countries or capitals that are not single tokens here",
+        again=again,
     )
 
 
-def _draw(without: Collection[str], *, n: int, seed: int) -> PromptPairs:
+def _draw(
+    without: Collection[str],
+    *,
+    n: int,
+    seed: int | str,
+    templates: tuple[str, ...] = _TEMPLATES,
+) -> PromptPairs:
     countries = [
         country
         for country, capital in _CAPITALS.items()
         if country not in without and capital not in without
     ]
     even = len(countries) - len(countries) % 2
-    check_count("country_capital", n, len(_TEMPLATES) * even, even=True)
+    most = len(templates) * even
+    n = min(n - n % 2, most) if templates is _NEW_TEMPLATES else n
+    check_count("country_capital", n, most, even=True)
     stream = Stream(seed)
-    left = [list(countries) for _ in _TEMPLATES]
+    left = [list(countries) for _ in templates]
     entries = []
     for number in range(n // 2):
         # Templates in turn, so that a small set has all of them.
-        template = number % len(_TEMPLATES)
-        first, second = stream.take(left[template]), stream.take(left[template])
-        entries += [_entry(template, first, second), _entry(template, second, first)]
+        place = number % len(templates)
+        first, second = stream.take(left[place]), stream.take(left[place])
+        entries += [
+            _entry(place, templates[place], *couple)
+            for couple in ((first, second), (second, first))
+        ]
     return pairs_of(entries, name=f"country_capital(n={n}, seed={seed})")
 
 
-def _entry(number: int, country: str, other: str) -> Entry:
-    template = _TEMPLATES[number]
+def _entry(number: int, template: str, country: str, other: str) -> Entry:
     return Entry(
         clean=template.format(country=country),
         corrupted=template.format(country=other),

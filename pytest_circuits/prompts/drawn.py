@@ -29,6 +29,9 @@ class DrawnPairs(PromptPairs):
     that does not have some of these words as the prompts need them (usually as single tokens),
     the same seed draws as many pairs from the other words; a :class:`PromptWarning` and
     :attr:`TokenizedPairs.dropped` say which words were left out.
+
+    :meth:`anew` draws pairs that no call of the builder gives: their seed is a text, and they have
+    other templates, names, orders or lengths.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class DrawnPairs(PromptPairs):
         *,
         what: str = "words that are not single tokens here",
         fits: Callable[[Any, str], bool] = is_single_token,
+        again: Callable[[str, int], PromptPairs] | None = None,
     ) -> None:
         """Draw the pairs.
 
@@ -47,6 +51,7 @@ class DrawnPairs(PromptPairs):
             words: every word that may be drawn.
             what: what a dropped word is, in the plural.
             fits: given a tokenizer and a word, whether the prompts can have it.
+            again: given a seed and how many at most, other pairs for the same behaviour.
         """
         pairs = draw(())
         super().__init__(
@@ -63,6 +68,15 @@ class DrawnPairs(PromptPairs):
         self._words = words
         self._what = what
         self._fits = fits
+        self._again = again
+
+    def anew(self, seed: str, n: int | None = None) -> PromptPairs:
+        """Other pairs for the same behaviour, from the same builder; see the base class."""
+        from pytest_circuits.prompts.held_out import PAIRS
+
+        if self._again is None:
+            return super().anew(seed, n)
+        return self._again(seed, PAIRS if n is None else n)
 
     def check(self, tokenizer: Any) -> TokenizedPairs:  # noqa: ANN401 — any Hugging Face tokenizer
         """Tokenize the pairs; those with words that don't fit here are replaced by others.

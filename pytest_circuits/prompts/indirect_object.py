@@ -11,7 +11,7 @@ from pytest_circuits.prompts.pairs import PromptPairs, pairs_of
 from pytest_circuits.prompts.tokens import PromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 Order = Literal["both", "ABBA", "BABA"]
 Corruption = Literal["swap", "third name"]
@@ -36,6 +36,13 @@ _NAMES = (
     "John", "Mary", "Tom", "James", "Sarah", "Robert", "Anna", "David",
     "Michael", "Laura", "Peter", "Alice", "Paul", "Emma", "Mark", "Jane",
 )  # fmt: skip
+# One of the two is one of these where pairs are drawn anew, so that none of them can be in a
+# default draw. Some are names of children's stories.
+_RESERVE = (
+    "Lily", "Ben", "Sam", "Jack", "Lucy", "Max", "Tim", "Sue", "Amy", "Bob", "Mia", "Kate",
+    "George", "Lisa", "Susan", "Kevin", "Rachel", "Daniel", "Andrew", "Adam", "Henry", "Helen",
+    "Claire", "Simon", "Martin", "Richard", "William", "Thomas", "Julia", "Maria", "Jim", "Nick",
+)  # fmt: skip
 
 
 def ioi(
@@ -52,6 +59,8 @@ def ioi(
     the wrong answer is the giver. Pairs come in twos with the same template and names: in one the
     first name gives (BABA order in the paper's words), in the other the second (ABBA). The two
     share a cluster.
+
+    Drawn anew they have all templates, both orders, and at least one name of 32 others.
 
     Named positions: ``IO`` (the answer's name), ``S1`` and ``S2`` (the giver's first and second
     mention), ``S1+1`` (the token after ``S1``).
@@ -82,22 +91,44 @@ def ioi(
         raise PromptError(f"corruption is 'swap' or 'third name', not {corruption!r}")
     if not 1 <= templates <= len(_TEMPLATES):
         raise PromptError(f"templates is a number from 1 to {len(_TEMPLATES)}, not {templates}")
+    third = corruption == "third name"
     return DrawnPairs(
-        partial(
-            _draw, n=n, seed=seed, order=order, third=corruption == "third name", count=templates
-        ),
+        partial(_draw, n=n, seed=seed, order=order, third=third, count=templates),
         _NAMES,
-        what="names that are not single tokens here",
+        what=_DROPPED,
+        again=partial(_anew, third=third),
     )
 
 
+_DROPPED = "names that are not single tokens here"
+
+
+def _anew(seed: str, n: int, *, third: bool) -> PromptPairs:
+    draw = partial(
+        _draw, n=n, seed=seed, order="both", third=third, count=len(_TEMPLATES), reserve=_RESERVE
+    )
+    return DrawnPairs(draw, (*_NAMES, *_RESERVE), what=_DROPPED)
+
+
 def _draw(
-    without: Collection[str], *, n: int, seed: int, order: Order, third: bool, count: int
+    without: Collection[str],
+    *,
+    n: int,
+    seed: int | str,
+    order: Order,
+    third: bool,
+    count: int,
+    reserve: Sequence[str] = (),
 ) -> PromptPairs:
-    names = [name for name in _NAMES if name not in without]
-    couples = [[(a, b) for a in names for b in names if a < b] for _ in range(count)]
+    names = [name for name in (*_NAMES, *reserve) if name not in without]
+    every = [(a, b) for a in names for b in names if a < b]
+    if reserve:
+        every = [couple for couple in every if not set(couple) <= set(_NAMES)]
+    couples = [list(every) for _ in range(count)]
     givers = {"both": (0, 1), "BABA": (0,), "ABBA": (1,)}[order]
-    check_count("ioi", n, len(givers) * sum(map(len, couples)), even=len(givers) > 1)
+    most = len(givers) * sum(map(len, couples))
+    n = min(n - n % 2, most) if reserve else n
+    check_count("ioi", n, most, even=len(givers) > 1)
     # A stream of its own, so that the clean prompts are those of the other corruption.
     stream, strangers = Stream(seed), Stream(f"third name {seed}")
     entries = []

@@ -52,6 +52,9 @@ class PromptPairs:
         name: where the pairs come from; shown, never compared.
         chat: how they are put to a chat model; None where prompts are plain texts.
         messages: all messages of each clean and each corrupted prompt, with a chat.
+        held_out: further pairs for the same behaviour, on which nothing is measured until a
+            mechanism changed while its behaviour held (:meth:`anew`). They share no clean prompt
+            with these, and decide nothing of what is comparable.
     """
 
     clean: tuple[str, ...]
@@ -64,6 +67,7 @@ class PromptPairs:
     name: str = "pairs"
     chat: Chat | None = None
     messages: Mapping[str, tuple[Messages, ...]] = field(default_factory=dict, hash=False)
+    held_out: PromptPairs | None = field(default=None, compare=False)
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class PromptPairs:
         positions: Mapping[str, Sequence[str]] | None = None,
         name: str = "pairs",
         chat: bool | Chat = False,
+        held_out: PromptPairs | None = None,
     ) -> None:
         sides: Mapping[str, Sequence[Any]] = {"clean": clean, "corrupted": corrupted}
         messages: Mapping[str, tuple[Messages, ...]] = {}
@@ -109,6 +114,11 @@ class PromptPairs:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "chat", chat or None)
         object.__setattr__(self, "messages", messages)
+        if held_out is not None:
+            from pytest_circuits.prompts.held_out import check_held_out
+
+            held_out = check_held_out(self, held_out)
+        object.__setattr__(self, "held_out", held_out)
 
     def __len__(self) -> int:
         return len(self.clean)
@@ -129,6 +139,7 @@ class PromptPairs:
         templates: Sequence[str] | None = None,
         positions: Mapping[str, Sequence[str]] | None = None,
         name: str = "chat",
+        held_out: PromptPairs | None = None,
         **options: Json,
     ) -> PromptPairs:
         """Pairs of what is said to a chat model; the answer begins what it says in return.
@@ -163,6 +174,7 @@ class PromptPairs:
             positions: tokens that have a name, each by what the user says last, up to and
                 including it.
             name: where the pairs come from.
+            held_out: further pairs, made in the same way, as for :class:`PromptPairs`.
             options: the template's own variables, such as ``enable_thinking=False`` (Qwen3).
 
         Raises:
@@ -181,10 +193,16 @@ class PromptPairs:
             positions=positions,
             name=name,
             chat=Chat(system, opening, options),
+            held_out=held_out,
         )
 
     @staticmethod
-    def from_json(path: str | Path, *, chat: bool | Chat = False) -> PromptPairs:
+    def from_json(
+        path: str | Path,
+        *,
+        chat: bool | Chat = False,
+        held_out: str | Path | PromptPairs | None = None,
+    ) -> PromptPairs:
         """Read pairs from a JSON file: a list of objects, one a pair.
 
         Each object has ``clean``, ``corrupted``, ``answer``, ``wrong_answer``, and may have
@@ -198,16 +216,24 @@ class PromptPairs:
         from pytest_circuits.prompts.entries import read_entries
 
         path = Path(path)
-        return _read(str(path), read_entries(path, chat=bool(chat)), path.name, chat)
+        if isinstance(held_out, str | Path):
+            held_out = PromptPairs.from_json(held_out, chat=chat)
+        return _read(str(path), read_entries(path, chat=bool(chat)), path.name, chat, held_out)
 
     @staticmethod
-    def from_csv(path: str | Path, *, chat: bool | Chat = False) -> PromptPairs:
+    def from_csv(
+        path: str | Path,
+        *,
+        chat: bool | Chat = False,
+        held_out: str | Path | PromptPairs | None = None,
+    ) -> PromptPairs:
         r"""Read pairs from a CSV file: a row for each, after a row of column names.
 
         The columns are ``clean``, ``corrupted``, ``answer``, ``wrong_answer``, and may be
         ``cluster``, ``template`` (an empty cell says nothing) and one such as ``position:S2`` for
         each named token, with the clean prompts up to and including it. Texts are taken as they
-        stand, leading spaces too; the file is UTF-8.
+        stand, leading spaces too; the file is UTF-8. ``held_out`` is another such file, or pairs
+        (see :class:`PromptPairs`).
 
         Example:
             >>> from tempfile import TemporaryDirectory
@@ -227,7 +253,9 @@ class PromptPairs:
         from pytest_circuits.prompts.tables import read_csv
 
         path = Path(path)
-        return _read(str(path), read_csv(path), path.name, chat)
+        if isinstance(held_out, str | Path):
+            held_out = PromptPairs.from_csv(held_out, chat=chat)
+        return _read(str(path), read_csv(path), path.name, chat, held_out)
 
     @staticmethod
     def from_dataset(
@@ -236,6 +264,7 @@ class PromptPairs:
         columns: Mapping[str, str] | None = None,
         n: int | None = None,
         chat: bool | Chat = False,
+        held_out: Any = None,  # noqa: ANN401
     ) -> PromptPairs:
         """Read pairs from a split of a ``datasets`` dataset, or any other rows of named columns.
 
@@ -254,6 +283,8 @@ class PromptPairs:
             n: how many rows to take, from the first on; by default all.
             chat: whether they are put to a chat model, and how; then prompts may be lists of
                 messages.
+            held_out: another split with the same columns, all of whose rows are taken, or pairs
+                (see :class:`PromptPairs`).
 
         Raises:
             PromptError: if the dataset has anything else; the message names row and column.
@@ -261,14 +292,38 @@ class PromptPairs:
         from pytest_circuits.prompts.tables import dataset_name, read_dataset
 
         entries = read_dataset(dataset, columns, n, chat=bool(chat))
+        if held_out is not None and not isinstance(held_out, PromptPairs):
+            held_out = PromptPairs.from_dataset(held_out, columns=columns, chat=chat)
         name = dataset_name(dataset)
-        return _read(name, entries, name, chat)
+        return _read(name, entries, name, chat, held_out)
 
     @property
     def hash(self) -> str:
         """A hash of every text, those of all messages among them."""
         texts = [self.clean, self.corrupted, self.answers, self.wrong_answers, self.clusters]
         return digest([*texts, *self.messages.values()])
+
+    def anew(self, seed: str, n: int | None = None) -> PromptPairs:
+        """Other pairs for the same behaviour: from a builder, or of those that are held out.
+
+        They tell whether a mechanism that changed still does what it is for on prompts that
+        nobody has trained or tuned on.
+
+        Args:
+            seed: seed of the draw; the same seed draws the same pairs.
+            n: how many pairs at most; by default 64.
+
+        Raises:
+            PromptError: if there are none to draw.
+        """
+        from pytest_circuits.prompts.held_out import PAIRS, drawn_from
+
+        if self.held_out is None:
+            raise PromptError(
+                f"{self.name} has no held-out prompts: give further pairs, which stand in no "
+                f"other set, as held_out=PromptPairs(…)"
+            )
+        return drawn_from(self.held_out, seed, PAIRS if n is None else n)
 
     def check(self, tokenizer: Any) -> TokenizedPairs:  # noqa: ANN401 — any Hugging Face tokenizer
         """Tokenize the pairs, and make sure that a measure can use them.
@@ -332,15 +387,26 @@ def _positions(
     return found
 
 
-def _read(where: str, entries: Sequence[Entry], name: str, chat: bool | Chat) -> PromptPairs:  # noqa: FBT001 — as callers got it
+def _read(
+    where: str,
+    entries: Sequence[Entry],
+    name: str,
+    chat: bool | Chat,  # noqa: FBT001 — as callers got it
+    held_out: PromptPairs | None,
+) -> PromptPairs:
     """The pairs that a file or dataset holds."""
     try:
-        return pairs_of(entries, name, chat)
+        return pairs_of(entries, name, chat, held_out)
     except PromptError as error:
         raise PromptError(f"{where}: {error}") from error
 
 
-def pairs_of(entries: Sequence[Entry], name: str, chat: bool | Chat = False) -> PromptPairs:  # noqa: FBT001, FBT002
+def pairs_of(
+    entries: Sequence[Entry],
+    name: str,
+    chat: bool | Chat = False,  # noqa: FBT001, FBT002
+    held_out: PromptPairs | None = None,
+) -> PromptPairs:
     """Pairs put together from single ones, which all name the same positions."""
     return PromptPairs(
         clean=[entry.clean for entry in entries],
@@ -355,4 +421,5 @@ def pairs_of(entries: Sequence[Entry], name: str, chat: bool | Chat = False) -> 
         },
         name=name,
         chat=chat,
+        held_out=held_out,
     )

@@ -34,7 +34,7 @@ def repeated_phrases(
     After " dog star farm leaf candle dog star farm leaf" comes " candle". In the corrupted prompt
     another word, which is the wrong answer, stands in the answer's place in the phrase. The words
     of a phrase are distinct. A prompt begins with a space, so that its first word is the same
-    token as the others of that word.
+    token as the others of that word. Drawn anew half of the phrases are twice as long.
 
     Named positions: ``A1`` (the first occurrence of the last token) and ``B1`` (the token after
     it, which is the answer, and what the corrupted prompt changes).
@@ -65,18 +65,67 @@ def repeated_phrases(
     if length < SHORTEST_BLOCK:
         raise PromptError(f"length is at least {SHORTEST_BLOCK}, not {length}")
     own = words is not None
-    return DrawnPairs(partial(_draw, words=pool, n=n, seed=seed, length=length, own=own), pool)
+    draw = partial(_draw, words=pool, n=n, seed=seed, length=length, own=own)
+    known = draw(()).clean
+    return DrawnPairs(draw, pool, again=partial(_anew, words=pool, length=length, known=known))
+
+
+def _anew(
+    seed: str, n: int, *, words: Sequence[str], length: int, known: Sequence[str]
+) -> PromptPairs:
+    draw = partial(_draw_lengths, words=words, n=n, seed=seed, length=length, known=known)
+    return DrawnPairs(draw, words)
+
+
+def _draw_lengths(
+    without: Collection[str],
+    *,
+    words: Sequence[str],
+    n: int,
+    seed: str,
+    length: int,
+    known: Sequence[str],
+) -> PromptPairs:
+    """Phrases of the length and, as many, of twice the length, or of as many words as there are."""
+    longer = min(2 * length, len([word for word in words if word not in without]) - 1)
+    lengths = sorted({length, longer}) if longer > length else [length]
+    drawn = [
+        _phrases(words, without, n // len(lengths), f"{seed} {each}", length=each, known=known)
+        for each in lengths
+    ]
+    name = f"repeated_phrases(n={n}, seed={seed}, lengths={lengths})"
+    return pairs_of([entry for entries in drawn for entry in entries], name=name)
 
 
 def _draw(
     without: Collection[str], *, words: Sequence[str], n: int, seed: int, length: int, own: bool
 ) -> PromptPairs:
+    entries = _phrases(words, without, n, seed, length=length)
+    options = f", length={length}" * (length != 8) + ", own words" * own  # noqa: PLR2004
+    return pairs_of(entries, name=f"repeated_phrases(n={n}, seed={seed}{options})")
+
+
+def _phrases(
+    words: Sequence[str],
+    without: Collection[str],
+    n: int,
+    seed: int | str,
+    *,
+    length: int,
+    known: Sequence[str] = (),
+) -> list[Entry]:
+    """The pairs of one length, none of them with a clean prompt that is known.
+
+    Those beside known ones are as many as there are, if there are fewer.
+    """
     words = [word for word in words if word not in without]
     if len(words) <= length:
         raise PromptError(
             f"phrases of {length} words need {length + 1} words to draw from, not {len(words)}"
         )
-    check_count("repeated_phrases", n, math.perm(len(words), length))
+    most = math.perm(len(words), length)
+    n = min(n, most - len(known)) if known else n
+    check_count("repeated_phrases", n, most)
     stream = Stream(seed)
     entries: dict[str, Entry] = {}
     while len(entries) < n:
@@ -88,10 +137,10 @@ def _draw(
             corrupted=f"{begun} {wrong}{begun}",
             answer=f" {answer}",
             wrong_answer=f" {wrong}",
-            cluster=str(len(entries)),
+            cluster=f"{length}:{len(entries)}" if known else str(len(entries)),
             positions={"A1": begun, "B1": f"{begun} {answer}"},
         )
         # A phrase that was drawn before is drawn again.
-        entries.setdefault(entry.clean, entry)
-    options = f", length={length}" * (length != 8) + ", own words" * own  # noqa: PLR2004
-    return pairs_of(list(entries.values()), name=f"repeated_phrases(n={n}, seed={seed}{options})")
+        if entry.clean not in known:
+            entries.setdefault(entry.clean, entry)
+    return list(entries.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,8 @@ LONGEST_BLOCK = 50
 #: In a block of two the token after the earlier occurrence is the token before the current one,
 #: and a previous-token head would pass for an induction head.
 SHORTEST_BLOCK = 3
+#: How many sequences are drawn anew: their losses spread little, each being a mean over a block.
+_ANEW = 16
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,14 @@ class RepeatedTokens:
         batch: number of sequences.
         block: length of the block; by default min(50, (context − 1) // 2).
         seed: seed of the draw.
+        shorten: whether a block that is too long for the model's context or vocabulary is
+            shortened to what there is room for, and not refused.
     """
 
     batch: int = 10
     block: int | None = None
     seed: int = 0
+    shorten: bool = False
 
     def __post_init__(self) -> None:
         wanted = {"batch": self.batch, "seed": self.seed, "block": self.block}
@@ -93,6 +99,19 @@ class RepeatedTokens:
                 f"repeated tokens need a batch of at least 1 and a block of at least "
                 f"{SHORTEST_BLOCK}, got batch={self.batch}, block={self.block}"
             )
+
+    def anew(self, seed: str, n: int | None = None) -> RepeatedTokens:
+        """Other sequences of the same length.
+
+        Args:
+            seed: seed of the draw; the same seed draws the same sequences.
+            n: how many; by default 16, each of which tells as much as its block is long.
+        """
+        return RepeatedTokens(
+            batch=_ANEW if n is None else n,
+            block=self.block,
+            seed=int(hashlib.sha256(seed.encode()).hexdigest()[:12], 16),
+        )
 
     def draw(self, tokenizer: Any, context: int, vocabulary: int) -> DrawnTokens:  # noqa: ANN401
         """Draw the sequences.
@@ -118,13 +137,16 @@ class RepeatedTokens:
         """
         fitting = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, (context - 1) // 2))
         block = fitting if self.block is None else self.block
+        ordinary = ordinary_tokens(tokenizer, vocabulary)
+        bos = bos_id(tokenizer)
+        if self.shorten:
+            room = min((context - 1) // 2, len(ordinary) - (bos is None))
+            block = max(SHORTEST_BLOCK, min(block, room))
         if 1 + 2 * block > context:
             raise PromptError(
                 f"a block of {block} tokens, twice, after a first token needs {1 + 2 * block} "
                 f"positions, and the model has {context}"
             )
-        ordinary = ordinary_tokens(tokenizer, vocabulary)
-        bos = bos_id(tokenizer)
         check_rows(tokenizer, () if bos is None else (bos,), vocabulary)
         needed = block + (bos is None)
         if len(ordinary) < needed:

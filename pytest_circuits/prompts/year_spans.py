@@ -11,9 +11,15 @@ from pytest_circuits.prompts.pairs import PromptPairs, pairs_of
 from pytest_circuits.prompts.tokens import PromptError, adds_one_token, is_single_token
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 _TEMPLATE = "The {noun} lasted from the year {start} to the year {stem}"
+# Those of pairs that are drawn anew: no prompt of theirs is in another draw.
+_NEW_TEMPLATES = (
+    "The {noun} began in the year {start} and ended in the year {stem}",
+    "The {noun} went on from the year {start} until the year {stem}",
+    "The {noun} that was begun in the year {start} was over by the year {stem}",
+)
 _NOUNS = (
     "war", "siege", "trial", "voyage", "drought", "project", "reign", "dispute", "conflict",
     "battle", "campaign", "strike", "famine", "treaty", "lease", "mission", "expedition",
@@ -46,7 +52,7 @@ def greater_than(n: int = 16, seed: int = 0, *, digits: Literal[1, 2] = 2) -> Pr
     span of the corrupted prompt begins in 1730. In both forms one token is changed.
 
     Years that a tokenizer has otherwise (as one token, say) are dropped; if there is no other,
-    the pairs are refused.
+    the pairs are refused. Drawn anew they have three other templates.
 
     Named positions: ``noun``, and what an answer must exceed: ``YY``, or ``Y`` with ``digits=1``.
 
@@ -75,11 +81,32 @@ def greater_than(n: int = 16, seed: int = 0, *, digits: Literal[1, 2] = 2) -> Pr
         raise PromptError(f"digits is 1 or 2, not {digits!r}")
     last, other = ("two digits are", 1) if digits == 2 else ("digit is", 2)  # noqa: PLR2004
     what = f"nouns that are not single tokens here, or years whose last {last} not one token"
-    return DrawnPairs(
+    what = f"{what} (see digits={other})"
+    return _drawn(
         partial(_draw, n=n, seed=seed, digits=digits),
+        digits,
+        what,
+        again=partial(_anew, digits=digits, what=what),
+    )
+
+
+def _anew(seed: str, n: int, *, digits: int, what: str) -> PromptPairs:
+    draw = partial(_draw, n=n, seed=seed, digits=digits, templates=_NEW_TEMPLATES)
+    return _drawn(draw, digits, what)
+
+
+def _drawn(
+    draw: Callable[..., PromptPairs],
+    digits: int,
+    what: str,
+    again: Callable[[str, int], PromptPairs] | None = None,
+) -> DrawnPairs:
+    return DrawnPairs(
+        draw,
         (*_NOUNS, *_years(digits)),
-        what=f"{what} (see digits={other})",
+        what=what,
         fits=partial(_fits, digits=digits),
+        again=again,
     )
 
 
@@ -100,16 +127,27 @@ def _fits(tokenizer: Any, word: str, *, digits: int) -> bool:  # noqa: ANN401
     return adds_one_token(tokenizer, f" year {word[:-digits]}", word[-digits:])
 
 
-def _draw(without: Collection[str], *, n: int, seed: int, digits: int) -> PromptPairs:
+def _draw(
+    without: Collection[str],
+    *,
+    n: int,
+    seed: int | str,
+    digits: int,
+    templates: tuple[str, ...] = (_TEMPLATE,),
+) -> PromptPairs:
     nouns = [noun for noun in _NOUNS if noun not in without]
     steps = {year: found for year in _years(digits) if (found := _steps(year, digits, without))}
     years = list(steps)
-    check_count("greater_than", n, len(nouns) * len(years))
+    most = len(nouns) * len(years)
+    n = min(n, most) if templates is _NEW_TEMPLATES else n
+    check_count("greater_than", n, most)
     stream = Stream(seed)
     entries: dict[str, Entry] = {}
     while len(entries) < n:
         noun, start = stream.choose(nouns), stream.choose(years)
-        entry = _entry(noun, start, stream.choose(steps[start]), digits)
+        # In turn, which takes no draw: the default draws stay what they were.
+        template = templates[len(entries) % len(templates)]
+        entry = _entry(template, noun, start, stream.choose(steps[start]), digits)
         # A prompt that was drawn before is drawn again.
         entries.setdefault(entry.clean, entry)
     options = f", digits={digits}" * (digits != 2)  # noqa: PLR2004
@@ -131,13 +169,13 @@ def _steps(year: str, digits: int, without: Collection[str]) -> list[int]:
     ]
 
 
-def _entry(noun: str, year: str, step: int, digits: int) -> Entry:
+def _entry(template: str, noun: str, year: str, step: int, digits: int) -> Entry:
     stem, start = year[:-digits], int(year[-digits:])
     lowest, above, below = (
         f"{end:0{digits}}" for end in (_LOWEST[digits], start + step, start - step)
     )
     clean, corrupted = (
-        _TEMPLATE.format(noun=noun, start=begun, stem=stem) for begun in (year, stem + lowest)
+        template.format(noun=noun, start=begun, stem=stem) for begun in (year, stem + lowest)
     )
     return Entry(
         clean=clean,

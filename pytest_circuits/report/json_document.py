@@ -113,6 +113,7 @@ def _verdict(row: Row) -> dict[str, Json]:
         "headline": row.headline,
         "reasons": [_reason(reason) for reason in row.reasons],
         "more_reasons": row.more_reasons,
+        "settlement": None if row.settlement is None else row.settlement.document(),
         "passes": row.passes,
         "outcome": row.outcome,
         "waived": row.waived,

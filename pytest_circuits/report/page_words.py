@@ -50,6 +50,7 @@ _SYMBOLS = {
 #: pytest's exit status of a run without tests.
 _NOTHING_RAN = 5
 _GATES = {
+    Gate.BEHAVIOUR: "behaviours that got worse fail, here or on new prompts; mechanisms are shown",
     Gate.REGRESSION: "what got worse or can't be compared fails; stronger or moved passes",
     Gate.CHANGE: "every change fails",
     Gate.NEVER: "nothing fails, changes are only shown",

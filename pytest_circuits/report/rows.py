@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.findings.digits import short
 from pytest_circuits.report.text import cut
-from pytest_circuits.verdicts import About, Change, Kind, Reason, headline, summarise
+from pytest_circuits.verdicts import (
+    About,
+    Change,
+    Kind,
+    Reason,
+    Settlement,
+    headline,
+    summarise,
+)
 
 if TYPE_CHECKING:
     from pytest_circuits.baselines import Comparison
@@ -55,6 +63,7 @@ class Row:
         remembered: whether an earlier run measured it.
         reasons: the verdict's reasons, worst first.
         more_reasons: how many further ones were left out.
+        settlement: what new prompts said of it; None where they were not asked.
         outcome: the test's outcome.
         line: where in its file the test failed, or else begins, counted from 1; None if unknown.
         failure: why the test failed, in a line; empty where it didn't.
@@ -84,6 +93,7 @@ class Row:
     remembered: bool = False
     reasons: tuple[Reason, ...] = ()
     more_reasons: int = 0
+    settlement: Settlement | None = None
     outcome: str = ""
     line: int | None = None
     failure: str = ""
@@ -142,6 +152,7 @@ class Row:
             own_tolerance=own_tolerance,
             remembered=remembered,
             reasons=verdict.reasons,
+            settlement=verdict.settlement,
             details=details,
         )
 
@@ -193,6 +204,12 @@ class Row:
                 name=row.name[:limit],
                 headline=cut(row.headline, limit),
                 waiver=row.waiver[:limit],
+                settlement=row.settlement
+                and replace(
+                    row.settlement,
+                    why=cut(row.settlement.why, limit),
+                    prompts=cut(row.settlement.prompts, limit),
+                ),
             )
             limit //= 2
         return text.decode()
@@ -201,7 +218,9 @@ class Row:
         """The row with so many of its reasons, the others counted."""
         reasons = [_as_list(reason) for reason in self.reasons[:count]]
         more = self.more_reasons + len(self.reasons) - count
-        document = {**vars(self), "reasons": reasons, "more_reasons": more}
+        settlement = self.settlement and self.settlement.document()
+        told = {"reasons": reasons, "more_reasons": more, "settlement": settlement}
+        document = {**vars(self), **told}
         # It goes its own way: it is far longer than a property may be.
         del document["details"]
         return json.dumps(document, ensure_ascii=False).encode()
@@ -222,7 +241,9 @@ class Row:
             Reason(Change(change), About(about), *rest)
             for change, about, *rest in fields["reasons"]
         )
-        read = {"reasons": reasons, "canary": tuple(fields["canary"])}
+        settlement = fields["settlement"] and Settlement.from_document(fields["settlement"])
+        canary = tuple(fields["canary"])
+        read = {"reasons": reasons, "canary": canary, "settlement": settlement}
         told = {"outcome": outcome, "line": line, "failure": failure, "details": details}
         return cls(**{**fields, **read, **told})
 

@@ -14,7 +14,7 @@ from pytest_circuits.report.details import Details
 from pytest_circuits.report.json_document import SCHEMA_VERSION
 from pytest_circuits.report.rows import Row
 from pytest_circuits.report.run import FailedTest, Model, Run, nodeid
-from pytest_circuits.verdicts import About, Change, Reason, reason_text
+from pytest_circuits.verdicts import About, Change, Reason, Settlement, reason_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,6 +138,7 @@ def _row(test: Mapping[str, Any], alias: str, stored: Mapping[str, Any], where: 
         "scope": stored["scope"] or "",
         "canary": tuple(stored["canary"] or ()),
         "reasons": tuple(map(_reason, stored["reasons"])),
+        "settlement": stored["settlement"] and Settlement.from_document(stored["settlement"]),
         "details": None if details is None else Details.from_document(details, where),
     }
     return Row(

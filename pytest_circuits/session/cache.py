@@ -151,7 +151,7 @@ class CachingMeasurer:
         self, measurement: Measurement, source: CircuitSource, request: pytest.FixtureRequest
     ) -> Question | None:
         """The question that a measurement answers; None if it can't be known what it depends on."""
-        if not has_own_model(request):
+        if not has_own_model(request, source.source):
             return None
         models = {source.source: self._identity(source.source)}
         try:

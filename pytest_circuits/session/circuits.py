@@ -87,6 +87,7 @@ class Circuits(Methods):
             self._snapshot.check(name)
         measurement = Measurement(name, arguments, options)
         measured = self._session.measurer.measure(measurement, self._source, self._request)
+        measured = measured._replace(measurement=measurement)
         self._request.node.stash[STATE].measured.append(measured)
         self.findings.append(measured.finding)
         return measured.finding

@@ -107,7 +107,7 @@ class ModelMeasurer:
                     raise
                 problem = _no_memory(error, runs)
             # Out here the error is gone, and with it the tensors that its frames hold.
-            if not self._models.may_use_cpu(runs, request):
+            if not self._models.may_use_cpu(runs, source.source, request):
                 raise failure(f"{name} on {source.alias}: {problem}")
             warnings.warn(
                 f"{name} on {source.alias}: out of memory on {runs.device}, measured on the CPU",

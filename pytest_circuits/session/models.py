@@ -139,10 +139,12 @@ class RunModels:
     def of_test(self, source: Source, request: pytest.FixtureRequest) -> TransformerBridge:
         """The model that a test is measured on, without handing it to the test.
 
+        For a source that is not the test's own, that source's.
+
         Raises:
             ModelError: if it is the source's, and can't be loaded.
         """
-        if has_own_model(request):
+        if has_own_model(request, source):
             return self.load(source)
         model: TransformerBridge = request.getfixturevalue(MODEL)
         return model
@@ -176,9 +178,10 @@ class RunModels:
         """
         return self.runs_of(self.load(self.source_named(name)))
 
-    def may_use_cpu(self, runs: Runs, request: pytest.FixtureRequest) -> bool:
+    def may_use_cpu(self, runs: Runs, source: Source, request: pytest.FixtureRequest) -> bool:
         """Whether what has no room where its model is may be measured on the CPU instead."""
-        return self._settings.cpu_fallback and runs.device.type != "cpu" and has_own_model(request)
+        elsewhere = self._settings.cpu_fallback and runs.device.type != "cpu"
+        return elsewhere and has_own_model(request, source)
 
     def runs_on_cpu(self, source: Source) -> Runs:
         """The forward passes of a source's model on the CPU, loaded beside the one that it has.
@@ -371,12 +374,14 @@ class RunModels:
         return progress_line(self._config)
 
 
-def has_own_model(request: pytest.FixtureRequest) -> bool:
-    """Whether a test is measured on the model of its source, which it does not hold itself.
+def has_own_model(request: pytest.FixtureRequest, source: Source) -> bool:
+    """Whether what a test measures on a source is measured on a model that it does not hold itself.
 
-    An override of ``circuit_model`` gives another one, and who has asked for it may have changed
-    it in ways that nobody can see.
+    So is whatever it measures on another source than its own. An override of ``circuit_model``
+    gives another one, and who has asked for it may have changed it in ways that nobody can see.
     """
+    if source != request.getfixturevalue(SOURCE).source:
+        return True
     return MODEL not in request.fixturenames and not _is_overridden(request)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_circuits.models import Source
     from pytest_circuits.report.rows import Row
     from pytest_circuits.session.gating import Refusal
+    from pytest_circuits.session.measuring import Measurement
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Measured(NamedTuple):
         origin: the source and the weights that an earlier run measured it on; None if this run
             measured it.
         on_cpu_instead: whether it was measured on the CPU, as there was no room where its model is.
+        measurement: what the test had asked for.
     """
 
     finding: Finding
     origin: Mapping[str, str] | None = None
     on_cpu_instead: bool = False
+    measurement: Measurement | None = None
 
 
 @dataclass

@@ -32,7 +32,9 @@ _SHOWN = 200
 #: a plain run must not import.
 _PENDING = ".pending"
 #: The values of ``verdicts.Gate``, which a plain run must not import.
-GATES = ("regression", "change", "never")
+GATES = ("behaviour", "regression", "change", "never")
+#: When prompts are drawn anew to settle what a verdict means.
+NEW_PROMPTS = ("always", "auto", "never")
 #: Whether a run under GitHub Actions writes annotations and the step summary.
 GITHUB = ("auto", "never")
 #: What becomes of a test that passed and left something unjudged.
@@ -50,6 +52,7 @@ _DEFAULTS = {
     "fresh": "false",
     "isolation": "warn",
     "unjudged": "auto",
+    "new_prompts": "auto",
 }
 _CHOICES = {
     "gate": GATES,
@@ -57,6 +60,7 @@ _CHOICES = {
     "github": GITHUB,
     "fresh": (*_ON, *_OFF),
     "unjudged": UNJUDGED,
+    "new_prompts": NEW_PROMPTS,
 }
 #: What each kind of report is called in the folder of ``--circuits-report``.
 REPORTS = {"html": "report.html", "markdown": "report.md", "json": "report.json"}
@@ -138,6 +142,7 @@ class Settings(NamedTuple):
         cpu_fallback: whether what has no room on a GPU is measured on the CPU.
         fresh: whether everything is measured, also what an earlier run did.
         unjudged: what becomes of a test that left something unjudged.
+        new_prompts: when prompts are drawn anew.
         isolation: what becomes of a test that changed a model or torch for others.
         env: the variables that tests may read and have their findings remembered.
         ini: the name of the ini that was read.
@@ -158,6 +163,7 @@ class Settings(NamedTuple):
     pending: bool
     fresh: Setting
     unjudged: Setting
+    new_prompts: Setting
     cpu_fallback: bool
     isolation: Setting
     env: tuple[str, ...]
@@ -195,6 +201,7 @@ class Settings(NamedTuple):
     def options(self) -> tuple[str, ...]:
         """What of the command line or the environment the numbers depend on, as typed."""
         given = {"device": self.device, "dtype": self.dtype, "gate": self.gate}
+        given["new-prompts"] = self.new_prompts
         return tuple(
             f"--circuits-{name}={setting.value}"
             for name, setting in given.items()
@@ -234,6 +241,7 @@ class Settings(NamedTuple):
             *([f"circuits: models kept in {self.memory}"] * (self.memory.origin != DEFAULT)),
             *([f"circuits: all findings measured afresh ({self.fresh.origin})"] * self.is_fresh),
             *([f"circuits: unjudged {self.unjudged}"] * (self.unjudged.origin != DEFAULT)),
+            *([f"circuits: new prompts {self.new_prompts}"] * (self.new_prompts.origin != DEFAULT)),
             *([f"circuits: isolation {self.isolation}"] * (self.isolation.origin != DEFAULT)),
             *([f"circuits: CPU fallback ({self.ini})"] * self.cpu_fallback),
             *([f"circuits: tests may read {', '.join(self.env)} ({self.ini})"] * bool(self.env)),
@@ -278,6 +286,7 @@ def read_settings(config: pytest.Config) -> Settings:
         pending=bool(config.getoption("circuits_pending")),
         fresh=_setting(config, "fresh", ini),
         unjudged=_setting(config, "unjudged", ini),
+        new_prompts=_setting(config, "new_prompts", ini),
         cpu_fallback=bool(config.getini("circuits_cpu_fallback")),
         isolation=_setting(config, "isolation", ini),
         env=declared_variables(config),
@@ -349,8 +358,9 @@ def _check(name: str, setting: Setting) -> None:
             allowed = DTYPES
             fits = value in allowed
     if not fits:
+        called = name.replace("_", " ")
         raise pytest.UsageError(
-            f"circuits: {name} {value!r} ({origin}) is not one of {', '.join(allowed)}"
+            f"circuits: {called} {value!r} ({origin}) is not one of {', '.join(allowed)}"
         )
 
 

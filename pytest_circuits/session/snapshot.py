@@ -31,7 +31,7 @@ from pytest_circuits.session.checks import check_finding
 from pytest_circuits.session.extension import SEPARATOR, CircuitExtension, path_of
 from pytest_circuits.session.gating import Refusal
 from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, failure
-from pytest_circuits.verdicts import Gate, Kind, lines, passes
+from pytest_circuits.verdicts import Gate, Kind, Outcome, damage_not_approved, lines, passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,9 @@ class CircuitSnapshot(SnapshotAssertion):
 
     source: CircuitSource | None = None
     reader: BaselineReader = field(default_factory=BaselineReader)
-    lets_pass: Callable[[Kind], bool] = field(default=lambda _: False)
+    lets_pass: Callable[[Verdict], bool] = field(default=lambda _: False)
+    settle: Callable[[Comparison], Comparison] = field(default=lambda comparison: comparison)
+    always_settle: bool = False
     origin: Callable[[Finding], dict[str, str]] = field(default=lambda _: {})
     altered: Callable[[Finding], tuple[str, ...]] = field(default=lambda _: ())
     waiver: Waiver | None = None
@@ -189,6 +191,10 @@ class CircuitSnapshot(SnapshotAssertion):
         comparison = self.extension.comparison
         if comparison is None:
             comparison = compare(name, data, cast("Any", result.asserted_data), None)
+        verdict = comparison.verdict
+        compared = verdict.kind not in (Kind.NEW, Kind.INCOMPARABLE)
+        if verdict.asks or (self.always_settle and compared):
+            comparison = self.settle(comparison)
         return self._decide(comparison, result)
 
     def _decide(self, comparison: Comparison, result: AssertionResult) -> bool:
@@ -201,13 +207,15 @@ class CircuitSnapshot(SnapshotAssertion):
         held = comparison.measured if baseline is None or approve else baseline.finding
         self._approved = held
         offer = self.pending and comparison.differs
+        waiver = "" if self.waiver is None else self.waiver.text(date.today())
+        waived = self.waiver is not None and self.waiver.covers(kind, date.today())
         nothing = self._why_not_approved(comparison.measured) if approve or offer else None
+        if approve and not waived and comparison.verdict.outcome is Outcome.FAILS:
+            nothing = nothing or damage_not_approved(comparison.verdict)
         if nothing and approve:
             return self._refuse(comparison.measured, result, BaselineError(nothing))
         offer = offer and not nothing
-        waiver = "" if self.waiver is None else self.waiver.text(date.today())
-        waived = self.waiver is not None and self.waiver.covers(kind, date.today())
-        gated = approve or self.lets_pass(kind)
+        gated = approve or self.lets_pass(comparison.verdict)
         self._explained = lines(comparison.verdict, limit=_REASONS_SHOWN)
         if waiver and not gated and not waived:
             self._explained.insert(1, f"  waiver {waiver}")
@@ -418,6 +426,7 @@ def make_snapshot(
     *,
     origin: Callable[[Finding], dict[str, str]],
     altered: Callable[[Finding], tuple[str, ...]],
+    settle: Callable[[Comparison], Comparison],
     waiver: Waiver | None,
 ) -> CircuitSnapshot:
     """The snapshot of the test that asks for it.
@@ -429,6 +438,7 @@ def make_snapshot(
         reader: reads the run's baseline files.
         origin: where the weights came from that a finding was measured on.
         altered: what the test had changed then of what tests are given.
+        settle: asks new prompts what a comparison means.
         waiver: what the test's marker accepts until when.
     """
     option: Any = request.config.option
@@ -443,7 +453,9 @@ def make_snapshot(
         update_new_snapshots_only=False,
         source=source,
         reader=reader,
-        lets_pass=lambda kind: passes(kind, gate, in_ci=in_ci),
+        lets_pass=lambda verdict: passes(verdict, gate, in_ci=in_ci),
+        settle=settle,
+        always_settle=settings.new_prompts.value == "always",
         origin=origin,
         altered=altered,
         waiver=waiver,

@@ -18,6 +18,7 @@ from .judging import (
 )
 from .precision import Imprecision as Imprecision, imprecision as imprecision
 from .roles import MechanismChange as MechanismChange
+from .settling import NewPrompts as NewPrompts, settle as settle, unsettled as unsettled
 from .tolerances import (
     Allowance as Allowance,
     Tolerance as Tolerance,
@@ -31,14 +32,19 @@ from .verdict import (
     Change as Change,
     Kind as Kind,
     Movement as Movement,
+    NewBehaviour as NewBehaviour,
+    Outcome as Outcome,
     Reading as Reading,
     Reason as Reason,
     Scope as Scope,
+    Settlement as Settlement,
     Verdict as Verdict,
 )
 from .words import (
+    damage_not_approved as damage_not_approved,
     headline as headline,
     lines as lines,
+    new_behaviour_text as new_behaviour_text,
     reason_text as reason_text,
     scope_text as scope_text,
 )

@@ -9,25 +9,33 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.findings.statistics import share_bound
 from pytest_circuits.verdicts.tolerances import BENIGN_ALARMS
-from pytest_circuits.verdicts.verdict import Kind
+from pytest_circuits.verdicts.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_EXAMPLE = '@pytest.mark.circuits(accept="weakened", until="2027-01-31", reason="…")'
+    from pytest_circuits.verdicts.verdict import Verdict
+
+#: What a waiver looks like.
+WAIVER = '@pytest.mark.circuits(accept="weakened", until="2027-01-31", reason="…")'
 _KEYS = ("accept", "until", "reason")
 
 
 class Gate(StrEnum):
     """What fails a comparison with a baseline."""
 
+    BEHAVIOUR = "behaviour"
     REGRESSION = "regression"
     CHANGE = "change"
     NEVER = "never"
 
 
-def passes(kind: Kind, gate: Gate, *, in_ci: bool) -> bool:
+def passes(verdict: Verdict, gate: Gate, *, in_ci: bool) -> bool:
     """Whether the gate lets a verdict pass.
+
+    What got worse in a behaviour fails, and so does what fails on new prompts. Where the mechanism
+    alone got worse, new prompts decide; what they can't settle fails ``regression`` and passes
+    ``behaviour``.
 
     A finding without a baseline passes on a developer's machine, where nothing is written
     unasked, and fails in CI, where a missing baseline means that nothing is being held.
@@ -35,10 +43,14 @@ def passes(kind: Kind, gate: Gate, *, in_ci: bool) -> bool:
     if gate is Gate.NEVER:
         return True
     if gate is Gate.CHANGE:
-        return kind is Kind.PRESERVED
-    if kind is Kind.NEW:
+        return verdict.kind is Kind.PRESERVED
+    if verdict.kind is Kind.NEW:
         return not in_ci
-    return kind in (Kind.PRESERVED, Kind.RELOCATED, Kind.STRENGTHENED)
+    if verdict.kind in (Kind.PRESERVED, Kind.RELOCATED, Kind.STRENGTHENED):
+        return True
+    if not verdict.mechanism_alone or verdict.outcome is Outcome.FAILS:
+        return False
+    return verdict.outcome is Outcome.HOLDS or gate is Gate.BEHAVIOUR
 
 
 def expected_alarms(findings: int) -> float:
@@ -99,7 +111,7 @@ def parse_waiver(arguments: Mapping[str, object]) -> Waiver:
     missing = [key for key in _KEYS if key not in arguments]
     if unknown or missing:
         problem = f"does not know {unknown[0]!r}" if unknown else f"needs {', '.join(missing)}"
-        raise WaiverError(f"a waiver {problem}, as in\n{_EXAMPLE}")
+        raise WaiverError(f"a waiver {problem}, as in\n{WAIVER}")
     return Waiver(
         _accept(arguments["accept"]), _until(arguments["until"]), _reason(arguments["reason"])
     )

@@ -52,6 +52,7 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
     reasons = _sorted([*behaviours, *(mechanism.reasons if mechanism else ())])
     held = mechanism.held if mechanism else None
     kind = _kind(reasons)
+    behaviour_held = _behaviour_held(reasons, approved)
     return Verdict(
         kind,
         reasons,
@@ -61,6 +62,12 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         canary=_canary(found, approved, tolerance),
         reading=(
             _reading(kind, behaviours, mechanism, approved) if mechanism and approved.axes else None
+        ),
+        behaviour_held=behaviour_held,
+        asks=bool(
+            behaviour_held
+            and not approved.is_behaviour
+            and any(not reason.of_behaviour for reason in reasons)
         ),
     )
 
@@ -215,6 +222,13 @@ def _reading(
         return Reading.BEHAVIOUR_HELD if any(b.held for b in approved.companion) else None
     intact = not any(reason.bad for reason in mechanism.reasons)
     return Reading.MECHANISM_INTACT if intact else None
+
+
+def _behaviour_held(reasons: Sequence[Reason], approved: Finding) -> bool | None:
+    """Whether no behaviour that was judged got worse; None where none was judged."""
+    if not (approved.is_behaviour or any(b.judged for b in approved.companion)):
+        return None
+    return not any(r.bad and (r.of_behaviour or approved.is_behaviour) for r in reasons)
 
 
 def _companion(found: Finding, approved: Finding, tolerance: Tolerance) -> tuple[Movement, ...]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_circuits.findings import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_circuits.findings import Json
 
 #: Far below what is allowed of the smallest number, far above what binary fractions are off by.
 HAIR = 1e-12
@@ -119,6 +124,14 @@ class Reason:
     other: str = ""
 
     @property
+    def of_behaviour(self) -> bool:
+        """Whether it is about a behaviour of the whole model.
+
+        What an ablation leaves of one is about the mechanism.
+        """
+        return self.about is About.BEHAVIOUR and not self.subject.startswith("ablated_")
+
+    @property
     def bad(self) -> bool:
         """Whether it counts against the finding."""
         return self.change not in _NEUTRAL + _GOOD
@@ -176,6 +189,84 @@ class Movement:
     tolerance: float
 
 
+class Outcome(StrEnum):
+    """What new prompts say of a mechanism that changed."""
+
+    HOLDS = "holds"  # the model does on them what the reference does
+    FAILS = "fails"  # it does worse on them, beyond tolerance and chance
+    UNSETTLED = "not settled"
+
+
+@dataclass(frozen=True)
+class NewBehaviour:
+    """A behaviour on new prompts, the same for both models.
+
+    Attributes:
+        name: its name.
+        unit: its unit.
+        before: the reference's value.
+        after: the finding's model's.
+        difference: the mean paired difference of the two.
+        interval: the difference's interval.
+        tolerance: the deviation that is allowed.
+        prompts: on how many prompts or sequences.
+    """
+
+    name: str
+    unit: str
+    before: float
+    after: float
+    difference: float
+    interval: tuple[float, float]
+    tolerance: float
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What prompts that nobody had before say of a verdict.
+
+    Attributes:
+        outcome: what they say.
+        behaviours: what was measured on them, the one that decided first.
+        prompts: how they were drawn, in words; empty where none were.
+        seed: the seed of the draw; empty where there was none.
+        why: why nothing is settled; else empty.
+    """
+
+    outcome: Outcome
+    behaviours: tuple[NewBehaviour, ...] = ()
+    prompts: str = ""
+    seed: str = ""
+    why: str = ""
+
+    def document(self) -> dict[str, Json]:
+        """The settlement as a JSON document."""
+        return {
+            "outcome": self.outcome.value,
+            "why": self.why,
+            "prompts": self.prompts,
+            "seed": self.seed,
+            "behaviours": [
+                {**vars(each), "interval": list(each.interval)} for each in self.behaviours
+            ],
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Settlement:
+        """The settlement in a document that :meth:`document` made."""
+        return cls(
+            Outcome(document["outcome"]),
+            tuple(
+                NewBehaviour(**{**each, "interval": tuple(each["interval"])})
+                for each in document["behaviours"]
+            ),
+            document["prompts"],
+            document["seed"],
+            document["why"],
+        )
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The outcome of holding a finding against its baseline.
@@ -189,6 +280,11 @@ class Verdict:
         companion: the companion behaviours, the one that says most first.
         canary: the loss on a fixed text; None where the two weren't measured on the same one.
         reading: what mechanism and behaviour say together, where that is worth saying.
+        behaviour_held: whether the behaviours that were judged, the finding's own number among
+            them, got no worse; None where none was judged.
+        asks: whether only new prompts can tell what the change means: the mechanism is another
+            one, and the behaviours that were judged beside it held.
+        settlement: what new prompts said; None where they were not asked.
     """
 
     kind: Kind
@@ -198,9 +294,33 @@ class Verdict:
     companion: tuple[Movement, ...] = ()
     canary: Movement | None = None
     reading: Reading | None = None
+    behaviour_held: bool | None = None
+    asks: bool = False
+    settlement: Settlement | None = None
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict is neither true nor false: ask .kind, as in `.kind == 'lost'`")
+
+    def settled(self, settlement: Settlement) -> Verdict:
+        """The verdict with what new prompts said of it.
+
+        What fails on them is weakened at least, whatever else there is to say.
+        """
+        damaged = settlement.outcome is Outcome.FAILS and self.kind not in (
+            Kind.WEAKENED,
+            Kind.LOST,
+        )
+        return replace(self, kind=Kind.WEAKENED if damaged else self.kind, settlement=settlement)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What new prompts said; None where they were not asked."""
+        return None if self.settlement is None else self.settlement.outcome
+
+    @property
+    def mechanism_alone(self) -> bool:
+        """Whether the mechanism got worse, and no behaviour that was judged."""
+        return self.kind in (Kind.WEAKENED, Kind.LOST) and self.behaviour_held is not False
 
     @property
     def scope(self) -> Scope | None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.findings import Head
 from pytest_circuits.findings.digits import decimals, shown
+from pytest_circuits.verdicts.gate import WAIVER
 from pytest_circuits.verdicts.judging import readable
-from pytest_circuits.verdicts.verdict import About, Change, Kind, Reading, Scope
+from pytest_circuits.verdicts.verdict import About, Change, Kind, Outcome, Reading, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_circuits.verdicts.verdict import Reason, Verdict
+    from pytest_circuits.verdicts.verdict import NewBehaviour, Reason, Verdict
 
 
 #: The command that approves what was measured.
@@ -42,7 +43,7 @@ def headline(verdict: Verdict) -> str:
     What got better is told only where nothing got worse.
     """
     if not verdict.reasons:
-        return verdict.summary
+        return "; ".join([*_settlement(verdict), verdict.summary])
     first = verdict.reasons[0]
     alike = [r for r in verdict.reasons if (r.bad, r.good) == (first.bad, first.good)]
     mechanism = [r for r in alike if r.about is not About.BEHAVIOUR]
@@ -64,7 +65,44 @@ def headline(verdict: Verdict) -> str:
         key=lambda r: (r.change is not Change.GONE and not mechanism, rank[r.subject]),
     )
     parts += [_brief(r) for r in behaviours[:1]]
-    return "; ".join([*parts, *_reading(verdict)])
+    said = list(_settlement(verdict))
+    if verdict.outcome is Outcome.FAILS:
+        return "; ".join([*said, *parts])
+    return "; ".join(
+        [*parts, *(() if verdict.outcome is Outcome.HOLDS else _reading(verdict)), *said]
+    )
+
+
+def _settlement(verdict: Verdict) -> Iterator[str]:
+    """What new prompts say, where they say something new."""
+    settlement = verdict.settlement
+    if settlement is None:
+        return
+    told = "".join(f": {_new_move(new)}" for new in settlement.behaviours[:1])
+    if settlement.outcome is Outcome.FAILS:
+        yield f"hidden damage, fails on new prompts{told}"
+    elif not verdict.asks:
+        return
+    elif settlement.outcome is Outcome.HOLDS:
+        yield f"re-routed, holds on new prompts{told}"
+    else:
+        yield "not settled"
+
+
+def new_behaviour_text(new: NewBehaviour) -> str:
+    """A behaviour on new prompts, with what was allowed and how sure its difference is."""
+    digits = decimals(new.tolerance, least=2)
+    low, high = (shown(bound, digits=digits) for bound in new.interval)
+    return (
+        f"{_new_move(new)} (tolerance {shown(new.tolerance, digits=digits)}, "
+        f"interval {low} … {high}, {new.prompts} prompts)"
+    )
+
+
+def _new_move(new: NewBehaviour) -> str:
+    digits = decimals(new.tolerance, least=2)
+    before, after = (shown(value, digits=digits) for value in (new.before, new.after))
+    return f"{readable(new.name)} {before} → {after}"
 
 
 def _reading(verdict: Verdict) -> Iterator[str]:
@@ -86,13 +124,33 @@ def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
     text = [f"{verdict.kind}: {headline(verdict)}"]
     if verdict.kind is Kind.NEW:
         return [*text, f"  there is no baseline yet; approve this one with `{APPROVE}`"]
-    reasons = list(_grouped(verdict))
+    reasons = [*_on_new_prompts(verdict), *_grouped(verdict)]
     reach = [scope_text(verdict)] if verdict.reasons and verdict.scope is not None else []
     room = None if limit is None else limit - len(reach)
     shown = reasons if room is None or len(reasons) <= room else reasons[: max(room - 1, 0)]
     more = len(reasons) - len(shown)
     shown += [*([f"… and {more} more"] if more else []), *reach]
     return text + [f"  {line}" for line in shown]
+
+
+def _on_new_prompts(verdict: Verdict) -> Iterator[str]:
+    settlement = verdict.settlement
+    if settlement is None:
+        return
+    if settlement.why:
+        yield f"not settled: {settlement.why}"
+    if settlement.behaviours:
+        told = "; ".join(map(new_behaviour_text, settlement.behaviours))
+        yield f"on new prompts: {told}"
+
+
+def damage_not_approved(verdict: Verdict) -> str:
+    """Why hidden damage is not approved, and how it is all the same."""
+    return (
+        f"{headline(verdict)}\n"
+        f"Approved, the damage would be what later checkpoints are held to. If that is meant, say "
+        f"why in a waiver,\nand approve again: {WAIVER}"
+    )
 
 
 def scope_text(verdict: Verdict) -> str:

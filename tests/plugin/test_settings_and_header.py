@@ -312,7 +312,7 @@ def test_an_alias_that_is_none_is_refused(suite, model):
         ("device", "gpu", "auto, cpu, mps, cuda, cuda:N, cuda:N,cuda:M, balanced"),
         ("device", "cuda:", "auto, cpu, mps, cuda, cuda:N, cuda:N,cuda:M, balanced"),
         ("dtype", "int8", "auto, float32, bfloat16, float16, float64"),
-        ("gate", "strict", "regression, change, never"),
+        ("gate", "strict", "behaviour, regression, change, never"),
     ],
 )
 @pytest.mark.parametrize("origin", ["command line", "environment", "pytest.ini"])

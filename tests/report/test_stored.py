@@ -207,7 +207,7 @@ def test_whatever_is_missing_or_strange_gives_no_traceback(tmp_path):
     ("change", "words"),
     [
         (lambda r: r.pop("gate"), "is damaged (gate is missing)."),
-        (lambda r: r.update(gate="no"), "gate is not one of regression, change, never"),
+        (lambda r: r.update(gate="no"), "gate is not one of behaviour, regression, change, never"),
         (lambda r: r["models"].append(r["models"][0]), "models has two of one alias"),
         (lambda r: r["models"].clear(), "models has no 'recall'"),
         (lambda r: r.update(compared=["a"]), "compared names two states"),

@@ -45,7 +45,7 @@ def judged(found, approved, *, test="test_a.py::test_heads", alias="cand", name=
     held = baseline and replace(baseline, tolerance=details.found.tolerance)
     comparison = compare(name, found, found, held and Served("recall", held))
     about = {
-        "passes": passes(comparison.kind, Gate.REGRESSION, in_ci=True),
+        "passes": passes(comparison.verdict, Gate.REGRESSION, in_ci=True),
         "written": False,
         "details": details,
     }

@@ -1,0 +1,192 @@
+"""New prompts decide what a changed mechanism means: both models are measured on them.
+
+The reference is the model whose baseline served. What can't be drawn or measured settles nothing,
+and the settlement says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_circuits.models import ModelError
+from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
+from pytest_circuits.session.measuring import Measurement
+from pytest_circuits.session.outcomes import STATE, CircuitSource
+from pytest_circuits.verdicts import NewPrompts, settle, unsettled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_circuits.baselines import Comparison
+    from pytest_circuits.findings import Finding
+    from pytest_circuits.session.outcomes import Measured
+    from pytest_circuits.session.session import CircuitsSession
+    from pytest_circuits.verdicts import Settlement
+
+NEVER = "never"
+
+
+class UnsettledError(Exception):
+    """New prompts can't tell anything; the message says why."""
+
+
+def settled(
+    comparison: Comparison,
+    session: CircuitsSession,
+    source: CircuitSource,
+    request: pytest.FixtureRequest,
+) -> Comparison:
+    """A comparison with what new prompts say of it.
+
+    Args:
+        comparison: a finding held against a baseline of the same quantity.
+        session: the run.
+        source: the model under test.
+        request: the fixture's request, which knows the test.
+    """
+    try:
+        settlement = _settlement(comparison, session, source, request)
+    except UnsettledError as why:
+        settlement = unsettled(str(why))
+    return replace(comparison, verdict=comparison.verdict.settled(settlement))
+
+
+def _settlement(
+    comparison: Comparison,
+    session: CircuitsSession,
+    source: CircuitSource,
+    request: pytest.FixtureRequest,
+) -> Settlement:
+    if session.settings.new_prompts.value == NEVER:
+        raise UnsettledError(f"new prompts are never asked ({session.settings.new_prompts.origin})")
+    finding = comparison.measured
+    measured = request.node.stash[STATE].measured_as(finding)
+    if measured is None or measured.measurement is None:
+        raise UnsettledError("the test measured it itself, and not by its `circuits`")
+    if altered := session.altered(finding, request):
+        raise UnsettledError(f"the test had changed {altered[0]}")
+    if "without" in finding.convention:
+        raise UnsettledError("it was measured under circuits.ablated")
+    weights = _weights(comparison, session.origin(finding, source, request), source)
+    try:
+        prompts = _prompts(measured.measurement, finding)
+        test = request.node.nodeid.rpartition(source.alias)[0]
+        seed = hashlib.sha256(json.dumps([*weights, test]).encode()).hexdigest()[:16]
+        drawn = prompts.anew(seed)
+        other = session.models.source_named(comparison.owner)
+    except (PromptError, ModelError, pytest.UsageError) as error:
+        raise UnsettledError(str(error)) from None
+    reference = CircuitSource(comparison.owner, other, (comparison.owner,))
+    asked = dict(_asked(measured.measurement, finding, drawn))
+
+    def on(model: CircuitSource) -> dict[str, Measured]:
+        return {
+            name: _measured(measurement, session, model, request)
+            for name, measurement in asked.items()
+        }
+
+    with warnings.catch_warnings():
+        # Words that a tokenizer doesn't have were told of when the test's own prompts were drawn.
+        warnings.simplefilter("ignore", PromptWarning)
+        found, of_reference = on(source), on(reference)
+    for each in of_reference.values():
+        origin = each.origin or session.models.provenance(
+            other, session.models.of_test(other, request)
+        )
+        if origin["weights"] != weights[0]:
+            raise UnsettledError(
+                f"{comparison.owner} does not have the weights that the baseline was recorded with"
+            )
+    # A block that was shortened may be one that is there already.
+    distinct: dict[str, NewPrompts] = {}
+    for name, each in found.items():
+        key = f"{each.finding.measure} {json.dumps(dict(each.finding.convention))}"
+        distinct.setdefault(key, NewPrompts(of_reference[name].finding, each.finding, name))
+    return settle([*distinct.values()], prompts=_said(drawn), seed=seed)
+
+
+def _weights(
+    comparison: Comparison, origin: dict[str, str], source: CircuitSource
+) -> tuple[str, str]:
+    """The weights of the reference and of the model under test, which have to be two."""
+    baseline = comparison.baseline
+    recorded = "" if baseline is None else str(baseline.finding.provenance.get("weights", ""))
+    own = origin.get("weights", "")
+    if not recorded or not own:
+        raise UnsettledError("its baseline does not say which weights it was recorded with")
+    if recorded == own:
+        raise UnsettledError("its weights are those that the baseline was recorded with")
+    if comparison.owner == source.alias:
+        raise UnsettledError(
+            f"the baseline is {source.alias}'s own, and the model that it was recorded with is "
+            f"not at hand"
+        )
+    return recorded, own
+
+
+def _prompts(measurement: Measurement, finding: Finding) -> PromptPairs | RepeatedTokens:
+    """The prompts of a measurement.
+
+    Raises:
+        PromptError: if they are none that can be drawn anew.
+    """
+    options = measurement.options
+    given = [*measurement.arguments[:1], options.get("pairs"), options.get("prompts")]
+    for each in given:
+        if isinstance(each, PromptPairs | RepeatedTokens):
+            return each
+    if finding.prompts.get("kind") == "repeated tokens":
+        return RepeatedTokens()
+    raise PromptError("its prompts can't be drawn anew")
+
+
+def _asked(
+    measurement: Measurement, finding: Finding, drawn: PromptPairs | RepeatedTokens
+) -> Iterator[tuple[str, Measurement]]:
+    """What is measured on new prompts: the behaviours that the finding's mechanism serves."""
+    if isinstance(drawn, RepeatedTokens):
+        block: Any = finding.convention["block"]
+        blocks = sorted(block) if isinstance(block, list) else [block]
+        for length in blocks:
+            yield _of_block(replace(drawn, block=length))
+        if len(blocks) == 1:
+            # A window of attention, or repeats that were learned by heart, may end there.
+            yield _of_block(replace(drawn, block=2 * blocks[0], shorten=True))
+        return
+    metric = measurement.options.get("metric", "logit_diff")
+    if callable(metric):
+        raise UnsettledError("its metric is a function of the suite's own, which is no behaviour")
+    if finding.measure == "top_k_accuracy":
+        yield "top_k_accuracy", Measurement("top_k_accuracy", (drawn,), measurement.options)
+        return
+    probability = metric == "probability" or finding.measure == "answer_probability"
+    for name in ("answer_probability" if probability else "logit_diff", "accuracy"):
+        yield name, Measurement(name, (drawn,), {})
+
+
+def _of_block(tokens: RepeatedTokens) -> tuple[str, Measurement]:
+    return f"repeat_loss, block {tokens.block}", Measurement("repeat_loss", (tokens,), {})
+
+
+def _measured(
+    measurement: Measurement,
+    session: CircuitsSession,
+    model: CircuitSource,
+    request: pytest.FixtureRequest,
+) -> Measured:
+    try:
+        return session.measurer.measure(measurement, model, request)
+    except pytest.fail.Exception as error:
+        raise UnsettledError(str(error)) from None
+
+
+def _said(drawn: PromptPairs | RepeatedTokens) -> str:
+    if isinstance(drawn, PromptPairs):
+        return f"{len(drawn)} pairs: {drawn.name}"
+    return f"{drawn.batch} sequences of repeated tokens, seed {drawn.seed}"
