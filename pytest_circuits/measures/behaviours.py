@@ -28,6 +28,7 @@ from pytest_circuits.measures.metrics import (
     read_probability,
     share,
 )
+from pytest_circuits.measures.repeated_scores import chance
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.prompts import PromptError
@@ -326,6 +327,7 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
         profiles={"text_loss": samples},
         provenance=provenance(runs),
         raw={"losses": sums, "tokens": counts},
+        chance=chance(runs),
         allowance=_text_allowance(int(counts.sum())),
     )
 

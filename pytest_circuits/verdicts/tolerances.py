@@ -141,8 +141,16 @@ _PROBABILITY = Allowance(floor=0.05, share=0.0, least=1e-8)
 #: Means over a whole vocabulary: what harmless changes do to them is a few hundredths of a nat.
 _DIVERGENCE = Allowance(floor=0.05, share=0.1, least=0.01)
 
+#: The loss on the first block is in it too, which a model that was tuned moves without any harm.
+_GAIN = Allowance(floor=0.15, share=0.15, least=0.01)
+
 #: Behaviours whose name says more than their unit.
-_BEHAVIOURS = {"repeat_loss": _REPEAT, "repeat_gain": _REPEAT}
+_BEHAVIOURS = {
+    "repeat_loss": _REPEAT,
+    "repeat_loss_second_seed": _REPEAT,
+    "ablated_repeat_loss": _REPEAT,
+    "repeat_gain": _GAIN,
+}
 #: All others, by their unit.
 _UNITS = {
     "logits": _LOGITS,
