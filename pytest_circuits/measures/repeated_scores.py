@@ -378,14 +378,20 @@ def repeated_companion(
     of_others = np.array([second_block(of_one) for of_one in others])
     loss = partial(behaviour, direction=Direction.LOWER, unit="nats", chance=chance(runs))
     right = behaviour(
-        "repeat_accuracy", hits, drawn.clusters, Direction.HIGHER, "share of tokens", vital=True
+        "repeat_accuracy",
+        hits,
+        drawn.clusters,
+        Direction.HIGHER,
+        "share of tokens",
+        vital=True,
+        chance=1 / int(runs.bridge.cfg.d_vocab),
     )
     return (
         loss("repeat_loss", losses, drawn.clusters),
         loss("repeat_loss_second_seed", of_others, range(_OF_NEXT_SEED)),
         # A model that is surprised by random tokens gains from any context, so that some gain is
         # left when nothing is predicted any more: only the accuracy tells that.
-        replace(right, vital=not right.indistinct),
+        replace(right, vital=not right.indistinct and not right.at_chance),
         behaviour("repeat_gain", gain, drawn.clusters, Direction.HIGHER, "nats", vital=True),
     )
 

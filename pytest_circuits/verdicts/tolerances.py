@@ -148,7 +148,6 @@ _GAIN = Allowance(floor=0.15, share=0.15, least=0.01)
 _BEHAVIOURS = {
     "repeat_loss": _REPEAT,
     "repeat_loss_second_seed": _REPEAT,
-    "ablated_repeat_loss": _REPEAT,
     "repeat_gain": _GAIN,
 }
 #: All others, by their unit.
