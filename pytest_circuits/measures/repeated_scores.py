@@ -218,7 +218,7 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         convention={**repeated_convention(drawn, prompts), **_next_seed(prompts)},
         profiles={"repeat_loss": losses},
         companion=repeated_companion(runs, drawn, run, prompts)[1:],
-        allowance=Allowance(floor=0.15, share=0.05, least=0.01),
+        allowance=Allowance(floor=0.15, share=0.075, least=0.01),
         chance=chance(runs),
         **of_repeated(runs, drawn),
     )
