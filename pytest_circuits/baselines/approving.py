@@ -38,6 +38,11 @@ def nothing_to_approve(finding: Finding) -> str | None:
             f"nothing to approve: {readable(gone.name)} is {_said(gone)}, not distinct from 0.\n"
             f"{advice}"
         )
+    if not finding.axes and finding.as_behaviour().at_chance:
+        return (
+            f"nothing to approve: {finding.quantity} is {_said(finding.as_behaviour())}, no better "
+            f"than chance ({shown(finding.chance or 0.0, 2)}).\n{advice}"
+        )
     if finding.relative_to is not None:
         problem = _of_reference(finding.behaviour(finding.relative_to), finding)
         if problem:

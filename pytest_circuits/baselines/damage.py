@@ -119,7 +119,7 @@ def _of_heads(document: Mapping[str, Any]) -> Iterator[str]:
     axes, values = document["axes"], document["values"]
     undefined = set(_flat(values)) == {None}
     # Without a role a profile is of the one number, and has its name.
-    for part in ("nulls", "profiles") if "role" in document else ("nulls",):
+    for part in ("nulls", "outputs", "profiles") if "role" in document else ("nulls", "outputs"):
         for name in document.get(part, {}):
             if axes == ["layer", "head"]:
                 known = _is_head(name, values, undefined=undefined)

@@ -1,4 +1,5 @@
 from .allowance import Allowance as Allowance
+from .behaviour import Behaviour as Behaviour, Direction as Direction
 from .choices import ChoiceError as ChoiceError
 from .circuit import (
     Circuit as Circuit,
@@ -8,13 +9,12 @@ from .circuit import (
 )
 from .finding import (
     SIGNIFICANT as SIGNIFICANT,
-    Behaviour as Behaviour,
     Canary as Canary,
-    Direction as Direction,
     Finding as Finding,
     InvalidFindingError as InvalidFindingError,
     Json as Json,
     Null as Null,
+    Output as Output,
     Role as Role,
 )
 from .paired import (

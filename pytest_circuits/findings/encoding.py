@@ -11,14 +11,14 @@ import numpy as np
 
 from pytest_circuits.findings.absent import without_value
 from pytest_circuits.findings.allowance import Allowance
+from pytest_circuits.findings.behaviour import Behaviour, Direction
 from pytest_circuits.findings.digits import DECIMALS, places
 from pytest_circuits.findings.finding import (
-    Behaviour,
     Canary,
-    Direction,
     Finding,
     Json,
     Null,
+    Output,
     Role,
 )
 
@@ -64,6 +64,8 @@ def encode(finding: Finding) -> dict[str, Json]:
     }
     if finding.relative_to is not None:
         document["relative_to"] = finding.relative_to
+    if finding.chance is not None:
+        document["chance"] = _number(finding.chance)
     if finding.allowance is not None:
         document["allowance"] = list(astuple(finding.allowance))
     if finding.canary is not None:
@@ -90,6 +92,11 @@ def encode(finding: Finding) -> dict[str, Json]:
             head: {"mean": _number(null.mean, digits), "p": _number(null.p)}
             for head, null in finding.nulls.items()
         }
+    if finding.outputs:
+        document["outputs"] = {
+            head: {"mean": _number(output.mean), "error": _number(output.error)}
+            for head, output in finding.outputs.items()
+        }
     document["axes"] = list(finding.axes)
     if finding.labels:
         document["labels"] = {axis: list(names) for axis, names in finding.labels.items()}
@@ -110,6 +117,8 @@ def _encode_behaviour(behaviour: Behaviour) -> Json:
         "vital": behaviour.vital,
         "judged": behaviour.judged,
     }
+    if behaviour.chance is not None:
+        document["chance"] = _number(behaviour.chance)
     if behaviour.interval is not None:
         document["interval"] = [_number(bound, digits) for bound in behaviour.interval]
     if behaviour.profile is not None:
@@ -148,7 +157,7 @@ def decode_measured(document: Mapping[str, Any]) -> dict[str, Any]:
 
     (A role's threshold may be a share of a behaviour; its members follow from the values.)
     """
-    role, canary = document.get("role"), document.get("canary")
+    role, canary, chance = (document.get(name) for name in ("role", "canary", "chance"))
     values = _array(document["values"])
     return {
         "values": values,
@@ -160,6 +169,11 @@ def decode_measured(document: Mapping[str, Any]) -> dict[str, Any]:
             head: Null(float(null["mean"]), float(null["p"]))
             for head, null in document.get("nulls", {}).items()
         },
+        "outputs": {
+            head: Output(float(output["mean"]), float(_array(output["error"])))
+            for head, output in document.get("outputs", {}).items()
+        },
+        "chance": None if chance is None else float(chance),
         "companion": tuple(
             _decode_behaviour(name, behaviour) for name, behaviour in document["companion"].items()
         ),
@@ -170,8 +184,7 @@ def decode_measured(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
-    interval = document.get("interval")
-    profile = document.get("profile")
+    interval, profile, chance = (document.get(name) for name in ("interval", "profile", "chance"))
     return Behaviour(
         name=name,
         value=float(_array(document["value"])),
@@ -183,6 +196,7 @@ def _decode_behaviour(name: str, document: Mapping[str, Any]) -> Behaviour:
         judged=bool(document["judged"]),
         interval=None if interval is None else (float(interval[0]), float(interval[1])),
         profile=None if profile is None else _array(profile),
+        chance=None if chance is None else float(chance),
     )
 
 
@@ -218,6 +232,11 @@ def rounded(finding: Finding) -> Finding:
             name: Null(_rounded_number(null.mean, digits), _rounded_number(null.p))
             for name, null in finding.nulls.items()
         },
+        outputs={
+            head: Output(_rounded_number(output.mean), _rounded_number(output.error))
+            for head, output in finding.outputs.items()
+        },
+        chance=None if finding.chance is None else _rounded_number(finding.chance),
         companion=tuple(
             _decode_behaviour(b.name, cast("dict[str, Any]", _encode_behaviour(b)))
             for b in finding.companion

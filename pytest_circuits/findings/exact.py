@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from pytest_circuits.findings.allowance import Allowance
-from pytest_circuits.findings.finding import (
-    Behaviour,
-    Canary,
-    Direction,
-    Finding,
-    Null,
-    Role,
-)
+from pytest_circuits.findings.behaviour import Behaviour, Direction
+from pytest_circuits.findings.finding import Canary, Finding, Null, Output, Role
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +20,7 @@ if TYPE_CHECKING:
 #: What a value is that JSON has no word for, and what is in it.
 _KIND, _CONTENT = "is", "of"
 _PARTS: dict[str, Any] = {
-    part.__name__: part for part in (Finding, Allowance, Behaviour, Canary, Null, Role)
+    part.__name__: part for part in (Finding, Allowance, Behaviour, Canary, Null, Output, Role)
 }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from pytest_circuits.findings import absent
+from pytest_circuits.findings.behaviour import Behaviour, Direction
 from pytest_circuits.findings.circuit import Head
 from pytest_circuits.findings.digits import decimals, estimate
 from pytest_circuits.findings.statistics import share_bounds, t95
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from pytest_circuits.findings.circumstances import Circumstances
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-
-
-class Direction(StrEnum):
-    """Which way a number gets better."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-    #: Neither way is better (attribution, recovered fractions): moving towards zero or across
-    #: it weakens, moving away from it strengthens.
-    TWO_SIDED = "two-sided"
 
 
 _HEADS = ("layer", "head")
@@ -62,52 +52,6 @@ def not_finite(measure: str, where: str) -> InvalidFindingError:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Behaviour:
-    """What a mechanism is for, measured in the same forward passes.
-
-    Attributes:
-        name: for example ``repeat_loss``.
-        value: its mean.
-        error: standard error over clusters; NaN with a single cluster.
-        clusters: how many clusters the error counts.
-        direction: which way it gets better.
-        unit: for example ``nats``.
-        vital: whether the behaviour is gone when this value falls to nothing.
-        judged: whether a change of it counts by itself. A value that also moves for reasons that
-            are no concern of the mechanism is shown, and counts only when it is gone.
-        interval: 95 % interval, where the value has an exact one (Clopper–Pearson for a share, with
-            clusters as trials).
-        profile: per-sequence or per-prompt values ``[sample]``, where they are kept.
-    """
-
-    name: str
-    value: float
-    error: float
-    clusters: int
-    direction: Direction
-    unit: str
-    vital: bool = False
-    judged: bool = True
-    interval: tuple[float, float] | None = None
-    profile: NDArray[np.float64] | None = None
-
-    @property
-    def margin(self) -> float:
-        """How far its interval reaches each way (t over clusters, 95 %); 0 with one cluster."""
-        return t95(self.clusters) * self.error if self.clusters > 1 else 0.0
-
-    @property
-    def indistinct(self) -> bool:
-        """Whether a vital behaviour's interval contains 0."""
-        return self.vital and bool(abs(self.value) <= self.margin)
-
-    @property
-    def held(self) -> bool:
-        """Whether anything of it is held against a baseline: its value, or that it is there."""
-        return self.judged or self.vital
-
-
 @dataclass(frozen=True)
 class Role:
     """The heads that do a job: those at or above a threshold (in magnitude, if two-sided)."""
@@ -133,6 +77,19 @@ class Null:
     def rejected(self) -> bool:
         """Whether the head has more than its null."""
         return self.p <= SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a head writes for the next token where its attention is looked at.
+
+    Attributes:
+        mean: its part of logit(next token) − mean logit, in logits.
+        error: standard error over clusters; NaN with a single cluster.
+    """
+
+    mean: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -179,9 +136,12 @@ class Finding:
             what it takes, by head label. A baseline keeps the members'.
         nulls: what the values of heads above the threshold are held against, by head label;
             empty where a measure has no control or too few samples for one.
+        outputs: what the heads that have a profile write, by head label; empty where a measure
+            does not look at that, or can't.
         companion: the behaviours the mechanism serves, the one that says most first.
         relative_to: the name of the vital behaviour that the values are fractions of; they mean
             nothing where that is gone.
+        chance: what the one number is where the model does nothing, where that is known.
         canary: the loss on a fixed text, measured beside it.
         provenance: what it was measured with; shown, never compared.
         labels: what the cells of an axis are called, by axis; those of other axes are counted
@@ -219,8 +179,10 @@ class Finding:
     role: Role | None = None
     profiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     nulls: Mapping[str, Null] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
     companion: tuple[Behaviour, ...] = ()
     relative_to: str | None = None
+    chance: float | None = None
     canary: Canary | None = None
     provenance: Mapping[str, Json] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -309,6 +271,7 @@ class Finding:
             self.direction,
             self.unit,
             vital=self.direction is Direction.HIGHER,
+            chance=self.chance,
         )
 
     def behaviour(self, name: str) -> Behaviour:
@@ -466,6 +429,10 @@ class Finding:
                 value, *error = text.partition(" ")
                 lines.append(f"  {name:<{width}} {value:>8}{''.join(error)}")
         else:
-            lines.append(f"  {estimate(float(self.values), float(self.errors))}")
-        lines += [f"  {b.name} {estimate(b.value, b.error)} {b.unit}" for b in self.companion]
+            own = ", at chance" * self.as_behaviour().at_chance
+            lines.append(f"  {estimate(float(self.values), float(self.errors))}{own}")
+        lines += [
+            f"  {b.name} {estimate(b.value, b.error)} {b.unit}{', at chance' * b.at_chance}"
+            for b in self.companion
+        ]
         return "\n".join(lines)

@@ -10,7 +10,8 @@ import pandas as pd
 from pytest_circuits.findings.absent import indices
 
 if TYPE_CHECKING:
-    from pytest_circuits.findings.finding import Behaviour, Finding
+    from pytest_circuits.findings.behaviour import Behaviour
+    from pytest_circuits.findings.finding import Finding
 
 
 def to_frame(finding: Finding) -> pd.DataFrame:

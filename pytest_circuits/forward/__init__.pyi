@@ -13,6 +13,11 @@ from .ablation import (
     silenced as silenced,
 )
 from .anatomy import output_weights as output_weights
+from .directions import (
+    along_heads as along_heads,
+    before_final_norm as before_final_norm,
+    logit_factor as logit_factor,
+)
 from .edits import Reading as Reading
 from .lens import (
     copied_logits as copied_logits,
@@ -47,3 +52,4 @@ from .sites import (
     gradients as gradients,
     record as record,
 )
+from .windows import largest_window as largest_window, longest_affordable as longest_affordable

@@ -1,4 +1,4 @@
-"""Passes over token sequences: the loss of every next token, and attention along diagonals."""
+"""Passes over token sequences: losses of next tokens, attention, and what heads write."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_circuits.forward.fitting import grouped, in_parts
+from pytest_circuits.forward.next_tokens import NextTokens
 from pytest_circuits.forward.precision import exact
 from pytest_circuits.forward.runs import bytes_of
+from pytest_circuits.prompts.sequences import compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RepeatedRun:
-    """What a pass over ``[first token, block, the same block]`` gave.
+    """What a pass over ``[first token, block, the same block]`` gave, T being the block's length.
 
     Attributes:
         previous: mean attention from each query to the token before it, over queries 1 … 2T,
@@ -33,12 +35,15 @@ class RepeatedRun:
             over queries T+1 … 2T.
         duplicate: the same to the earlier occurrence itself, A[q, q − T], same queries.
         induction_compared, duplicate_compared: the same two over the queries that are like those
-            of the control (:attr:`.DrawnTokens.compared`).
+            of the control (:func:`pytest_circuits.prompts.sequences.compared`).
         current: the same to the query itself, A[i, i], over queries 1 … 2T.
         first: the same to the first token, A[i, 0], same queries.
-        losses: negative log-likelihood (nats) of the next token at positions 0 … 2T−1,
-            ``[sequence, position]``.
-        hits: whether the next token had the largest logit, same shape.
+        outputs: what each head writes for the next token, over queries T+1 … 2T−1, in logits
+            (:class:`.next_tokens.NextTokens`), same shape; NaN throughout where that can't
+            be told, and on the control, where nothing asks for it.
+        losses: negative log-likelihood (nats) of the next token at positions 0 … 2T−1 of each
+            sequence, ``[position]``.
+        hits: whether the next token had the largest logit, likewise.
     """
 
     previous: NDArray[np.float64]
@@ -48,8 +53,9 @@ class RepeatedRun:
     duplicate_compared: NDArray[np.float64]
     current: NDArray[np.float64]
     first: NDArray[np.float64]
-    losses: NDArray[np.float64]
-    hits: NDArray[np.float64]
+    outputs: NDArray[np.float64]
+    losses: tuple[NDArray[np.float64], ...]
+    hits: tuple[NDArray[np.float64], ...]
 
     @property
     def nbytes(self) -> int:
@@ -59,40 +65,43 @@ class RepeatedRun:
 
 def run_repeated(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
     """The pass over these sequences, made once for all measures that need it."""
-    return runs.remember(("repeated", drawn), lambda: _run_repeated(runs, drawn, drawn.sequences))
+    return runs.remember(
+        ("repeated", drawn), lambda: _run_repeated(runs, drawn.sequences, outputs=True)
+    )
 
 
 def run_control(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
-    """The same of the control sequences."""
-    return runs.remember(("control", drawn), lambda: _run_repeated(runs, drawn, drawn.control))
+    """The same of the control sequences, which are those of the shorter block alone."""
+    return runs.remember(("control", drawn), lambda: _run_repeated(runs, drawn.control))
 
 
-def _run_repeated(
-    runs: Runs, drawn: DrawnTokens, sequences: Sequence[Sequence[int]]
-) -> RepeatedRun:
-    block = drawn.block
+def _stripes(block: int) -> dict[str, tuple[int, range]]:
+    """How far behind the query each score looks, and the queries that count."""
     everywhere, second = range(1, 1 + 2 * block), range(1 + block, 1 + 2 * block)
-    # offset of the diagonal, and the queries that count
-    stripes = {
+    return {
         "previous": (1, everywhere),
         "induction": (block - 1, second),
         "duplicate": (block, second),
-        "induction_compared": (block - 1, second[: drawn.compared]),
-        "duplicate_compared": (block, second[: drawn.compared]),
+        "induction_compared": (block - 1, second[: compared(block)]),
+        "duplicate_compared": (block, second[: compared(block)]),
         "current": (0, everywhere),
     }
+
+
+def _run_repeated(
+    runs: Runs, sequences: Sequence[Sequence[int]], *, outputs: bool = False
+) -> RepeatedRun:
     points = runs.anatomy.points["attention"]
     if "attention" in runs.anatomy.refusals:  # measures of it say so, and the losses need none
         points = (None,) * runs.layers
     of_heads = (len(sequences), runs.layers, runs.heads)
-    means = {name: np.full(of_heads, np.nan) for name in [*stripes, "first"]}
-    of_tokens = (len(sequences), 2 * block)
-    losses, hits = np.zeros(of_tokens), np.zeros(of_tokens)
+    means = {name: np.full(of_heads, np.nan) for name in [*_stripes(0), "first", "outputs"]}
+    losses, hits = ([np.zeros(0)] * len(sequences) for _ in range(2))
 
     def read(rows: NDArray[np.int64], layer: int) -> Callable[..., None]:
         def hook(pattern: Tensor, **_: object) -> None:
             there = (rows[:, None], layer, np.arange(pattern.shape[1]))
-            for name, (offset, queries) in stripes.items():
+            for name, (offset, queries) in _stripes(pattern.shape[-1] // 2).items():
                 # diagonal[…, i] is A[i + offset, i]
                 diagonal = pattern.diagonal(-offset, dim1=-2, dim2=-1)
                 counted = diagonal[..., queries.start - offset : queries.stop - offset]
@@ -105,12 +114,18 @@ def _run_repeated(
         hooks = [
             point.hook(read(rows, layer)) for layer, point in enumerate(points) if point is not None
         ]
-        logits = runs.forward(tokens, hooks)
-        losses[rows] = next_token_losses(logits, tokens).numpy()
-        hits[rows] = exact(logits[:, :-1].argmax(-1) == tokens[:, 1:]).numpy()
+        if outputs:
+            written = NextTokens(runs, tokens, since=1 + tokens.shape[1] // 2)
+            logits = runs.forward(tokens, [*hooks, *written.hooks()])
+            means["outputs"][rows] = written.outputs(logits)
+        else:
+            logits = runs.forward(tokens, hooks)
+        right = exact(logits[:, :-1].argmax(-1) == tokens[:, 1:]).numpy()
+        for place, row in enumerate(next_token_losses(logits, tokens).numpy()):
+            losses[rows[place]], hits[rows[place]] = row, right[place]
 
     _run_in_parts(runs, sequences, run, what="repeated tokens", unit="sequences")
-    return RepeatedRun(**means, losses=losses, hits=hits)
+    return RepeatedRun(**means, losses=tuple(losses), hits=tuple(hits))
 
 
 @dataclass(frozen=True)

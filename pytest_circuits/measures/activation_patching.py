@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +36,7 @@ from pytest_circuits.measures.common import (
     tokenize,
 )
 from pytest_circuits.measures.metrics import Metric, MetricLike, make_metric
+from pytest_circuits.prompts import PromptWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,11 @@ _DIRECTIONS = {
     "denoising": ("recovered", "restoring"),
     "noising": ("removed", "breaking"),
 }
+_THE_SAME = (
+    "each corrupted prompt is another pair's clean one with the answers exchanged, so that noising "
+    "gives the cells that denoising gives, and tells nothing more. Take a corruption that leaves "
+    'no answer, such as prompts.ioi(corruption="third name"), or denoising alone.'
+)
 
 
 @looked_at_once
@@ -74,6 +81,13 @@ def patch(
     Noising runs the clean prompt with one activation of the corrupted one put in:
 
     removed = (patched − clean) / (corrupted − clean).
+
+    Where each pair has another one that is itself the other way round (``prompts.ioi`` and the
+    builders of agreement and capitals make such pairs), removed logit difference is recovered logit
+    difference, cell by cell up to rounding: to put corrupted into clean is to put clean into
+    corrupted in the other pair, whose logit difference is the negative. (A position that is named
+    is that of the other pair's name there.) Noising such pairs is warned of, and the convention
+    says ``corruption: swap``.
 
     Both are ratios of means over prompts: 0 is no effect, 1 the whole difference, and nothing is
     clipped. (The mean of ratios would be ruled by prompts whose clean and corrupted values nearly
@@ -379,6 +393,15 @@ class _Plan:
         # So transformer-lens shows the heads of latent attention alone.
         return ", as attention gets them" if any(point.heads_first for point in points) else ""
 
+    @property
+    def tells_the_same(self) -> bool:
+        """Whether the other direction, which is the default, gives the same cells."""
+        return self.direction == "noising" and self._swapped
+
+    @property
+    def _swapped(self) -> bool:
+        return self.metric.name == "logit_diff" and self.tokenized.swapped
+
     def _convention(self, quantity: str) -> dict[str, Json]:
         where = "all positions" if self.positions is None else "each position by itself"
         return {
@@ -387,6 +410,8 @@ class _Plan:
             "site": self.site.name + self._taken,
             "patching": f"{self.direction}, {where}",
             quantity: "ratio of means over prompts",
+            # Said only where it is so: then both directions give the same.
+            **({"corruption": "swap"} if self._swapped else {}),
             **({} if self.positions is None else self.positions.convention),
         }
 
@@ -416,4 +441,7 @@ def _plan(
     clean, corrupted = made.of(clean_run), made.of(run_prompts(runs, tokenized.corrupted))
     made.check(measure, f"clean {made.quantity}", clean)
     made.check(measure, f"corrupted {made.quantity}", corrupted)
-    return _Plan(measure, runs, tokenized, place, where, direction, made, clean, corrupted)
+    plan = _Plan(measure, runs, tokenized, place, where, direction, made, clean, corrupted)
+    if plan.tells_the_same:
+        warnings.warn(PromptWarning(_THE_SAME), stacklevel=4)
+    return plan

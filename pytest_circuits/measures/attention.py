@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pytest_circuits.findings import ChoiceError, Direction, Finding, Role
+from pytest_circuits.findings.statistics import stratified
 from pytest_circuits.forward import Runs, as_runs, exact, record, run_prompts
 from pytest_circuits.measures.common import (
     check_finite,
@@ -117,7 +118,8 @@ def attention_scores(
 
     Args:
         model: a hooked model, or its runs.
-        prompts: pairs, of which the clean prompts are run, or repeated tokens.
+        prompts: pairs, of which the clean prompts are run, or repeated tokens, of one block length
+            unless they name two.
         mask: true where attention counts, ``[query, key]`` for prompts of one length, or a list of
             them, one for each prompt. The first token counts as a position.
         name: what the heads that follow it are called, for example ``"verb to subject"``.
@@ -136,7 +138,7 @@ def attention_scores(
     runs = as_runs(model)
     runs.anatomy.require("attention", "attention_scores")
     if isinstance(prompts, RepeatedTokens):
-        on = _on_repeated(*draw_repeated(runs, prompts), prompts)
+        on = _on_repeated(*draw_repeated(runs, prompts, one_length=True), prompts)
     else:
         on = _on_pairs(runs, tokenize(runs, prompts), "attention_scores")
     masks = _masks(mask, on.prompts)
@@ -161,6 +163,7 @@ class _On:
         runs: the model.
         prompts: token ids of each prompt.
         clusters: one label for each.
+        strata: the stratum of each, all of which count alike.
         convention: the choices behind every number on them.
         companion: what the model does there.
         about: what a finding says of them and the model.
@@ -169,6 +172,7 @@ class _On:
     runs: Runs
     prompts: Sequence[Sequence[int]]
     clusters: Sequence[object]
+    strata: Sequence[object]
     convention: dict[str, Json]
     companion: tuple[Behaviour, ...]
     about: dict[str, Any]
@@ -179,6 +183,7 @@ def _on_pairs(runs: Runs, tokenized: TokenizedPairs, measure: str) -> _On:
         runs,
         tokenized.clean,
         tokenized.clusters,
+        [""] * len(tokenized),
         pairs_convention(tokenized),
         answer_companion(run_prompts(runs, tokenized.clean), tokenized, measure),
         of_pairs(runs, tokenized),
@@ -189,9 +194,10 @@ def _on_repeated(runs: Runs, drawn: DrawnTokens, run: RepeatedRun, prompts: Repe
     return _On(
         runs,
         drawn.sequences,
-        range(len(drawn.sequences)),
-        repeated_convention(drawn, prompts),
-        repeated_companion(run, drawn.block),
+        drawn.clusters,
+        drawn.strata,
+        {**repeated_convention(drawn, prompts), "second_seed": prompts.seed + 1},
+        repeated_companion(runs, drawn, run, prompts),
         of_repeated(runs, drawn),
     )
 
@@ -253,7 +259,7 @@ def _finding(
         unit="attention probability",
         direction=Direction.HIGHER,
         convention={**convention, **on.convention},
-        **of_heads(samples, on.clusters, role, absent=absent),
+        **of_heads(stratified(samples, on.strata), on.clusters, role, absent=absent),
         companion=on.companion,
         raw={"attention": samples},
         **on.about,

@@ -13,9 +13,11 @@ from pytest_circuits.forward import (
     ROUNDING,
     PromptGroup,
     Runs,
+    along_heads,
     as_runs,
+    before_final_norm,
     exact,
-    output_weights,
+    logit_factor,
     run_prompts,
 )
 from pytest_circuits.measures.common import (
@@ -241,16 +243,13 @@ def _decompose_group(
         )
     read = (exact(group.normalised) * unembedding).sum(-1) + biases
     right_and_wrong: Tensor = bridge.adapter.apply_output_logits_transform(read)
-    factor = _logit_factor(runs)
+    factor = logit_factor(runs)
     target = factor * (unembedding[0] - unembedding[1])  # [row, d_model]
     constant = factor * (biases[0] - biases[1])
     total = factor * (read[0] - read[1])
 
-    direction = target
-    # A model without norms has no scale either, and a final "norm" that passes all through.
-    if runs.has_hook("ln_final.hook_scale"):
-        direction, added = _before_norm(bridge.ln_final, target, group.scale)
-        constant = constant + added
+    direction, added = before_final_norm(runs, target, group.scale)
+    constant = constant + added
 
     def along(site: str) -> Tensor:
         """What each layer's output at the last position adds, ``[row, layer]``."""
@@ -262,7 +261,8 @@ def _decompose_group(
         ]
         return torch.stack(added, dim=1)
 
-    heads, output_bias = _heads(runs, group, direction)
+    at_end = [None if z is None else z[:, -1] for z in group.z]
+    heads, output_bias = along_heads(runs, at_end, group.attention_scale, direction)
     return Decomposition(
         heads=heads,
         output_bias=output_bias,
@@ -274,69 +274,6 @@ def _decompose_group(
         total=total,
         capped=right_and_wrong[0] - right_and_wrong[1],
     )
-
-
-def _heads(runs: Runs, group: PromptGroup, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """What heads and output biases of each layer add along a direction at the stream's end.
-
-    Returns:
-        of heads ``[row, layer, head]``, of biases ``[row, layer]``.
-    """
-    bridge: Any = runs.bridge
-    anatomy = runs.anatomy
-    heads = direction.new_full((len(direction), runs.layers, runs.heads), torch.nan)
-    biases = direction.new_zeros(heads.shape[:2])
-    if "contributions" in anatomy.refusals:
-        return heads, biases
-    for layer, z in enumerate(group.z):
-        if z is None:
-            continue
-        block = bridge.blocks[layer]
-        own = anatomy.factors["attn_out"][layer] * direction
-        # Where a head's share joins the residual stream after a norm, it goes through it.
-        if getattr(block, "ln1_post", None) is not None:
-            own, biases[:, layer] = _before_norm(block.ln1_post, own, group.attention_scale[layer])
-        own = anatomy.factors["head_out"][layer] * own
-        written = torch.einsum("hkd,nd->nhk", exact(output_weights(bridge, layer, z.shape[2])), own)
-        heads[:, layer, : z.shape[2]] = (written * exact(z[:, -1])).sum(-1)
-        bias = getattr(block.attn, "b_O", None)
-        if bias is not None:
-            biases[:, layer] += own @ exact(bias)
-    return heads, biases
-
-
-def _logit_factor(runs: Runs) -> float:
-    """By what the model multiplies the unembedding's logits.
-
-    That is the slope at 0 of what it does to them, which a soft cap doesn't change.
-    """
-    bridge: Any = runs.bridge
-    small = exact(torch.full((1, 1), 1e-6))
-    return float(bridge.adapter.apply_output_logits_transform(small.clone())) / float(small)
-
-
-def _before_norm(norm: Any, direction: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-    """The direction before a norm that is ``direction`` after it, and what the norm's bias adds.
-
-    With the scale σ that the norm had in this very pass it is linear:
-    (γ ⊙ (x − mean x) / σ + β) · d = x · d′ + β · d, d′ = (γ ⊙ d − mean (γ ⊙ d)) / σ; RMS norms
-    centre nothing and have no β, and some store γ − 1.
-
-    Args:
-        norm: transformer-lens' norm.
-        direction: ``[row, d_model]``.
-        scale: σ at the last position, ``[row, 1]``.
-    """
-    added = direction.new_zeros(len(direction))
-    before = direction
-    weight = getattr(norm, "weight", None)
-    if weight is not None:
-        before = before * (exact(weight) + (1 if getattr(norm, "uses_weight_offset", False) else 0))
-    if not norm.uses_rms_norm:
-        before = before - before.mean(-1, keepdim=True)
-        if getattr(norm, "bias", None) is not None:
-            added = direction @ exact(norm.bias)
-    return before / exact(scale), added
 
 
 def _check_identity(runs: Runs, parts: Decomposition, differences: Tensor, measure: str) -> None:

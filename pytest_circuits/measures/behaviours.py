@@ -28,6 +28,7 @@ from pytest_circuits.measures.metrics import (
     read_probability,
     share,
 )
+from pytest_circuits.measures.repeated_scores import chance as chance_loss
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.prompts import PromptError
@@ -133,7 +134,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
     Returns:
         a finding with one value (share of prompts), its standard error over the pairs' clusters,
         and as companion the share again with its exact (Clopper–Pearson) 95 % interval, the logit
-        difference and accuracy.
+        difference and accuracy. Chance is k / vocabulary.
 
     Raises:
         PromptError, InvalidFindingError: as for :func:`accuracy`.
@@ -161,6 +162,7 @@ def top_k_accuracy(model: TransformerBridge | Runs, pairs: PromptPairs, *, k: in
         samples=hits,
         allowance=_COUNTED,
         convention={"metric": f"answer in the top {k}, last position"},
+        chance=k / int(runs.bridge.cfg.d_vocab),
         companion=(share("in_top_k", hits > 0, tokenized.clusters), *companion),
     )
 
@@ -278,7 +280,7 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
 
     Returns:
         a finding with one value in nats a token (less is better), and the standard error
-        of that ratio over texts (none for a single one).
+        of that ratio over texts (none for a single one). Chance is ln(vocabulary).
 
     Raises:
         PromptError: if there is no text, or one is empty, has words that the tokenizer doesn't
@@ -326,6 +328,7 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
         profiles={"text_loss": samples},
         provenance=provenance(runs),
         raw={"losses": sums, "tokens": counts},
+        chance=chance_loss(runs),
         allowance=_text_allowance(int(counts.sum())),
     )
 
@@ -362,6 +365,7 @@ def _number(
     companion: tuple[Behaviour, ...],
     convention: Mapping[str, Json] | None = None,
     direction: Direction = Direction.HIGHER,
+    chance: float | None = None,
 ) -> Finding:
     check_finite(measure, quantity, samples)
     mean, error = mean_and_error(samples, tokenized.clusters)
@@ -377,5 +381,6 @@ def _number(
         profiles={measure: samples},
         companion=companion,
         allowance=allowance,
+        chance=chance,
         **of_pairs(runs, tokenized),
     )

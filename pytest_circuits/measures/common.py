@@ -14,7 +14,7 @@ from pytest_circuits.findings.choices import is_whole
 from pytest_circuits.findings.circumstances import noted
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import Runs, as_runs, run_canary
+from pytest_circuits.forward import Runs, as_runs, largest_window, run_canary
 from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts.sequences import canary_tokens
@@ -72,6 +72,7 @@ def provenance(runs: Runs) -> dict[str, Json]:
     return {
         # Said only where it is so: the weights alone would not explain such a number.
         **({"hooked": "by the test"} if runs.hooked else {}),
+        **({"attention_window": window} if (window := largest_window(runs.bridge)) else {}),
         "device": runs.device.type,
         "dtype": str(next(runs.bridge.parameters()).dtype).removeprefix("torch."),
         "versions": {package: _version(package) for package in packages},
@@ -135,6 +136,7 @@ def behaviour(
     vital: bool = False,
     judged: bool = True,
     keep: bool = False,
+    chance: float | None = None,
 ) -> Behaviour:
     """A behaviour from its values on each sample (``[sample]``); ``keep`` stores them too."""
     mean, error = mean_and_error(samples, clusters)
@@ -148,6 +150,7 @@ def behaviour(
         vital=vital,
         judged=judged,
         profile=samples if keep else None,
+        chance=chance,
     )
 
 

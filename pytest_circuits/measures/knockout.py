@@ -84,7 +84,8 @@ def ablate(
 
     Args:
         model: a hooked model, or its runs.
-        prompts: pairs, of which the clean prompts are run, or repeated tokens.
+        prompts: pairs, of which the clean prompts are run, or repeated tokens, of one block length
+            (min(50, (context − 1) // 2)) unless they name two.
         heads: labels of the heads that are ablated together, or pairs of layer and head, or
             ``"each"`` head by itself.
         mlps: layers whose MLPs are ablated with them, or ``"all"``.
@@ -99,8 +100,9 @@ def ablate(
     Returns:
         a finding with one value, or ``[layer, head]`` for each head, in the behaviour's unit, its
         standard error over clusters, per-prompt profiles, and as companion the intact behaviour
-        and, of one set, the ablated one. ``raw`` has ``intact`` ``[prompt]`` and ``ablated``
-        ``[prompt]`` or ``[prompt, layer, head]``.
+        and, of one set, the ablated one: what is left, which is judged as well as the drop. Of each
+        head what is left is the intact behaviour less its value. ``raw`` has ``intact``
+        ``[prompt]`` and ``ablated`` ``[prompt]`` or ``[prompt, layer, head]``.
 
     Raises:
         PromptError: if the prompts don't fit the model, or the reference the prompts.
@@ -181,11 +183,11 @@ def _together(out: Knockout, chosen: Nodes) -> Finding:
     metric = out.metric
     left = behaviour(
         f"ablated_{metric.name}",
-        found,
+        out.counted(found),
         out.clusters,
-        Direction.TWO_SIDED,
+        metric.direction,
         metric.unit,
-        judged=False,
+        chance=out.chance,
     )
     what = {"axes": (), "values": mean, "errors": error, "profiles": {"ablate": harm}}
     return _finding(out, found, str(chosen), left, **what)
@@ -244,18 +246,18 @@ def _allowance(out: Knockout) -> Allowance:
 
 def _harm(out: Knockout, found: NDArray[np.float64]) -> NDArray[np.float64]:
     intact = out.intact.reshape(-1, *[1] * (found.ndim - 1))
-    harm: NDArray[np.float64] = out.metric.sign * (intact - found)
-    return harm
+    return out.counted(out.metric.sign * (intact - found))
 
 
 def _intact(out: Knockout) -> Behaviour:
     metric = out.metric
     return behaviour(
         metric.name,
-        out.intact,
+        out.counted(out.intact),
         out.clusters,
         metric.direction,
         metric.unit,
         vital=metric.direction is Direction.HIGHER,
         keep=True,
+        chance=out.chance,
     )

@@ -1,8 +1,13 @@
 """Measures on repeated random tokens: attention-pattern scores, and the repeat loss.
 
 The input is one first token (BOS, where the tokenizer has one), a block of T distinct random
-tokens, and the same block again: ``[batch, 1 + 2T]``. All these measures read the same single
-pass. A[q, k] is the attention of query position q to key position k.
+tokens, and the same block again: ``[batch, 1 + 2T]``. All these measures read the same passes, one
+for each of two lengths T: by default 10 sequences of min(50, (context − 1) // 2), and 5 that are
+longer, and longer than every attention window of the model where its context allows that
+(:meth:`pytest_circuits.prompts.sequences.RepeatedTokens.draw`). Each length counts half, however
+many sequences it has: value = (x̄_short + x̄_long) / 2, with a stratified error
+(:func:`pytest_circuits.findings.statistics.stratified`), whose samples are a head's profile.
+A[q, k] is the attention of query position q to key position k.
 
 A head may attend T − 1 or T back whatever stands there. Such a head scores high and is none of
 those looked for, so induction and duplicate-token scores have a null: the same attention on
@@ -12,12 +17,18 @@ in the role only if it has more of it on the repeated tokens than on the control
 T+1 … T+⌈T/2⌉−1, in which both have equally many repeated keys. Attention that is random by
 content, drawn anew for each sequence, is then told from its null in no more than 5 % of all cases,
 however sharp it is; a control whose second block repeats nothing lets up to 12 % of it pass for
-induction.
+induction. Sequences of the shorter block alone have a control: what a head does that is more than
+its null there, it does by content.
+
+A pattern can't see that its head's output is gone. So these two scores come with what each head
+writes for the next token (:class:`pytest_circuits.forward.next_tokens.NextTokens`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,10 +43,20 @@ from pytest_circuits.findings import (
     Head,
     InvalidFindingError,
     Null,
+    Output,
     Role,
 )
-from pytest_circuits.findings.statistics import max_t_p, mean_and_error
-from pytest_circuits.forward import RepeatedRun, Runs, as_runs, run_control, run_repeated
+from pytest_circuits.findings.statistics import max_t_p, mean_and_error, stratified
+from pytest_circuits.forward import (
+    RepeatedRun,
+    Runs,
+    as_runs,
+    largest_window,
+    longest_affordable,
+    run_control,
+    run_repeated,
+    run_texts,
+)
 from pytest_circuits.measures.common import (
     ATTENTION,
     behaviour,
@@ -46,7 +67,7 @@ from pytest_circuits.measures.common import (
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
     from transformer_lens.model_bridge import TransformerBridge
@@ -58,6 +79,8 @@ if TYPE_CHECKING:
 ROLE_THRESHOLD = 0.4
 #: What a score is held against: a finding with the nulls of another control is another quantity.
 _CONTROL = "second block turned by ⌈T/2⌉ places, q = T+1 … T+⌈T/2⌉-1"
+#: Sequences of the next seed, whose loss is a companion.
+_OF_NEXT_SEED = 5
 
 
 @looked_at_once
@@ -73,16 +96,19 @@ def induction_scores(
 
     Args:
         model: a hooked model, or its runs.
-        prompts: the repeated tokens; by default 10 sequences of min(50, (context − 1) // 2).
+        prompts: the repeated tokens; by default of two lengths, 10 sequences and 5.
 
     Returns:
         a finding with values ``[layer, head]`` in 0 … 1 (attention probability), standard errors
-        over sequences, per-sequence profiles (from 0.2 on) and nulls of the heads at 0.4 and
-        above, and as companion repeat loss, repeat accuracy and repeat gain (see
-        :func:`repeat_loss`). A null has the mean attention on the control and the family-wise p of
-        more on the repeated tokens, over the same queries, paired by sequence, over all heads (see
-        :func:`pytest_circuits.findings.statistics.max_t_p`). Fewer than five sequences can't
-        tell a score from its null: there are no nulls then, and the threshold decides alone.
+        over sequences, per-sequence profiles and outputs (from 0.2 on) and nulls of the heads at
+        0.4 and above, and as companion repeat loss, the same of the next seed, repeat accuracy and
+        repeat gain (see :func:`repeat_loss`). A null has the mean attention on the control and the
+        family-wise p of more on the repeated tokens, over the same queries, paired by sequence,
+        over all heads (see :func:`pytest_circuits.findings.statistics.max_t_p`). Fewer than five
+        sequences can't tell a score from its null: there are no nulls then, and the threshold
+        decides alone. An output is what the head writes into logit(next token) − mean logit, in
+        logits, over the queries T+1 … 2T−1; there are none where logits can't be attributed.
+        ``raw["scores"]`` has the score of each sequence, ``[sequence, layer, head]``.
 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
@@ -99,8 +125,8 @@ def previous_token_scores(
 
     score = mean over sequences and positions i = 1 … 2T of A[i, i − 1].
 
-    Arguments, return value and errors as for :func:`induction_scores`, but there are no nulls:
-    this score is about a position alone, and repetition is nothing to it.
+    Arguments, return value and errors as for :func:`induction_scores`, but there are neither nulls
+    nor outputs: this score is about a position alone, and repetition is nothing to it.
     """
     return _scores(
         model, prompts, "previous", "previous_token_scores", "A[i, i-1], i = 1 … 2T", control=False
@@ -169,16 +195,18 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
 
     Returns:
         a finding with one value in nats, its standard error over sequences, and as companion
-        the accuracy (share of these predictions that are right) and the repeat gain: the mean
-        loss on the first block (predictions at 0 … T−1) minus the repeat loss, in nats, which is
-        0 for a model that does not use the repetition.
+        the same loss on five sequences of the next seed, of the shorter block (a model may have
+        memorised some sequences), the accuracy (share of these predictions that are right) and the
+        repeat gain: the mean loss on the first block (predictions at 0 … T−1) minus the repeat
+        loss, in nats, which is 0 for a model that does not use the repetition. Each length of
+        block counts half.
 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
     """
     runs, drawn, run = draw_repeated(model, prompts)
-    losses, gain, hits = per_sequence(run, drawn.block)
-    mean, error = mean_and_error(losses, range(len(losses)))
+    losses = per_sequence(run, drawn)[0]
+    mean, error = mean_and_error(losses, drawn.clusters)
     return Finding(
         measure="repeat_loss",
         quantity="repeat loss",
@@ -187,10 +215,11 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         axes=(),
         values=mean,
         errors=error,
-        convention=repeated_convention(drawn, prompts),
+        convention={**repeated_convention(drawn, prompts), **_next_seed(prompts)},
         profiles={"repeat_loss": losses},
-        companion=_companion(losses, gain, hits)[1:],
-        allowance=Allowance(floor=0.15, share=0.05, least=0.01),
+        companion=repeated_companion(runs, drawn, run, prompts)[1:],
+        allowance=Allowance(floor=0.15, share=0.075, least=0.01),
+        chance=chance(runs),
         **of_repeated(runs, drawn),
     )
 
@@ -207,11 +236,12 @@ def _scores(
     runs = as_runs(model)
     runs.anatomy.require("attention", measure)
     runs, drawn, run = draw_repeated(runs, prompts)
-    samples: NDArray[np.float64] = getattr(run, stripe)
+    scores: NDArray[np.float64] = getattr(run, stripe)
+    samples = stratified(scores, drawn.strata)
     absent = runs.anatomy.absent_heads
     name = measure.removesuffix("_scores").replace("_", " ")
     role = Role(f"{name} heads", ROLE_THRESHOLD)
-    heads = of_heads(samples, range(len(samples)), role, absent=absent)
+    heads = of_heads(samples, drawn.clusters, role, absent=absent)
     strong = np.argwhere(heads["values"] >= ROLE_THRESHOLD).tolist()
     candidates = [str(Head(*cell)) for cell in strong]
     return Finding(
@@ -223,13 +253,27 @@ def _scores(
             "score": formula,
             **({"control": _CONTROL} if control else {}),
             **repeated_convention(drawn, prompts),
+            **_next_seed(prompts),
         },
         **heads,
         nulls=_nulls(runs, drawn, run, stripe, candidates) if control else {},
         null_takes="that takes five sequences or more" if control else "",
-        companion=repeated_companion(run, drawn.block),
+        outputs=_outputs(run, drawn, heads["profiles"]) if control else {},
+        companion=repeated_companion(runs, drawn, run, prompts),
+        raw={"scores": scores},
         **of_repeated(runs, drawn),
     )
+
+
+def _outputs(run: RepeatedRun, drawn: DrawnTokens, heads: Iterable[str]) -> dict[str, Output]:
+    """What heads write for the next token, by label; none where it can't be told."""
+    means, errors = mean_and_error(stratified(run.outputs, drawn.strata), drawn.clusters)
+    cells = {label: Head.parse(label) for label in heads}
+    return {
+        label: Output(float(means[cell]), float(errors[cell]))
+        for label, cell in cells.items()
+        if np.isfinite(means[cell])
+    }
 
 
 def _nulls(
@@ -240,7 +284,8 @@ def _nulls(
     heads: Collection[str],
 ) -> dict[str, Null]:
     """The nulls of heads, by label; the pass over the control is made only if it can tell."""
-    samples: NDArray[np.float64] = getattr(run, f"{stripe}_compared")
+    scores: NDArray[np.float64] = getattr(run, f"{stripe}_compared")
+    samples = scores[np.array(drawn.strata) == drawn.blocks[0]]
     absent = runs.anatomy.absent_heads
     there = np.ones(samples.shape[1:], bool) if absent is None else ~absent
     if not heads or 2.0 ** -len(samples) > SIGNIFICANT or not np.isfinite(samples[:, there]).all():
@@ -260,58 +305,108 @@ def _nulls(
 
 
 def draw_repeated(
-    model: TransformerBridge | Runs, prompts: RepeatedTokens | None
+    model: TransformerBridge | Runs,
+    prompts: RepeatedTokens | None,
+    *,
+    one_length: bool = False,
 ) -> tuple[Runs, DrawnTokens, RepeatedRun]:
-    """The model's runs, the sequences drawn for it, and the pass over them."""
+    """The model's runs, the sequences drawn for it, and the pass over them.
+
+    Args:
+        model: a hooked model, or its runs.
+        prompts: the repeated tokens.
+        one_length: whether the default is blocks of one length.
+    """
     if prompts is not None and not isinstance(prompts, RepeatedTokens):
         raise ChoiceError(
             f"this measure takes repeated tokens (prompts.repeated_tokens), and got "
             f"{type(prompts).__name__}"
         )
     runs = as_runs(model)
-    drawn = draw_tokens(runs, prompts or RepeatedTokens())
+    drawn = draw_tokens(runs, prompts or RepeatedTokens(), one_length=one_length)
     return runs, drawn, run_repeated(runs, drawn)
 
 
-def draw_tokens(runs: Runs, prompts: RepeatedTokens) -> DrawnTokens:
+def draw_tokens(runs: Runs, prompts: RepeatedTokens, *, one_length: bool = False) -> DrawnTokens:
     """The sequences drawn for a model, not yet run."""
     config = runs.bridge.cfg
-    return prompts.draw(runs.tokenizer, context=int(config.n_ctx), vocabulary=int(config.d_vocab))
+    return prompts.draw(
+        runs.tokenizer,
+        context=int(config.n_ctx),
+        vocabulary=int(config.d_vocab),
+        window=largest_window(runs.bridge),
+        affordable=(longest_affordable(runs.bridge) - 1) // 2,
+        one_length=one_length,
+    )
 
 
 def per_sequence(
-    run: RepeatedRun, block: int
+    run: RepeatedRun, drawn: DrawnTokens
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Repeat loss, repeat gain and accuracy of each sequence, ``[sequence]``."""
-    second = slice(block + 1, 2 * block)
-    losses = run.losses[:, second].mean(axis=1)
-    return losses, run.losses[:, :block].mean(axis=1) - losses, run.hits[:, second].mean(axis=1)
+    """Repeat loss, repeat gain and accuracy of each sequence, stratified, ``[sequence]``."""
+    losses = np.array([second_block(of_one) for of_one in run.losses])
+    first = np.array([of_one[: len(of_one) // 2].mean() for of_one in run.losses])
+    hits = np.array([second_block(of_one) for of_one in run.hits])
+    losses, gain, hits = (
+        stratified(samples, drawn.strata) for samples in (losses, first - losses, hits)
+    )
+    return losses, gain, hits
 
 
-def _companion(
-    losses: NDArray[np.float64], gain: NDArray[np.float64], hits: NDArray[np.float64]
+def second_block(of_positions: NDArray[np.float64]) -> float:
+    """The mean over predictions made at T+1 … 2T−1, of what is known at 0 … 2T−1."""
+    return float(of_positions[len(of_positions) // 2 + 1 :].mean())
+
+
+def chance(runs: Runs) -> float:
+    """The loss of a model for which all tokens are equally likely, ln(vocabulary), in nats."""
+    return math.log(int(runs.bridge.cfg.d_vocab))
+
+
+def repeated_companion(
+    runs: Runs, drawn: DrawnTokens, run: RepeatedRun, prompts: RepeatedTokens | None
 ) -> tuple[Behaviour, ...]:
-    clusters = range(len(losses))
+    """What attention to a repetition is for: predicting it."""
+    losses, gain, hits = per_sequence(run, drawn)
+    other = replace(
+        prompts or RepeatedTokens(),
+        seed=_next_seed(prompts)["second_seed"],
+        batch=_OF_NEXT_SEED,
+        block=drawn.blocks[0],
+    )
+    others = run_texts(runs, draw_tokens(runs, other).sequences).losses
+    of_others = np.array([second_block(of_one) for of_one in others])
+    loss = partial(behaviour, direction=Direction.LOWER, unit="nats", chance=chance(runs))
     right = behaviour(
-        "repeat_accuracy", hits, clusters, Direction.HIGHER, "share of tokens", vital=True
+        "repeat_accuracy",
+        hits,
+        drawn.clusters,
+        Direction.HIGHER,
+        "share of tokens",
+        vital=True,
+        chance=1 / int(runs.bridge.cfg.d_vocab),
     )
     return (
-        behaviour("repeat_loss", losses, clusters, Direction.LOWER, "nats"),
+        loss("repeat_loss", losses, drawn.clusters),
+        loss("repeat_loss_second_seed", of_others, range(_OF_NEXT_SEED)),
         # A model that is surprised by random tokens gains from any context, so that some gain is
         # left when nothing is predicted any more: only the accuracy tells that.
-        replace(right, vital=not right.indistinct),
-        # It shrinks too when a model is less surprised by random tokens, which is no loss.
-        behaviour(
-            "repeat_gain", gain, clusters, Direction.HIGHER, "nats", vital=True, judged=False
-        ),
+        replace(right, vital=not right.indistinct and not right.at_chance),
+        behaviour("repeat_gain", gain, drawn.clusters, Direction.HIGHER, "nats", vital=True),
     )
+
+
+def _next_seed(prompts: RepeatedTokens | None) -> dict[str, int]:
+    return {"second_seed": (prompts or RepeatedTokens()).seed + 1}
 
 
 def repeated_convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> dict[str, Json]:
     """The choices behind every number that is measured on repeated tokens."""
     return {
-        "block": drawn.block,
-        "batch": len(drawn.sequences),
+        "block": drawn.blocks[0] if len(drawn.blocks) == 1 else list(drawn.blocks),
+        "batch": drawn.strata.count(drawn.blocks[0]),
+        # Said only where it is so.
+        **({"windows": "longer than these blocks"} if drawn.within_windows else {}),
         "seed": (prompts or RepeatedTokens()).seed,
         "first_token": "BOS" if drawn.first_is_bos else "ordinary token",
         "loss": "predictions at T+1 … 2T-1",
@@ -319,16 +414,12 @@ def repeated_convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> d
     }
 
 
-def repeated_companion(run: RepeatedRun, block: int) -> tuple[Behaviour, ...]:
-    """What attention to a repetition is for: predicting it."""
-    return _companion(*per_sequence(run, block))
-
-
 def of_repeated(runs: Runs, drawn: DrawnTokens) -> dict[str, Any]:
     """What a finding says of the sequences and the model, whatever it is that was found."""
     return {
         "samples": len(drawn.sequences),
-        "clusters": len(drawn.sequences),
+        "clusters": len(set(drawn.clusters)),
+        "clustering": drawn.clusters,
         "prompts": _record(drawn),
         "provenance": provenance(runs),
     }
@@ -340,5 +431,5 @@ def _record(drawn: DrawnTokens) -> dict[str, Json]:
         "kind": "repeated tokens",
         "first_token": drawn.first_token,
         "tokens": drawn.strings_hash,
-        "ids": [list(sequence[1 : 1 + drawn.block]) for sequence in drawn.sequences],
+        "ids": [list(sequence[1 : 1 + len(sequence) // 2]) for sequence in drawn.sequences],
     }

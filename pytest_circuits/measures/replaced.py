@@ -6,10 +6,12 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
 import torch
 
 from pytest_circuits.findings import ChoiceError, Direction
 from pytest_circuits.findings.choices import check_name, check_whole
+from pytest_circuits.findings.statistics import stratified
 from pytest_circuits.forward import (
     ZERO,
     Nodes,
@@ -28,11 +30,12 @@ from pytest_circuits.forward import (
 from pytest_circuits.measures.common import make_positions, of_pairs, pairs_convention, tokenize
 from pytest_circuits.measures.metrics import Metric, make_metric
 from pytest_circuits.measures.repeated_scores import (
+    chance,
     draw_repeated,
     draw_tokens,
     of_repeated,
-    per_sequence,
     repeated_convention,
+    second_block,
 )
 from pytest_circuits.prompts import PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.prompts.tokens import digest, partition
@@ -40,7 +43,6 @@ from pytest_circuits.prompts.tokens import digest, partition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -65,9 +67,11 @@ class Knockout:
         read: what is read off its runs.
         intact: the behaviour of each prompt with nothing ablated, ``[prompt]``.
         clusters: one label for each prompt.
+        strata: the stratum of each prompt, all of which count alike.
         positions: where it is said, the index of each position in every prompt; None everywhere.
         convention: every choice behind it.
         about: what a finding says of the prompts and the model.
+        chance: the behaviour of a model that can't do it, where that is known.
     """
 
     runs: Runs
@@ -77,9 +81,11 @@ class Knockout:
     read: Reading
     intact: NDArray[np.float64]
     clusters: Sequence[object]
+    strata: Sequence[object]
     positions: tuple[tuple[int, ...], ...] | None
     convention: dict[str, Json]
     about: dict[str, Any]
+    chance: float | None = None
 
     def of(self, measure: str, sets: Sequence[Nodes]) -> NDArray[np.float64]:
         """The behaviour of each prompt with each set ablated, ``[prompt, set]``."""
@@ -95,6 +101,10 @@ class Knockout:
         )
         self.metric.check(measure, "under ablation", found)
         return found
+
+    def counted(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of each prompt, ``[prompt, …]``, as samples of the mean that counts."""
+        return stratified(values, self.strata)
 
 
 def knockout_on_pairs(
@@ -164,6 +174,7 @@ def knockout_on_pairs(
         made.reading,
         made.of(run_prompts(runs, target)),
         tokenized.clusters,
+        [""] * len(target),
         indices,
         {**convention, "ablation": words, **at},
         of_pairs(runs, tokenized, corrupted=denoising or (value != "zero" and reference is None)),
@@ -193,7 +204,8 @@ def knockout_on_repeated(
     """Ablation on repeated tokens; means and draws are over sequences that repeat nothing.
 
     These are drawn with the next seed: the sequences' own begin with the same first block, and
-    would say there what they say.
+    would say there what they say. Blocks are of one length, min(50, (context − 1) // 2), unless two
+    are asked for.
 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
@@ -201,11 +213,9 @@ def knockout_on_repeated(
     """
     check_name("value", value, get_args(Value))
     seed = check_whole("seed", seed)
-    runs, drawn, run = draw_repeated(model, prompts)
-    others = replace(
-        prompts, seed=prompts.seed + 1, batch=max(_REFERENCES, prompts.batch), block=drawn.block
-    )
-    unrelated = draw_tokens(runs, others).unrelated
+    runs, drawn, run = draw_repeated(model, prompts, one_length=True)
+    others = replace(prompts, seed=prompts.seed + 1, batch=max(_REFERENCES, prompts.batch))
+    unrelated = draw_tokens(runs, others, one_length=True).unrelated
     replacement, words = _replacement(
         runs,
         value,
@@ -214,23 +224,27 @@ def knockout_on_repeated(
         words=f"{others.batch} unrelated sequences of seed {others.seed}",
         seed=seed,
     )
-    second = drawn.block + 1
-    tokens = torch.tensor(drawn.sequences, device=runs.device)[:, second:]
+    since = drawn.blocks[0] + 1
 
     def read(logits: Tensor, rows: tuple[int, ...]) -> Tensor:
-        return next_token_losses(logits, tokens[list(rows)]).mean(1)
+        second = drawn.strata[rows[0]] + 1
+        tokens = [drawn.sequences[row][second:] for row in rows]
+        at = torch.tensor(tokens, device=logits.device)
+        return next_token_losses(logits[:, second - since :], at).mean(1)
 
     return Knockout(
         runs,
         drawn.sequences,
         replacement,
         Metric("repeat_loss", "repeat loss", "nats", "repeat loss", Direction.LOWER, read),
-        Reading(read, since=second),
-        per_sequence(run, drawn.block)[0],
-        range(len(drawn.sequences)),
+        Reading(read, since=since),
+        np.array([second_block(of_one) for of_one in run.losses]),
+        drawn.clusters,
+        drawn.strata,
         None,
         {**repeated_convention(drawn, prompts), "ablation": words, "positions": "all"},
         of_repeated(runs, drawn),
+        chance=chance(runs),
     )
 
 

@@ -20,84 +20,116 @@ LONGEST_BLOCK = 50
 SHORTEST_BLOCK = 3
 #: How many sequences are drawn anew: their losses spread little, each being a mean over a block.
 _ANEW = 16
+#: How many lengths of blocks there may be.
+_LENGTHS = 2
 
 
 @dataclass(frozen=True)
 class DrawnTokens:
-    """Sequences of a first token and a block, repeated.
+    """Sequences of a first token and a block, repeated; those of the shorter block first.
 
     Attributes:
-        sequences: ``[batch][1 + 2 block]`` token ids.
+        sequences: ``[sequence][1 + 2 T]`` token ids, T being the length of the sequence's block.
         unrelated: the same first token and block of each sequence, and then an unrelated block
             (see :meth:`RepeatedTokens.draw`); same shape.
-        block: length of the repeated block.
+        blocks: the lengths of the repeated blocks, one or two, ascending.
         first_token: the text of the first token.
         first_is_bos: whether that is the tokenizer's BOS; otherwise an ordinary token.
         strings_hash: a hash of the tokens' ids and strings.
+        within_windows: whether the blocks were to be longer than an attention window of the model,
+            and could not be.
     """
 
     sequences: tuple[tuple[int, ...], ...]
     unrelated: tuple[tuple[int, ...], ...]
-    block: int
+    blocks: tuple[int, ...]
     first_token: str
     first_is_bos: bool
     strings_hash: str
+    within_windows: bool = False
+
+    @property
+    def strata(self) -> tuple[int, ...]:
+        """The length of each sequence's block, ``[sequence]``."""
+        return tuple(len(sequence) // 2 for sequence in self.sequences)
+
+    @property
+    def clusters(self) -> tuple[int, ...]:
+        """One label for each sequence; the same for all where a length has only one.
+
+        A single sequence says nothing of how much those of its length vary.
+        """
+        count = len(self.sequences)
+        alone = any(self.strata.count(block) == 1 for block in self.blocks)
+        return (0,) * count if alone else tuple(range(count))
 
     @property
     def control(self) -> tuple[tuple[int, ...], ...]:
-        """The sequences with their second block turned by ⌈T/2⌉ places; same shape.
+        """The sequences of the shorter block with their second one turned by ⌈T/2⌉ places.
 
         a₁ … a_T is followed by a_{h+1} … a_T a₁ … a_h, h = ⌈T/2⌉. Repeated keys change the softmax:
         as in the sequence itself, every query of the second block sees its own token twice, and as
         many other tokens twice and once. But its earlier occurrence does not stand T before it, nor
         what followed that T − 1 before it, where the scores look.
         """
-        half = self.compared + 1
+        block = self.blocks[0]
+        half = compared(block) + 1
         return tuple(
-            (*one[: 1 + self.block], *one[1 + half : 1 + self.block], *one[1 : 1 + half])
+            (*one[: 1 + block], *one[1 + half : 1 + block], *one[1 : 1 + half])
             for one in self.sequences
+            if len(one) == 1 + 2 * block
         )
 
-    @property
-    def compared(self) -> int:
-        """How many queries of sequence and control can be compared, from T + 1 on: ⌈T/2⌉ − 1.
 
-        So far the token T − 1 before the query stands once in the sequence and in the control. In
-        the control it stands twice further on, and so has less attention.
-        """
-        return (self.block + 1) // 2 - 1
+def compared(block: int) -> int:
+    """How many queries of sequence and control can be compared, from T + 1 on: ⌈T/2⌉ − 1.
+
+    So far the token T − 1 before the query stands once in the sequence and in the control. In the
+    control it stands twice further on, and so has less attention.
+    """
+    return (block + 1) // 2 - 1
 
 
 @dataclass(frozen=True)
 class RepeatedTokens:
-    """A first token, ``block`` distinct random tokens, and the same block again.
+    """A first token, a block of distinct random tokens, and the same block again.
 
     Attributes:
-        batch: number of sequences.
-        block: length of the block; by default min(50, (context − 1) // 2).
+        batch: number of sequences; of a second, longer block there are half as many.
+        block: length of the block, or two lengths, ascending; by default two, see :meth:`draw`.
         seed: seed of the draw.
         shorten: whether a block that is too long for the model's context or vocabulary is
             shortened to what there is room for, and not refused.
     """
 
     batch: int = 10
-    block: int | None = None
+    block: int | tuple[int, int] | None = None
     seed: int = 0
     shorten: bool = False
 
     def __post_init__(self) -> None:
-        wanted = {"batch": self.batch, "seed": self.seed, "block": self.block}
-        for name, given in wanted.items():
-            if name == "block" and given is None:
-                continue
-            if not is_whole(given):
-                raise PromptError(f"repeated tokens: {name} is a whole number, not {given!r}")
-            # Those of numpy are no seeds, and can't be in a file.
-            object.__setattr__(self, name, int(given))  # type: ignore[arg-type]
-        if self.batch < 1 or (self.block is not None and self.block < SHORTEST_BLOCK):
+        given: tuple[Any, ...] = ()
+        if self.block is not None:
+            given = tuple(self.block) if isinstance(self.block, tuple | list) else (self.block,)
+        named = [("batch", self.batch), ("seed", self.seed), *(("block", each) for each in given)]
+        for name, number in named:
+            if not is_whole(number):
+                raise PromptError(f"repeated tokens: {name} is a whole number, not {number!r}")
+        # Those of numpy are no seeds, and can't be in a file.
+        lengths = tuple(map(int, given))
+        object.__setattr__(self, "batch", int(self.batch))
+        object.__setattr__(self, "seed", int(self.seed))
+        if lengths:
+            object.__setattr__(self, "block", lengths if len(lengths) > 1 else lengths[0])
+        if self.batch < 1 or any(length < SHORTEST_BLOCK for length in lengths):
             raise PromptError(
                 f"repeated tokens need a batch of at least 1 and a block of at least "
                 f"{SHORTEST_BLOCK}, got batch={self.batch}, block={self.block}"
+            )
+        if len(lengths) > _LENGTHS or sorted(set(lengths)) != list(lengths):
+            raise PromptError(
+                f"repeated tokens have a block of one length, or of two, the shorter one first "
+                f"(block=(20, 100)), got block={self.block}"
             )
 
     def anew(self, seed: str, n: int | None = None) -> RepeatedTokens:
@@ -113,13 +145,43 @@ class RepeatedTokens:
             seed=int(hashlib.sha256(seed.encode()).hexdigest()[:12], 16),
         )
 
-    def draw(self, tokenizer: Any, context: int, vocabulary: int) -> DrawnTokens:  # noqa: ANN401
-        """Draw the sequences.
+    def _blocks(
+        self, longest: int, window: int, affordable: int | None, *, one_length: bool
+    ) -> list[int]:
+        """The lengths of the blocks, ascending; see :meth:`draw`."""
+        if self.block is not None:
+            return [self.block] if isinstance(self.block, int) else list(self.block)
+        one = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, longest))
+        if one_length:
+            return [one]
+        beyond = window + 1 if window < min(longest, affordable or longest) else 0
+        longer = min(max(2 * one, beyond), longest)
+        if longer <= one:
+            one, longer = max(SHORTEST_BLOCK, one // 2), one
+        return sorted({one, longer})
+
+    def draw(
+        self,
+        tokenizer: Any,  # noqa: ANN401 — any Hugging Face tokenizer
+        context: int,
+        vocabulary: int,
+        *,
+        window: int = 0,
+        affordable: int | None = None,
+        one_length: bool = False,
+    ) -> DrawnTokens:
+        """Draw the sequences: ``batch`` of the first length, and half as many of the second.
+
+        By default the lengths are min(50, L), with L the longest block that fits into context and
+        vocabulary, and a longer one: max(100, 1 + the largest attention window) or, where that
+        does not fit, min(100, L). In a block that is longer than a window, what a query looks for
+        lies beyond it. Where nothing longer than the first fits, the first is halved.
 
         Ordinary tokens only: never special, added or padding ids, so that a model fine-tuned
         with a few added tokens is measured on the same ones. The stream is that of
-        ``random.Random(seed).random()``, which Python guarantees. Tokens in a block are
-        distinct: a repeat inside it would make even a perfect induction head score below 1.
+        ``random.Random(seed).random()``, which Python guarantees; the longer blocks have one of
+        their own, ``random.Random(f"long {seed}")``. Tokens in a block are distinct: a repeat
+        inside it would make even a perfect induction head score below 1.
 
         The unrelated blocks, over which an ablation takes its means, have a stream of their own,
         ``random.Random(f"control {seed}")``, so they follow from the seed and the sequences. They
@@ -131,52 +193,64 @@ class RepeatedTokens:
             tokenizer: a Hugging Face tokenizer.
             context: the model's longest sequence.
             vocabulary: rows of the model's embedding.
+            window: the model's largest attention window, in tokens; 0 if it has none.
+            affordable: the longest block that memory holds, if that is less than the context's.
+            one_length: whether the default is the first length alone.
 
         Raises:
             PromptError: if the context or the vocabulary is too small, or BOS has no embedding.
         """
-        fitting = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, (context - 1) // 2))
-        block = fitting if self.block is None else self.block
+        fitting = max(SHORTEST_BLOCK, (context - 1) // 2)
         ordinary = ordinary_tokens(tokenizer, vocabulary)
         bos = bos_id(tokenizer)
+        known = len(ordinary) - (bos is None)
+        # A vocabulary that lacks tokens for the shorter block is refused below.
+        longest = min(fitting, max(known, min(LONGEST_BLOCK, fitting)))
+        blocks = self._blocks(longest, window, affordable, one_length=one_length)
         if self.shorten:
-            room = min((context - 1) // 2, len(ordinary) - (bos is None))
-            block = max(SHORTEST_BLOCK, min(block, room))
+            room = max(SHORTEST_BLOCK, min(fitting, known))
+            blocks = sorted({min(block, room) for block in blocks})
+        block = blocks[-1]
         if 1 + 2 * block > context:
             raise PromptError(
                 f"a block of {block} tokens, twice, after a first token needs {1 + 2 * block} "
                 f"positions, and the model has {context}"
             )
         check_rows(tokenizer, () if bos is None else (bos,), vocabulary)
-        needed = block + (bos is None)
-        if len(ordinary) < needed:
+        if known < block:
             raise PromptError(
-                f"a block of {block} distinct tokens needs {needed} ordinary tokens, "
-                f"and the vocabulary has {len(ordinary)}: ask for a shorter block"
+                f"a block of {block} distinct tokens needs {block + (bos is None)} ordinary "
+                f"tokens, and the vocabulary has {len(ordinary)}: ask for a shorter block"
             )
         stream = Stream(self.seed)
+        # One ordinary token for every sequence, kept out of the blocks.
+        first = stream.take(ordinary) if bos is None else bos
         sequences = []
-        first = bos
-        if first is None:
-            # One ordinary token for every sequence, kept out of the blocks.
-            first = stream.take(ordinary)
-        for _ in range(self.batch):
-            drawn = _distinct(ordinary, block, stream)
-            sequences.append((first, *drawn, *drawn))
+        for length, count in zip(blocks, (self.batch, _half(self.batch)), strict=False):
+            for _ in range(count):
+                drawn = _distinct(ordinary, length, stream)
+                sequences.append((first, *drawn, *drawn))
+            stream = Stream(f"long {self.seed}")
         strings = [tokenizer.convert_ids_to_tokens(list(sequence)) for sequence in sequences]
         stream = Stream(f"control {self.seed}")
-        unrelated = [
-            (*sequence[: 1 + block], *_unrelated(ordinary, sequence[1 : 1 + block], stream))
-            for sequence in sequences
-        ]
+        unrelated = []
+        for sequence in sequences:
+            before = sequence[: 1 + len(sequence) // 2]
+            unrelated.append((*before, *_unrelated(ordinary, before[1:], stream)))
         return DrawnTokens(
             sequences=tuple(sequences),
             unrelated=tuple(unrelated),
-            block=block,
+            blocks=tuple(blocks),
             first_token=str(tokenizer.convert_ids_to_tokens(first)),
             first_is_bos=bos is not None,
             strings_hash=digest([sequences, strings]),
+            within_windows=self.block is None and not one_length and window >= block,
         )
+
+
+def _half(batch: int) -> int:
+    """How many sequences the longer block has: two or more, where the shorter one has as many."""
+    return max(min(2, batch), (batch + 1) // 2)
 
 
 #: Builder of repeated random tokens: ``repeated_tokens(batch=10, block=None, seed=0)``.
@@ -256,7 +330,7 @@ def canary_tokens(
     A tokenizer can't encode the text if it raises, if more than a tenth of the tokens are
     unknown, if a token has no embedding, or if fewer than 32 are left in the context. Ordinary
     tokens take its place: the first token and the first block, which repeats nothing, of each
-    sequence that :class:`RepeatedTokens` draws by default.
+    sequence that :class:`RepeatedTokens` draws of one length.
 
     Args:
         tokenizer: a Hugging Face tokenizer.
@@ -273,10 +347,12 @@ def canary_tokens(
     if len(encoded) - len(first) >= _FEWEST and max(encoded) < vocabulary:
         return _canary(tokenizer, (encoded,), "text")
     try:
-        drawn = RepeatedTokens().draw(tokenizer, context=context, vocabulary=vocabulary)
+        drawn = RepeatedTokens().draw(
+            tokenizer, context=context, vocabulary=vocabulary, one_length=True
+        )
     except PromptError:
         return None
-    blocks = tuple(sequence[: 1 + drawn.block] for sequence in drawn.sequences)
+    blocks = tuple(sequence[: 1 + drawn.blocks[0]] for sequence in drawn.sequences)
     return _canary(tokenizer, blocks, "drawn tokens")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,21 @@ class TokenizedPairs:
     def corrupted_hash(self) -> str:
         """A hash of the token ids of the corrupted prompts."""
         return digest(self.corrupted)
+
+    @property
+    def swapped(self) -> bool:
+        """Whether each pair has another one that is itself the other way round.
+
+        That is, each corrupted prompt is the clean prompt of a pair whose corrupted prompt is this
+        one's clean prompt, and the two have their answers exchanged.
+        """
+        pairs = Counter(
+            zip(self.clean, self.corrupted, self.answers, self.wrong_answers, strict=True)
+        )
+        return all(
+            pairs[corrupted, clean, wrong, answer] == count
+            for (clean, corrupted, answer, wrong), count in pairs.items()
+        )
 
     @property
     def tokens(self) -> frozenset[int]:

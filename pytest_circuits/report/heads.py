@@ -38,6 +38,8 @@ _UNDEFINED = float("nan")
 _OF_HEADS = {
     Change.LEFT: "left the role",
     Change.JOINED: "joined the role",
+    Change.SILENT: "writes nothing",
+    Change.LESS_LEFT: "less left without it",
     Change.OPPOSES: "now against the behaviour",
     Change.WORSE: "weaker",
     Change.BETTER: "stronger",

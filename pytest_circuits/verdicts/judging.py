@@ -170,7 +170,11 @@ def _met_its_null(found: Finding, approved: Finding, allowed: float) -> float | 
 
 
 def _change(before: Behaviour, after: Behaviour, allowed: float) -> Change | None:
+    if before.at_chance:
+        return None  # what is no behaviour can't get worse, nor go
     moved = movement(before.direction, before.value, after.value)
+    if before.judged and after.at_chance and moved < 0 and not within(moved, allowed):
+        return Change.GONE
     # What was never there can't go, and what was against us and got better has not gone.
     there = before.vital and not before.indistinct and (before.value > 0 or moved < 0)
     if there and _is_gone(before, after, allowed):
@@ -190,8 +194,10 @@ def _is_gone(before: Behaviour, after: Behaviour, allowed: float) -> bool:
 
 
 def _null(change: Change, before: Behaviour, after: Behaviour) -> float | None:
-    """0 for what is gone, though as large as ever, because it can't be told from that."""
-    return 0.0 if change is Change.GONE and not _fell(before, after) else None
+    """What can't be told from it is gone, though as large as ever: 0, or what chance gives."""
+    if change is not Change.GONE or _fell(before, after):
+        return None
+    return after.chance if after.at_chance else 0.0
 
 
 def _fell(before: Behaviour, after: Behaviour) -> bool:
@@ -312,7 +318,8 @@ def summarise(
     if finding.undefined or not defined:
         parts.append(f"{finding.quantity} undefined")
     elif not finding.axes:
-        parts.append(f"{finding.quantity} {shown(float(finding.values), 2)}")
+        own = " at chance" * finding.as_behaviour().at_chance
+        parts.append(f"{finding.quantity} {shown(float(finding.values), 2)}{own}")
     elif finding.role is None:
         cell = _foremost(finding)
         value = float(finding.values[cell])
@@ -322,7 +329,10 @@ def summarise(
         top = next(iter(members), None)
         heads = f"{len(members)} head{'s' if len(members) != 1 else ''}"
         parts.append(heads if top is None else f"{heads}, {top} {shown(members[top], 2)}")
-    parts += [f"{readable(b.name)} {shown(b.value, 2)}" for b in finding.companion[:1]]
+    parts += [
+        f"{readable(b.name)} {shown(b.value, 2)}{' at chance' * b.at_chance}"
+        for b in finding.companion[:1]
+    ]
     return "; ".join(parts)
 
 

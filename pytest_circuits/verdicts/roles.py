@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.findings.statistics import t95
+from pytest_circuits.verdicts.unseen import less_left, silent_heads, wrote
 from pytest_circuits.verdicts.verdict import HAIR, About, Change, Reason, movement, within
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
         # A baseline without nulls says nothing about them: the threshold alone decides.
         found = found.derived(nulls={})
     role = _Role(found, approved, tolerance)
-    reasons = list(role.heads())
+    reasons = list(less_left(role.heads(), found, approved, tolerance))
     weaker = [r for r in reasons if r.change in (Change.LEFT, Change.WORSE)]
     rose = any(r.change is Change.BETTER for r in reasons)
     made_up = -role.gained <= max((r.tolerance for r in weaker), default=0.0) + HAIR
     whole = list(role.as_a_whole(reasons))
     return MechanismChange(
-        (*reasons, *whole, *role.overtaken()),
+        (*reasons, *role.silent.values(), *whole, *role.overtaken()),
         compensated=bool(weaker) and rose and made_up and not any(r.bad for r in whole),
         held=role.held,
     )
@@ -79,6 +80,15 @@ class _Role:
         self.moved = {old: new for old, new in taken_over.items() if old in self.before}
         self.filled = set(taken_over.values())
         held = {head: float(found.values[head]) for head in self._held()}
+        parts = {head: self.moved.get(head, head) for head in self.before}
+        self.silent = silent_heads(
+            found, approved, {head: part for head, part in parts.items() if part in held}
+        )
+        speaking = {head: value for head, value in held.items() if head not in self.silent}
+        if self.silent and not any(wrote(found, head) for head in speaking):
+            # Who never wrote for the next token does not hold up what the others did.
+            speaking = {}
+        held = speaking
         self.held = dict(sorted(held.items(), key=lambda item: -abs(item[1])))
         #: By how much the role as a whole got stronger.
         self.gained = movement(approved.direction, strength(self.before), strength(self.held))
@@ -132,7 +142,7 @@ class _Role:
                     allowed,
                     other=str(taker),
                 )
-            elif head not in self.filled:
+            elif head not in self.filled and not (head in self.silent and self._grew(head)):
                 yield Reason(
                     self._change(head, before, after),
                     About.HEAD,
@@ -143,6 +153,9 @@ class _Role:
                     allowed,
                     null=self._null(head),
                 )
+
+    def _grew(self, head: Head) -> bool:
+        return self._change(head, *self._values(head)) is Change.BETTER
 
     def _change(self, head: Head, before: float, after: float) -> Change:
         if head not in self.now:

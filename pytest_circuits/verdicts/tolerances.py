@@ -10,17 +10,21 @@ themselves, however small it is.
 
 The evidence is SmolLM2-135M-Instruct, largest change of any head:
 
-================  =================  ============  ===============  ============
-change            induction score    attribution   logit difference  repeat loss
-================  =================  ============  ===============  ============
-bf16              0.004              0.011         0.03              0.01
-int8              0.014              0.027         0.10              0.08
-1 % noise         0.018              0.034         0.03              0.02
-5 % noise         0.14               0.27          0.47              0.48
-top head zeroed   0.17               2.57          0.09 … 2.98       2.17
-================  =================  ============  ===============  ============
+================  =================  ============  ===============  ============  ===========
+change            induction score    attribution   logit difference  repeat loss   repeat gain
+================  =================  ============  ===============  ============  ===========
+bf16              0.004              0.011         0.03              0.01          0.001
+int8              0.016              0.027         0.10              0.09          0.06
+1 % noise         0.026              0.034         0.03              0.16          0.18
+5 % noise         0.14               0.27          0.47              0.52          0.19
+top head zeroed   0.17               2.57          0.09 … 2.98       2.38          2.39
+five zeroed       0.42                                               8.94          8.94
+================  =================  ============  ===============  ============  ===========
 
-The first three are benign and stay inside the defaults; the last two are damage and do not.
+(Of ten draws of 1 % noise; two block lengths, repeat loss 2.76, repeat gain 11.26.)
+
+The first three are benign and stay inside the defaults; the others are damage and do not, but for
+the gain under noise: it is a difference, and both losses grow.
 
 What is near 0 (SmolLM2's unless it is said; noise on the bundled model):
 
@@ -131,7 +135,7 @@ _RANK = Allowance(floor=1.0, share=0.1, least=1.0)
 
 #: A difference of logits is near 0 on a scale that goes on below it, and has no ratio there.
 _LOGITS = Allowance(floor=0.2, share=0.05, least=0.1)
-_REPEAT = Allowance(floor=0.15, share=0.05, least=0.01)
+_REPEAT = Allowance(floor=0.15, share=0.075, least=0.01)
 #: A share of few prompts moves in steps, however small it is.
 _COUNTED = Allowance(floor=0.1, share=0.0, least=0.1)
 #: A share of many tokens moves in small steps.
@@ -141,8 +145,15 @@ _PROBABILITY = Allowance(floor=0.05, share=0.0, least=1e-8)
 #: Means over a whole vocabulary: what harmless changes do to them is a few hundredths of a nat.
 _DIVERGENCE = Allowance(floor=0.05, share=0.1, least=0.01)
 
+#: The loss on the first block is in it too, which a model that was tuned moves without any harm.
+_GAIN = Allowance(floor=0.15, share=0.15, least=0.01)
+
 #: Behaviours whose name says more than their unit.
-_BEHAVIOURS = {"repeat_loss": _REPEAT, "repeat_gain": _REPEAT}
+_BEHAVIOURS = {
+    "repeat_loss": _REPEAT,
+    "repeat_loss_second_seed": _REPEAT,
+    "repeat_gain": _GAIN,
+}
 #: All others, by their unit.
 _UNITS = {
     "logits": _LOGITS,

@@ -82,6 +82,8 @@ class Change(StrEnum):
     MOVED = "moved"  # a head's part in the role is another head's now
     LEFT = "left"  # a head is no longer in the role
     JOINED = "joined"  # a head is new in the role
+    SILENT = "silent"  # a head looks where it did, and writes nothing any more
+    LESS_LEFT = "less left"  # a head carries more, and less of the behaviour is left without it
     OPPOSES = "opposes"  # a head is new among those that work against the behaviour
     OVERTAKEN = "overtaken"  # a head fell behind another one in the role, by more than the margin
     EMPTY = "empty"  # the role has no heads left, or none that can be told from nothing

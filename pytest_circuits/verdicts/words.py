@@ -25,6 +25,8 @@ _OF_HEADS = {
     Change.MOVED: "moved",
     Change.LEFT: "left the role",
     Change.JOINED: "joined the role",
+    Change.SILENT: "writes nothing",
+    Change.LESS_LEFT: "less left without",
     Change.OPPOSES: "now against the behaviour",
     Change.OVERTAKEN: "overtaken",
     Change.WORSE: "weaker",
@@ -194,22 +196,24 @@ def reason_text(reason: Reason) -> str:
     return f"{_what(reason)} {_move(reason)} ({_held_against(reason)})"
 
 
+#: What happened to a head, between its name and its quantity.
+_DID = {
+    Change.LEFT: " left the role:",
+    Change.JOINED: " joined the role:",
+    Change.SILENT: " writes nothing:",
+    Change.OPPOSES: " now works against the behaviour:",
+}
+
+
 def _what(reason: Reason) -> str:
     name, quantity = _name(reason), reason.quantity
-    match reason.change:
-        case Change.MOVED:
-            far = " (another layer)" if _across_layers(reason) else ""
-            return f"{name} moved to {reason.other}{far}: {quantity}"
-        case Change.LEFT:
-            return f"{name} left the role: {quantity}"
-        case Change.JOINED:
-            return f"{name} joined the role: {quantity}"
-        case Change.OPPOSES:
-            return f"{name} now works against the behaviour: {quantity}"
-        case Change.OVERTAKEN:
-            return f"{name} was overtaken by {reason.other}: {quantity}"
+    if reason.change is Change.MOVED:
+        far = " (another layer)" if _across_layers(reason) else ""
+        return f"{name} moved to {reason.other}{far}: {quantity}"
+    if reason.change is Change.OVERTAKEN:
+        return f"{name} was overtaken by {reason.other}: {quantity}"
     named = reason.about in (About.BEHAVIOUR, About.VALUE)
-    return name if named else f"{name} {quantity}"
+    return name if named else f"{name}{_DID.get(reason.change, '')} {quantity}"
 
 
 def _held_against(reason: Reason) -> str:
@@ -233,6 +237,8 @@ def _brief(reason: Reason) -> str:
             now = f"→{reason.other} {_show(reason.after, reason)}"
         case Change.OVERTAKEN:
             now = f" by {reason.other}"
+        case Change.SILENT | Change.LESS_LEFT:
+            now = f" {reason.quantity} {_move(reason, arrow='→')}"
         case Change.LEFT if reason.distance <= reason.tolerance:
             # It left because there is as much of it where there is nothing to find.
             now = f" {_show(reason.after, reason)} met its null"

@@ -86,7 +86,7 @@ MEASURES = {
     "harm of an ablation, in logits": ("ablate",),
     "faithfulness, completeness, minimality": ("faithfulness", "completeness", "minimality"),
     _LOGITS: ("logit_diff", "logit_lens"),
-    "repeat loss, repeat gain": ("repeat_loss",),
+    "repeat loss": ("repeat_loss",),
     _COUNTED: ("accuracy", "top_k_accuracy"),
     _PROBABILITY: ("answer_probability",),
     _NATS: ("kl_divergence",),
@@ -95,7 +95,8 @@ MEASURES = {
 #: The same of companion behaviours, with their unit.
 BEHAVIOURS = {
     _LOGITS: ("logits", "logit_diff", "logit_diff_gap", "clean_logit_diff", "whole_model_gap"),
-    "repeat loss, repeat gain": ("nats", "repeat_loss", "repeat_gain"),
+    "repeat loss": ("nats", "repeat_loss", "repeat_loss_second_seed"),
+    "repeat gain": ("nats", "repeat_gain"),
     "repeat accuracy, another behaviour that is a share": (
         "share of tokens",
         "repeat_accuracy",

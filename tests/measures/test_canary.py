@@ -76,7 +76,7 @@ def test_the_canary_is_the_loss_on_the_text_as_far_as_it_fits(reader):
 def test_a_model_that_does_not_know_the_text_has_the_loss_on_drawn_tokens(recall):
     canary = measures.canary(recall)
 
-    drawn = RepeatedTokens().draw(recall.tokenizer, context=49, vocabulary=65)
+    drawn = RepeatedTokens(block=24).draw(recall.tokenizer, context=49, vocabulary=65)
     tokens = torch.tensor(drawn.sequences)[:, :25]
     assert canary.kind == "drawn tokens"
     assert canary.loss == pytest.approx(mean_loss(recall, tokens).item(), abs=1e-5)

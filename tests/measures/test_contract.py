@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from circuit_suites import few
@@ -10,8 +11,9 @@ from zoo.specimens import SPECIMENS
 
 from pytest_circuits import measures
 from pytest_circuits.findings import InvalidFindingError
-from pytest_circuits.forward import Runs
+from pytest_circuits.forward import Runs, run_repeated
 from pytest_circuits.models import ModelError
+from pytest_circuits.prompts import RepeatedTokens
 
 ALL = {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"}
 ALL |= {f"head_{part}" for part in ("out", "q", "k", "v", "pattern")}
@@ -152,6 +154,8 @@ def test_heads_that_do_not_sum_to_their_attention_can_be_patched_and_not_attribu
         "don't sum to what their attention writes."
     )
     measures.patch(llama, telling_pairs(llama), site="head_out")
+    drawn = RepeatedTokens().draw(llama.tokenizer, llama.cfg.n_ctx, llama.cfg.d_vocab)
+    assert np.isnan(run_repeated(Runs(llama), drawn).outputs).all()
 
 
 def test_attention_that_is_neither_a_mean_nor_what_heads_mix_by_is_refused(llama):

@@ -8,6 +8,7 @@ import pytest
 from pytest_circuits.findings import SIGNIFICANT
 from pytest_circuits.findings.statistics import max_t_p
 from pytest_circuits.prompts import RepeatedTokens
+from pytest_circuits.prompts.sequences import compared
 from pytest_circuits.testing import word_tokenizer
 
 
@@ -37,7 +38,7 @@ def rejections(*, block, sharpness, offset, heads, family, batch=10, turned=True
     """
     words = ("a", *(f"w{i}" for i in range(3 * block)))
     drawn = RepeatedTokens(batch=batch, block=block).draw(word_tokenizer(words), 1000, 1000)
-    count = drawn.compared if turned else block
+    count = compared(block) if turned else block
     queries = np.arange(1 + block, 1 + block + count)
     rng = np.random.default_rng(5)
     differences = []

@@ -231,14 +231,13 @@ def test_a_model_that_repetition_misleads_has_not_lost_what_it_never_had(bridges
     found = measures.induction_scores(bridges["gpt2"])
 
     gain = found.behaviour("repeat_gain")
-    assert gain.value < -3 * gain.error
+    assert gain.value < -2 * gain.error
     assert found.gone == ()
 
 
-def test_the_repeat_gain_is_shown_and_not_judged(perfect):
+def test_every_companion_is_judged(perfect):
     for measure in (*SCORES, measures.repeat_loss):
-        companion = measure(perfect, PROMPTS).companion
-        assert [b.name for b in companion if not b.judged] == ["repeat_gain"]
+        assert all(b.judged for b in measure(perfect, PROMPTS).companion)
 
 
 def test_every_choice_is_in_the_convention(perfect):
@@ -253,13 +252,14 @@ def test_every_choice_is_in_the_convention(perfect):
         "first_token": "BOS",
         "loss": "predictions at T+1 … 2T-1",
         "attention": "eager",
+        "second_seed": 3,
     }
     assert found.prompts["first_token"] == "<bos>"
     assert (found.samples, found.clusters) == (BATCH, BATCH)
 
 
-def test_the_default_block_fills_the_context(perfect):
-    assert measures.induction_scores(perfect).convention["block"] == 16
+def test_the_longer_default_block_fills_the_context(perfect):
+    assert measures.induction_scores(perfect).convention["block"] == [8, 16]
 
 
 def test_another_seed_is_another_convention_and_other_prompts(perfect):

@@ -82,9 +82,12 @@ def test_a_text_longer_than_the_context_is_no_warning(caplog):
 def test_drawn_tokens_take_the_place_of_a_text_that_cannot_be_encoded(tokenizer, limits):
     canary = tokens_for(tokenizer, **limits)
 
-    drawn = RepeatedTokens().draw(tokenizer, **{"context": LONG, "vocabulary": LONG} | limits)
+    limits = {"context": LONG, "vocabulary": LONG} | limits
+    drawn = RepeatedTokens().draw(tokenizer, **limits, one_length=True)
     assert canary.kind == "drawn tokens"
-    assert canary.sequences == tuple(sequence[: 1 + drawn.block] for sequence in drawn.sequences)
+    assert canary.sequences == tuple(
+        sequence[: 1 + drawn.blocks[0]] for sequence in drawn.sequences
+    )
     for sequence in canary.sequences:
         assert len(set(sequence)) == len(sequence)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_circuits.prompts import PromptError, RepeatedTokens
+from pytest_circuits.prompts.sequences import compared
 from pytest_circuits.testing import WORDS, word_tokenizer
 
 
@@ -17,15 +18,23 @@ def without_bos():
     return tokenizer
 
 
-def draw(tokenizer, context=33, vocabulary=40, **fields):
-    return RepeatedTokens(**fields).draw(tokenizer, context=context, vocabulary=vocabulary)
+def draw(tokenizer, context=33, vocabulary=40, *, one_length=True, **fields):
+    """Of one length, unless two are asked for."""
+    window = {name: fields.pop(name) for name in ("window", "affordable") if name in fields}
+    return RepeatedTokens(**fields).draw(
+        tokenizer, context=context, vocabulary=vocabulary, one_length=one_length, **window
+    )
+
+
+def many_words():
+    return word_tokenizer([*WORDS, *(f"word{i}" for i in range(600))])
 
 
 def test_a_sequence_is_bos_a_block_and_the_same_block(tokenizer):
     drawn = draw(tokenizer, batch=7, block=5)
 
     assert len(drawn.sequences) == 7
-    assert drawn.block == 5
+    assert drawn.blocks == (5,)
     for sequence in drawn.sequences:
         assert len(sequence) == 11
         assert sequence[0] == tokenizer.bos_token_id
@@ -61,7 +70,7 @@ def test_a_block_may_be_the_whole_vocabulary(tokenizer):
 def test_the_block_fills_the_context_up_to_50(context, block):
     tokenizer = word_tokenizer([*WORDS, *(f"word{i}" for i in range(40))])
 
-    assert draw(tokenizer, context=context, vocabulary=80).block == block
+    assert draw(tokenizer, context=context, vocabulary=80).blocks == (block,)
 
 
 def test_the_same_seed_gives_the_same_draw(tokenizer):
@@ -228,11 +237,12 @@ def test_more_unrelated_blocks_begin_with_the_same_ones(tokenizer):
 def test_the_control_repeats_as_much_before_each_query_that_is_compared(tokenizer, block):
     drawn = draw(tokenizer, batch=3, block=block)
 
-    assert drawn.compared == (block + 1) // 2 - 1
+    queries = compared(block)
+    assert queries == (block + 1) // 2 - 1
     for sequence, control in zip(drawn.sequences, drawn.control, strict=True):
         assert control[: 1 + block] == sequence[: 1 + block]
         assert set(control[1 + block :]) == set(sequence[1 + block :])
-        for query in range(1 + block, 1 + block + drawn.compared):
+        for query in range(1 + block, 1 + block + queries):
             for tokens in (sequence, control):
                 seen = tokens[: query + 1]
                 assert sum(seen.count(token) == 2 for token in set(seen)) == query - block
@@ -247,3 +257,83 @@ def test_the_control_of_a_known_sequence_is_known(tokenizer):
 
     first, a, b, c, d, e = drawn.sequences[0][:6]
     assert drawn.control == ((first, a, b, c, d, e, d, e, a, b, c),)
+
+
+@pytest.mark.parametrize(
+    ("context", "given", "blocks"),
+    [
+        (1024, {}, (50, 100)),
+        (201, {}, (50, 100)),
+        (200, {}, (50, 99)),
+        (103, {}, (50, 51)),
+        # Nothing longer than the first fits, so that this is halved.
+        (101, {}, (25, 50)),
+        (33, {}, (8, 16)),
+        (9, {}, (3, 4)),
+        (7, {}, (3,)),
+        (1024, {"window": 128}, (50, 129)),
+        (1024, {"window": 99}, (50, 100)),
+        (1024, {"window": 510}, (50, 511)),
+        # No block that fits is longer than the window.
+        (1024, {"window": 511}, (50, 100)),
+        (1024, {"window": 128, "affordable": 128}, (50, 100)),
+        (1024, {"window": 128, "affordable": 129}, (50, 129)),
+    ],
+)
+def test_the_second_length_is_longer_than_any_window_that_fits(context, given, blocks):
+    drawn = draw(many_words(), context=context, vocabulary=641, one_length=False, **given)
+
+    assert drawn.blocks == blocks
+    assert drawn.within_windows == (given.get("window", 0) >= blocks[-1])
+
+
+def test_a_small_vocabulary_bounds_the_longer_block_alone(tokenizer):
+    assert draw(many_words(), context=1024, vocabulary=61, one_length=False).blocks == (50, 60)
+    with pytest.raises(PromptError, match="needs 50 ordinary tokens, and the vocabulary has 39"):
+        draw(tokenizer, context=1024, one_length=False)
+
+
+def test_there_are_half_as_many_of_the_longer_block_and_the_shorter_are_as_without_it(tokenizer):
+    for batch, longer in ((10, 5), (9, 5), (3, 2), (2, 2), (1, 1)):
+        one, two = (draw(tokenizer, batch=batch, block=block) for block in (5, (5, 12)))
+
+        assert two.strata == (5,) * batch + (12,) * longer
+        assert two.sequences[:batch] == one.sequences
+        assert two.control == one.control
+        for sequence in two.sequences[batch:]:
+            assert sequence[1:13] == sequence[13:]
+
+
+def test_the_longer_blocks_are_the_same_on_every_machine_and_however_many_shorter_there_are(
+    tokenizer,
+):
+    few, many = (draw(tokenizer, batch=batch, block=(4, 6)) for batch in (2, 6))
+
+    assert few.sequences[2:] == many.sequences[6:8]
+    assert few.sequences[2][:7] == (0, 33, 32, 31, 38, 27, 24)
+
+
+def test_without_bos_both_lengths_have_the_same_first_token():
+    drawn = draw(without_bos(), batch=6, block=(5, 12))
+
+    assert len({sequence[0] for sequence in drawn.sequences}) == 1
+    assert drawn.sequences[0][0] not in drawn.sequences[-1][1:]
+
+
+def test_a_length_of_one_sequence_makes_one_cluster_of_all(tokenizer):
+    assert draw(tokenizer, batch=1, block=(3, 5)).clusters == (0, 0)
+    assert draw(tokenizer, batch=2, block=(3, 5)).clusters == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("block", [(5, 3), (5, 5), (3, 4, 5)])
+def test_lengths_that_are_no_two_in_order_are_refused(block):
+    with pytest.raises(PromptError, match="the shorter one first"):
+        RepeatedTokens(block=block)
+
+
+def test_two_lengths_may_come_in_a_list_and_are_whole_numbers():
+    assert RepeatedTokens(block=[3, 5]) == RepeatedTokens(block=(3, 5))
+    with pytest.raises(PromptError, match=r"block is a whole number, not 5\.5"):
+        RepeatedTokens(block=(3, 5.5))
+    with pytest.raises(PromptError, match="a block of at least 3"):
+        RepeatedTokens(block=(2, 5))

@@ -15,6 +15,7 @@ from pytest_circuits.findings import (
     Finding,
     Head,
     Null,
+    Output,
     Role,
 )
 from pytest_circuits.verdicts import Allowance, Tolerance
@@ -51,6 +52,7 @@ def role(
     threshold: float = 0.4,
     error: float = 0.01,
     nulls: Mapping[str, tuple[float, float]] | None = None,
+    outputs: Mapping[str, float | tuple[float, float]] | None = None,
     loss: float = 0.5,
     gain: float = 4.0,
     canary: Canary | None = None,
@@ -65,6 +67,7 @@ def role(
         threshold: of the role.
         error: every head's standard error.
         nulls: mean and p of heads.
+        outputs: mean of what heads write, with an error of 0.01 or with its error.
         loss: the repeat loss.
         gain: the repeat gain, which is vital.
         canary: the loss on a fixed text.
@@ -86,6 +89,10 @@ def role(
         prompts={"kind": "repeated tokens", "tokens": "aa11"},
         role=Role("induction heads", threshold),
         nulls={head: Null(*null) for head, null in (nulls or {}).items()},
+        outputs={
+            head: Output(*(written if isinstance(written, tuple) else (written, 0.01)))
+            for head, written in (outputs or {}).items()
+        },
         companion=(
             Behaviour("repeat_loss", loss, 0.05, 10, Direction.LOWER, "nats"),
             Behaviour("repeat_gain", gain, 0.1, 10, Direction.HIGHER, "nats", vital=True),

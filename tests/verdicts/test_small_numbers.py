@@ -35,6 +35,8 @@ def number(measure, value, error=np.nan, samples=8):
         profiles={},
         companion=(),
         relative_to=None,
+        # That of the small model that made it would be chance for these numbers too.
+        chance=None,
     )
 
 
