@@ -6,6 +6,8 @@ comparable to all.
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from pytest_circuits.findings.absent import extent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_circuits.findings.finding import Finding
+    from pytest_circuits.findings.finding import Behaviour, Finding
 
 #: What a convention says for the reader alone, and the digest beside it that decides: positions
 #: may be called END, -1 or 14, and a mask whatever its author likes.
@@ -24,6 +26,10 @@ _WORDS = {"positions": "indices", "name": "mask"}
 _CHAT = "chat"
 #: What is known of prompts besides, and follows from their tokens.
 _COVERED = ("ids", "dropped")
+#: What a behaviour on a prompt that was not touched is called beside others of the same prompts.
+_UNTOUCHED = ("clean_", "whole_")
+#: Of a convention, what makes a behaviour another one on the same tokens.
+_OF_BEHAVIOURS = ("first_token", "metric_code", "other", "without")
 #: Cells of an axis that are named where their names differ.
 _NAMES_SHOWN = 2
 
@@ -56,6 +62,30 @@ def deciding(finding: Finding) -> dict[str, object]:
             if name not in _COVERED
         },
     }
+
+
+def identity(finding: Finding, behaviour: Behaviour) -> str:
+    """By what a behaviour is known as the same one beside other findings of the same model.
+
+    Its name and a digest of unit, prompts and metric. The logit difference on the clean prompts is
+    the same behaviour whether it is a finding, or stands beside an attribution, a patch, or a
+    circuit's faithfulness. Empty for one number that no other finding has beside it: a fraction, or
+    the harm of an ablation.
+    """
+    own = not finding.axes and behaviour.name == finding.measure
+    if own and (finding.relative_to is not None or finding.direction == "two-sided"):
+        return ""
+    name = behaviour.name
+    for prefix in _UNTOUCHED:
+        name = name.removeprefix(prefix)
+    said = [
+        behaviour.unit,
+        finding.prompts.get("tokens"),
+        finding.prompts.get("texts"),
+        *(finding.convention.get(part) for part in _OF_BEHAVIOURS),
+    ]
+    digest = sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{name}:{digest[:8]}"
 
 
 def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:

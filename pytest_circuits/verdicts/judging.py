@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.findings.digits import shown
-from pytest_circuits.findings.quantity import differing
+from pytest_circuits.findings.quantity import differing, identity
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
 from pytest_circuits.verdicts.verdict import (
@@ -51,7 +51,8 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
     mechanism = None if meaningless else mechanism_change(found, approved, tolerance)
     reasons = _sorted([*behaviours, *(mechanism.reasons if mechanism else ())])
     held = mechanism.held if mechanism else None
-    kind = _kind(reasons)
+    kind = _kind(reasons, found)
+    intact = _intact(mechanism, approved) if mechanism else None
     return Verdict(
         kind,
         reasons,
@@ -62,6 +63,8 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         reading=(
             _reading(kind, behaviours, mechanism, approved) if mechanism and approved.axes else None
         ),
+        intact=intact,
+        own=None if approved.axes or mechanism is None else _own(found, approved, tolerance),
     )
 
 
@@ -104,6 +107,7 @@ def behaviour_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -
                 allowed,
                 # What is as large as ever is gone where it can't be told from nothing.
                 null=_null(change, before, after),
+                identity=identity(approved, before),
             )
 
 
@@ -147,6 +151,7 @@ def number_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> I
             after.value,
             allowed,
             null=_null(change, before, after) if met is None else met,
+            identity=identity(approved, before),
         )
 
 
@@ -191,8 +196,8 @@ def _fell(before: Behaviour, after: Behaviour) -> bool:
     return after.value * sign(before.value) < DEAD_SHARE * abs(before.value)
 
 
-def _kind(reasons: Sequence[Reason]) -> Kind:
-    if any(reason.change in (Change.GONE, Change.EMPTY) for reason in reasons):
+def _kind(reasons: Sequence[Reason], found: Finding) -> Kind:
+    if any(_is_loss(reason, found) for reason in reasons):
         return Kind.LOST
     if any(reason.bad for reason in reasons):
         return Kind.WEAKENED
@@ -201,6 +206,32 @@ def _kind(reasons: Sequence[Reason]) -> Kind:
     if any(reason.change is Change.MOVED for reason in reasons):
         return Kind.RELOCATED
     return Kind.PRESERVED
+
+
+def _is_loss(reason: Reason, found: Finding) -> bool:
+    """Whether nothing is left of what the finding is about.
+
+    That is its role, or the behaviour that it is or has fractions of. A role that has heads left
+    is not lost with the behaviour that it serves: other findings tell that this is gone.
+    """
+    if reason.change is Change.GONE:
+        return not found.axes or reason.subject == found.relative_to
+    return reason.change is Change.EMPTY
+
+
+def _intact(mechanism: MechanismChange, approved: Finding) -> tuple[int, int] | None:
+    """How many of the heads that had the role are no worse, and how many those were."""
+    if approved.role is None:
+        return None
+    members = {str(head) for head in approved.members()}
+    worse = {r.subject for r in mechanism.reasons if r.about is About.HEAD and r.bad}
+    return len(members - worse), len(members)
+
+
+def _own(found: Finding, approved: Finding, tolerance: Tolerance) -> Movement:
+    before = float(approved.values)
+    allowed = tolerance.value.of(before)
+    return Movement(found.quantity, found.unit, before, float(found.values), allowed)
 
 
 def _reading(
@@ -213,6 +244,8 @@ def _reading(
             return Reading.COMPENSATED
         # Only of a behaviour that was held against the baseline can be said that it held.
         return Reading.BEHAVIOUR_HELD if any(b.held for b in approved.companion) else None
+    if kind is Kind.WEAKENED and any(r.change is Change.GONE for r in behaviours):
+        return Reading.BEHAVIOUR_GONE
     intact = not any(reason.bad for reason in mechanism.reasons)
     return Reading.MECHANISM_INTACT if intact else None
 
@@ -241,22 +274,13 @@ def _canary(found: Finding, approved: Finding, tolerance: Tolerance) -> Movement
     return Movement(f"loss on {text}", "nats", before.loss, after.loss, allowed)
 
 
-_ORDER = {Change.DIFFERS: 0, Change.GONE: 1, Change.EMPTY: 2}
-
-
 def _sorted(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """Worst first: what is gone, then the heads, then the rest; what is no loss comes last."""
+    """Worst first: behaviours before heads, the largest in tolerances before smaller ones."""
     return tuple(sorted(reasons, key=_badness))
 
 
-def _badness(reason: Reason) -> tuple[bool, bool, int, bool, float, str]:
-    of_a_head = reason.about is About.HEAD
-    # Heads share one scale; what else moved is only comparable in tolerances.
-    size = reason.distance if of_a_head else reason.excess
-    if reason.change is Change.MOVED and isinstance(reason.before, float):
-        size = abs(reason.before)  # what moved is what counts: its value is what it was
-    order = _ORDER.get(reason.change, 3)
-    return (not reason.bad, not reason.good, order, not of_a_head, -size, reason.subject)
+def _badness(reason: Reason) -> tuple[bool, bool, bool, float, str]:
+    return (not reason.bad, not reason.good, not reason.of_behaviour, -reason.size, reason.subject)
 
 
 def headline_number(finding: Finding, members: Mapping[Head, float] | None = None) -> float | None:

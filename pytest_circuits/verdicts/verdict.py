@@ -106,6 +106,8 @@ class Reason:
         null: what the finding's value would be where there is nothing to find, where that is
             known.
         other: the label of the other head: the one it moved to, or was overtaken by.
+        identity: of a behaviour, by what it is known as the same one in other findings; empty
+            where no other finding can have it.
     """
 
     change: Change
@@ -117,6 +119,7 @@ class Reason:
     tolerance: float = 0.0
     null: float | None = None
     other: str = ""
+    identity: str = ""
 
     @property
     def bad(self) -> bool:
@@ -134,6 +137,23 @@ class Reason:
         return self.distance / self.tolerance if self.tolerance > 0 else float("inf")
 
     @property
+    def of_behaviour(self) -> bool:
+        """Whether it is about what the model does: a behaviour, or a finding of one number."""
+        return self.about in (About.BEHAVIOUR, About.VALUE)
+
+    @property
+    def size(self) -> float:
+        """How much it says, in tolerances: how far it moved.
+
+        What moved elsewhere, or met its null, may have the value that it had: it counts whole.
+        """
+        gone = self.change in (Change.LEFT, Change.GONE) and self.null is not None
+        if not (gone or self.change is Change.MOVED) or not isinstance(self.before, float):
+            return self.excess
+        whole = abs(self.before) / self.tolerance if self.tolerance > 0 else float("inf")
+        return whole if self.change is Change.MOVED else max(whole, self.excess)
+
+    @property
     def distance(self) -> float:
         """How far it moved (infinite where that can't be said)."""
         if isinstance(self.before, float) and isinstance(self.after, float):
@@ -148,6 +168,8 @@ class Reading(StrEnum):
     COMPENSATED = "compensated"
     BEHAVIOUR_HELD = "behaviour held"
     MECHANISM_INTACT = "mechanism intact"
+    #: The role has heads left, and what it serves is gone.
+    BEHAVIOUR_GONE = "behaviour gone"
 
 
 class Scope(StrEnum):
@@ -189,6 +211,9 @@ class Verdict:
         companion: the companion behaviours, the one that says most first.
         canary: the loss on a fixed text; None where the two weren't measured on the same one.
         reading: what mechanism and behaviour say together, where that is worth saying.
+        intact: how many of the role's heads are no worse than they were, and how many had the
+            role; None where there is no role, or its values mean nothing.
+        own: the finding's one number before and now; None for a finding with axes.
     """
 
     kind: Kind
@@ -198,6 +223,8 @@ class Verdict:
     companion: tuple[Movement, ...] = ()
     canary: Movement | None = None
     reading: Reading | None = None
+    intact: tuple[int, int] | None = None
+    own: Movement | None = None
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict is neither true nor false: ask .kind, as in `.kind == 'lost'`")

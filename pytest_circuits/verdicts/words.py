@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pytest_circuits.findings import Head
 from pytest_circuits.findings.digits import decimals, shown
 from pytest_circuits.verdicts.judging import readable
-from pytest_circuits.verdicts.verdict import About, Change, Kind, Reading, Scope
+from pytest_circuits.verdicts.verdict import About, Change, Kind, Reading, Scope, within
+from pytest_circuits.verdicts.vocabulary import OF_READINGS, Term, happened, went
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,61 +20,82 @@ if TYPE_CHECKING:
 APPROVE = "pytest --circuits --snapshot-update"
 #: Heads named on one line.
 _HEADS_SHOWN = 3
-#: How a line begins that tells of several heads.
-_OF_HEADS = {
-    Change.MOVED: "moved",
-    Change.LEFT: "left the role",
-    Change.JOINED: "joined the role",
-    Change.OPPOSES: "now against the behaviour",
-    Change.OVERTAKEN: "overtaken",
-    Change.WORSE: "weaker",
-    Change.BETTER: "stronger",
-}
-
+#: What a headline tells of behaviour: the one that moved most, and the finding's own number.
+_OF_BEHAVIOUR = (About.BEHAVIOUR, About.VALUE)
 #: What has to be said of them: which of their numbers moved.
 _OF_QUANTITY = (About.ROLE, About.MATRIX, About.CELL)
 
 
 def headline(verdict: Verdict) -> str:
-    """What broke and what that did, in one line; the finding's own numbers where nothing moved.
+    """What broke, in one line; the finding's own numbers where nothing moved.
 
-    The mechanism comes first (the head that changed most and how many more did, else what
-    happened to the whole), then the behaviour that says most, then what the two say together.
-    What got better is told only where nothing got worse.
+    The behaviour comes first, and the finding's one number, the larger change of the two before
+    the other; then the mechanism (the head that changed most and how many more did, else what
+    happened to the whole), then what mechanism and behaviour say together. What got better where
+    something got worse is told as what it was traded for.
     """
     if not verdict.reasons:
         return verdict.summary
+    if verdict.kind is Kind.INCOMPARABLE:
+        return _incomparable(verdict)
     first = verdict.reasons[0]
     alike = [r for r in verdict.reasons if (r.bad, r.good) == (first.bad, first.good)]
-    mechanism = [r for r in alike if r.about is not About.BEHAVIOUR]
-    parts = []
-    if mechanism:
-        heads = [r for r in mechanism if r.about is About.HEAD and r.change is not Change.OVERTAKEN]
+    behaviours = [next((r for r in alike if r.about is about), None) for about in _OF_BEHAVIOUR]
+    in_order = [reason for reason in alike if reason in behaviours]
+    parts = [*map(_brief, in_order), *_mechanism(alike), *_beside(verdict), *_traded(verdict)]
+    if verdict.reading is not Reading.BEHAVIOUR_GONE:
+        return "; ".join([*parts, *_reading(verdict)])
+    return f"{', '.join(_reading(verdict))}: {'; '.join(parts)}"
+
+
+def _mechanism(alike: Sequence[Reason]) -> Iterator[str]:
+    """The head that changed most and how many more did, else what happened to the whole."""
+    mechanism = [r for r in alike if not r.of_behaviour]
+    heads = [r for r in mechanism if r.about is About.HEAD and r.change is not Change.OVERTAKEN]
+    # That none is distinct from nothing can't be told from how far each head moved.
+    indistinct = any(r.change is Change.EMPTY and r.null is not None for r in mechanism)
+    if heads and not indistinct:
         more = f" +{len(heads) - 1}" if len(heads) > 1 else ""
         far = ", across layers" if any(_across_layers(r) for r in heads) else ""
-        # That none is distinct from nothing can't be told from how far each head moved.
-        indistinct = mechanism[0].change is Change.EMPTY and mechanism[0].null is not None
-        if heads and not indistinct:
-            parts.append(f"{_brief(heads[0])}{more}{far}")
-        else:
-            parts.append(_brief(mechanism[0]))
-    rank = {behaviour.name: place for place, behaviour in enumerate(verdict.companion)}
-    behaviours = sorted(
-        (r for r in alike if r.about is About.BEHAVIOUR),
-        # Without a mechanism to name, that the behaviour is gone says most.
-        key=lambda r: (r.change is not Change.GONE and not mechanism, rank[r.subject]),
-    )
-    parts += [_brief(r) for r in behaviours[:1]]
-    return "; ".join([*parts, *_reading(verdict)])
+        yield f"{_brief(heads[0])}{more}{far}"
+    elif mechanism:
+        yield _brief(mechanism[0])
+
+
+def _beside(verdict: Verdict) -> Iterator[str]:
+    """A finding's one number where it is another one that got worse."""
+    first, own = verdict.reasons[0], verdict.own
+    if own and first.bad and not any(r.about is About.VALUE for r in verdict.reasons):
+        digits = decimals(own.tolerance, least=2)
+        before, after = (shown(value, digits=digits) for value in (own.before, own.after))
+        yield f"{own.name} itself {before} → {after}"
+
+
+def _traded(verdict: Verdict) -> Iterator[str]:
+    better = next((reason for reason in verdict.reasons if reason.good), None)
+    if is_traded(verdict.reasons, verdict.reading) and better is not None:
+        yield f"{Term.TRADED} for {_brief(better)}"
+
+
+def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
+    """Whether something got worse and something else better, and that is no compensation."""
+    both = any(r.bad for r in reasons) and any(r.good for r in reasons)
+    return both and reading is not Reading.COMPENSATED
+
+
+def _incomparable(verdict: Verdict) -> str:
+    """The first field that differs, and how many more do."""
+    more = len(verdict.reasons) - 1
+    return f"{_brief(verdict.reasons[0])}{f', and {more} more' if more else ''}"
 
 
 def _reading(verdict: Verdict) -> Iterator[str]:
-    if verdict.reading is Reading.COMPENSATED:
-        yield "compensated"
-    elif verdict.reading is Reading.BEHAVIOUR_HELD:
-        yield f"mechanism {verdict.kind} while behaviour held"
-    elif verdict.reading is Reading.MECHANISM_INTACT:
-        yield "mechanism intact while behaviour broke"
+    if verdict.reading is None:
+        return
+    yield OF_READINGS[verdict.reading]
+    if verdict.reading is Reading.BEHAVIOUR_GONE and verdict.intact is not None:
+        intact, of = verdict.intact
+        yield f"{intact} of {of} head{'s' if of != 1 else ''} intact"
 
 
 def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
@@ -87,7 +109,8 @@ def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
     if verdict.kind is Kind.NEW:
         return [*text, f"  there is no baseline yet; approve this one with `{APPROVE}`"]
     reasons = list(_grouped(verdict))
-    reach = [scope_text(verdict)] if verdict.reasons and verdict.scope is not None else []
+    moved = verdict.scope is Scope.WHOLE_MODEL
+    reach = [scope_text(verdict)] if moved or (verdict.reasons and verdict.scope) else []
     room = None if limit is None else limit - len(reach)
     shown = reasons if room is None or len(reasons) <= room else reasons[: max(room - 1, 0)]
     more = len(reasons) - len(shown)
@@ -100,12 +123,18 @@ def scope_text(verdict: Verdict) -> str:
     if verdict.canary is None:
         return ""
     canary = verdict.canary
-    digits = decimals(canary.tolerance, least=2)
-    before, after = (shown(loss, digits=digits) for loss in (canary.before, canary.after))
-    move = f"{canary.name} {before} → {after}"
+    moved = canary_move(canary.name, canary.before, canary.after, canary.tolerance)
     if verdict.scope is Scope.WHOLE_MODEL:
-        return f"the whole model moved: {move}"
-    return f"specific to this circuit: {move}"
+        return f"{Term.WHOLE_MODEL}: {moved}"
+    return f"{Term.SPECIFIC}: {moved}"
+
+
+def canary_move(name: str, before: float, after: float, tolerance: float) -> str:
+    """What became of the canary: ``the loss on a fixed text rose 3.94 → 4.22``."""
+    digits = decimals(tolerance, least=2)
+    move = f"{shown(before, digits=digits)} → {shown(after, digits=digits)}"
+    held = within(after - before, tolerance)
+    return f"the {name} {'held' if held else went(before, after)} {move}"
 
 
 def _grouped(verdict: Verdict) -> Iterator[str]:
@@ -119,7 +148,7 @@ def _grouped(verdict: Verdict) -> Iterator[str]:
 
 
 def _what_heads_did(reason: Reason) -> str:
-    return _OF_HEADS[reason.change] + (" across layers" if _across_layers(reason) else "")
+    return happened(reason) + (" across layers" if _across_layers(reason) else "")
 
 
 def _heads(alike: Sequence[Reason]) -> str:
@@ -143,15 +172,14 @@ def _what(reason: Reason) -> str:
             far = " (another layer)" if _across_layers(reason) else ""
             return f"{name} moved to {reason.other}{far}: {quantity}"
         case Change.LEFT:
-            return f"{name} left the role: {quantity}"
+            return f"{name} {Term.LEFT}: {quantity}"
         case Change.JOINED:
-            return f"{name} joined the role: {quantity}"
+            return f"{name} {Term.JOINED}: {quantity}"
         case Change.OPPOSES:
-            return f"{name} now works against the behaviour: {quantity}"
+            return f"{name} {Term.OPPOSES}: {quantity}"
         case Change.OVERTAKEN:
             return f"{name} was overtaken by {reason.other}: {quantity}"
-    named = reason.about in (About.BEHAVIOUR, About.VALUE)
-    return name if named else f"{name} {quantity}"
+    return f"{name} {happened(reason)}" if reason.of_behaviour else f"{name} {quantity}"
 
 
 def _held_against(reason: Reason) -> str:
@@ -170,14 +198,16 @@ def _brief(reason: Reason) -> str:
         case Change.GONE:
             null = f"its null {_show(reason.null, reason)}" if reason.null else "0"
             indistinct = "" if reason.null is None else f" (not distinct from {null})"
-            return f"{name} gone: {_move(reason)}{indistinct}"
+            return f"{name} {Term.GONE}: {_move(reason)}{indistinct}"
         case Change.MOVED:
             now = f"→{reason.other} {_show(reason.after, reason)}"
         case Change.OVERTAKEN:
             now = f" by {reason.other}"
         case Change.LEFT if reason.distance <= reason.tolerance:
             # It left because there is as much of it where there is nothing to find.
-            now = f" {_show(reason.after, reason)} met its null"
+            now = f" {_show(reason.after, reason)} {Term.MET_ITS_NULL}"
+        case _ if reason.of_behaviour:
+            now = f" {happened(reason)} {_move(reason)}"
         case _:
             what = f" {reason.quantity}" if reason.about in _OF_QUANTITY else ""
             now = f"{what} {_move(reason, arrow='→')}"

@@ -188,7 +188,7 @@ def test_verdict_test_alias_and_number_each_keep_some_room(width):
 
 LONG = (
     "L1H0 10.88→3.11 +3, across layers; clean logit diff 10.88→3.12; "
-    "mechanism weakened while behaviour held"
+    "behaviour held"
 )
 
 
@@ -196,7 +196,7 @@ def test_a_headline_that_does_not_fit_goes_on_below_clause_by_clause():
     rows = [row("weakened", "t.py::test_heads_that_restore_the_name", headline=LONG, passes=False)]
     assert texts(*rows, row())[:-1] == [
         "weakened  heads_th…he_name recall L1H0 10.88→3.11 +3, across layers;",
-        "          clean logit diff 10.88→3.12; mechanism weakened while behaviour held",
+        "          clean logit diff 10.88→3.12; behaviour held",
         "preserved heads            recall 4 heads, L1H0 1.00",
     ]
     lines = terminal_lines(run(*rows), 80)
