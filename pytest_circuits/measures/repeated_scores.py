@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 #: A head at or above this score has the role. Half of a perfect head's attention would be 0.5;
 #: published induction heads lie between 0.4 and 0.9.
 ROLE_THRESHOLD = 0.4
+#: Heads that miss the threshold by so much have a null too: what a score may move, near it.
+_NEAR = 0.05
 #: What a score is held against: a finding with the nulls of another control is another quantity.
 _CONTROL = "second block turned by ⌈T/2⌉ places, q = T+1 … T+⌈T/2⌉-1"
 
@@ -77,7 +79,7 @@ def induction_scores(
 
     Returns:
         a finding with values ``[layer, head]`` in 0 … 1 (attention probability), standard errors
-        over sequences, per-sequence profiles (from 0.2 on) and nulls of the heads at 0.4 and
+        over sequences, per-sequence profiles (from 0.2 on) and nulls of the heads at 0.35 and
         above, and as companion repeat loss, repeat accuracy and repeat gain (see
         :func:`repeat_loss`). A null has the mean attention on the control and the family-wise p of
         more on the repeated tokens, over the same queries, paired by sequence, over all heads (see
@@ -212,7 +214,7 @@ def _scores(
     name = measure.removesuffix("_scores").replace("_", " ")
     role = Role(f"{name} heads", ROLE_THRESHOLD)
     heads = of_heads(samples, range(len(samples)), role, absent=absent)
-    strong = np.argwhere(heads["values"] >= ROLE_THRESHOLD).tolist()
+    strong = np.argwhere(heads["values"] >= ROLE_THRESHOLD - _NEAR).tolist()
     candidates = [str(Head(*cell)) for cell in strong]
     return Finding(
         measure=measure,

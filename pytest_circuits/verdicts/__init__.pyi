@@ -17,7 +17,7 @@ from .judging import (
     without_baseline as without_baseline,
 )
 from .precision import Imprecision as Imprecision, imprecision as imprecision
-from .roles import MechanismChange as MechanismChange
+from .roles import MechanismChange as MechanismChange, followed as followed
 from .tolerances import (
     Allowance as Allowance,
     Tolerance as Tolerance,

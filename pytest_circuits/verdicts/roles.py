@@ -75,6 +75,26 @@ def judge_role(found: Finding, approved: Finding, tolerance: Tolerance) -> Mecha
     )
 
 
+def followed(finding: Finding, tolerance: Tolerance) -> tuple[Head, ...]:
+    """The heads of a role that a baseline keeps the samples of, strongest first.
+
+    Those that have the role, and those that miss its threshold by no more than their tolerance:
+    each may be found elsewhere, or be judged by what it was.
+
+    Args:
+        finding: what a baseline is to hold.
+        tolerance: the baseline's.
+    """
+    if finding.role is None or finding.undefined:
+        return tuple(finding.members())
+    allowed, threshold = tolerance.among(finding).value, finding.role.threshold
+    return tuple(
+        head
+        for head, value in finding.heads().items()
+        if finding.reaches(head, threshold - allowed.of(value) - HAIR)
+    )
+
+
 class _Role:
     """A role before and now."""
 
@@ -117,12 +137,12 @@ class _Role:
         """Whether a head that is in the role was just below it, and on the same side of 0."""
         before, after = self._values(head)
         least = self.threshold - self._allowed(head) - HAIR
-        return head in self.approved.members(least) and (before < 0) == (after < 0)
+        return self.approved.reaches(head, least) and (before < 0) == (after < 0)
 
     def _still_near(self, head: Head) -> bool:
         """Whether a head of the role, now below the threshold, is so by no more than allowed."""
         least = self.threshold - self._allowed(head) - HAIR
-        return head in self.found.members(least) and not self._met_its_null(head)
+        return self.found.reaches(head, least) and not self._met_its_null(head)
 
     def _clearly_in(self, head: Head) -> bool:
         return abs(self._values(head)[1]) >= self.threshold + self._allowed(head) - HAIR
