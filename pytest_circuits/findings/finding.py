@@ -176,9 +176,10 @@ class Finding:
         prompts: the prompts' kind, hashes and, where they were drawn, their token ids.
         role: the role whose members are judged, or None for one number.
         profiles: per-sample values of the role's members and of heads that have at least half of
-            what it takes, by head label. A baseline keeps those of members and of heads near the role.
-        nulls: what the values of heads above the threshold or near it are held against, by head label;
-            empty where a measure has no control or too few samples for one.
+            what it takes, by head label. A baseline keeps those of members and of heads that
+            nearly are.
+        nulls: what the values of heads above the threshold, or near it, are held against, by head
+            label; empty where a measure has no control or too few samples for one.
         companion: the behaviours the mechanism serves, the one that says most first.
         relative_to: the name of the vital behaviour that the values are fractions of; they mean
             nothing where that is gone.

@@ -37,8 +37,11 @@ from .verdict import (
     Verdict as Verdict,
 )
 from .words import (
+    brief as brief,
+    canary_move as canary_move,
     headline as headline,
     lines as lines,
+    own_change as own_change,
     reason_text as reason_text,
     scope_text as scope_text,
 )

@@ -275,12 +275,17 @@ def _canary(found: Finding, approved: Finding, tolerance: Tolerance) -> Movement
 
 
 def _sorted(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """Worst first: behaviours before heads, the largest in tolerances before smaller ones."""
+    """Worst first: behaviours before heads, the largest change in tolerances before smaller ones."""
     return tuple(sorted(reasons, key=_badness))
 
 
-def _badness(reason: Reason) -> tuple[bool, bool, bool, float, str]:
-    return (not reason.bad, not reason.good, not reason.of_behaviour, -reason.size, reason.subject)
+def _badness(reason: Reason) -> tuple[bool, bool, bool, bool, float, str]:
+    of_a_head = reason.about is About.HEAD
+    # Heads share one scale. In tolerances, which grow with a head, all that are gone are alike.
+    size = reason.size * reason.tolerance if of_a_head else reason.size
+    first = reason.of_behaviour or of_a_head or reason.change is Change.EMPTY
+    return (not reason.bad, not reason.good, not reason.of_behaviour, not first, -size,
+            reason.subject)  # fmt: skip
 
 
 def headline_number(finding: Finding, members: Mapping[Head, float] | None = None) -> float | None:

@@ -46,10 +46,11 @@ class Term(StrEnum):
     MECHANISM_INTACT = "mechanism intact"
     COMPENSATED = "compensated"
     TRADED = "traded"
+    SAME_CAUSE = "same cause"
     ALSO_IN = "also in"
     TOKENIZER = "tokenizer differs"
     WHOLE_MODEL = "the whole model moved"
-    SPECIFIC = "specific to this circuit"
+    SPECIFIC = "specific"
     # What new prompts say:
     REROUTED = "re-routed"
     HIDDEN_DAMAGE = "hidden damage"
@@ -71,50 +72,52 @@ class Term(StrEnum):
 #: When each word is used.
 RULES: Mapping[str, str] = {
     Kind.PRESERVED: "within tolerance, the companion behaviour too",
-    Kind.RELOCATED: "each lost head's part went to another head, one to one, and nothing else changed",
+    Kind.RELOCATED: "each lost head's part went to another head, one to one; nothing else changed",
     Kind.STRENGTHENED: "beyond tolerance in the good direction, and nothing in the bad one",
     Kind.WEAKENED: "beyond tolerance in the bad direction, and not lost",
-    Kind.LOST: "the role has no heads left, or none that can be told from nothing; of a behaviour, or of fractions of one: the behaviour is gone",
+    Kind.LOST: "the role has no heads left, or none that can be told from nothing; "
+    "of a behaviour, or of fractions of one: the behaviour is gone",
     Kind.NEW: "there is no baseline yet",
     Kind.INCOMPARABLE: "convention, prompts, tokenizer or shape differ: not the same quantity",
-    Term.SLIPPED: "a behaviour or a number is worse by up to twice its tolerance",
-    Term.FELL: "the same by more than twice; also the canary, beyond its tolerance",
-    Term.ROSE: "`fell`, of what is worse when it rises, as a loss; also the canary",
-    Term.GONE: "below a fifth of what it was, or not told from nothing any more",
-    Term.IMPROVED: "a behaviour or a number is better beyond its tolerance",
-    Term.AT_CHANCE: "a behaviour is no better than guessing in the baseline, and is not judged",
+    Term.SLIPPED: "a behaviour, or a number, is worse by up to twice its tolerance",
+    Term.FELL: "it is worse by more than twice its tolerance; of the canary: beyond its tolerance",
+    Term.ROSE: "the same of what rose, as a loss that is worse; of the canary too",
+    Term.GONE: "it is below a fifth of what it was, or can't be told from nothing any more",
+    Term.IMPROVED: "a behaviour, or a number, is better beyond its tolerance",
+    Term.AT_CHANCE: "a behaviour is no better than guessing in the baseline; it is not judged",
     Term.WEAKER: "a head, a cell or a whole is worse beyond its tolerance, and still there",
-    Term.STRONGER: "the same, better",
-    Term.LEFT: "a head fell below the role's threshold by more than its tolerance",
-    Term.MET_ITS_NULL: "a head left the role because it scores as much where there is nothing to find",
-    Term.JOINED: "a head that was not near the role is above its threshold by its tolerance or more",
+    Term.STRONGER: "a head, a cell or a whole is better beyond its tolerance",
+    Term.LEFT: "a head is below the role's threshold by more than its tolerance, or met its null",
+    Term.MET_ITS_NULL: "a head scores as much where there is nothing to find",
+    Term.JOINED: "a head that was not near the role is above its threshold by its tolerance",
     Term.OPPOSES: "the same of a head that works against the behaviour",
     Term.MOVED: "a head's part in the role is another head's now",
-    Term.OVERTAKEN: "a head fell behind another one in the role, by more than the tolerance of both",
-    Term.WRITES_NOTHING: "a head attends as it did, and its output no longer reaches the answer",
+    Term.OVERTAKEN: "a head fell behind another one in the role by more than both tolerances",
+    Term.WRITES_NOTHING: "a head attends as it did, and what it writes does nothing any more",
     Term.BEHAVIOUR_GONE: "the role has heads left, and the behaviour that it serves is gone",
     Term.BEHAVIOUR_HELD: "heads lost strength, and the behaviour doesn't show it",
     Term.MECHANISM_INTACT: "the behaviour is worse, and no head or cell is",
     Term.COMPENSATED: "heads lost strength, other members took it over, the behaviour held",
-    Term.TRADED: "something is worse and something else better, each beyond its tolerance; `compensated` is no trade",
-    Term.ALSO_IN: "further findings that changed because of the behaviour named above them, and in nothing else",
+    Term.TRADED: "something is worse and something else better, each beyond its tolerance",
+    Term.SAME_CAUSE: "the behaviour named above changed the finding too, and so did what follows",
+    Term.ALSO_IN: "findings that changed because of the behaviour named above, and in nothing else",
     Term.TOKENIZER: "the same text has other tokens, or the same ids are other tokens",
     Term.WHOLE_MODEL: "the canary, a loss on a fixed text, moved beyond its tolerance",
-    Term.SPECIFIC: "something changed, and the canary didn't",
+    Term.SPECIFIC: "something changed, and the canary did not",
     Term.REROUTED: "a mechanism changed while its behaviour held, and it holds on new prompts",
-    Term.HIDDEN_DAMAGE: "a mechanism changed while its behaviour held, and it fails on new prompts",
-    Term.NOT_SETTLED: "a mechanism changed while its behaviour held, and new prompts could not be tried",
+    Term.HIDDEN_DAMAGE: "a mechanism changed while its behaviour held; new prompts show it broken",
+    Term.NOT_SETTLED: "a mechanism changed while its behaviour held; new prompts were not tried",
     Term.REFUSED: "the baseline can't be read, or there is nothing to approve",
     Term.ASSERTED: "not compared; an assertion held it, or held others against it",
     Term.NOT_JUDGED: "neither compared nor asserted",
     Term.FAILED: "the test failed without a finding",
-    Term.WAIVED: "the verdict fails, and a waiver lets it pass",
-    Term.UNREADABLE: "between two states: the file can't be read",
-    Term.DELETED: "between two states: the baseline is gone",
-    Term.LOOSENED: "between two states: the tolerance allows more",
-    Term.TIGHTENED: "between two states: the tolerance allows less",
-    Term.RENAMED: "between two states: the same finding under another name",
-}  # fmt: skip
+    Term.WAIVED: "the gate fails the verdict, and a waiver lets it pass",
+    Term.UNREADABLE: "between two states of baselines: the file can't be read",
+    Term.DELETED: "between two states of baselines: there is none any more",
+    Term.LOOSENED: "between two states of baselines: the tolerance allows more",
+    Term.TIGHTENED: "between two states of baselines: the tolerance allows less",
+    Term.RENAMED: "between two states of baselines: the same finding under another name",
+}
 
 #: What happened to a head, a role's sum, a matrix or a cell.
 _OF_MECHANISM = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_circuits.findings import Head
 from pytest_circuits.findings.digits import decimals, shown
 from pytest_circuits.verdicts.judging import readable
-from pytest_circuits.verdicts.verdict import About, Change, Kind, Reading, Scope, within
+from pytest_circuits.verdicts.verdict import About, Change, Kind, Reading, Scope
 from pytest_circuits.verdicts.vocabulary import OF_READINGS, Term, happened, went
 
 if TYPE_CHECKING:
@@ -42,10 +42,34 @@ def headline(verdict: Verdict) -> str:
     alike = [r for r in verdict.reasons if (r.bad, r.good) == (first.bad, first.good)]
     behaviours = [next((r for r in alike if r.about is about), None) for about in _OF_BEHAVIOUR]
     in_order = [reason for reason in alike if reason in behaviours]
-    parts = [*map(_brief, in_order), *_mechanism(alike), *_beside(verdict), *_traded(verdict)]
+    parts = [
+        *map(brief, in_order),
+        *_mechanism(alike),
+        *_beside(verdict),
+        *_traded(verdict, verdict.reasons),
+    ]
     if verdict.reading is not Reading.BEHAVIOUR_GONE:
         return "; ".join([*parts, *_reading(verdict)])
     return f"{', '.join(_reading(verdict))}: {'; '.join(parts)}"
+
+
+def own_change(verdict: Verdict) -> str:
+    """What changed besides behaviours that other findings have too; empty where nothing did.
+
+    That the mechanism is intact, or all of its heads, says nothing but that the behaviour moved.
+    """
+    if not verdict.reasons or verdict.kind is Kind.INCOMPARABLE:
+        return ""
+    alone = tuple(reason for reason in verdict.reasons if not reason.identity)
+    if not any(reason.bad or reason.good for reason in alone) and not list(_beside(verdict)):
+        return ""
+    first = verdict.reasons[0]
+    alike = [r for r in alone if (r.bad, r.good) == (first.bad, first.good)]
+    numbers = [brief(r) for r in alike if r.of_behaviour][:1]
+    parts = [*numbers, *_mechanism(alike), *_beside(verdict), *_traded(verdict, alone)]
+    if verdict.reading is not Reading.MECHANISM_INTACT:
+        parts += filter(None, [", ".join(_reading(verdict))])
+    return "; ".join(parts)
 
 
 def _mechanism(alike: Sequence[Reason]) -> Iterator[str]:
@@ -57,9 +81,9 @@ def _mechanism(alike: Sequence[Reason]) -> Iterator[str]:
     if heads and not indistinct:
         more = f" +{len(heads) - 1}" if len(heads) > 1 else ""
         far = ", across layers" if any(_across_layers(r) for r in heads) else ""
-        yield f"{_brief(heads[0])}{more}{far}"
+        yield f"{brief(heads[0])}{more}{far}"
     elif mechanism:
-        yield _brief(mechanism[0])
+        yield brief(mechanism[0])
 
 
 def _beside(verdict: Verdict) -> Iterator[str]:
@@ -71,10 +95,10 @@ def _beside(verdict: Verdict) -> Iterator[str]:
         yield f"{own.name} itself {before} → {after}"
 
 
-def _traded(verdict: Verdict) -> Iterator[str]:
-    better = next((reason for reason in verdict.reasons if reason.good), None)
+def _traded(verdict: Verdict, among: Sequence[Reason]) -> Iterator[str]:
+    better = next((reason for reason in among if reason.good), None)
     if is_traded(verdict.reasons, verdict.reading) and better is not None:
-        yield f"{Term.TRADED} for {_brief(better)}"
+        yield f"{Term.TRADED} for {brief(better)}"
 
 
 def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
@@ -86,7 +110,7 @@ def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
 def _incomparable(verdict: Verdict) -> str:
     """The first field that differs, and how many more do."""
     more = len(verdict.reasons) - 1
-    return f"{_brief(verdict.reasons[0])}{f', and {more} more' if more else ''}"
+    return f"{brief(verdict.reasons[0])}{f', and {more} more' if more else ''}"
 
 
 def _reading(verdict: Verdict) -> Iterator[str]:
@@ -122,19 +146,16 @@ def scope_text(verdict: Verdict) -> str:
     """Whether the whole model moved, with the canary's losses; empty where that isn't known."""
     if verdict.canary is None:
         return ""
-    canary = verdict.canary
-    moved = canary_move(canary.name, canary.before, canary.after, canary.tolerance)
-    if verdict.scope is Scope.WHOLE_MODEL:
-        return f"{Term.WHOLE_MODEL}: {moved}"
-    return f"{Term.SPECIFIC}: {moved}"
+    canary, whole = verdict.canary, verdict.scope is Scope.WHOLE_MODEL
+    digits = decimals(canary.tolerance, least=2)
+    moved = canary_move(canary.name, canary.before, canary.after, moved=whole, digits=digits)
+    return f"{Term.WHOLE_MODEL if whole else f'{Term.SPECIFIC} to this circuit'}: {moved}"
 
 
-def canary_move(name: str, before: float, after: float, tolerance: float) -> str:
+def canary_move(name: str, before: float, after: float, *, moved: bool, digits: int = 2) -> str:
     """What became of the canary: ``the loss on a fixed text rose 3.94 → 4.22``."""
-    digits = decimals(tolerance, least=2)
     move = f"{shown(before, digits=digits)} → {shown(after, digits=digits)}"
-    held = within(after - before, tolerance)
-    return f"the {name} {'held' if held else went(before, after)} {move}"
+    return f"the {name} {went(before, after) if moved else 'held'} {move}"
 
 
 def _grouped(verdict: Verdict) -> Iterator[str]:
@@ -152,7 +173,7 @@ def _what_heads_did(reason: Reason) -> str:
 
 
 def _heads(alike: Sequence[Reason]) -> str:
-    heads = ", ".join(_brief(r) for r in alike[:_HEADS_SHOWN])
+    heads = ", ".join(brief(r) for r in alike[:_HEADS_SHOWN])
     if len(alike) > _HEADS_SHOWN:
         return f"{heads} and {len(alike) - _HEADS_SHOWN} more"
     return f"{heads} ({_held_against(alike[0])})" if len(alike) == 1 else heads
@@ -161,7 +182,7 @@ def _heads(alike: Sequence[Reason]) -> str:
 def reason_text(reason: Reason) -> str:
     """One reason in words, with the tolerance it exceeded, and its null where there is one."""
     if reason.change in (Change.DIFFERS, Change.EMPTY, Change.GONE):
-        return _brief(reason)
+        return brief(reason)
     return f"{_what(reason)} {_move(reason)} ({_held_against(reason)})"
 
 
@@ -187,7 +208,8 @@ def _held_against(reason: Reason) -> str:
     return f"tolerance {_show(reason.tolerance, reason)}{null}"
 
 
-def _brief(reason: Reason) -> str:
+def brief(reason: Reason) -> str:
+    """One reason in a few words, without what was allowed."""
     name = _name(reason)
     match reason.change:
         case Change.DIFFERS:

@@ -186,10 +186,7 @@ def test_verdict_test_alias_and_number_each_keep_some_room(width):
     assert "".join([line, *rest]).count("1.00→0.00") == 9
 
 
-LONG = (
-    "L1H0 10.88→3.11 +3, across layers; clean logit diff 10.88→3.12; "
-    "behaviour held"
-)
+LONG = "L1H0 10.88→3.11 +3, across layers; clean logit diff 10.88→3.12; behaviour held"
 
 
 def test_a_headline_that_does_not_fit_goes_on_below_clause_by_clause():

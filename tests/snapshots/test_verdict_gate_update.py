@@ -163,10 +163,7 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         (
             "lost",
             [
-                (
-                    "assert lost: repeat gain gone: 50.00 → 4.29; "
-                    "mechanism intact"
-                ),
+                ("assert lost: repeat gain gone: 50.00 → 4.29; mechanism intact"),
                 "repeat gain gone: 50.00 → 4.29",
                 "specific to this circuit: loss on drawn tokens 4.29 → 4.29",
             ],

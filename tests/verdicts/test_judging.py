@@ -355,8 +355,8 @@ def test_reasons_come_worst_first():
     assert [(reason.change, reason.subject) for reason in reasons] == [
         (Change.WORSE, "repeat_loss"),  # behaviours first, by tolerances: 30,
         (Change.GONE, "repeat_gain"),  # and 26
-        (Change.LEFT, "L0H1"),  # then heads: 10 tolerances,
-        (Change.WORSE, "L0H0"),  # and 6
+        (Change.LEFT, "L0H1"),  # then heads, which share one scale
+        (Change.WORSE, "L0H0"),
         (Change.WORSE, "induction heads"),  # the role lost 0.4 of its 2.9
         (Change.JOINED, "L0H3"),  # then good news, the best of it first
         (Change.BETTER, "L0H4"),
@@ -396,14 +396,14 @@ def test_a_sign_flip_counts_with_its_whole_distance():
     assert head.excess == pytest.approx(36)
 
 
-def test_heads_come_by_how_many_tolerances_they_moved():
+def test_heads_come_by_how_far_they_moved_whatever_their_tolerances():
     tolerance = replace(TOLERANCE, value=Allowance(floor=0.05, share=0.1))
     approved, found = scores([0.6, 0.9, 0.7]), scores([0.0, 0.03, 0.0])
 
     reasons = judge(found, approved, tolerance).reasons
 
     heads = [reason.subject for reason in reasons if reason.about is About.HEAD]
-    assert heads == ["L0H0", "L0H2", "L0H1"]
+    assert heads == ["L0H1", "L0H2", "L0H0"]
 
 
 def test_the_summed_strength_of_a_role_counts_heads_that_joined_it():

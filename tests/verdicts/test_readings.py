@@ -7,7 +7,16 @@ import pytest
 from verdicts.handmade import DOWN, TOLERANCE, around, fractions, number, role
 
 from pytest_circuits.findings import Canary, Direction
-from pytest_circuits.verdicts import Change, Kind, Movement, Reading, Scope, headline, judge, scope_text
+from pytest_circuits.verdicts import (
+    Change,
+    Kind,
+    Movement,
+    Reading,
+    Scope,
+    headline,
+    judge,
+    scope_text,
+)
 
 BEFORE = {"L0H0": around(0.6), "L0H1": around(0.5, DOWN)}
 

@@ -107,10 +107,7 @@ CASES = {
             {f"L0H{head}": 0.48 for head in range(8)},
         ),
         [
-            (
-                "weakened: induction heads summed strength 3.84→3.44; "
-                "behaviour held"
-            ),
+            ("weakened: induction heads summed strength 3.84→3.44; behaviour held"),
             "  induction heads summed strength 3.84 → 3.44 (tolerance 0.38)",
         ],
     ),
@@ -133,10 +130,7 @@ CASES = {
             TOLERANCE,
         ),
         [
-            (
-                "lost: no induction heads distinct from 0 left (1 before); "
-                "behaviour held"
-            ),
+            ("lost: no induction heads distinct from 0 left (1 before); behaviour held"),
             "  no induction heads distinct from 0 left (1 before)",
             "  weaker: L0H0 0.90→0.60 (tolerance 0.05)",
             "  induction heads summed strength 0.90 → 0.60 (tolerance 0.10)",
@@ -145,10 +139,7 @@ CASES = {
     "a cell of a matrix": (
         judge(matrix([[0.5, 0.2]]), matrix([[0.9, 0.2]]), TOLERANCE),
         [
-            (
-                "weakened: layer 0, position 0 fraction recovered 0.90→0.50; "
-                "behaviour held"
-            ),
+            ("weakened: layer 0, position 0 fraction recovered 0.90→0.50; behaviour held"),
             "  layer 0, position 0 fraction recovered 0.90 → 0.50 (tolerance 0.05)",
             "  fraction recovered as a whole 0.92 → 0.53 (tolerance 0.10)",
         ],
@@ -156,10 +147,7 @@ CASES = {
     "a matrix as a whole": (
         judge(matrix([[0.46] * 9]), matrix([[0.5] * 9]), replace(TOLERANCE, role=TOLERANCE.value)),
         [
-            (
-                "weakened: fraction recovered as a whole 1.50→1.38; "
-                "behaviour held"
-            ),
+            ("weakened: fraction recovered as a whole 1.50→1.38; behaviour held"),
             "  fraction recovered as a whole 1.50 → 1.38 (tolerance 0.05)",
         ],
     ),
@@ -271,9 +259,7 @@ def test_a_canary_that_moved_is_told_also_where_nothing_else_changed():
     assert scope_text(judged) == "the whole model moved: the loss on a fixed text rose 3.12 → 4.00"
 
 
-@pytest.mark.parametrize(
-    ("loss", "words"), [(4.0, "rose 3.12 → 4.00"), (2.0, "fell 3.12 → 2.00")]
-)
+@pytest.mark.parametrize(("loss", "words"), [(4.0, "rose 3.12 → 4.00"), (2.0, "fell 3.12 → 2.00")])
 def test_a_canary_says_which_way_it_went(loss, words):
     judged = judge(
         role({"L0H0": 0.9}, canary=replace(TEXT, loss=loss)),
