@@ -44,6 +44,7 @@ from pytest_circuits.measures.common import (
     provenance,
 )
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
+from pytest_circuits.prompts.tokens import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -328,10 +329,11 @@ def repeated_companion(run: RepeatedRun, block: int) -> tuple[Behaviour, ...]:
 
 def of_repeated(runs: Runs, drawn: DrawnTokens) -> dict[str, Any]:
     """What a finding says of the sequences and the model, whatever it is that was found."""
+    used = [token for sequence in drawn.sequences for token in sequence]
     return {
         "samples": len(drawn.sequences),
         "clusters": len(drawn.sequences),
-        "prompts": _record(drawn),
+        "prompts": _record(drawn) | {"vocabulary": vocabulary(runs.tokenizer, used)},
         "provenance": provenance(runs),
     }
 

@@ -121,16 +121,15 @@ def behaviours_of(rows: Sequence[Row], *, good: bool) -> list[tuple[Row, Reason]
 
 
 def _keys(row: Row) -> list[tuple[str, str]]:
-    if not changed(row):
-        return []
-    moved = (r.identity for r in row.reasons if r.of_behaviour and r.identity)
-    return [(row.alias, identity) for identity in moved]
+    return [(row.alias, reason.identity) for reason in row.reasons if reason.identity]
 
 
 def _cause(rows: Sequence[Row]) -> Cause:
     behaviours = [reason for row in rows for reason in row.reasons if reason.of_behaviour]
     worst = min(behaviours, key=lambda r: (not r.bad, -r.size), default=None)
-    return Cause(tuple(sorted(rows, key=_order)), worst)
+    # Of findings with another tokenizer the first is one that knows its tokens.
+    known = {id(row): any(r.identity and r.before for r in row.reasons) for row in rows}
+    return Cause(tuple(sorted(rows, key=lambda row: (not known[id(row)], _order(row)))), worst)
 
 
 def _order(row: Row) -> tuple[object, ...]:

@@ -123,14 +123,14 @@ class _Side:
 
     def behaviours(self) -> Iterator[ValueRow]:
         """The companion behaviours."""
-        for now, before, tolerance, happened in self.held.behaviours():
+        for now, before, tolerance, word in self.held.behaviours():
             yield ValueRow(
                 readable(now.name),
                 now.value,
                 None if before is None else before.value,
                 tolerance if now.judged else None,
                 _known(now.error),
-                happened=happened,
+                happened=word,
                 unit=now.unit,
             )
 

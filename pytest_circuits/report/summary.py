@@ -312,7 +312,7 @@ def model_lines(model: Model, rows: Sequence[Row]) -> list[str]:
 
 
 def traded(rows: Sequence[Row]) -> str:
-    """What a model got better at, and what worse at, beyond tolerance; empty where it is no trade."""
+    """What a model got worse at, and what better, beyond tolerance; empty where it is no trade."""
     sides = {
         word: behaviours_of([row for row in rows if compared(row)], good=good)
         for word, good in (("worse", False), ("better", True))

@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.findings.digits import shown
-from pytest_circuits.findings.quantity import differing, identity
+from pytest_circuits.findings.quantity import TOKENIZER, differing, identity
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
 from pytest_circuits.verdicts.verdict import (
@@ -275,7 +275,7 @@ def _canary(found: Finding, approved: Finding, tolerance: Tolerance) -> Movement
 
 
 def _sorted(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """Worst first: behaviours before heads, the largest change in tolerances before smaller ones."""
+    """Worst first: behaviours before heads, and the largest change in tolerances first."""
     return tuple(sorted(reasons, key=_badness))
 
 
@@ -283,7 +283,8 @@ def _badness(reason: Reason) -> tuple[bool, bool, bool, bool, float, str]:
     of_a_head = reason.about is About.HEAD
     # Heads share one scale. In tolerances, which grow with a head, all that are gone are alike.
     size = reason.size * reason.tolerance if of_a_head else reason.size
-    first = reason.of_behaviour or of_a_head or reason.change is Change.EMPTY
+    empty = reason.change is Change.EMPTY
+    first = reason.of_behaviour or of_a_head or empty or bool(reason.identity)
     return (not reason.bad, not reason.good, not reason.of_behaviour, not first, -size,
             reason.subject)  # fmt: skip
 
@@ -352,7 +353,16 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
     What makes a quantity is said at :func:`pytest_circuits.findings.quantity.differing`.
     """
     return [
-        Reason(Change.DIFFERS, About.FIELD, field, "", _text(before), _text(after))
+        Reason(
+            Change.DIFFERS,
+            About.FIELD,
+            field,
+            "",
+            _text(before),
+            _text(after),
+            # All findings of a model with another tokenizer differ in that.
+            identity=TOKENIZER if field == TOKENIZER else "",
+        )
         for field, (before, after) in differing(found, approved).items()
     ]
 

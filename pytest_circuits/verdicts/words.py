@@ -37,7 +37,7 @@ def headline(verdict: Verdict) -> str:
     if not verdict.reasons:
         return verdict.summary
     if verdict.kind is Kind.INCOMPARABLE:
-        return _incomparable(verdict)
+        return _incomparable(verdict.reasons)
     first = verdict.reasons[0]
     alike = [r for r in verdict.reasons if (r.bad, r.good) == (first.bad, first.good)]
     behaviours = [next((r for r in alike if r.about is about), None) for about in _OF_BEHAVIOUR]
@@ -58,10 +58,10 @@ def own_change(verdict: Verdict) -> str:
 
     That the mechanism is intact, or all of its heads, says nothing but that the behaviour moved.
     """
-    if not verdict.reasons or verdict.kind is Kind.INCOMPARABLE:
-        return ""
     alone = tuple(reason for reason in verdict.reasons if not reason.identity)
-    if not any(reason.bad or reason.good for reason in alone) and not list(_beside(verdict)):
+    if verdict.kind is Kind.INCOMPARABLE:
+        return _incomparable(alone) if alone else ""
+    if not (any(r.bad or r.good for r in alone) or list(_beside(verdict))):
         return ""
     first = verdict.reasons[0]
     alike = [r for r in alone if (r.bad, r.good) == (first.bad, first.good)]
@@ -88,8 +88,8 @@ def _mechanism(alike: Sequence[Reason]) -> Iterator[str]:
 
 def _beside(verdict: Verdict) -> Iterator[str]:
     """A finding's one number where it is another one that got worse."""
-    first, own = verdict.reasons[0], verdict.own
-    if own and first.bad and not any(r.about is About.VALUE for r in verdict.reasons):
+    own, told = verdict.own, any(reason.about is About.VALUE for reason in verdict.reasons)
+    if own and not told and any(reason.bad for reason in verdict.reasons):
         digits = decimals(own.tolerance, least=2)
         before, after = (shown(value, digits=digits) for value in (own.before, own.after))
         yield f"{own.name} itself {before} → {after}"
@@ -107,10 +107,10 @@ def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
     return both and reading is not Reading.COMPENSATED
 
 
-def _incomparable(verdict: Verdict) -> str:
+def _incomparable(reasons: Sequence[Reason]) -> str:
     """The first field that differs, and how many more do."""
-    more = len(verdict.reasons) - 1
-    return f"{brief(verdict.reasons[0])}{f', and {more} more' if more else ''}"
+    more = len(reasons) - 1
+    return f"{brief(reasons[0])}{f', and {more} more' if more else ''}"
 
 
 def _reading(verdict: Verdict) -> Iterator[str]:
@@ -213,7 +213,9 @@ def brief(reason: Reason) -> str:
     name = _name(reason)
     match reason.change:
         case Change.DIFFERS:
-            return f"{reason.subject} differs: {reason.before} → {reason.after}"
+            differs = f"{reason.subject} differs"
+            told = reason.before or reason.after
+            return f"{differs}: {reason.before} → {reason.after}" if told else differs
         case Change.EMPTY:
             distinct = "" if reason.null is None else " distinct from 0"
             return f"no {name}{distinct} left ({reason.before:.0f} before)"
