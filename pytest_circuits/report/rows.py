@@ -57,7 +57,7 @@ class Row:
         altered: whether its test had changed what it was measured on.
         scope: ``specific`` or ``whole model``, as the canary tells; empty where it can't.
         canary: the canary's loss in the baseline and now; empty where they can't be compared.
-        canary_of: what the canary is, as ``loss on a fixed text``; empty where it isn't known.
+        canary_of: what the canary is, as ``loss on a fixed text``.
         own: what changed in it that no other finding of the model tells, in a line: its heads, and
             not the behaviours beside it; empty where nothing did.
         no_canary: whether that is because the baseline has none.
@@ -89,7 +89,7 @@ class Row:
     altered: bool = False
     scope: str = ""
     canary: tuple[float, ...] = ()
-    canary_of: str = ""
+    canary_of: str = "canary"
     own: str = ""
     no_canary: bool = False
     redundant: bool = False
@@ -166,7 +166,7 @@ class Row:
             waived=waived,
             scope=verdict.scope or "",
             canary=() if canary is None else (canary.before, canary.after),
-            canary_of="" if canary is None else canary.name,
+            canary_of="canary" if canary is None else canary.name,
             own=own_change(verdict),
             # A finding that has none itself would have none after an approval either.
             no_canary=no_canary and found.canary is not None,

@@ -137,13 +137,14 @@ def fails(row: Row) -> bool:
     return not row.passes and row.outcome not in _EXPECTED
 
 
-def badness(row: Row) -> tuple[bool, int, bool, float]:
+def badness(row: Row) -> tuple[bool, int, bool, float, int]:
     """A key that sorts worst first: what fails, then by verdict, then by size.
 
     What is lost and what is weakened is one: how much either is says the size.
     """
-    verdict = Kind.LOST if row.verdict == Kind.WEAKENED else row.verdict
-    return not fails(row), VERDICTS.index(verdict), *row.size
+    place = VERDICTS.index(row.verdict)
+    worse = VERDICTS.index(Kind.LOST) if row.verdict == Kind.WEAKENED else place
+    return not fails(row), worse, *row.size, place
 
 
 def compared(row: Row) -> bool:

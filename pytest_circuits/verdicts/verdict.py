@@ -50,8 +50,8 @@ class Kind(StrEnum):
 #: Worst first: the order of every list of verdicts.
 SEVERITY = (
     Kind.LOST,
-    Kind.INCOMPARABLE,
     Kind.WEAKENED,
+    Kind.INCOMPARABLE,
     Kind.NEW,
     Kind.RELOCATED,
     Kind.STRENGTHENED,

@@ -29,7 +29,7 @@ def test_the_worst_comes_first():
     lines = texts(*rows, width=160)
     assert [line[:12].strip() for line in lines[:-1]] == VERDICTS
     assert lines[-1] == (
-        "10 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 relocated, "
+        "10 findings: 1 refused, 1 lost, 1 weakened, 1 incomparable, 1 new, 1 relocated, "
         "1 strengthened, 1 preserved, 1 asserted, 1 not judged"
     )
 
@@ -333,8 +333,8 @@ def test_nothing_is_said_of_a_model_on_its_own_baselines_where_nothing_changed()
 @pytest.mark.parametrize(
     ("facts", "reach"),
     [
-        (SPECIFIC, "changes are specific (canary 4.75 → 4.77)"),
-        (WHOLE, "the whole model moved (canary 4.75 → 6.80)"),
+        (SPECIFIC, "changes are specific: the canary held 4.75 → 4.77"),
+        (WHOLE, "the whole model moved: the canary rose 4.75 → 6.80"),
     ],
 )
 @pytest.mark.parametrize("verdict", ["lost", "weakened", "relocated", "strengthened"])
@@ -377,7 +377,7 @@ def test_the_finding_that_changed_says_how_far_its_change_reaches():
         row("weakened", "t.py::test_b", alias="tuned", owner="tuned", **SPECIFIC),
     ]
     assert about(*rows, width=100) == [
-        "tuned: 1 baseline of its own, 1 of recall; changes are specific (canary 4.75 → 4.77)"
+        "tuned: 1 baseline of its own, 1 of recall; changes are specific: the canary held 4.75 → 4.77"
     ]
 
 
@@ -386,9 +386,9 @@ def test_what_does_not_fit_goes_on_below():
     changed = row("lost", alias=alias, owner="recall", **WHOLE)
     assert about(changed) == [
         f"{alias}: held against recall;",
-        "  the whole model moved (canary 4.75 → 6.80)",
+        "  the whole model moved: the canary rose 4.75 → 6.80",
     ]
-    assert about(changed, width=100)[0].endswith("moved (canary 4.75 → 6.80)")
+    assert about(changed, width=100)[0].endswith("moved: the canary rose 4.75 → 6.80")
 
 
 NONE = {"no_canary": True, "owner": "recall"}
@@ -405,7 +405,7 @@ def test_where_nothing_changed_or_another_canary_is_known_no_baseline_needs_one(
     assert about(row(**NONE)) == []
     known = row("lost", "t.py::test_b", owner="recall", **SPECIFIC)
     assert about(row("lost", **NONE), known) == [
-        "recall: changes are specific (canary 4.75 → 4.77)"
+        "recall: changes are specific: the canary held 4.75 → 4.77"
     ]
 
 
