@@ -213,7 +213,11 @@ def test_cells_of_a_matrix_come_worst_first_and_then_the_largest():
 def test_cells_of_which_less_is_better_get_worse_and_better():
     about = {"axes": ("layer",), "direction": Direction.LOWER}
     lines = table(finding([5.0, 1.0], **about), finding([1.0, 5.0], **about))
-    assert [line.split()[-1] for line in lines if "layer" in line] == ["layer", "weaker", "stronger"]
+    assert [line.split()[-1] for line in lines if "layer" in line] == [
+        "layer",
+        "weaker",
+        "stronger",
+    ]
 
 
 def test_one_number_is_one_line():

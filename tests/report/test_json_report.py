@@ -46,6 +46,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
                 "tolerance": 0.1,
                 "null": 0.02,
                 "other": None,
+                "identity": None,
                 "text": "L1H0 left the role: score 1.00 → 0.00 (tolerance 0.10, null 0.02)",
             },
             {
@@ -58,6 +59,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
                 "tolerance": 0.09,
                 "null": None,
                 "other": "L1H2",
+                "identity": None,
                 "text": "L1H1 moved to L1H2: score 0.90 → 0.80 (tolerance 0.09)",
             },
             {
@@ -70,6 +72,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
                 "tolerance": 0.0,
                 "null": None,
                 "other": None,
+                "identity": None,
                 "text": "prompts.hash differs: 1f → 2e",
             },
         ],
@@ -100,7 +103,10 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
 
 
 def test_models_have_their_source_as_written_their_owners_and_their_canary():
-    assert document(run(*ROWS, models=["tuned", "recall"]))["models"] == [
+    models = document(run(*ROWS, models=["tuned", "recall"]))["models"]
+    assert [len(model.pop("causes")) for model in models] == [1, 1]
+    assert [model.pop("traded") for model in models] == [None, None]
+    assert models == [
         {
             "alias": "tuned",
             "source": "bundled:tuned",
@@ -109,7 +115,9 @@ def test_models_have_their_source_as_written_their_owners_and_their_canary():
             "options": [],
             "scope": "specific",
             "canary": {
-                "of": "canary", "before": 4.7512, "after": 4.77,
+                "of": "canary",
+                "before": 4.7512,
+                "after": 4.77,
                 "text": "the canary held 4.75 → 4.77",
             },
         },

@@ -225,7 +225,7 @@ def test_the_count_is_wrapped_and_complete(width):
     lines = texts(*rows, width=width)
     start = next(n for n, line in enumerate(lines) if line.startswith("120 findings:"))
     assert " ".join(line.strip() for line in lines[start:]) == (
-        "120 findings: 12 refused, 12 lost, 12 incomparable, 12 weakened, 12 new, 12 relocated, "
+        "120 findings: 12 refused, 12 lost, 12 weakened, 12 incomparable, 12 new, 12 relocated, "
         "12 strengthened, 12 preserved, 12 asserted, 12 not judged"
     )
 
@@ -323,7 +323,7 @@ WHOLE = {"canary": (4.75, 6.8), "scope": "whole model"}
 
 def about(*rows, **fields):
     """The lines between the findings and their count."""
-    return texts(*rows, **fields)[len(rows) : -1]
+    return texts(*rows, **{"width": 100, **fields})[len(rows) : -1]
 
 
 def test_nothing_is_said_of_a_model_on_its_own_baselines_where_nothing_changed():
@@ -346,9 +346,18 @@ def test_where_something_changed_the_canary_says_how_far_that_reaches(verdict, f
 
 
 def test_where_nothing_changed_only_the_owner_of_the_baselines_is_named():
-    assert about(row(alias="candidate", owner="recall", **WHOLE)) == [
+    assert about(row(alias="candidate", owner="recall", **SPECIFIC)) == [
         "candidate: held against recall"
     ]
+
+
+def test_a_canary_that_moved_is_told_also_where_everything_is_preserved():
+    moved = {**WHOLE, "canary_of": "loss on a fixed text", "canary": (3.94, 4.22)}
+    assert about(row(owner="recall", **moved)) == [
+        "recall: the whole model moved: the loss on a fixed text rose 3.94 → 4.22"
+    ]
+    fell = {**moved, "canary": (4.22, 3.94)}
+    assert about(row(owner="recall", **fell))[0].endswith("fixed text fell 4.22 → 3.94")
 
 
 def test_a_change_whose_canary_is_not_known_says_nothing_of_its_reach():
@@ -384,7 +393,7 @@ def test_the_finding_that_changed_says_how_far_its_change_reaches():
 def test_what_does_not_fit_goes_on_below():
     alias = "candidate-of-november"
     changed = row("lost", alias=alias, owner="recall", **WHOLE)
-    assert about(changed) == [
+    assert about(changed, width=80) == [
         f"{alias}: held against recall;",
         "  the whole model moved: the canary rose 4.75 → 6.80",
     ]
