@@ -14,7 +14,7 @@ from pytest_circuits.baselines.derived import contradiction
 from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.findings.encoding import decode, encode
 from pytest_circuits.findings.strict_json import JsonError, parse_json
-from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance
+from pytest_circuits.verdicts import Tolerance, decode_tolerance, encode_tolerance, followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ class Baseline:
         """The baseline as a JSON document."""
         return {
             "name": self.name,
-            **encode(self.finding),
+            **encode(self.finding, followed(self.finding, self.tolerance)),
             "tolerance": encode_tolerance(self.tolerance),
         }
 

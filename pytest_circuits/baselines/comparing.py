@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.codec import Baseline, check
 from pytest_circuits.findings.encoding import rounded
-from pytest_circuits.verdicts import Kind, default_tolerance, judge, without_baseline
+from pytest_circuits.verdicts import (
+    Kind,
+    default_tolerance,
+    followed,
+    judge,
+    without_baseline,
+)
 
 if TYPE_CHECKING:
     from pytest_circuits.baselines.files import Served
@@ -83,9 +89,10 @@ def storable(measured: Finding) -> Finding:
     """
     found = rounded(measured)
     if found.role is not None:
-        # Of a role a file keeps the profiles of its members.
-        kept = [str(head) for head in found.members() if str(head) in found.profiles]
-        found = found.derived(profiles={head: found.profiles[head] for head in kept})
+        # Of a role a file keeps the profiles of its members, and of heads that nearly are.
+        heads = map(str, followed(found, default_tolerance(found)))
+        kept = {head: found.profiles[head] for head in heads if head in found.profiles}
+        found = found.derived(profiles=kept)
     check(Baseline("", found, default_tolerance(found)).document(), "the finding")
     return found
 

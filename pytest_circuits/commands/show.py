@@ -113,8 +113,9 @@ def _details(baseline: Baseline) -> Iterator[str]:
             f"{finding.role.name} ({finding.role.threshold:g} or more{sides}): "
             f"{', '.join(members) or 'none'}"
         )
-        if nulls:
-            yield f"not told from their null: {', '.join(nulls.values())}"
+        indistinct = [text for head, text in nulls.items() if not finding.nulls[head].rejected]
+        if indistinct:
+            yield f"not told from their null: {', '.join(indistinct)}"
     elif nulls:  # of one number
         told = all(null.rejected for null in finding.nulls.values())
         words = "more than its null" if told else "not told from its null"

@@ -23,9 +23,11 @@ from pytest_circuits.findings.finding import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
+
+    from pytest_circuits.findings.circuit import Head
 
 
 def _number(value: float, digits: int = DECIMALS) -> float | None:
@@ -44,13 +46,18 @@ def _array(numbers: Json) -> NDArray[np.float64]:
     return np.array(numbers, dtype=np.float64)
 
 
-def encode(finding: Finding) -> dict[str, Json]:
+def encode(finding: Finding, followed: Collection[Head] | None = None) -> dict[str, Json]:
     """The finding as a JSON document (rounded; NaN becomes null).
 
     All that is in the finding's unit has the digits that its largest value is stored with, and a
     behaviour's numbers have those of its value: what is small beside them is rounding noise.
+
+    Args:
+        finding: the finding.
+        followed: of a role, the heads whose samples are kept; by default those that have it.
     """
     digits = places(finding.values, finding.unit)
+    members = finding.members()
     document: dict[str, Json] = {
         "measure": finding.measure,
         "quantity": finding.quantity,
@@ -78,11 +85,11 @@ def encode(finding: Finding) -> dict[str, Json]:
         document["role"] = {
             "name": finding.role.name,
             "threshold": _number(finding.role.threshold, digits),
-            "members": {str(head): _number(v, digits) for head, v in finding.members().items()},
+            "members": {str(head): _number(v, digits) for head, v in members.items()},
         }
         document["profiles"] = {
             str(head): _numbers(finding.profiles[str(head)], digits)
-            for head in sorted(finding.members())
+            for head in sorted(members if followed is None else followed)
             if str(head) in finding.profiles
         }
     elif finding.profiles:

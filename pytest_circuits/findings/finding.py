@@ -133,9 +133,10 @@ class Finding:
         prompts: the prompts' kind, hashes and, where they were drawn, their token ids.
         role: the role whose members are judged, or None for one number.
         profiles: per-sample values of the role's members and of heads that have at least half of
-            what it takes, by head label. A baseline keeps the members'.
-        nulls: what the values of heads above the threshold are held against, by head label;
-            empty where a measure has no control or too few samples for one.
+            what it takes, by head label. A baseline keeps those of members and of heads that
+            nearly are.
+        nulls: what the values of heads above the threshold, or near it, are held against, by head
+            label; empty where a measure has no control or too few samples for one.
         outputs: what the heads that have a profile write, by head label; empty where a measure
             does not look at that, or can't.
         companion: the behaviours the mechanism serves, the one that says most first.
@@ -335,12 +336,14 @@ class Finding:
         if self.role is None:
             return {}
         least = self.role.threshold if threshold is None else threshold
-        return {
-            head: value
-            for head, value in self.heads().items()
-            if (abs(value) if self.direction is Direction.TWO_SIDED else value) >= least
-            and (str(head) not in self.nulls or self.nulls[str(head)].rejected)
-        }
+        return {head: value for head, value in self.heads().items() if self.reaches(head, least)}
+
+    def reaches(self, head: Head, least: float) -> bool:
+        """Whether a head has at least so much and, where it has a null, more than that."""
+        value = float(self.values[head])
+        strength = abs(value) if self.direction is Direction.TWO_SIDED else value
+        null = self.nulls.get(str(head))
+        return strength >= least and (null is None or null.rejected)
 
     def lower_bounds(self) -> NDArray[np.float64]:
         """One-sided 95 % lower bounds of the values.

@@ -6,6 +6,8 @@ comparable to all.
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from pytest_circuits.findings.absent import extent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_circuits.findings.behaviour import Behaviour
     from pytest_circuits.findings.finding import Finding
 
 #: What a convention says for the reader alone, and the digest beside it that decides: positions
@@ -23,7 +26,18 @@ _WORDS = {"positions": "indices", "name": "mask"}
 #: What a chat template adds to messages is in the tokens, which decide.
 _CHAT = "chat"
 #: What is known of prompts besides, and follows from their tokens.
-_COVERED = ("ids", "dropped")
+_COVERED = ("ids", "dropped", "vocabulary")
+#: What a behaviour on a prompt that was not touched is called beside others of the same prompts.
+_UNTOUCHED = ("clean_", "whole_")
+#: Of a convention, what makes a behaviour another one on the same tokens.
+_OF_BEHAVIOURS = ("first_token", "metric_code", "other", "without")
+#: What another tokenizer makes of the same prompts.
+_OF_TOKENIZER = (
+    "convention.first_token", "convention.positions", "convention.indices", "labels.position",
+    "prompts.tokens", "prompts.corrupted_tokens", "prompts.first_token", "prompts.predicted",
+)  # fmt: skip
+#: What is called so that differs where those do, and the prompts are the same.
+TOKENIZER = "tokenizer"
 #: Cells of an axis that are named where their names differ.
 _NAMES_SHOWN = 2
 
@@ -58,6 +72,30 @@ def deciding(finding: Finding) -> dict[str, object]:
     }
 
 
+def identity(finding: Finding, behaviour: Behaviour) -> str:
+    """By what a behaviour is known as the same one beside other findings of the same model.
+
+    Its name and a digest of unit, prompts and metric. The logit difference on the clean prompts is
+    the same behaviour whether it is a finding, or stands beside an attribution, a patch, or a
+    circuit's faithfulness. Empty for one number that no other finding has beside it: a fraction, or
+    the harm of an ablation.
+    """
+    own = not finding.axes and behaviour.name == finding.measure
+    if own and (finding.relative_to is not None or finding.direction == "two-sided"):
+        return ""
+    name = behaviour.name
+    for prefix in _UNTOUCHED:
+        name = name.removeprefix(prefix)
+    said = [
+        behaviour.unit,
+        finding.prompts.get("tokens"),
+        finding.prompts.get("texts"),
+        *(finding.convention.get(part) for part in _OF_BEHAVIOURS),
+    ]
+    digest = sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{name}:{digest[:8]}"
+
+
 def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:
     """The fields that make two findings different quantities; empty if they are the same.
 
@@ -84,7 +122,51 @@ def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, obje
     for axis in {**approved.labels, **found.labels}:
         if f"labels.{axis}" in pairs:
             pairs[f"labels.{axis}"] = _renamed(axis, approved, found)
-    return _in_words(pairs, found.convention, approved.convention)
+    pairs = _in_words(pairs, found.convention, approved.convention)
+    if _same_prompts(pairs, found):
+        others = {name: pair for name, pair in pairs.items() if name not in _OF_TOKENIZER}
+        return {TOKENIZER: _other_tokens(approved, found)} | others
+    return pairs
+
+
+def _same_prompts(pairs: Mapping[str, tuple[object, object]], found: Finding) -> bool:
+    """Whether prompts that have other tokens are the same texts, or were drawn the same way."""
+    if None in pairs.get("prompts.tokens", (None, None)):
+        return False
+    known = "texts" in found.prompts or found.prompts.get("kind") == "repeated tokens"
+    chosen = (
+        "prompts.",
+        "convention.block",
+        "convention.batch",
+        "convention.seed",
+        "convention.chat",
+    )
+    return known and not any(
+        name.startswith(chosen) and name not in _OF_TOKENIZER for name in pairs
+    )
+
+
+def _other_tokens(approved: Finding, found: Finding) -> tuple[str, str]:
+    """How many of the ids that both have are other tokens, and the first of them.
+
+    Where that isn't known, the tokens that the prompts begin with; empty if those are the same.
+    """
+    both = approved, found
+    before, after = map(_vocabulary, both)
+    others = sorted(i for i in before.keys() & after.keys() if before[i] != after[i])
+    if not others:
+        firsts = [one.prompts.get("first_token", one.convention.get("first_token")) for one in both]
+        same = firsts[0] == firsts[1]
+        return ("", "") if same else (f"first token {firsts[0]}", str(firsts[1]))
+    first, count = others[0], len(others)
+    ids = f"{count:,} id{'s' if count > 1 else ''}, first {first}"
+    return f"{ids} {before[first]!r}", repr(after[first])
+
+
+def _vocabulary(finding: Finding) -> dict[int, str]:
+    """The tokens that a finding's prompts have, by id; empty where it doesn't say them."""
+    said: Any = finding.prompts.get("vocabulary") or {"ids": [], "tokens": []}
+    return dict(zip(said["ids"], said["tokens"], strict=True))
 
 
 def _of_chat(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:

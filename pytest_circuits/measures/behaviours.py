@@ -32,7 +32,7 @@ from pytest_circuits.measures.repeated_scores import chance as chance_loss
 from pytest_circuits.models import ModelError
 from pytest_circuits.models.fingerprint import live_fingerprint
 from pytest_circuits.prompts import PromptError
-from pytest_circuits.prompts.tokens import bos_id, digest, tokenize_texts
+from pytest_circuits.prompts.tokens import bos_id, digest, tokenize_texts, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -324,6 +324,7 @@ def text_loss(model: TransformerBridge | Runs, texts: str | Sequence[str]) -> Fi
             "texts": digest(given),
             "tokens": digest(sequences),
             "predicted": int(counts.sum()),
+            "vocabulary": vocabulary(runs.tokenizer, [t for text in sequences for t in text]),
         },
         profiles={"text_loss": samples},
         provenance=provenance(runs),

@@ -18,7 +18,7 @@ from pytest_circuits.forward import Runs, as_runs, largest_window, run_canary
 from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts.sequences import canary_tokens
-from pytest_circuits.prompts.tokens import check_rows, digest
+from pytest_circuits.prompts.tokens import check_rows, digest, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +121,8 @@ def of_pairs(runs: Runs, tokenized: TokenizedPairs, *, corrupted: bool = False) 
         "samples": len(tokenized),
         "clusters": len(set(tokenized.clusters)),
         "clustering": tokenized.clusters,
-        "prompts": pairs_record(tokenized, corrupted=corrupted),
+        "prompts": pairs_record(tokenized, corrupted=corrupted)
+        | {"vocabulary": vocabulary(runs.tokenizer, tokenized.tokens)},
         "provenance": provenance(runs),
     }
 

@@ -65,6 +65,7 @@ from pytest_circuits.measures.common import (
     provenance,
 )
 from pytest_circuits.prompts import DrawnTokens, RepeatedTokens
+from pytest_circuits.prompts.tokens import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -77,6 +78,8 @@ if TYPE_CHECKING:
 #: A head at or above this score has the role. Half of a perfect head's attention would be 0.5;
 #: published induction heads lie between 0.4 and 0.9.
 ROLE_THRESHOLD = 0.4
+#: Heads that miss the threshold by so much have a null too: what a score may move, near it.
+_NEAR = 0.05
 #: What a score is held against: a finding with the nulls of another control is another quantity.
 _CONTROL = "second block turned by ⌈T/2⌉ places, q = T+1 … T+⌈T/2⌉-1"
 #: Sequences of the next seed, whose loss is a companion.
@@ -101,7 +104,7 @@ def induction_scores(
     Returns:
         a finding with values ``[layer, head]`` in 0 … 1 (attention probability), standard errors
         over sequences, per-sequence profiles and outputs (from 0.2 on) and nulls of the heads at
-        0.4 and above, and as companion repeat loss, the same of the next seed, repeat accuracy and
+        0.35 and above, and as companion repeat loss, the same of the next seed, repeat accuracy and
         repeat gain (see :func:`repeat_loss`). A null has the mean attention on the control and the
         family-wise p of more on the repeated tokens, over the same queries, paired by sequence,
         over all heads (see :func:`pytest_circuits.findings.statistics.max_t_p`). Fewer than five
@@ -242,7 +245,7 @@ def _scores(
     name = measure.removesuffix("_scores").replace("_", " ")
     role = Role(f"{name} heads", ROLE_THRESHOLD)
     heads = of_heads(samples, drawn.clusters, role, absent=absent)
-    strong = np.argwhere(heads["values"] >= ROLE_THRESHOLD).tolist()
+    strong = np.argwhere(heads["values"] >= ROLE_THRESHOLD - _NEAR).tolist()
     candidates = [str(Head(*cell)) for cell in strong]
     return Finding(
         measure=measure,
@@ -416,11 +419,12 @@ def repeated_convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> d
 
 def of_repeated(runs: Runs, drawn: DrawnTokens) -> dict[str, Any]:
     """What a finding says of the sequences and the model, whatever it is that was found."""
+    used = [token for sequence in drawn.sequences for token in sequence]
     return {
         "samples": len(drawn.sequences),
         "clusters": len(set(drawn.clusters)),
         "clustering": drawn.clusters,
-        "prompts": _record(drawn),
+        "prompts": _record(drawn) | {"vocabulary": vocabulary(runs.tokenizer, used)},
         "provenance": provenance(runs),
     }
 

@@ -39,6 +39,12 @@ def encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 — any Hugg
     return [int(token) for token in tokens]
 
 
+def vocabulary(tokenizer: Any, ids: Iterable[int]) -> dict[str, Any]:  # noqa: ANN401
+    """The tokens of these ids, each once: by them another tokenizer's can be told."""
+    used = sorted(set(map(int, ids)))
+    return {"ids": used, "tokens": list(map(str, tokenizer.convert_ids_to_tokens(used)))}
+
+
 def adds_one_token(tokenizer: Any, text: str, more: str) -> bool:  # noqa: ANN401
     """Whether a text has one token more with something after it, and is the same up to there."""
     try:

@@ -12,6 +12,7 @@ level        what
 ``notice``   a change that passes: new, relocated, strengthened
 ===========  ==================================================================
 
+Findings that only restate the cause of another are named in its annotation.
 GitHub shows ten annotations of each level for a step; the tenth tells of those that are left out.
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_circuits.report.causes import also_in, causes
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
 from pytest_circuits.report.run import (
     fails,
@@ -32,10 +34,12 @@ from pytest_circuits.report.run import (
 )
 from pytest_circuits.report.text import command_data, command_property, counted, cut
 from pytest_circuits.verdicts import Kind
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_circuits.report.causes import Cause
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import FailedTest, Run
 
@@ -88,8 +92,9 @@ def annotate(run: Run, folder: str | None) -> list[Annotation]:
     """
     called = labels([*run.rows, *run.failed])
     told: dict[str, list[Annotation]] = {level: [] for level in LEVELS}
-    for row in news_of(run):
-        told[_level(row)].append(_of_row(row, called, folder))
+    for cause in causes(run, news_of(run)):
+        for row in (cause.lead, *cause.others):
+            told[_level(row)].append(_of_row(cause, row, called, folder))
     told["error"] += [_of_failed(failed, called, folder) for failed in other_failures(run)]
     if run.unfinished:
         what = f"{counted(len(run.unfinished), 'circuit test')} did not run to a verdict"
@@ -104,10 +109,12 @@ def _level(row: Row) -> str:
     return "warning" if row.verdict in _LET_PASS else "notice"
 
 
-def _of_row(row: Row, called: Mapping[str, str], folder: str | None) -> Annotation:
-    waived = f"waived {row.waiver}" if row.waived else ""
+def _of_row(cause: Cause, row: Row, called: Mapping[str, str], folder: str | None) -> Annotation:
+    waived = f"{Term.WAIVED} {row.waiver}" if row.waived else ""
     reasons, more = reasons_shown(row, _REASONS_SHOWN)
-    lines = [row.headline, *reasons, f"and {more} more" if more else "", waived]
+    also = also_in(cause, called) if row is cause.lead else ""
+    more_of_them = f"and {more} more" if more else ""
+    lines = [cause.headline(row), also, *reasons, more_of_them, waived]
     return Annotation(
         _level(row),
         f"{row.verdict}: {title(row, called)} on {row.alias}",

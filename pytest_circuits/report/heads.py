@@ -17,14 +17,15 @@ from pytest_circuits.verdicts import (
     About,
     Change,
     Kind,
-    headline_number,
     readable,
     reason_text,
 )
+from pytest_circuits.verdicts.roles import strength
 from pytest_circuits.verdicts.verdict import HAIR, movement
+from pytest_circuits.verdicts.vocabulary import Term, happened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pytest_circuits.findings import Finding, Null
     from pytest_circuits.report.details import Details
@@ -34,18 +35,6 @@ if TYPE_CHECKING:
 #: Heads or cells that are shown of a finding that is news, and of one that isn't.
 _MOST, _FEW = 10, 4
 _UNDEFINED = float("nan")
-#: What happened to a head.
-_OF_HEADS = {
-    Change.LEFT: "left the role",
-    Change.JOINED: "joined the role",
-    Change.SILENT: "writes nothing",
-    Change.LESS_LEFT: "less left without it",
-    Change.OPPOSES: "now against the behaviour",
-    Change.WORSE: "weaker",
-    Change.BETTER: "stronger",
-}
-#: What happened to what is no head.
-_OF_OTHERS = {Change.WORSE: "worse", Change.BETTER: "better", Change.GONE: "gone"}
 
 
 def value_table(row: Row) -> ValueTable | None:
@@ -117,14 +106,12 @@ class _Side:
         reasons = [r for r in self.row.reasons if r.about in (About.ROLE, About.MATRIX)]
         words = next(map(_of_the_whole, reasons), "")
         if self.held.role is not None:
-            before, now = headline_number(self.approved), self.row.number
+            before, now = self.held.members_before, self.row.number
             yield ValueRow(
                 "summed strength",
                 _UNDEFINED if now is None else now,
-                _UNDEFINED if before is None else before,
-                self.held.tolerance.among(self.approved).role.of(
-                    sum(map(abs, self.held.members_before.values()))
-                ),
+                strength(before),
+                self.held.tolerance.among(self.approved).role.of(sum(map(abs, before.values()))),
                 happened=words,
             )
             return
@@ -136,26 +123,26 @@ class _Side:
 
     def behaviours(self) -> Iterator[ValueRow]:
         """The companion behaviours."""
-        for now, before, tolerance, happened in self.held.behaviours():
+        for now, before, tolerance, word in self.held.behaviours():
             yield ValueRow(
                 readable(now.name),
                 now.value,
                 None if before is None else before.value,
                 tolerance if now.judged else None,
                 _known(now.error),
-                happened=happened,
+                happened=word,
                 unit=now.unit,
             )
 
     def _number(self) -> ValueRow:
-        happened = self._what_happened(About.VALUE, _OF_OTHERS)
+        happened = self._what_happened(About.VALUE)
         name, null = self.found.quantity, self.found.nulls.get(self.found.measure)
         return self._value(name, (), null, happened.get(name, ""))
 
     def _heads(self) -> list[ValueRow]:
         """Those that something happened to, worst first, then the others of the role."""
         now, before = self.held.members, self.held.members_before
-        happened = self._what_happened(About.HEAD, _OF_HEADS)
+        happened = self._what_happened(About.HEAD)
         strength = {h: max(abs(before.get(h, 0)), abs(now.get(h, 0))) for h in {*before, *now}}
         others = sorted(strength, key=lambda head: (-strength[head], head))
         told = list(dict.fromkeys([*map(Head.parse, happened), *others]))
@@ -179,36 +166,32 @@ class _Side:
             return ""
         for reason in self.held.change.reasons:
             if reason.about is About.HEAD and reason.subject == str(head):
-                return _words(reason, _OF_HEADS)
+                return _words(reason)
         return ""
 
     def _cells(self) -> list[ValueRow]:
         """Those beyond tolerance, worst first, then the largest."""
         if self.held.undefined:
             return []  # there are many, and none has anything to say
-        words = dict(_OF_OTHERS)
-        if self.found.direction is Direction.TWO_SIDED:
-            words |= {Change.WORSE: "weaker", Change.BETTER: "stronger"}
         made = [
-            self._value(self.found.cell_name(cell), cell, None, self._happened(cell, words))
+            self._value(self.found.cell_name(cell), cell, None, self._happened(cell))
             for cell in indices(self.held.present)
         ]
-        return sorted(made, key=lambda each: _badness(each, words[Change.WORSE]))
+        return sorted(made, key=_badness)
 
-    def _happened(self, cell: tuple[int, ...], words: Mapping[Change, str]) -> str:
+    def _happened(self, cell: tuple[int, ...]) -> str:
         if self.held.before is None or not self.held.beyond[cell]:
             return ""
         before, now = float(self.held.before[cell]), float(self.held.values[cell])
-        gained = movement(self.found.direction, before, now) > 0
-        return words[Change.BETTER if gained else Change.WORSE]
+        return Term.STRONGER if movement(self.found.direction, before, now) > 0 else Term.WEAKER
 
-    def _what_happened(self, about: About, words: Mapping[Change, str]) -> dict[str, str]:
+    def _what_happened(self, about: About) -> dict[str, str]:
         """What happened to each, worst first."""
         told: dict[str, list[str]] = {}
         for reason in self.row.reasons:
             if reason.about is not about:
                 continue
-            told.setdefault(reason.subject, []).append(_words(reason, words))
+            told.setdefault(reason.subject, []).append(_words(reason))
             if reason.change is Change.MOVED:
                 told.setdefault(reason.other, []).append(f"took {reason.subject}'s part")
         return {subject: ", ".join(said) for subject, said in told.items()}
@@ -242,22 +225,23 @@ def _known(error: float) -> float | None:
     return None if np.isnan(error) else error
 
 
-def _badness(value: ValueRow, worse: str) -> tuple[bool, bool, float]:
+def _badness(value: ValueRow) -> tuple[bool, bool, float]:
     excess = abs(value.change or 0.0) / max(value.tolerance or 0.0, HAIR)
-    return not value.beyond, value.happened != worse, -(excess if value.beyond else abs(value.now))
+    size = excess if value.beyond else abs(value.now)
+    return not value.beyond, value.happened != Term.WEAKER, -size
 
 
-def _words(reason: Reason, words: Mapping[Change, str]) -> str:
+def _words(reason: Reason) -> str:
     if reason.change is Change.MOVED:
-        return f"moved to {reason.other}"
+        return f"{happened(reason)} to {reason.other}"
     if reason.change is Change.OVERTAKEN:
-        return f"overtaken by {reason.other}"
+        return f"{happened(reason)} by {reason.other}"
     if reason.change is Change.LEFT and reason.distance <= reason.tolerance:
-        return "left the role: met its null"
-    return words[reason.change]
+        return f"{happened(reason)}: {Term.MET_ITS_NULL}"
+    return happened(reason)
 
 
 def _of_the_whole(reason: Reason) -> str:
     if reason.change is Change.EMPTY:
         return "no heads left" if reason.null is None else f"no {reason.quantity} left"
-    return {Change.WORSE: "weaker", Change.BETTER: "stronger"}[reason.change]
+    return happened(reason)

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 from pytest_circuits.baselines.codec import dumps
 from pytest_circuits.findings.digits import DECIMALS
-from pytest_circuits.report.run import VERDICTS
-from pytest_circuits.report.summary import canary_of, summarise_run
+from pytest_circuits.report.causes import causes
+from pytest_circuits.report.run import VERDICTS, changed, test_of
+from pytest_circuits.report.summary import canary_in_words, canary_of, summarise_run, traded
 from pytest_circuits.report.table import table
 from pytest_circuits.verdicts import reason_text
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from pytest_circuits.findings import Json
+    from pytest_circuits.report.causes import Cause
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Model, Run
     from pytest_circuits.verdicts import Reason
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def json_report(run: Run) -> str:
@@ -73,10 +76,11 @@ def _summary(run: Run) -> dict[str, Json]:
     return {
         "findings": summary.findings,
         "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS if verdicts[verdict]},
+        "causes": summary.causes,
         "failing": summary.failing,
         "judged": summary.judged,
         "remembered": summary.remembered,
-        "waived": exceptions["waived"],
+        "waived": exceptions[Term.WAIVED],
         "failed_claims": summary.claims,
         "failed_without_finding": summary.silent,
         "uncollected": summary.uncollected,
@@ -89,7 +93,8 @@ def _summary(run: Run) -> dict[str, Json]:
 
 
 def _model(model: Model, run: Run) -> dict[str, Json]:
-    canary = canary_of(run.of(model))
+    rows = run.of(model)
+    canary = canary_of(rows)
     return {
         "alias": model.alias,
         "source": model.source,
@@ -98,11 +103,31 @@ def _model(model: Model, run: Run) -> dict[str, Json]:
         "options": list(model.options),
         "scope": canary.scope.value if canary else None,
         "canary": {
+            "of": canary.name,
             "before": round(canary.before, DECIMALS),
             "after": round(canary.after, DECIMALS),
+            "text": canary_in_words(canary),
         }
         if canary
         else None,
+        "traded": traded(rows) or None,
+        "causes": [_cause(cause) for cause in causes(run, filter(changed, rows))],
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Json]:
+    return {
+        "text": cause.text,
+        "reason": None if cause.reason is None else _reason(cause.reason),
+        "findings": [
+            {
+                "test": test_of(row),
+                "name": row.name,
+                "verdict": row.verdict,
+                "own": row.own,
+            }
+            for row in cause.rows
+        ],
     }
 
 
@@ -127,6 +152,8 @@ def _verdict(row: Row) -> dict[str, Json]:
         "remembered": row.remembered,
         "scope": row.scope or None,
         "canary": [round(loss, DECIMALS) for loss in row.canary] or None,
+        "canary_of": row.canary_of,
+        "own": row.own,
         "no_canary": row.no_canary,
         "line": row.line,
         "failure": row.failure,
@@ -145,5 +172,6 @@ def _reason(reason: Reason) -> dict[str, Json]:
         "tolerance": reason.tolerance,
         "null": reason.null,
         "other": reason.other or None,
+        "identity": reason.identity or None,
         "text": reason_text(reason),
     }

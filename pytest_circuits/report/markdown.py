@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_circuits.report.causes import causes
 from pytest_circuits.report.commands import compare
 from pytest_circuits.report.markdown_details import fold
 from pytest_circuits.report.markdown_tables import failed_table, matrix_table, news_table
@@ -73,10 +74,12 @@ def markdown_report(run: Run, budget: int = BUDGET) -> str:
     """
     summary, news = summarise_run(run), news_of(run)
     called = labels([*run.rows, *run.failed])
-    folds = [fold(run, row, called) for row in news if row.verdict != NOT_JUDGED]
+    told = causes(run, news)
+    rows = [row for cause in told for row in cause.rows]
+    folds = [fold(run, row, called) for row in rows if row.verdict != NOT_JUDGED]
     matrix = matrix_table(run, called) if len(run.models) > 1 else ([], [])
     sections = [
-        _Section(*news_table(news, called), ("finding is", "findings are")),
+        _Section(*news_table(told, called), ("finding is", "findings are")),
         _Section(*matrix, ("line of tests × models is", "lines of tests × models are")),
         _Section(*failed_table(run, called), ("failed test is", "failed tests are")),
         _Section(
@@ -138,7 +141,8 @@ def _verdict(run: Run, summary: Summary, plain: str) -> str:
     if run.compared is not None:
         before, after = map(code, run.compared)
         between = f" between {before} and {after}"
-    return f"**{plain}**{between}{f' — {summary.kinds}' if summary.kinds else ''}"
+    counts = "; ".join(filter(None, [summary.kinds, summary.shared]))
+    return f"**{plain}**{between}{f' — {counts}' if counts else ''}"
 
 
 def _went(run: Run, summary: Summary) -> str:

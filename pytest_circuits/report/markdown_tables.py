@@ -6,15 +6,18 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_circuits.findings.digits import shown
+from pytest_circuits.report.causes import also_in
 from pytest_circuits.report.heads import value_table
 from pytest_circuits.report.run import fails, marks, other_failures, place, test_of, title
 from pytest_circuits.report.table import table, worst_first
 from pytest_circuits.report.text import NONE, cell
 from pytest_circuits.verdicts import Kind
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_circuits.report.causes import Cause
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
     from pytest_circuits.report.table import TableCell, ValueRow
@@ -42,18 +45,22 @@ def table_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def news_table(news: Sequence[Row], called: Mapping[str, str]) -> Lines:
-    """A line a finding: verdict, test and where it is, model, what changed."""
+def news_table(told: Sequence[Cause], called: Mapping[str, str]) -> Lines:
+    """A line a finding: verdict, test and where it is, model, what changed.
+
+    Findings that only restate a cause stand with the one that tells of it.
+    """
     rows = [
         table_row(
             [
                 _verdict(row, marks(row)),
                 f"{cell(title(row, called))}<br>{cell(place(row.test, row.line))}",
                 cell(row.alias),
-                _what(row),
+                _what(cause, row, called),
             ]
         )
-        for row in news
+        for cause in told
+        for row in (cause.lead, *cause.others)
     ]
     return table_head(["verdict", "test", "model", "what changed"]), rows
 
@@ -64,11 +71,12 @@ def _verdict(row: Row, words: Iterable[str]) -> str:
     return f"**{text}**" if fails(row) else text
 
 
-def _what(row: Row) -> str:
-    if not row.waiver or row.verdict == Kind.PRESERVED:
-        return cell(row.headline)
-    said = "waived" if row.waived else "waiver"
-    return f"{cell(row.headline)}<br>{said} {cell(row.waiver)}"
+def _what(cause: Cause, row: Row, called: Mapping[str, str]) -> str:
+    parts = [cell(cause.headline(row))]
+    if row.waiver and row.verdict != Kind.PRESERVED:
+        parts.append(f"{Term.WAIVED if row.waived else 'waiver'} {cell(row.waiver)}")
+    also = also_in(cause, called, cell) if row is cause.lead else ""
+    return "<br>".join([*parts, *filter(None, [also])])
 
 
 def matrix_table(run: Run, called: Mapping[str, str]) -> Lines:

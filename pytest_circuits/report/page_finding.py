@@ -18,8 +18,9 @@ from pytest_circuits.report.page_tables import (
     provenance,
 )
 from pytest_circuits.report.run import fails, marks, test_of, title
-from pytest_circuits.report.summary import canary_in_words
+from pytest_circuits.report.summary import canary_beside, canary_in_words
 from pytest_circuits.verdicts import Kind, Scope, reason_text
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
@@ -118,11 +119,12 @@ def finding_view(
 
 
 def _scope(row: Row) -> str:
-    if not row.scope or row.verdict == Kind.PRESERVED:
+    canary = canary_beside(row)
+    if canary is None or (row.verdict == Kind.PRESERVED and canary.scope is Scope.SPECIFIC):
         return ""
-    moved = f" {canary_in_words(*row.canary)}" if row.canary else ""
-    whole = row.scope == Scope.WHOLE_MODEL
-    return ("The whole model moved" if whole else "Specific to this circuit") + moved
+    whole = canary.scope is Scope.WHOLE_MODEL
+    words = Term.WHOLE_MODEL if whole else f"{Term.SPECIFIC} to this circuit"
+    return f"{words.capitalize()}: {canary_in_words(canary)}"
 
 
 def _waiver(row: Row) -> str:

@@ -53,6 +53,7 @@ class BehaviourView(NamedTuple):
     difference: str
     tolerance: str
     word: str
+    beyond: bool
 
 
 def behaviours(comparison: SideBySide) -> Iterator[BehaviourView]:
@@ -72,6 +73,7 @@ def behaviours(comparison: SideBySide) -> Iterator[BehaviourView]:
             difference,
             "" if tolerance is None else shown(tolerance, digits=digits),
             word,
+            bool(happened),
         )
 
 

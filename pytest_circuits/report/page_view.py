@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_circuits.report.causes import causes
 from pytest_circuits.report.figures import Step
 from pytest_circuits.report.page_figures import versions
 from pytest_circuits.report.page_finding import FindingView, finding_view
@@ -16,7 +17,7 @@ from pytest_circuits.report.page_words import (
     tones,
     verdict_on,
 )
-from pytest_circuits.report.run import VERDICTS, badness, labels, test_of, title
+from pytest_circuits.report.run import VERDICTS, labels, test_of, title
 from pytest_circuits.report.summary import summarise_run
 from pytest_circuits.report.table import table, worst_first
 from pytest_circuits.verdicts import Kind
@@ -26,12 +27,26 @@ if TYPE_CHECKING:
     from pytest_circuits.report.run import FailedTest, Run
     from pytest_circuits.report.table import TableRow
 
-#: Findings that the page begins with.
+#: Causes that the page begins with.
 _FOREMOST = 3
 #: What is worth beginning with where nothing fails.
 _NEWS = (Kind.RELOCATED, Kind.STRENGTHENED, Kind.WEAKENED, Kind.LOST, Kind.INCOMPARABLE, Kind.NEW)
 #: Findings whose lines over versions are drawn.
 _MOST_LINES = 24
+
+
+class CauseView(NamedTuple):
+    """What the page says first of a cause.
+
+    Attributes:
+        finding: the finding that tells of it.
+        text: what that says.
+        also: the other findings that changed because of it.
+    """
+
+    finding: FindingView
+    text: str
+    also: list[FindingView]
 
 
 @dataclass(frozen=True)
@@ -42,9 +57,11 @@ class PageView:
         run: what it shows.
         title: its title.
         verdict: the run in a line.
-        foremost: the findings to look at first: the worst that fail, or that changed.
-        more: how many further ones fail, or changed.
+        foremost: what to look at first: the causes of what fails worst, or of what changed, each
+            with what is said of it and the findings that have it too.
+        more: how many further causes there are.
         counts: verdict, what excuses it and how many findings there are of it, worst first.
+        shared: how many causes the changes have, in words; empty where each has its own.
         facts: what the verdict rests on.
         models: the models.
         matrix: findings × models, each with what it is called; empty for one model.
@@ -60,9 +77,10 @@ class PageView:
     run: Run
     title: str
     verdict: RunVerdict
-    foremost: list[FindingView]
+    foremost: list[CauseView]
     more: int
     counts: list[tuple[str, str, int]]
+    shared: str
     facts: list[tuple[str, str]]
     models: list[ModelView]
     matrix: list[tuple[str, TableRow]]
@@ -83,7 +101,8 @@ def page_view(run: Run) -> PageView:
     """The page of a run."""
     tone = tones(run)
     names = ("baseline", "candidate") if run.compared is None else ("before", "after")
-    rows = sorted(run.rows, key=lambda row: (*badness(row), row.test, row.name))
+    told = causes(run)
+    rows = [row for cause in told for row in cause.rows]
     called = labels(rows)
     findings = [
         finding_view(run, row, called[test_of(row)], f"finding-{number}", names)
@@ -96,15 +115,25 @@ def page_view(run: Run) -> PageView:
         for label, each in matrix
         if (steps := _steps(run, each))
     ]
-    bad = [view for view in findings if tone(view.row) == "bad"]
-    news = bad or [view for view in findings if view.row.verdict in _NEWS or run.compared]
+    views = {id(view.row): view for view in findings}
+    bad = [cause for cause in told if any(tone(row) == "bad" for row in cause.rows)]
+    news = bad or [cause for cause in told if cause.lead.verdict in _NEWS or run.compared]
+    summary = summarise_run(run)
     return PageView(
         run=run,
         title=_title(run),
         verdict=verdict_on(run),
-        foremost=news[:_FOREMOST],
+        foremost=[
+            CauseView(
+                views[id(cause.lead)],
+                cause.lead.headline,
+                [views[id(row)] for row in cause.rows[1:]],
+            )
+            for cause in news[:_FOREMOST]
+        ],
         more=len(news[_FOREMOST:]),
-        counts=[(*kind, number) for kind, number in summarise_run(run).counts.items()],
+        counts=[(*kind, number) for kind, number in summary.counts.items()],
+        shared=summary.shared,
         facts=facts(run),
         models=models(run),
         matrix=matrix,

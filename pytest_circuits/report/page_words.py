@@ -18,34 +18,34 @@ from pytest_circuits.report.summary import (
     remembered,
     summarise_run,
 )
-from pytest_circuits.report.table import FAILED
 from pytest_circuits.report.text import counted
-from pytest_circuits.verdicts import Gate
+from pytest_circuits.verdicts import Gate, Kind, Scope
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Model, Run
     from pytest_circuits.report.summary import Summary
 
-_SYMBOLS = {
-    "refused": "⊘",
-    "lost": "✗",
-    "incomparable": "≠",
-    "weakened": "▼",
-    "new": "+",
-    "relocated": "⇄",
-    "strengthened": "▲",
-    "preserved": "✓",
-    "unreadable": "⊘",
-    "deleted": "−",
-    "loosened": "↔",
-    "tightened": "⇥",
-    "renamed": "→",
-    "asserted": "⊢",
-    "not judged": "?",
-    FAILED: "✗",
+_SYMBOLS: Mapping[str, str] = {
+    Term.REFUSED: "⊘",
+    Kind.LOST: "✗",
+    Kind.INCOMPARABLE: "≠",
+    Kind.WEAKENED: "▼",
+    Kind.NEW: "+",
+    Kind.RELOCATED: "⇄",
+    Kind.STRENGTHENED: "▲",
+    Kind.PRESERVED: "✓",
+    Term.UNREADABLE: "⊘",
+    Term.DELETED: "−",
+    Term.LOOSENED: "↔",
+    Term.TIGHTENED: "⇥",
+    Term.RENAMED: "→",
+    Term.ASSERTED: "⊢",
+    Term.NOT_JUDGED: "?",
+    Term.FAILED: "✗",
 }
 #: pytest's exit status of a run without tests.
 _NOTHING_RAN = 5
@@ -198,7 +198,7 @@ def _model(run: Run, model: Model) -> ModelView:
         model.source,
         model.declared,
         [fact for line in model_facts(model, rows) for fact in line] or _own(model, rows),
-        canary is not None and canary.scope == "whole model",
+        canary is not None and canary.scope is Scope.WHOLE_MODEL,
         sum(map(fails, rows)),
         len(rows),
     )

@@ -16,8 +16,10 @@ from pytest_circuits.verdicts import (
     Reason,
     Settlement,
     headline,
+    own_change,
     summarise,
 )
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from pytest_circuits.baselines import Comparison
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 
 #: The name of a row among a test's user properties (JUnit prints it, xdist carries it).
 PROPERTY = "circuits"
-NOT_JUDGED = "not judged"
+NOT_JUDGED = Term.NOT_JUDGED.value
 #: Not compared, and held by an ``assert_*`` helper (or others held against it).
-ASSERTED = "asserted"
+ASSERTED = Term.ASSERTED.value
 #: No verdict, because of the baseline: it can't be read, or there is nothing to approve.
-REFUSED = "refused"
+REFUSED = Term.REFUSED.value
 #: A row is one short JSON string.
 _MAX_BYTES = 2048
 
@@ -56,6 +58,9 @@ class Row:
         altered: whether its test had changed what it was measured on.
         scope: ``specific`` or ``whole model``, as the canary tells; empty where it can't.
         canary: the canary's loss in the baseline and now; empty where they can't be compared.
+        canary_of: what the canary is, as ``loss on a fixed text``.
+        own: what changed in it that no other finding of the model tells, in a line: its heads, and
+            not the behaviours beside it; empty where nothing did.
         no_canary: whether that is because the baseline has none.
         redundant: whether its baseline equals the one of the alias's parent.
         own_tolerance: whether the baseline's tolerance is another than the default.
@@ -86,6 +91,8 @@ class Row:
     altered: bool = False
     scope: str = ""
     canary: tuple[float, ...] = ()
+    canary_of: str = "canary"
+    own: str = ""
     no_canary: bool = False
     redundant: bool = False
     own_tolerance: bool = False
@@ -103,6 +110,22 @@ class Row:
     def is_judged(self) -> bool:
         """Whether a comparison gave a verdict; not where there was none, or it was refused."""
         return self.verdict in list(Kind)
+
+    @property
+    def size(self) -> tuple[bool, float]:
+        """How much changed, as a key that sorts the most first.
+
+        Behaviours come before heads, and the largest change in tolerances before smaller ones.
+        """
+        kinds = {
+            about: [r.size for r in self.reasons if r.bad and r.of_behaviour is about]
+            for about in (True, False)
+        }
+        if not any(kinds.values()):
+            for reason in self.reasons:
+                kinds[reason.of_behaviour].append(reason.size)
+        most = max(kinds[True] or kinds[False], default=0.0)
+        return not kinds[True], -most
 
     @property
     def differs(self) -> bool:
@@ -146,6 +169,8 @@ class Row:
             waived=waived,
             scope=verdict.scope or "",
             canary=() if canary is None else (canary.before, canary.after),
+            canary_of="canary" if canary is None else canary.name,
+            own=own_change(verdict),
             # A finding that has none itself would have none after an approval either.
             no_canary=no_canary and found.canary is not None,
             redundant=redundant,
@@ -203,6 +228,7 @@ class Row:
                 owner=row.owner[:limit],
                 name=row.name[:limit],
                 headline=cut(row.headline, limit),
+                own=cut(row.own, limit),
                 waiver=row.waiver[:limit],
                 settlement=row.settlement
                 and replace(

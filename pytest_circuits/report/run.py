@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.report.rows import ASSERTED, NOT_JUDGED, REFUSED
 from pytest_circuits.verdicts import SEVERITY, Kind, reason_text
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_circuits.report.rows import Row
 
-DELETED = "deleted"
-UNREADABLE = "unreadable"
+DELETED = Term.DELETED.value
+UNREADABLE = Term.UNREADABLE.value
 #: What else can become of a baseline between two states of a repository: its tolerance allows
 #: more, or less; the same finding is another test's, another model's, or called otherwise.
-LOOSENED = "loosened"
-TIGHTENED = "tightened"
-RENAMED = "renamed"
+LOOSENED = Term.LOOSENED.value
+TIGHTENED = Term.TIGHTENED.value
+RENAMED = Term.RENAMED.value
 #: Where they stand among the verdicts: before the one that is named.
 _BETWEEN = {Kind.NEW: (LOOSENED,), Kind.PRESERVED: (TIGHTENED, RENAMED)}
 #: Every verdict a row can have, worst first.
@@ -136,9 +137,14 @@ def fails(row: Row) -> bool:
     return not row.passes and row.outcome not in _EXPECTED
 
 
-def badness(row: Row) -> tuple[bool, int]:
-    """A key that sorts worst first: what fails, then by verdict."""
-    return not fails(row), VERDICTS.index(row.verdict)
+def badness(row: Row) -> tuple[bool, int, bool, float, int]:
+    """A key that sorts worst first: what fails, then by verdict, then by size.
+
+    What is lost and what is weakened is one: how much either is says the size.
+    """
+    place = VERDICTS.index(row.verdict)
+    worse = VERDICTS.index(Kind.LOST) if row.verdict == Kind.WEAKENED else place
+    return not fails(row), worse, *row.size, place
 
 
 def compared(row: Row) -> bool:
@@ -155,7 +161,7 @@ def exception(row: Row) -> str:
     """Why a finding doesn't count as others of its verdict do; empty where it does."""
     if row.outcome in _EXPECTED:
         return row.outcome
-    return "waived" if row.waived else ""
+    return Term.WAIVED.value if row.waived else ""
 
 
 def test_of(told: Row | FailedTest) -> str:

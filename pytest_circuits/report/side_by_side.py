@@ -25,6 +25,7 @@ from pytest_circuits.verdicts import (
 )
 from pytest_circuits.verdicts.judging import differences
 from pytest_circuits.verdicts.verdict import HAIR
+from pytest_circuits.verdicts.vocabulary import happened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -113,17 +114,13 @@ class Companion(NamedTuple):
         now: what was measured.
         before: the baseline's; None where it has none.
         tolerance: how far it may move; None where it isn't compared.
-        happened: ``gone``, ``worse`` or ``better``; empty where it is within its tolerance.
+        happened: ``gone``, ``slipped``, ``improved``, …; empty where it is within its tolerance.
     """
 
     now: Behaviour
     before: Behaviour | None
     tolerance: float | None
     happened: str
-
-
-#: What happened to a behaviour.
-_OF_BEHAVIOURS = {Change.WORSE: "worse", Change.BETTER: "better", Change.GONE: "gone"}
 
 
 @dataclass(frozen=True)
@@ -242,9 +239,7 @@ class SideBySide:
         known = (
             {} if self.approved is None else {each.name: each for each in self.approved.companion}
         )
-        words = {
-            reason.subject: _OF_BEHAVIOURS[reason.change] for reason in self._behaviour_reasons
-        }
+        words = {reason.subject: happened(reason) for reason in self._behaviour_reasons}
         for now in self.found.companion:
             # A baseline may be older than a behaviour that is measured now.
             before = known.get(now.name)
@@ -308,8 +303,13 @@ class SideBySide:
         return self.found.role
 
     @cached_property
-    def members_before(self) -> dict[Head, float]:
-        """The heads that have the role in the baseline, strongest first."""
+    def members_before(self) -> Mapping[Head, float]:
+        """The heads that have the role in the baseline, strongest first.
+
+        Also those that were near it, where they are judged with it.
+        """
+        if self.change is not None:
+            return self.change.was or {}
         if self.approved is None or self.approved.undefined:
             return {}
         return self.approved.members()

@@ -161,6 +161,7 @@ def _reason(stored: Mapping[str, Any]) -> Reason:
         stored["tolerance"],
         stored["null"],
         stored["other"] or "",
+        stored["identity"] or "",
     )
     reason_text(reason)  # which takes heads' labels apart
     return reason

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_circuits.findings.digits import shown
+from pytest_circuits.report.causes import behaviours_of, number_of_causes
 from pytest_circuits.report.rows import NOT_JUDGED, REFUSED
 from pytest_circuits.report.run import (
     VERDICTS,
@@ -17,17 +17,21 @@ from pytest_circuits.report.run import (
     failed_claims,
     fails,
     judged,
+    labels,
+    title,
 )
 from pytest_circuits.report.text import counted
-from pytest_circuits.verdicts import Gate, Kind, Scope, expected_alarms
+from pytest_circuits.verdicts import Gate, Kind, Scope, brief, canary_move, expected_alarms
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Model, Run
+    from pytest_circuits.verdicts import Reason
 
-_EXCEPTIONS = ("", "waived", "xfailed", "xpassed")
+_EXCEPTIONS = ("", Term.WAIVED.value, "xfailed", "xpassed")
 #: pytest's exit statuses of a run that went well: all passed, or there was nothing to run.
 _WELL = (0, 5)
 _SOME_FAILED = 1
@@ -43,6 +47,8 @@ class Summary:
         findings: how many there are.
         counts: how many of each verdict, worst first. What a waiver or a marker excuses is no
             news and counts apart, by verdict and exception.
+        causes: how many causes there are behind the findings that changed.
+        changed: how many of them changed.
         failing: how many count against the run.
         judged: how many were held against a baseline, or by an assertion.
         remembered: how many an earlier run measured.
@@ -60,6 +66,8 @@ class Summary:
 
     findings: int
     counts: Mapping[tuple[str, str], int]
+    causes: int
+    changed: int
     failing: int
     judged: int
     remembered: int
@@ -79,6 +87,11 @@ class Summary:
             f"{count} {verdict}{f' ({exception})' if exception else ''}"
             for (verdict, exception), count in self.counts.items()
         )
+
+    @property
+    def shared(self) -> str:
+        """How many causes there are, in words; empty where each change has its own."""
+        return counted(self.causes, "cause") if self.causes < self.changed else ""
 
     @property
     def alarms(self) -> str:
@@ -116,6 +129,8 @@ def summarise_run(run: Run) -> Summary:
     return Summary(
         findings=len(run.rows),
         counts={kind: counts[kind] for kind in kinds if counts[kind]},
+        causes=number_of_causes(run),
+        changed=sum(map(changed, run.rows)),
         failing=sum(map(fails, run.rows)),
         judged=sum(map(judged, run.rows)),
         remembered=sum(row.remembered for row in run.rows),
@@ -238,6 +253,7 @@ def gate_lets_pass(run: Run) -> str:
 class CanaryChange(NamedTuple):
     """The loss on a fixed text, in the baselines and now, and what it says of changes."""
 
+    name: str
     before: float
     after: float
     scope: Scope
@@ -257,14 +273,21 @@ def canary_of(rows: Sequence[Row]) -> CanaryChange | None:
         before, after = row.canary
         return changed(row), row.scope == Scope.WHOLE_MODEL, abs(after - before)
 
-    heaviest = max(known, key=weight)
-    before, after = heaviest.canary
-    return CanaryChange(before, after, Scope(heaviest.scope))
+    return canary_beside(max(known, key=weight))
 
 
-def canary_in_words(before: float, after: float) -> str:
-    """The canary's loss in the baseline and now, in brackets."""
-    return f"(canary {shown(before, 2)} → {shown(after, 2)})"
+def canary_beside(row: Row) -> CanaryChange | None:
+    """What the canary says beside one finding; None where it can't be compared."""
+    if not row.canary:
+        return None
+    before, after = row.canary
+    return CanaryChange(row.canary_of, before, after, Scope(row.scope))
+
+
+def canary_in_words(canary: CanaryChange) -> str:
+    """What became of the canary: ``the loss on a fixed text rose 3.94 → 4.22``."""
+    moved = canary.scope is Scope.WHOLE_MODEL
+    return canary_move(canary.name, canary.before, canary.after, moved=moved)
 
 
 def model_facts(model: Model, rows: Sequence[Row]) -> list[list[str]]:
@@ -273,7 +296,8 @@ def model_facts(model: Model, rows: Sequence[Row]) -> list[list[str]]:
     What it was measured with, whose baselines served, and whether the whole model moved; then
     how many of its own baselines need not be there.
     """
-    facts = [fact for fact in (_options(model), _whose(model, rows), _reach(rows)) if fact]
+    every = (_options(model), _whose(model, rows), traded(rows), _reach(rows))
+    facts = [fact for fact in every if fact]
     redundant = sum(row.redundant for row in rows)
     if not redundant:
         return [facts] if facts else []
@@ -285,6 +309,26 @@ def model_facts(model: Model, rows: Sequence[Row]) -> list[list[str]]:
 def model_lines(model: Model, rows: Sequence[Row]) -> list[str]:
     """The same as lines that begin with the model's alias."""
     return [f"{model.alias}: {'; '.join(facts)}" for facts in model_facts(model, rows)]
+
+
+def traded(rows: Sequence[Row]) -> str:
+    """What a model got worse at, and what better, beyond tolerance; empty where it is no trade."""
+    sides = {
+        word: behaviours_of([row for row in rows if compared(row)], good=good)
+        for word, good in (("worse", False), ("better", True))
+    }
+    if not all(sides.values()):
+        return ""
+    called = labels(rows)
+    told = [
+        f"{word}: {', '.join(_behaviour(row, reason, called) for row, reason in side)}"
+        for word, side in sides.items()
+    ]
+    return f"{Term.TRADED}, {'; '.join(told)}"
+
+
+def _behaviour(row: Row, reason: Reason, called: Mapping[str, str]) -> str:
+    return f"{brief(reason)} ({title(row, called).removeprefix('test_')})"
 
 
 def _options(model: Model) -> str:
@@ -308,13 +352,17 @@ def _whose(model: Model, rows: Sequence[Row]) -> str:
 
 
 def _reach(rows: Sequence[Row]) -> str:
-    """How far the changes reach, or why that can't be said; empty where nothing changed."""
+    """How far the changes reach, or why that can't be said.
+
+    Empty where nothing changed, the canary neither: one that moved is told also where every
+    finding is preserved.
+    """
     news = [row for row in rows if changed(row)]
     canary = canary_of(rows)
+    if canary and canary.scope is Scope.WHOLE_MODEL:
+        return f"{Term.WHOLE_MODEL}: {canary_in_words(canary)}"
     if news and canary:
-        whole = canary.scope is Scope.WHOLE_MODEL
-        reach = "the whole model moved" if whole else "changes are specific"
-        return f"{reach} {canary_in_words(canary.before, canary.after)}"
+        return f"changes are {Term.SPECIFIC}: {canary_in_words(canary)}"
     if any(row.no_canary for row in news):
         return "its baselines hold no canary (approve anew to get one)"
     return ""

@@ -21,6 +21,7 @@ from pytest_circuits.findings.digits import decimals, shown
 from pytest_circuits.report.run import badness, is_news, marks, test_of
 from pytest_circuits.report.text import counted
 from pytest_circuits.verdicts.verdict import HAIR
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
 
-FAILED = "failed"
+FAILED = Term.FAILED.value
 
 
 class TableCell(NamedTuple):

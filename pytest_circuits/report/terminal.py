@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_circuits.report.causes import also_in, causes
 from pytest_circuits.report.run import (
-    badness,
     colour,
     fails,
     is_news,
@@ -24,10 +24,12 @@ from pytest_circuits.report.summary import (
     uncollected,
 )
 from pytest_circuits.report.text import Line, Part, counted, folded, names, squeeze
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_circuits.report.causes import Cause
     from pytest_circuits.report.rows import Row
     from pytest_circuits.report.run import Run
     from pytest_circuits.report.summary import Summary
@@ -58,7 +60,8 @@ def terminal_lines(
 
 
 def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> list[Line]:
-    rows = sorted(run.rows, key=lambda row: (*badness(row), row.test, row.name))
+    told = causes(run)
+    rows = [row for cause in told for row in cause.rows]
     called = labels(rows)
     summary = summarise_run(run)
     heads = _heads(rows, called, width) if verbose else []
@@ -72,11 +75,11 @@ def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> li
     ]
     if run.compared is not None:
         states = folded(f"baselines: {' → '.join(run.compared)}", width)
-        return [*states, *_findings(rows, called, width), *heads, *last]
+        return [*states, *_findings(told, called, width), *heads, *last]
     if len(run.models) == 1 or not rows:
-        return [*_findings(rows, called, width), *heads, *last]
+        return [*_findings(told, called, width), *heads, *last]
     overview = _overview(run, called, width)
-    news = [row for row in rows if is_news(row)]
+    news = causes(run, filter(is_news, rows))
     # Called as in the table, also where there is room for more.
     details = _findings(news, called, width, bare=True)
     empty = Line(())
@@ -107,32 +110,40 @@ def _heads(rows: Sequence[Row], called: Mapping[str, str], width: int) -> list[L
 
 
 def _findings(
-    rows: Sequence[Row], called: Mapping[str, str], width: int, *, bare: bool = False
+    told: Sequence[Cause], called: Mapping[str, str], width: int, *, bare: bool = False
 ) -> list[Line]:
-    """A line for each finding: verdict, test, alias, and the number that matters."""
-    if not rows:
+    """A line for each finding: verdict, test, alias, and the number that matters.
+
+    Findings with one cause stand together. The first has all; of the others those that have
+    nothing of their own to tell share a line.
+    """
+    if not told:
         return []
+    rows = [row for cause in told for row in (cause.lead, *cause.others)]
     verdict_width = max(len(row.verdict) for row in rows)
     alias_width = min(width // 5, max(len(row.alias) for row in rows))
     room = width - verdict_width - alias_width - 3
     # The number matters more than the name, which stands in pytest's own summary too.
-    wanted = room - max(len(_number(row)) for row in rows)
+    wanted = room - max(len(_number(row, row.headline)) for row in rows)
     most = max(1, min(max(_LEAST_TEST, wanted), room - _LEAST_NUMBER))
     indent = " " * (verdict_width + 1)
     lines = []
-    shown = names([title(row, called) for row in rows], most, bare=bare)
-    for row, name in zip(rows, shown, strict=True):
-        alias = f"{squeeze(row.alias, alias_width):<{alias_width}}"
-        head = f"{row.verdict:<{verdict_width}} {name} {alias} "
-        lines += folded(_number(row), width, colour(row), head=head, indent=indent)
-        lines += folded(_waiver(row), width, colour(row), head=indent, indent=indent)
+    shown = iter(names([title(row, called) for row in rows], most, bare=bare))
+    for cause in told:
+        for row in (cause.lead, *cause.others):
+            alias = f"{squeeze(row.alias, alias_width):<{alias_width}}"
+            head = f"{row.verdict:<{verdict_width}} {next(shown)} {alias} "
+            text = _number(row, cause.headline(row))
+            lines += folded(text, width, colour(row), head=head, indent=indent)
+            lines += folded(_waiver(row), width, colour(row), head=indent, indent=indent)
+        lines += folded(also_in(cause, called), width, head=indent, indent=2 * indent)
     return lines
 
 
-def _number(row: Row) -> str:
+def _number(row: Row, text: str) -> str:
     # What is waived has a line of its own, which says why.
-    words = [word for word in marks(row) if word != "waived"]
-    return f"{', '.join(words)}: {row.headline}" if words else row.headline
+    words = [word for word in marks(row) if word != Term.WAIVED]
+    return f"{', '.join(words)}: {text}" if words else text
 
 
 def _waiver(row: Row) -> str:
@@ -185,7 +196,8 @@ def _findings_in_words(run: Run, summary: Summary) -> str:
     if not summary.findings:
         return "no changes" if changed else "no findings"
     number = counted(summary.findings, "finding")
-    return f"{number}{' changed' if changed else ''}: {summary.kinds}"
+    causes_of_them = f"; {summary.shared}" if summary.shared else ""
+    return f"{number}{' changed' if changed else ''}: {summary.kinds}{causes_of_them}"
 
 
 def _incomplete(run: Run, summary: Summary, width: int) -> Iterator[Line]:

@@ -17,7 +17,7 @@ from .judging import (
     without_baseline as without_baseline,
 )
 from .precision import Imprecision as Imprecision, imprecision as imprecision
-from .roles import MechanismChange as MechanismChange
+from .roles import MechanismChange as MechanismChange, followed as followed
 from .settling import NewPrompts as NewPrompts, settle as settle, unsettled as unsettled
 from .tolerances import (
     Allowance as Allowance,
@@ -41,10 +41,13 @@ from .verdict import (
     Verdict as Verdict,
 )
 from .words import (
+    brief as brief,
+    canary_move as canary_move,
     damage_not_approved as damage_not_approved,
     headline as headline,
     lines as lines,
     new_behaviour_text as new_behaviour_text,
+    own_change as own_change,
     reason_text as reason_text,
     scope_text as scope_text,
 )

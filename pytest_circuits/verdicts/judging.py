@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.findings.digits import shown
-from pytest_circuits.findings.quantity import differing
+from pytest_circuits.findings.quantity import TOKENIZER, differing, identity
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
 from pytest_circuits.verdicts.verdict import (
@@ -51,8 +51,9 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
     mechanism = None if meaningless else mechanism_change(found, approved, tolerance)
     reasons = _sorted([*behaviours, *(mechanism.reasons if mechanism else ())])
     held = mechanism.held if mechanism else None
-    kind = _kind(reasons)
+    kind = _kind(reasons, found)
     behaviour_held = _behaviour_held(reasons, approved)
+    intact = _intact(mechanism, approved) if mechanism else None
     return Verdict(
         kind,
         reasons,
@@ -67,8 +68,10 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         asks=bool(
             behaviour_held
             and not approved.is_behaviour
-            and any(not reason.of_behaviour for reason in reasons)
+            and any(not reason.of_companion for reason in reasons)
         ),
+        intact=intact,
+        own=None if approved.axes or mechanism is None else _own(found, approved, tolerance),
     )
 
 
@@ -111,6 +114,7 @@ def behaviour_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -
                 allowed,
                 # What is as large as ever is gone where it can't be told from nothing.
                 null=_null(change, before, after),
+                identity=identity(approved, before),
             )
 
 
@@ -154,6 +158,7 @@ def number_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -> I
             after.value,
             allowed,
             null=_null(change, before, after) if met is None else met,
+            identity=identity(approved, before),
         )
 
 
@@ -204,8 +209,8 @@ def _fell(before: Behaviour, after: Behaviour) -> bool:
     return after.value * sign(before.value) < DEAD_SHARE * abs(before.value)
 
 
-def _kind(reasons: Sequence[Reason]) -> Kind:
-    if any(reason.change in (Change.GONE, Change.EMPTY) for reason in reasons):
+def _kind(reasons: Sequence[Reason], found: Finding) -> Kind:
+    if any(_is_loss(reason, found) for reason in reasons):
         return Kind.LOST
     if any(reason.bad for reason in reasons):
         return Kind.WEAKENED
@@ -214,6 +219,32 @@ def _kind(reasons: Sequence[Reason]) -> Kind:
     if any(reason.change is Change.MOVED for reason in reasons):
         return Kind.RELOCATED
     return Kind.PRESERVED
+
+
+def _is_loss(reason: Reason, found: Finding) -> bool:
+    """Whether nothing is left of what the finding is about.
+
+    That is its role, or the behaviour that it is or has fractions of. A role that has heads left
+    is not lost with the behaviour that it serves: other findings tell that this is gone.
+    """
+    if reason.change is Change.GONE:
+        return not found.axes or reason.subject == found.relative_to
+    return reason.change is Change.EMPTY
+
+
+def _intact(mechanism: MechanismChange, approved: Finding) -> tuple[int, int] | None:
+    """How many of the heads that had the role are no worse, and how many those were."""
+    if approved.role is None:
+        return None
+    members = {str(head) for head in approved.members()}
+    worse = {r.subject for r in mechanism.reasons if r.about is About.HEAD and r.bad}
+    return len(members - worse), len(members)
+
+
+def _own(found: Finding, approved: Finding, tolerance: Tolerance) -> Movement:
+    before = float(approved.values)
+    allowed = tolerance.value.of(before)
+    return Movement(found.quantity, found.unit, before, float(found.values), allowed)
 
 
 def _reading(
@@ -226,6 +257,8 @@ def _reading(
             return Reading.COMPENSATED
         # Only of a behaviour that was held against the baseline can be said that it held.
         return Reading.BEHAVIOUR_HELD if any(b.held for b in approved.companion) else None
+    if kind is Kind.WEAKENED and any(r.change is Change.GONE for r in behaviours):
+        return Reading.BEHAVIOUR_GONE
     intact = not any(reason.bad for reason in mechanism.reasons)
     return Reading.MECHANISM_INTACT if intact else None
 
@@ -234,7 +267,7 @@ def _behaviour_held(reasons: Sequence[Reason], approved: Finding) -> bool | None
     """Whether no behaviour that was judged got worse; None where none was judged."""
     if not (approved.is_behaviour or any(b.judged for b in approved.companion)):
         return None
-    return not any(r.bad and (r.of_behaviour or approved.is_behaviour) for r in reasons)
+    return not any(r.bad and (r.of_companion or approved.is_behaviour) for r in reasons)
 
 
 def _companion(found: Finding, approved: Finding, tolerance: Tolerance) -> tuple[Movement, ...]:
@@ -261,22 +294,19 @@ def _canary(found: Finding, approved: Finding, tolerance: Tolerance) -> Movement
     return Movement(f"loss on {text}", "nats", before.loss, after.loss, allowed)
 
 
-_ORDER = {Change.DIFFERS: 0, Change.GONE: 1, Change.EMPTY: 2}
-
-
 def _sorted(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """Worst first: what is gone, then the heads, then the rest; what is no loss comes last."""
+    """Worst first: behaviours before heads, and the largest change in tolerances first."""
     return tuple(sorted(reasons, key=_badness))
 
 
-def _badness(reason: Reason) -> tuple[bool, bool, int, bool, float, str]:
+def _badness(reason: Reason) -> tuple[bool, bool, bool, bool, float, str]:
     of_a_head = reason.about is About.HEAD
-    # Heads share one scale; what else moved is only comparable in tolerances.
-    size = reason.distance if of_a_head else reason.excess
-    if reason.change is Change.MOVED and isinstance(reason.before, float):
-        size = abs(reason.before)  # what moved is what counts: its value is what it was
-    order = _ORDER.get(reason.change, 3)
-    return (not reason.bad, not reason.good, order, not of_a_head, -size, reason.subject)
+    # Heads share one scale. In tolerances, which grow with a head, all that are gone are alike.
+    size = reason.size * reason.tolerance if of_a_head else reason.size
+    empty = reason.change is Change.EMPTY
+    first = reason.of_behaviour or of_a_head or empty or bool(reason.identity)
+    return (not reason.bad, not reason.good, not reason.of_behaviour, not first, -size,
+            reason.subject)  # fmt: skip
 
 
 def headline_number(finding: Finding, members: Mapping[Head, float] | None = None) -> float | None:
@@ -347,7 +377,16 @@ def differences(found: Finding, approved: Finding) -> list[Reason]:
     What makes a quantity is said at :func:`pytest_circuits.findings.quantity.differing`.
     """
     return [
-        Reason(Change.DIFFERS, About.FIELD, field, "", _text(before), _text(after))
+        Reason(
+            Change.DIFFERS,
+            About.FIELD,
+            field,
+            "",
+            _text(before),
+            _text(after),
+            # All findings of a model with another tokenizer differ in that.
+            identity=TOKENIZER if field == TOKENIZER else "",
+        )
         for field, (before, after) in differing(found, approved).items()
     ]
 

@@ -55,8 +55,8 @@ class Kind(StrEnum):
 #: Worst first: the order of every list of verdicts.
 SEVERITY = (
     Kind.LOST,
-    Kind.INCOMPARABLE,
     Kind.WEAKENED,
+    Kind.INCOMPARABLE,
     Kind.NEW,
     Kind.RELOCATED,
     Kind.STRENGTHENED,
@@ -113,6 +113,8 @@ class Reason:
         null: what the finding's value would be where there is nothing to find, where that is
             known.
         other: the label of the other head: the one it moved to, or was overtaken by.
+        identity: of a behaviour, by what it is known as the same one in other findings; empty
+            where no other finding can have it.
     """
 
     change: Change
@@ -124,9 +126,10 @@ class Reason:
     tolerance: float = 0.0
     null: float | None = None
     other: str = ""
+    identity: str = ""
 
     @property
-    def of_behaviour(self) -> bool:
+    def of_companion(self) -> bool:
         """Whether it is about a behaviour of the whole model.
 
         What an ablation leaves of one is about the mechanism.
@@ -149,6 +152,23 @@ class Reason:
         return self.distance / self.tolerance if self.tolerance > 0 else float("inf")
 
     @property
+    def of_behaviour(self) -> bool:
+        """Whether it is about what the model does: a behaviour, or a finding of one number."""
+        return self.about in (About.BEHAVIOUR, About.VALUE)
+
+    @property
+    def size(self) -> float:
+        """How much it says, in tolerances: how far it moved.
+
+        What moved elsewhere, or met its null, may have the value that it had: it counts whole.
+        """
+        gone = self.change in (Change.LEFT, Change.GONE) and self.null is not None
+        if not (gone or self.change is Change.MOVED) or not isinstance(self.before, float):
+            return self.excess
+        whole = abs(self.before) / self.tolerance if self.tolerance > 0 else float("inf")
+        return whole if self.change is Change.MOVED else max(whole, self.excess)
+
+    @property
     def distance(self) -> float:
         """How far it moved (infinite where that can't be said)."""
         if isinstance(self.before, float) and isinstance(self.after, float):
@@ -163,6 +183,8 @@ class Reading(StrEnum):
     COMPENSATED = "compensated"
     BEHAVIOUR_HELD = "behaviour held"
     MECHANISM_INTACT = "mechanism intact"
+    #: The role has heads left, and what it serves is gone.
+    BEHAVIOUR_GONE = "behaviour gone"
 
 
 class Scope(StrEnum):
@@ -282,6 +304,9 @@ class Verdict:
         companion: the companion behaviours, the one that says most first.
         canary: the loss on a fixed text; None where the two weren't measured on the same one.
         reading: what mechanism and behaviour say together, where that is worth saying.
+        intact: how many of the role's heads are no worse than they were, and how many had the
+            role; None where there is no role, or its values mean nothing.
+        own: the finding's one number before and now; None for a finding with axes.
         behaviour_held: whether the behaviours that were judged, the finding's own number among
             them, got no worse; None where none was judged.
         asks: whether only new prompts can tell what the change means: the mechanism is another
@@ -296,6 +321,8 @@ class Verdict:
     companion: tuple[Movement, ...] = ()
     canary: Movement | None = None
     reading: Reading | None = None
+    intact: tuple[int, int] | None = None
+    own: Movement | None = None
     behaviour_held: bool | None = None
     asks: bool = False
     settlement: Settlement | None = None

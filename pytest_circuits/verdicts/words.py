@@ -9,6 +9,7 @@ from pytest_circuits.findings.digits import decimals, shown
 from pytest_circuits.verdicts.gate import WAIVER
 from pytest_circuits.verdicts.judging import readable
 from pytest_circuits.verdicts.verdict import About, Change, Kind, Outcome, Reading, Scope
+from pytest_circuits.verdicts.vocabulary import OF_READINGS, Term, happened, went
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,59 +21,75 @@ if TYPE_CHECKING:
 APPROVE = "pytest --circuits --snapshot-update"
 #: Heads named on one line.
 _HEADS_SHOWN = 3
-#: How a line begins that tells of several heads.
-_OF_HEADS = {
-    Change.MOVED: "moved",
-    Change.LEFT: "left the role",
-    Change.JOINED: "joined the role",
-    Change.SILENT: "writes nothing",
-    Change.LESS_LEFT: "less left without",
-    Change.OPPOSES: "now against the behaviour",
-    Change.OVERTAKEN: "overtaken",
-    Change.WORSE: "weaker",
-    Change.BETTER: "stronger",
-}
-
+#: What a headline tells of behaviour: the one that moved most, and the finding's own number.
+_OF_BEHAVIOUR = (About.BEHAVIOUR, About.VALUE)
 #: What has to be said of them: which of their numbers moved.
 _OF_QUANTITY = (About.ROLE, About.MATRIX, About.CELL)
 
 
 def headline(verdict: Verdict) -> str:
-    """What broke and what that did, in one line; the finding's own numbers where nothing moved.
+    """What broke, in one line; the finding's own numbers where nothing moved.
 
-    The mechanism comes first (the head that changed most and how many more did, else what
-    happened to the whole), then the behaviour that says most, then what the two say together.
-    What got better is told only where nothing got worse.
+    The behaviour comes first, and the finding's one number, the larger change of the two before
+    the other; then the mechanism (the head that changed most and how many more did, else what
+    happened to the whole), then what mechanism and behaviour say together. What got better where
+    something got worse is told as what it was traded for.
     """
     if not verdict.reasons:
         return "; ".join([*_settlement(verdict), verdict.summary])
+    if verdict.kind is Kind.INCOMPARABLE:
+        return _incomparable(verdict.reasons)
     first = verdict.reasons[0]
     alike = [r for r in verdict.reasons if (r.bad, r.good) == (first.bad, first.good)]
-    mechanism = [r for r in alike if r.about is not About.BEHAVIOUR]
-    parts = []
-    if mechanism:
-        heads = [r for r in mechanism if r.about is About.HEAD and r.change is not Change.OVERTAKEN]
-        more = f" +{len(heads) - 1}" if len(heads) > 1 else ""
-        far = ", across layers" if any(_across_layers(r) for r in heads) else ""
-        # That none is distinct from nothing can't be told from how far each head moved.
-        indistinct = mechanism[0].change is Change.EMPTY and mechanism[0].null is not None
-        if heads and not indistinct:
-            parts.append(f"{_brief(heads[0])}{more}{far}")
-        else:
-            parts.append(_brief(mechanism[0]))
-    rank = {behaviour.name: place for place, behaviour in enumerate(verdict.companion)}
-    behaviours = sorted(
-        (r for r in alike if r.about is About.BEHAVIOUR),
-        # Without a mechanism to name, that the behaviour is gone says most.
-        key=lambda r: (r.change is not Change.GONE and not mechanism, rank[r.subject]),
-    )
-    parts += [_brief(r) for r in behaviours[:1]]
+    behaviours = [next((r for r in alike if r.about is about), None) for about in _OF_BEHAVIOUR]
+    in_order = [reason for reason in alike if reason in behaviours]
+    parts = [
+        *map(brief, in_order),
+        *_mechanism(alike),
+        *_beside(verdict),
+        *_traded(verdict, verdict.reasons),
+    ]
     said = list(_settlement(verdict))
     if verdict.outcome is Outcome.FAILS:
         return "; ".join([*said, *parts])
-    return "; ".join(
-        [*parts, *(() if verdict.outcome is Outcome.HOLDS else _reading(verdict)), *said]
-    )
+    if verdict.outcome is Outcome.HOLDS and said:
+        return "; ".join([*parts, *said])
+    if verdict.reading is not Reading.BEHAVIOUR_GONE:
+        return "; ".join([*parts, *_reading(verdict), *said])
+    return f"{', '.join(_reading(verdict))}: {'; '.join(parts)}"
+
+
+def own_change(verdict: Verdict) -> str:
+    """What changed besides behaviours that other findings have too; empty where nothing did.
+
+    That the mechanism is intact, or all of its heads, says nothing but that the behaviour moved.
+    """
+    alone = tuple(reason for reason in verdict.reasons if not reason.identity)
+    if verdict.kind is Kind.INCOMPARABLE:
+        return _incomparable(alone) if alone else ""
+    if not (any(r.bad or r.good for r in alone) or list(_beside(verdict))):
+        return ""
+    first = verdict.reasons[0]
+    alike = [r for r in alone if (r.bad, r.good) == (first.bad, first.good)]
+    numbers = [brief(r) for r in alike if r.of_behaviour][:1]
+    parts = [*numbers, *_mechanism(alike), *_beside(verdict), *_traded(verdict, alone)]
+    if verdict.reading is not Reading.MECHANISM_INTACT:
+        parts += filter(None, [", ".join(_reading(verdict))])
+    return "; ".join(parts)
+
+
+def _mechanism(alike: Sequence[Reason]) -> Iterator[str]:
+    """The head that changed most and how many more did, else what happened to the whole."""
+    mechanism = [r for r in alike if not r.of_behaviour]
+    heads = [r for r in mechanism if r.about is About.HEAD and r.change is not Change.OVERTAKEN]
+    # That none is distinct from nothing can't be told from how far each head moved.
+    indistinct = any(r.change is Change.EMPTY and r.null is not None for r in mechanism)
+    if heads and not indistinct:
+        more = f" +{len(heads) - 1}" if len(heads) > 1 else ""
+        far = ", across layers" if any(_across_layers(r) for r in heads) else ""
+        yield f"{brief(heads[0])}{more}{far}"
+    elif mechanism:
+        yield brief(mechanism[0])
 
 
 def _settlement(verdict: Verdict) -> Iterator[str]:
@@ -82,13 +99,13 @@ def _settlement(verdict: Verdict) -> Iterator[str]:
         return
     told = "".join(f": {_new_move(new)}" for new in settlement.behaviours[:1])
     if settlement.outcome is Outcome.FAILS:
-        yield f"hidden damage, fails on new prompts{told}"
+        yield f"{Term.HIDDEN_DAMAGE}, fails on new prompts{told}"
     elif not verdict.asks:
         return
     elif settlement.outcome is Outcome.HOLDS:
-        yield f"re-routed, holds on new prompts{told}"
+        yield f"{Term.REROUTED}, holds on new prompts{told}"
     else:
-        yield "not settled"
+        yield Term.NOT_SETTLED.value
 
 
 def new_behaviour_text(new: NewBehaviour) -> str:
@@ -107,13 +124,40 @@ def _new_move(new: NewBehaviour) -> str:
     return f"{readable(new.name)} {before} → {after}"
 
 
+def _beside(verdict: Verdict) -> Iterator[str]:
+    """A finding's one number where it is another one that got worse."""
+    own, told = verdict.own, any(reason.about is About.VALUE for reason in verdict.reasons)
+    if own and not told and any(reason.bad for reason in verdict.reasons):
+        digits = decimals(own.tolerance, least=2)
+        before, after = (shown(value, digits=digits) for value in (own.before, own.after))
+        yield f"{own.name} itself {before} → {after}"
+
+
+def _traded(verdict: Verdict, among: Sequence[Reason]) -> Iterator[str]:
+    better = next((reason for reason in among if reason.good), None)
+    if is_traded(verdict.reasons, verdict.reading) and better is not None:
+        yield f"{Term.TRADED} for {brief(better)}"
+
+
+def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
+    """Whether something got worse and something else better, and that is no compensation."""
+    both = any(r.bad for r in reasons) and any(r.good for r in reasons)
+    return both and reading is not Reading.COMPENSATED
+
+
+def _incomparable(reasons: Sequence[Reason]) -> str:
+    """The first field that differs, and how many more do."""
+    more = len(reasons) - 1
+    return f"{brief(reasons[0])}{f', and {more} more' if more else ''}"
+
+
 def _reading(verdict: Verdict) -> Iterator[str]:
-    if verdict.reading is Reading.COMPENSATED:
-        yield "compensated"
-    elif verdict.reading is Reading.BEHAVIOUR_HELD:
-        yield f"mechanism {verdict.kind} while behaviour held"
-    elif verdict.reading is Reading.MECHANISM_INTACT:
-        yield "mechanism intact while behaviour broke"
+    if verdict.reading is None:
+        return
+    yield OF_READINGS[verdict.reading]
+    if verdict.reading is Reading.BEHAVIOUR_GONE and verdict.intact is not None:
+        intact, of = verdict.intact
+        yield f"{intact} of {of} head{'s' if of != 1 else ''} intact"
 
 
 def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
@@ -127,7 +171,8 @@ def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
     if verdict.kind is Kind.NEW:
         return [*text, f"  there is no baseline yet; approve this one with `{APPROVE}`"]
     reasons = [*_on_new_prompts(verdict), *_grouped(verdict)]
-    reach = [scope_text(verdict)] if verdict.reasons and verdict.scope is not None else []
+    moved = verdict.scope is Scope.WHOLE_MODEL
+    reach = [scope_text(verdict)] if moved or (verdict.reasons and verdict.scope) else []
     room = None if limit is None else limit - len(reach)
     shown = reasons if room is None or len(reasons) <= room else reasons[: max(room - 1, 0)]
     more = len(reasons) - len(shown)
@@ -159,13 +204,16 @@ def scope_text(verdict: Verdict) -> str:
     """Whether the whole model moved, with the canary's losses; empty where that isn't known."""
     if verdict.canary is None:
         return ""
-    canary = verdict.canary
+    canary, whole = verdict.canary, verdict.scope is Scope.WHOLE_MODEL
     digits = decimals(canary.tolerance, least=2)
-    before, after = (shown(loss, digits=digits) for loss in (canary.before, canary.after))
-    move = f"{canary.name} {before} → {after}"
-    if verdict.scope is Scope.WHOLE_MODEL:
-        return f"the whole model moved: {move}"
-    return f"specific to this circuit: {move}"
+    moved = canary_move(canary.name, canary.before, canary.after, moved=whole, digits=digits)
+    return f"{Term.WHOLE_MODEL if whole else f'{Term.SPECIFIC} to this circuit'}: {moved}"
+
+
+def canary_move(name: str, before: float, after: float, *, moved: bool, digits: int = 2) -> str:
+    """What became of the canary: ``the loss on a fixed text rose 3.94 → 4.22``."""
+    move = f"{shown(before, digits=digits)} → {shown(after, digits=digits)}"
+    return f"the {name} {went(before, after) if moved else 'held'} {move}"
 
 
 def _grouped(verdict: Verdict) -> Iterator[str]:
@@ -179,11 +227,11 @@ def _grouped(verdict: Verdict) -> Iterator[str]:
 
 
 def _what_heads_did(reason: Reason) -> str:
-    return _OF_HEADS[reason.change] + (" across layers" if _across_layers(reason) else "")
+    return happened(reason) + (" across layers" if _across_layers(reason) else "")
 
 
 def _heads(alike: Sequence[Reason]) -> str:
-    heads = ", ".join(_brief(r) for r in alike[:_HEADS_SHOWN])
+    heads = ", ".join(brief(r) for r in alike[:_HEADS_SHOWN])
     if len(alike) > _HEADS_SHOWN:
         return f"{heads} and {len(alike) - _HEADS_SHOWN} more"
     return f"{heads} ({_held_against(alike[0])})" if len(alike) == 1 else heads
@@ -192,28 +240,21 @@ def _heads(alike: Sequence[Reason]) -> str:
 def reason_text(reason: Reason) -> str:
     """One reason in words, with the tolerance it exceeded, and its null where there is one."""
     if reason.change in (Change.DIFFERS, Change.EMPTY, Change.GONE):
-        return _brief(reason)
+        return brief(reason)
     return f"{_what(reason)} {_move(reason)} ({_held_against(reason)})"
-
-
-#: What happened to a head, between its name and its quantity.
-_DID = {
-    Change.LEFT: " left the role:",
-    Change.JOINED: " joined the role:",
-    Change.SILENT: " writes nothing:",
-    Change.OPPOSES: " now works against the behaviour:",
-}
 
 
 def _what(reason: Reason) -> str:
     name, quantity = _name(reason), reason.quantity
-    if reason.change is Change.MOVED:
-        far = " (another layer)" if _across_layers(reason) else ""
-        return f"{name} moved to {reason.other}{far}: {quantity}"
-    if reason.change is Change.OVERTAKEN:
-        return f"{name} was overtaken by {reason.other}: {quantity}"
-    named = reason.about in (About.BEHAVIOUR, About.VALUE)
-    return name if named else f"{name}{_DID.get(reason.change, '')} {quantity}"
+    match reason.change:
+        case Change.MOVED:
+            far = " (another layer)" if _across_layers(reason) else ""
+            return f"{name} moved to {reason.other}{far}: {quantity}"
+        case Change.OVERTAKEN:
+            return f"{name} was overtaken by {reason.other}: {quantity}"
+        case Change.LEFT | Change.JOINED | Change.OPPOSES | Change.SILENT | Change.LESS_LEFT:
+            return f"{name} {happened(reason)}: {quantity}"
+    return f"{name} {happened(reason)}" if reason.of_behaviour else f"{name} {quantity}"
 
 
 def _held_against(reason: Reason) -> str:
@@ -221,18 +262,21 @@ def _held_against(reason: Reason) -> str:
     return f"tolerance {_show(reason.tolerance, reason)}{null}"
 
 
-def _brief(reason: Reason) -> str:
+def brief(reason: Reason) -> str:
+    """One reason in a few words, without what was allowed."""
     name = _name(reason)
     match reason.change:
         case Change.DIFFERS:
-            return f"{reason.subject} differs: {reason.before} → {reason.after}"
+            differs = f"{reason.subject} differs"
+            told = reason.before or reason.after
+            return f"{differs}: {reason.before} → {reason.after}" if told else differs
         case Change.EMPTY:
             distinct = "" if reason.null is None else " distinct from 0"
             return f"no {name}{distinct} left ({reason.before:.0f} before)"
         case Change.GONE:
             null = f"its null {_show(reason.null, reason)}" if reason.null else "0"
             indistinct = "" if reason.null is None else f" (not distinct from {null})"
-            return f"{name} gone: {_move(reason)}{indistinct}"
+            return f"{name} {Term.GONE}: {_move(reason)}{indistinct}"
         case Change.MOVED:
             now = f"→{reason.other} {_show(reason.after, reason)}"
         case Change.OVERTAKEN:
@@ -241,7 +285,9 @@ def _brief(reason: Reason) -> str:
             now = f" {reason.quantity} {_move(reason, arrow='→')}"
         case Change.LEFT if reason.distance <= reason.tolerance:
             # It left because there is as much of it where there is nothing to find.
-            now = f" {_show(reason.after, reason)} met its null"
+            now = f" {_show(reason.after, reason)} {Term.MET_ITS_NULL}"
+        case _ if reason.of_behaviour:
+            now = f" {happened(reason)} {_move(reason)}"
         case _:
             what = f" {reason.quantity}" if reason.about in _OF_QUANTITY else ""
             now = f"{what} {_move(reason, arrow='→')}"

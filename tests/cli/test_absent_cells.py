@@ -101,6 +101,6 @@ def test_review_shows_the_heads_that_are_there(repository, store, hybrid, monkey
     monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
     _, lines, errors = command("review")
     assert errors == []
-    assert lines[1] == "  L1H1 0.90→0.50; mechanism weakened while behaviour held"
+    assert lines[1] == "  L1H1 0.90→0.50; behaviour held"
     assert "  L1H1                0.900  0.500  -0.400      0.090  ±0.050  weaker" in lines
     assert not any("nan" in line or "undefined" in line or "L0H" in line for line in lines)

@@ -120,7 +120,7 @@ def test_what_was_only_recorded_anew_is_listed_where_nothing_else_changed(
     store("recall", baseline(0.9), baseline(0.6, name="late"))
     repository.commit("Measure both again")
     out = [line.strip() for line in command("history", "test_heads")[1]]
-    assert " ".join(out[2:4]) == "late: L0H1 0.90→0.60; mechanism weakened while behaviour held"
+    assert " ".join(out[2:4]) == "late: L0H1 0.90→0.60; behaviour held"
     assert out[5:7] == [
         "preserved: 1 head, L0H1 0.90; repeat loss 1.00",
         "preserved: late: 1 head, L0H1 0.90; repeat loss 1.00",

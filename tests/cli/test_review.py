@@ -58,7 +58,7 @@ def test_a_finding_is_shown_with_its_verdict_and_its_numbers(answer, three):
     assert (status, errors) == (1, [])
     assert out == [
         "1 of 3  weakened  test_heads.py::test_heads (recall)",
-        "  L0H1 0.90→0.50; mechanism weakened while behaviour held",
+        "  L0H1 0.90→0.50; behaviour held",
         "    weaker: L0H1 0.90→0.50 (tolerance 0.09)",
         "    induction heads summed strength 0.90 → 0.50 (tolerance 0.10)",
         "    specific to this circuit: loss on a fixed text 4.00 → 4.00",
@@ -282,7 +282,7 @@ def test_where_nobody_answers_they_are_listed(command, three, monkeypatch, stdin
         1,
         [
             f"weakened      {HEADS}",
-            "              L0H1 0.90→0.50; mechanism weakened while behaviour held",
+            "              L0H1 0.90→0.50; behaviour held",
             "new           recall/test_heads/test_new",
             "              1 head, L0H1 0.80; repeat loss 1.00",
             "strengthened  recall/test_heads/test_better",

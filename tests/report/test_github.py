@@ -61,7 +61,7 @@ def test_the_message_has_the_reasons_a_line_each():
     ((_, properties, message),) = told(every_row()["weakened"])
     assert properties["title"] == "weakened: test_it[1] on recall"
     assert message.splitlines() == [
-        "L1H1 0.80→0.60; mechanism weakened while behaviour held",
+        "L1H1 0.80→0.60; behaviour held",
         "L1H1 induction score 0.80 → 0.60 (tolerance 0.08)",
         "induction heads summed strength 1.70 → 1.50 (tolerance 0.17)",
     ]

@@ -86,7 +86,7 @@ def test_heads_that_something_happened_to_come_first_worst_first_then_the_others
         "  L1H2                0.800  0.100  -0.700      0.080  ±0.010  moved to L2H3",
         "  L2H3                0.000  0.800  +0.800      0.050  ±0.010  took L1H2's part",
         "  summed strength     2.300  1.300  -1.000      0.230       -  weaker",
-        "  repeat loss         0.500  0.900  +0.400      0.100  ±0.050  worse (nats)",
+        "  repeat loss         0.500  0.900  +0.400      0.100  ±0.050  rose (nats)",
     ]
 
 
@@ -213,7 +213,11 @@ def test_cells_of_a_matrix_come_worst_first_and_then_the_largest():
 def test_cells_of_which_less_is_better_get_worse_and_better():
     about = {"axes": ("layer",), "direction": Direction.LOWER}
     lines = table(finding([5.0, 1.0], **about), finding([1.0, 5.0], **about))
-    assert [line.split()[-1] for line in lines if "layer" in line] == ["layer", "worse", "better"]
+    assert [line.split()[-1] for line in lines if "layer" in line] == [
+        "layer",
+        "weaker",
+        "stronger",
+    ]
 
 
 def test_one_number_is_one_line():
@@ -221,7 +225,7 @@ def test_one_number_is_one_line():
     assert table(finding(3.1, **logits), finding(5.0, **logits)) == [
         "weakened test_heads tuned: logit difference (logits)",
         "                    baseline    now  change  tolerance   error",
-        "  logit difference     5.000  3.100  -1.900      0.500  ±0.010  worse",
+        "  logit difference     5.000  3.100  -1.900      0.500  ±0.010  fell",
     ]
 
 
@@ -259,7 +263,7 @@ def test_heads_of_which_the_baseline_knew_no_role_are_shown_as_cells():
     lines = table(heads({"L0H1": 0.3}), before)
     assert lines[1].split()[:2] == ["cell", "baseline"]
     assert lines[2].split()[0] == "L0H1"
-    assert lines[2].endswith("worse")
+    assert lines[2].endswith("weaker")
 
 
 def test_an_error_that_is_not_known_is_left_out():

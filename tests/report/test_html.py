@@ -116,7 +116,7 @@ def test_every_finding_is_there_worst_first(whole):
     findings = whole.of("details")
     shown = [found for found in findings if "data-verdict" in found]
     assert [found["data-verdict"] for found in shown] == [
-        "lost", "incomparable", "weakened", "weakened", "weakened", "weakened", "new",
+        "lost", "weakened", "weakened", "weakened", "weakened", "incomparable", "new",
         "preserved", "preserved", "not judged",
     ]  # fmt: skip
     assert len({found["id"] for found in shown}) == 10
@@ -125,9 +125,9 @@ def test_every_finding_is_there_worst_first(whole):
 
 def test_a_finding_tells_headline_reasons_scope_and_commands(whole):
     for words in (
-        "L1H0 0.90→0.20; repeat loss 0.50→1.50",
+        "repeat loss rose 0.50 → 1.50; L1H0 0.90→0.20",
         "L1H0 left the role: induction score 0.90 → 0.20 (tolerance 0.09)",
-        "repeat loss 0.50 → 1.50 (tolerance 0.10)",
+        "repeat loss rose 0.50 → 1.50 (tolerance 0.10)",
         "induction heads: 2 (it takes 0.4)",
         "held against recall",
         "test_a.py:3",
@@ -142,7 +142,7 @@ def test_a_finding_tells_headline_reasons_scope_and_commands(whole):
 def test_numbers_are_to_be_read_without_hovering(whole):
     assert "L1H0 0.900 0.200 0.020 ▼ -0.700 0.090 -7.8 left" in whole.text
     assert "L2H2 0.000 0.600 0.020 ▲ +0.600 0.050 +12.0 joined" in whole.text
-    assert "repeat loss nats 0.500 ± 0.050 1.500 ± 0.050 +1.000 0.100 worse" in whole.text
+    assert "repeat loss nats 0.500 ± 0.050 1.500 ± 0.050 +1.000 0.100 rose" in whole.text
     assert "logit difference 3.600 3.100 0.200 ▼ -0.500 0.200 -2.5" in whole.text
 
 

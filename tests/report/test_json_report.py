@@ -46,6 +46,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
                 "tolerance": 0.1,
                 "null": 0.02,
                 "other": None,
+                "identity": None,
                 "text": "L1H0 left the role: score 1.00 → 0.00 (tolerance 0.10, null 0.02)",
             },
             {
@@ -58,6 +59,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
                 "tolerance": 0.09,
                 "null": None,
                 "other": "L1H2",
+                "identity": None,
                 "text": "L1H1 moved to L1H2: score 0.90 → 0.80 (tolerance 0.09)",
             },
             {
@@ -70,6 +72,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
                 "tolerance": 0.0,
                 "null": None,
                 "other": None,
+                "identity": None,
                 "text": "prompts.hash differs: 1f → 2e",
             },
         ],
@@ -87,6 +90,8 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
         "remembered": False,
         "scope": "specific",
         "canary": [4.7512, 4.77],
+        "canary_of": "canary",
+        "own": "",
         "no_canary": False,
         "line": 12,
         "failure": "assert lost",
@@ -98,7 +103,10 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
 
 
 def test_models_have_their_source_as_written_their_owners_and_their_canary():
-    assert document(run(*ROWS, models=["tuned", "recall"]))["models"] == [
+    models = document(run(*ROWS, models=["tuned", "recall"]))["models"]
+    assert [len(model.pop("causes")) for model in models] == [1, 1]
+    assert [model.pop("traded") for model in models] == [None, None]
+    assert models == [
         {
             "alias": "tuned",
             "source": "bundled:tuned",
@@ -106,7 +114,12 @@ def test_models_have_their_source_as_written_their_owners_and_their_canary():
             "declared": True,
             "options": [],
             "scope": "specific",
-            "canary": {"before": 4.7512, "after": 4.77},
+            "canary": {
+                "of": "canary",
+                "before": 4.7512,
+                "after": 4.77,
+                "text": "the canary held 4.75 → 4.77",
+            },
         },
         {
             "alias": "recall",
@@ -126,6 +139,7 @@ def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
     assert document(run(*rows, gate="regression"))["summary"] == {
         "findings": 4,
         "verdicts": {"lost": 1, "weakened": 1, "preserved": 2},
+        "causes": 2,
         "failing": 1,
         "judged": 4,
         "remembered": 1,
@@ -168,7 +182,7 @@ def test_tests_that_failed_without_a_finding_are_named_with_their_failure_and_co
 
 def test_the_document_says_its_version_the_gate_and_how_pytest_ended():
     made = document(run(*ROWS, gate="change", exit_status=1, options=("--circuits-device=cpu",)))
-    assert made["schema_version"] == 3
+    assert made["schema_version"] == 4
     assert (made["gate"], made["exit_status"]) == ("change", 1)
     assert made["options"] == ["--circuits-device=cpu"]
     assert made["compared"] is None

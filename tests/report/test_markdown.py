@@ -147,7 +147,7 @@ def test_a_test_of_which_a_finding_fails_is_no_other_failure():
 def test_how_far_changes_reach_and_whose_baselines_served():
     changed = row("lost", alias="tuned", owner="recall", scope="whole model", canary=(4.75, 5.2))
     assert (
-        "tuned: held against recall; the whole model moved (canary 4.75 → 5.20)"
+        "tuned: held against recall; the whole model moved: the canary rose 4.75 → 5.20"
         in page(changed).codes
     )
 

@@ -40,7 +40,7 @@ def test_a_row_is_plain_json_with_its_text_unescaped():
     document = json.loads(ROW.to_json())
     assert document["verdict"] == "lost"
     assert document["reasons"][-1] == [
-        "moved", "head", "L1H1", "score", 0.9, 0.8, 0.09, None, "L1H2",
+        "moved", "head", "L1H1", "score", 0.9, 0.8, 0.09, None, "L1H2", "",
     ]  # fmt: skip
     assert "→" in ROW.to_json()
 

@@ -122,7 +122,7 @@ def test_what_is_no_json_is_said(text, said, tmp_path):
 )  # fmt: skip
 def test_another_version_is_said(text, version, tmp_path):
     assert problem(tmp_path, text) == (
-        f"schema version {version}, and this pytest-circuits reads reports of version 3."
+        f"schema version {version}, and this pytest-circuits reads reports of version 4."
     )
 
 

@@ -29,7 +29,7 @@ def test_the_worst_comes_first():
     lines = texts(*rows, width=160)
     assert [line[:12].strip() for line in lines[:-1]] == VERDICTS
     assert lines[-1] == (
-        "10 findings: 1 refused, 1 lost, 1 incomparable, 1 weakened, 1 new, 1 relocated, "
+        "10 findings: 1 refused, 1 lost, 1 weakened, 1 incomparable, 1 new, 1 relocated, "
         "1 strengthened, 1 preserved, 1 asserted, 1 not judged"
     )
 
@@ -195,17 +195,14 @@ def test_verdict_test_alias_and_number_each_keep_some_room(width):
     assert "".join([line, *rest]).count("1.00→0.00") == 9
 
 
-LONG = (
-    "L1H0 10.88→3.11 +3, across layers; clean logit diff 10.88→3.12; "
-    "mechanism weakened while behaviour held"
-)
+LONG = "L1H0 10.88→3.11 +3, across layers; clean logit diff 10.88→3.12; behaviour held"
 
 
 def test_a_headline_that_does_not_fit_goes_on_below_clause_by_clause():
     rows = [row("weakened", "t.py::test_heads_that_restore_the_name", headline=LONG, passes=False)]
     assert texts(*rows, row())[:-1] == [
         "weakened  heads_th…he_name recall L1H0 10.88→3.11 +3, across layers;",
-        "          clean logit diff 10.88→3.12; mechanism weakened while behaviour held",
+        "          clean logit diff 10.88→3.12; behaviour held",
         "preserved heads            recall 4 heads, L1H0 1.00",
     ]
     lines = terminal_lines(run(*rows), 80)
@@ -237,7 +234,7 @@ def test_the_count_is_wrapped_and_complete(width):
     lines = texts(*rows, width=width)
     start = next(n for n, line in enumerate(lines) if line.startswith("120 findings:"))
     assert " ".join(line.strip() for line in lines[start:]) == (
-        "120 findings: 12 refused, 12 lost, 12 incomparable, 12 weakened, 12 new, 12 relocated, "
+        "120 findings: 12 refused, 12 lost, 12 weakened, 12 incomparable, 12 new, 12 relocated, "
         "12 strengthened, 12 preserved, 12 asserted, 12 not judged"
     )
 
@@ -335,7 +332,7 @@ WHOLE = {"canary": (4.75, 6.8), "scope": "whole model"}
 
 def about(*rows, **fields):
     """The lines between the findings and their count."""
-    return texts(*rows, **fields)[len(rows) : -1]
+    return texts(*rows, **{"width": 100, **fields})[len(rows) : -1]
 
 
 def test_nothing_is_said_of_a_model_on_its_own_baselines_where_nothing_changed():
@@ -345,8 +342,8 @@ def test_nothing_is_said_of_a_model_on_its_own_baselines_where_nothing_changed()
 @pytest.mark.parametrize(
     ("facts", "reach"),
     [
-        (SPECIFIC, "changes are specific (canary 4.75 → 4.77)"),
-        (WHOLE, "the whole model moved (canary 4.75 → 6.80)"),
+        (SPECIFIC, "changes are specific: the canary held 4.75 → 4.77"),
+        (WHOLE, "the whole model moved: the canary rose 4.75 → 6.80"),
     ],
 )
 @pytest.mark.parametrize("verdict", ["lost", "weakened", "relocated", "strengthened"])
@@ -358,9 +355,18 @@ def test_where_something_changed_the_canary_says_how_far_that_reaches(verdict, f
 
 
 def test_where_nothing_changed_only_the_owner_of_the_baselines_is_named():
-    assert about(row(alias="candidate", owner="recall", **WHOLE)) == [
+    assert about(row(alias="candidate", owner="recall", **SPECIFIC)) == [
         "candidate: held against recall"
     ]
+
+
+def test_a_canary_that_moved_is_told_also_where_everything_is_preserved():
+    moved = {**WHOLE, "canary_of": "loss on a fixed text", "canary": (3.94, 4.22)}
+    assert about(row(owner="recall", **moved)) == [
+        "recall: the whole model moved: the loss on a fixed text rose 3.94 → 4.22"
+    ]
+    fell = {**moved, "canary": (4.22, 3.94)}
+    assert about(row(owner="recall", **fell))[0].endswith("fixed text fell 4.22 → 3.94")
 
 
 def test_a_change_whose_canary_is_not_known_says_nothing_of_its_reach():
@@ -389,18 +395,18 @@ def test_the_finding_that_changed_says_how_far_its_change_reaches():
         row("weakened", "t.py::test_b", alias="tuned", owner="tuned", **SPECIFIC),
     ]
     assert about(*rows, width=100) == [
-        "tuned: 1 baseline of its own, 1 of recall; changes are specific (canary 4.75 → 4.77)"
+        "tuned: 1 baseline of its own, 1 of recall; changes are specific: the canary held 4.75 → 4.77"
     ]
 
 
 def test_what_does_not_fit_goes_on_below():
     alias = "candidate-of-november"
     changed = row("lost", alias=alias, owner="recall", **WHOLE)
-    assert about(changed) == [
+    assert about(changed, width=80) == [
         f"{alias}: held against recall;",
-        "  the whole model moved (canary 4.75 → 6.80)",
+        "  the whole model moved: the canary rose 4.75 → 6.80",
     ]
-    assert about(changed, width=100)[0].endswith("moved (canary 4.75 → 6.80)")
+    assert about(changed, width=100)[0].endswith("moved: the canary rose 4.75 → 6.80")
 
 
 NONE = {"no_canary": True, "owner": "recall"}
@@ -417,7 +423,7 @@ def test_where_nothing_changed_or_another_canary_is_known_no_baseline_needs_one(
     assert about(row(**NONE)) == []
     known = row("lost", "t.py::test_b", owner="recall", **SPECIFIC)
     assert about(row("lost", **NONE), known) == [
-        "recall: changes are specific (canary 4.75 → 4.77)"
+        "recall: changes are specific: the canary held 4.75 → 4.77"
     ]
 
 

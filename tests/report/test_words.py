@@ -183,7 +183,7 @@ def test_a_preserved_finding_is_not_bad_because_another_of_its_test_is_lost():
     told = run(preserved, lost, **REGRESSION)
     assert [tones(told)(each) for each in (preserved, lost)] == ["good", "bad"]
     view = page_view(told)
-    assert ([each.row for each in view.foremost], view.more) == ([lost], 0)
+    assert ([each.finding.row for each in view.foremost], view.more) == ([lost], 0)
     assert "its test failed" not in html_report(told)
 
 

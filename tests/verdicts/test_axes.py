@@ -52,7 +52,7 @@ def by_subset():
     )  # fmt: skip
 
 
-HELD = "; mechanism weakened while behaviour held"
+HELD = "; behaviour held"
 CASES = {
     "layers, positions": (
         by_position(),

@@ -148,14 +148,14 @@ PATCH = {"direction": Direction.TWO_SIDED}
         pytest.param(scores(BASE, loss=0.3), scores(BASE), Kind.STRENGTHENED, id="lower loss"),
         pytest.param(scores(BASE, gain=3.0), scores(BASE), Kind.WEAKENED, id="less gain"),
         pytest.param(scores(BASE, gain=0.81), scores(BASE), Kind.WEAKENED, id="a fifth is left"),
-        pytest.param(scores(BASE, gain=0.79), scores(BASE), Kind.LOST, id="less than a fifth"),
+        pytest.param(scores(BASE, gain=0.79), scores(BASE), Kind.WEAKENED, id="less than a fifth"),
         pytest.param(
             scores(BASE, gain=3.9, gain_error=3.0),
             scores(BASE),
-            Kind.LOST,
+            Kind.WEAKENED,
             id="an interval that contains 0",
         ),
-        pytest.param(scores(BASE, gain=-1.0), scores(BASE), Kind.LOST, id="less than nothing"),
+        pytest.param(scores(BASE, gain=-1.0), scores(BASE), Kind.WEAKENED, id="less than nothing"),
         pytest.param(
             scores(BASE, gain=0.1), scores(BASE, gain=0.05), Kind.PRESERVED, id="never was there"
         ),
@@ -167,7 +167,7 @@ PATCH = {"direction": Direction.TWO_SIDED}
             id="what got better through 0 has not gone",
         ),
         pytest.param(
-            scores(BASE, gain=-4.1, gain_error=3.0), scores(BASE, gain=-4.0), Kind.LOST,
+            scores(BASE, gain=-4.1, gain_error=3.0), scores(BASE, gain=-4.0), Kind.WEAKENED,
             id="below 0, and now an interval that contains 0",
         ),
         pytest.param(
@@ -262,9 +262,9 @@ def test_a_finding_of_one_sample_has_no_error_and_is_judged_all_the_same():
         ),
         (
             {"prompts": {"kind": "repeated tokens", "tokens": "bb22", "ids": [[1, 2]]}},
-            "prompts.tokens",
-            "aa11",
-            "bb22",
+            "tokenizer",
+            "",
+            "",
         ),
         (
             {"values": np.zeros((2, 4)), "errors": np.zeros((2, 4))},
@@ -277,7 +277,7 @@ def test_a_finding_of_one_sample_has_no_error_and_is_judged_all_the_same():
         ({"companion": scores(BASE).companion[1:]}, "companion.repeat_loss", "measured", None),
         ({"relative_to": "repeat_gain"}, "relative_to", "none", "repeat_gain"),
     ],
-    ids=lambda value: value if isinstance(value, str) and "." in value else None,
+    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else None,
 )
 def test_what_is_not_the_same_quantity_is_incomparable_and_says_why(change, field, before, after):
     verdict = judge(replace(scores(BASE), **change), scores(BASE), TOLERANCE)
@@ -353,16 +353,16 @@ def test_reasons_come_worst_first():
     reasons = judge(found, approved, TOLERANCE).reasons
 
     assert [(reason.change, reason.subject) for reason in reasons] == [
-        (Change.GONE, "repeat_gain"),
-        (Change.LEFT, "L0H1"),  # heads by how far they moved
+        (Change.WORSE, "repeat_loss"),  # behaviours first, by tolerances: 30,
+        (Change.GONE, "repeat_gain"),  # and 26
+        (Change.LEFT, "L0H1"),  # then heads, which share one scale
         (Change.WORSE, "L0H0"),
-        (Change.WORSE, "repeat_loss"),  # the rest by tolerances, here 30
         (Change.WORSE, "induction heads"),  # the role lost 0.4 of its 2.9
         (Change.JOINED, "L0H3"),  # then good news, the best of it first
         (Change.BETTER, "L0H4"),
         (Change.OVERTAKEN, "L0H0"),  # what is neither comes last
     ]
-    assert reasons[3].excess == pytest.approx(30)
+    assert reasons[0].excess == pytest.approx(30)
 
 
 def test_an_empty_role_comes_before_the_heads_that_left_it():
@@ -464,7 +464,7 @@ def test_a_few_dead_heads_do_not_hide_among_many():
     ]
 
 
-@pytest.mark.parametrize("before", [0.0, 0.3, -0.39])
+@pytest.mark.parametrize("before", [0.0, 0.3, -0.34])
 def test_a_negative_head_that_is_new_works_against_the_behaviour(before):
     (reason,) = judge(
         scores([0.9, -0.6], **PATCH), scores([0.9, before], **PATCH), TOLERANCE
@@ -498,7 +498,7 @@ def test_what_is_not_judged_counts_only_when_it_is_gone(gain):
     verdict = judge(unjudged(scores(BASE, gain=gain), "repeat_gain"), approved, TOLERANCE)
 
     gone = gain < 0.8
-    assert verdict.kind is (Kind.LOST if gone else Kind.PRESERVED)
+    assert verdict.kind is (Kind.WEAKENED if gone else Kind.PRESERVED)
     assert [reason.change for reason in verdict.reasons] == [Change.GONE] * gone
 
 

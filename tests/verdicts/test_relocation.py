@@ -333,12 +333,12 @@ def test_a_move_does_not_excuse_a_behaviour_that_got_worse():
     assert moves(verdict) == {"L1H0": "L1H2"}
 
 
-def test_a_move_with_a_behaviour_that_is_gone_is_lost():
+def test_a_move_with_a_behaviour_that_is_gone_is_weakened_and_the_role_intact():
     approved, found = role({"L1H0": around(0.9)}), role({"L1H2": around(0.9)}, gain=0.1)
 
     verdict = judge(found, approved, TOLERANCE)
 
-    assert verdict.kind is Kind.LOST
+    assert (verdict.kind, verdict.intact) == (Kind.WEAKENED, (1, 1))
     assert moves(verdict) == {"L1H0": "L1H2"}
 
 

@@ -55,16 +55,16 @@ CASES = {
     "a head left and behaviour got worse": (
         verdict(scores([0.112, 0.744, 0.5, 0.0], loss=5.4)),
         [
-            "weakened: L0H0 0.89→0.11; repeat loss 3.20→5.40",
+            "weakened: repeat loss rose 3.20 → 5.40; L0H0 0.89→0.11",
+            "  repeat loss rose 3.20 → 5.40 (tolerance 0.16)",
             "  left the role: L0H0 0.89→0.11 (tolerance 0.05)",
-            "  repeat loss 3.20 → 5.40 (tolerance 0.16)",
             "  induction heads summed strength 2.13 → 1.24 (tolerance 0.21)",
         ],
     ),
     "two heads left, one joined": (
         verdict(scores([0.112, 0.3, 0.5, 0.8])),
         [
-            "weakened: L0H0 0.89→0.11 +1; mechanism weakened while behaviour held",
+            "weakened: L0H0 0.89→0.11 +1; traded for L0H3 0.00→0.80; behaviour held",
             "  left the role: L0H0 0.89→0.11, L0H1 0.74→0.30",
             "  induction heads summed strength 2.13 → 1.30 (tolerance 0.21)",
             "  joined the role: L0H3 0.00→0.80 (tolerance 0.05)",
@@ -82,7 +82,7 @@ CASES = {
     "against the behaviour": (
         verdict(two_sided([0.886, 0.9, 0.5, -0.6]), two_sided([0.886, 0.744, 0.5, 0.0])),
         [
-            "weakened: L0H3 0.00→-0.60; mechanism weakened while behaviour held",
+            "weakened: L0H3 0.00→-0.60; traded for L0H1 0.74→0.90; behaviour held",
             "  now against the behaviour: L0H3 0.00→-0.60 (tolerance 0.05)",
             "  stronger: L0H1 0.74→0.90 (tolerance 0.05)",
         ],
@@ -90,48 +90,54 @@ CASES = {
     "a head weaker, behaviour better": (
         verdict(scores([0.786, 0.744, 0.5, 0.0], loss=2.0)),
         [
-            "weakened: L0H0 0.89→0.79; mechanism weakened while behaviour held",
+            (
+                "weakened: L0H0 0.89→0.79; traded for repeat loss improved 3.20 → 2.00; "
+                "behaviour held"
+            ),
             "  weaker: L0H0 0.89→0.79 (tolerance 0.05)",
-            "  repeat loss 3.20 → 2.00 (tolerance 0.16)",
+            "  repeat loss improved 3.20 → 2.00 (tolerance 0.16)",
         ],
     ),
     "heads and behaviour better": (
         verdict(scores([0.886, 0.9, 0.5, 0.8], loss=2.0)),
         [
-            "strengthened: L0H3 0.00→0.80 +1; repeat loss 3.20→2.00",
+            "strengthened: repeat loss improved 3.20 → 2.00; L0H3 0.00→0.80 +1",
+            "  repeat loss improved 3.20 → 2.00 (tolerance 0.16)",
             "  joined the role: L0H3 0.00→0.80 (tolerance 0.05)",
             "  stronger: L0H1 0.74→0.90 (tolerance 0.05)",
-            "  repeat loss 3.20 → 2.00 (tolerance 0.16)",
         ],
     ),
     "only behaviour, and it is gone": (
         verdict(scores([0.886, 0.744, 0.5, 0.0], loss=7.2, gain=0.0)),
         [
-            "lost: repeat gain gone: 4.00 → 0.00; mechanism intact while behaviour broke",
+            "weakened: behaviour gone, 3 of 3 heads intact: repeat loss rose 3.20 → 7.20",
+            "  repeat loss rose 3.20 → 7.20 (tolerance 0.16)",
             "  repeat gain gone: 4.00 → 0.00",
-            "  repeat loss 3.20 → 7.20 (tolerance 0.16)",
         ],
     ),
     "only behaviour, worse in two ways": (
         verdict(scores([0.886, 0.744, 0.5, 0.0], loss=3.7, gain=2.0)),
         [
-            "weakened: repeat loss 3.20→3.70; mechanism intact while behaviour broke",
-            "  repeat gain 4.00 → 2.00 (tolerance 0.20)",
-            "  repeat loss 3.20 → 3.70 (tolerance 0.16)",
+            "weakened: repeat gain fell 4.00 → 2.00; mechanism intact",
+            "  repeat gain fell 4.00 → 2.00 (tolerance 0.20)",
+            "  repeat loss rose 3.20 → 3.70 (tolerance 0.16)",
         ],
     ),
     "only behaviour": (
         verdict(scores([0.886, 0.744, 0.5, 0.0], loss=2.0)),
-        ["strengthened: repeat loss 3.20→2.00", "  repeat loss 3.20 → 2.00 (tolerance 0.16)"],
+        [
+            "strengthened: repeat loss improved 3.20 → 2.00",
+            "  repeat loss improved 3.20 → 2.00 (tolerance 0.16)",
+        ],
     ),
     "everything is gone": (
         verdict(scores([0.0, 0.0, 0.0, 0.0], loss=7.2, gain=0.0)),
         [
-            "lost: L0H0 0.89→0.00 +2; repeat loss 3.20→7.20",
+            "lost: repeat loss rose 3.20 → 7.20; L0H0 0.89→0.00 +2",
+            "  repeat loss rose 3.20 → 7.20 (tolerance 0.16)",
             "  repeat gain gone: 4.00 → 0.00",
             "  no induction heads left (3 before)",
             "  left the role: L0H0 0.89→0.00, L0H1 0.74→0.00, L0H2 0.50→0.00",
-            "  repeat loss 3.20 → 7.20 (tolerance 0.16)",
             "  induction heads summed strength 2.13 → 0.00 (tolerance 0.21)",
         ],
     ),
@@ -198,8 +204,8 @@ def test_a_number_is_told_by_its_quantity():
     judged = verdict(replace(one, values=np.array(2.0)), one)
 
     assert lines(judged) == [
-        "weakened: logit difference 3.00→2.00",
-        "  logit difference 3.00 → 2.00 (tolerance 0.06)",
+        "weakened: logit difference fell 3.00 → 2.00",
+        "  logit difference fell 3.00 → 2.00 (tolerance 0.06)",
     ]
 
 

@@ -166,11 +166,11 @@ def test_small_numbers_are_told_with_the_digits_that_decide():
         for before, after in FALLS
     }
     assert list(said.values()) == [
-        "answer's probability 0.040→0.008",
-        "answer's probability 0.20→0.15",
-        "answer's probability 0.00020→0.00005",
-        "answer's probability 0.000020→0.000015",
-        "answer's probability 1e-06→5e-07",
+        "answer's probability fell 0.040 → 0.008",
+        "answer's probability slipped 0.20 → 0.15",
+        "answer's probability fell 0.00020 → 0.00005",
+        "answer's probability slipped 0.000020 → 0.000015",
+        "answer's probability fell 1e-06 → 5e-07",
     ]
     assert verdict("answer_probability", 4e-5, 4e-5).summary == "answer's probability 0.00004"
 
@@ -228,9 +228,9 @@ def with_a_louder_token(folder: Path, level: float) -> Path:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (16.3235, 17.9978, "0.040 → 0.008 (tolerance 0.008)"),
-        (14.3434, 14.7345, "0.20 → 0.15 (tolerance 0.04)"),
-        (21.7181, 23.105, "0.00020 → 0.00005 (tolerance 0.00004)"),
+        (16.3235, 17.9978, "fell 0.040 → 0.008 (tolerance 0.008)"),
+        (14.3434, 14.7345, "slipped 0.20 → 0.15 (tolerance 0.04)"),
+        (21.7181, 23.105, "fell 0.00020 → 0.00005 (tolerance 0.00004)"),
     ],
 )
 def test_a_model_whose_answer_got_less_probable_fails(suite, before, after, said):

@@ -64,8 +64,8 @@ CASES = {
     "a head moved and behaviour broke": (
         verdict(moved(L18H6="L18H0"), loss=2.0),
         [
-            "weakened: repeat loss 0.50→2.00; mechanism intact while behaviour broke",
-            "  repeat loss 0.50 → 2.00 (tolerance 0.15)",
+            "weakened: repeat loss rose 0.50 → 2.00; mechanism intact",
+            "  repeat loss rose 0.50 → 2.00 (tolerance 0.15)",
             "  moved: L18H6→L18H0 0.89 (tolerance 0.05)",
         ],
     ),
@@ -89,7 +89,7 @@ CASES = {
     "everything a little weaker": (
         verdict({"L0H0": 0.46, "L0H1": 0.46}, {"L0H0": 0.51, "L0H1": 0.51, "L0H2": 0.41}),
         [
-            "weakened: L0H2 0.41→0.00; mechanism weakened while behaviour held",
+            "weakened: L0H2 0.41→0.00; behaviour held",
             "  left the role: L0H2 0.41→0.00 (tolerance 0.05)",
             "  induction heads summed strength 1.43 → 0.92 (tolerance 0.14)",
         ],
@@ -107,10 +107,7 @@ CASES = {
             {f"L0H{head}": 0.48 for head in range(8)},
         ),
         [
-            (
-                "weakened: induction heads summed strength 3.84→3.44; "
-                "mechanism weakened while behaviour held"
-            ),
+            ("weakened: induction heads summed strength 3.84→3.44; behaviour held"),
             "  induction heads summed strength 3.84 → 3.44 (tolerance 0.38)",
         ],
     ),
@@ -121,7 +118,7 @@ CASES = {
             TOLERANCE,
         ),
         [
-            "weakened: L18H6 0.89 met its null; mechanism weakened while behaviour held",
+            "weakened: L18H6 0.89 met its null; behaviour held",
             "  left the role: L18H6 0.89 met its null (tolerance 0.05, null 0.86)",
             "  induction heads summed strength 3.37 → 2.48 (tolerance 0.34)",
         ],
@@ -133,10 +130,7 @@ CASES = {
             TOLERANCE,
         ),
         [
-            (
-                "lost: no induction heads distinct from 0 left (1 before); "
-                "mechanism lost while behaviour held"
-            ),
+            ("lost: no induction heads distinct from 0 left (1 before); behaviour held"),
             "  no induction heads distinct from 0 left (1 before)",
             "  weaker: L0H0 0.90→0.60 (tolerance 0.05)",
             "  induction heads summed strength 0.90 → 0.60 (tolerance 0.10)",
@@ -145,10 +139,7 @@ CASES = {
     "a cell of a matrix": (
         judge(matrix([[0.5, 0.2]]), matrix([[0.9, 0.2]]), TOLERANCE),
         [
-            (
-                "weakened: layer 0, position 0 fraction recovered 0.90→0.50; "
-                "mechanism weakened while behaviour held"
-            ),
+            ("weakened: layer 0, position 0 fraction recovered 0.90→0.50; behaviour held"),
             "  layer 0, position 0 fraction recovered 0.90 → 0.50 (tolerance 0.05)",
             "  fraction recovered as a whole 0.92 → 0.53 (tolerance 0.10)",
         ],
@@ -156,10 +147,7 @@ CASES = {
     "a matrix as a whole": (
         judge(matrix([[0.46] * 9]), matrix([[0.5] * 9]), replace(TOLERANCE, role=TOLERANCE.value)),
         [
-            (
-                "weakened: fraction recovered as a whole 1.50→1.38; "
-                "mechanism weakened while behaviour held"
-            ),
+            ("weakened: fraction recovered as a whole 1.50→1.38; behaviour held"),
             "  fraction recovered as a whole 1.50 → 1.38 (tolerance 0.05)",
         ],
     ),
@@ -170,11 +158,11 @@ CASES = {
             TOLERANCE,
         ),
         [
-            "weakened: L0H0 0.90→0.70; repeat loss 0.50→2.00",
+            "weakened: repeat loss rose 0.50 → 2.00; L0H0 0.90→0.70",
+            "  repeat loss rose 0.50 → 2.00 (tolerance 0.15)",
             "  weaker: L0H0 0.90→0.70 (tolerance 0.05)",
-            "  repeat loss 0.50 → 2.00 (tolerance 0.15)",
             "  induction heads summed strength 0.90 → 0.70 (tolerance 0.10)",
-            "  the whole model moved: loss on a fixed text 3.12 → 4.50",
+            "  the whole model moved: the loss on a fixed text rose 3.12 → 4.50",
         ],
     ),
     "one circuit that moved": (
@@ -184,11 +172,11 @@ CASES = {
             TOLERANCE,
         ),
         [
-            "weakened: L0H0 0.90→0.70; repeat loss 0.50→2.00",
+            "weakened: repeat loss rose 0.50 → 2.00; L0H0 0.90→0.70",
+            "  repeat loss rose 0.50 → 2.00 (tolerance 0.15)",
             "  weaker: L0H0 0.90→0.70 (tolerance 0.05)",
-            "  repeat loss 0.50 → 2.00 (tolerance 0.15)",
             "  induction heads summed strength 0.90 → 0.70 (tolerance 0.10)",
-            "  specific to this circuit: loss on a fixed text 3.12 → 3.12",
+            "  specific to this circuit: the loss on a fixed text held 3.12 → 3.12",
         ],
     ),
 }
@@ -226,7 +214,7 @@ def test_a_reason_by_itself_says_what_happened():
     found = role({"L2H0": around(0.9), "L0H1": 0.6, "L0H2": -0.7}, direction=Direction.TWO_SIDED)
 
     assert [reason_text(reason) for reason in judge(found, approved, TOLERANCE).reasons] == [
-        "L0H2 now works against the behaviour: induction score 0.00 → -0.70 (tolerance 0.05)",
+        "L0H2 now against the behaviour: induction score 0.00 → -0.70 (tolerance 0.05)",
         "L0H1 induction score 0.50 → 0.60 (tolerance 0.05)",
         "L0H0 moved to L2H0 (another layer): induction score 0.90 → 0.90 (tolerance 0.05)",
     ]
@@ -260,9 +248,31 @@ def test_the_canary_keeps_its_line_when_reasons_are_cut():
     assert lines(judged, limit=1) == [lines(judged)[0], "  … and 3 more", lines(judged)[-1]]
 
 
-def test_a_canary_is_not_told_where_nothing_changed():
+def test_a_canary_that_moved_is_told_also_where_nothing_else_changed():
     steady = role({"L0H0": 0.9}, canary=TEXT)
     judged = judge(role({"L0H0": 0.9}, canary=replace(TEXT, loss=4.0)), steady, TOLERANCE)
 
-    assert lines(judged) == ["preserved: 1 head, L0H0 0.90; repeat loss 0.50"]
-    assert scope_text(judged) == "the whole model moved: loss on a fixed text 3.12 → 4.00"
+    assert lines(judged) == [
+        "preserved: 1 head, L0H0 0.90; repeat loss 0.50",
+        f"  {scope_text(judged)}",
+    ]
+    assert scope_text(judged) == "the whole model moved: the loss on a fixed text rose 3.12 → 4.00"
+
+
+@pytest.mark.parametrize(("loss", "words"), [(4.0, "rose 3.12 → 4.00"), (2.0, "fell 3.12 → 2.00")])
+def test_a_canary_says_which_way_it_went(loss, words):
+    judged = judge(
+        role({"L0H0": 0.9}, canary=replace(TEXT, loss=loss)),
+        role({"L0H0": 0.9}, canary=TEXT),
+        TOLERANCE,
+    )
+
+    assert scope_text(judged) == f"the whole model moved: the loss on a fixed text {words}"
+
+
+def test_a_canary_that_held_is_not_told_where_nothing_changed():
+    steady = role({"L0H0": 0.9}, canary=TEXT)
+
+    assert lines(judge(steady, steady, TOLERANCE)) == [
+        "preserved: 1 head, L0H0 0.90; repeat loss 0.50"
+    ]
