@@ -115,9 +115,14 @@ def behaviours_of(rows: Sequence[Row], *, good: bool) -> list[tuple[Row, Reason]
     told: dict[str, tuple[Row, Reason]] = {}
     for row in sorted(rows, key=_order):
         for reason in row.reasons:
-            if reason.of_behaviour and (reason.good if good else reason.bad):
-                told.setdefault(reason.identity or f"{row.test} {row.name}", (row, reason))
+            if _is_behaviour(reason) and (reason.good if good else reason.bad):
+                told.setdefault(reason.identity, (row, reason))
     return sorted(told.values(), key=lambda pair: -pair[1].size)
+
+
+def _is_behaviour(reason: Reason) -> bool:
+    """Whether it tells of a behaviour; a fraction or an ablation's harm is none."""
+    return reason.of_behaviour and bool(reason.identity) and not reason.of_what_is_left
 
 
 def _keys(row: Row) -> list[tuple[str, str]]:

@@ -157,6 +157,12 @@ class Reason:
         return self.about in (About.BEHAVIOUR, About.VALUE)
 
     @property
+    def of_what_is_left(self) -> bool:
+        """Whether it is about what an ablation leaves: lost redundancy, whatever the drop did."""
+        left = self.about is About.BEHAVIOUR and not self.of_companion
+        return left or self.change is Change.LESS_LEFT
+
+    @property
     def size(self) -> float:
         """How much it says, in tolerances: how far it moved.
 

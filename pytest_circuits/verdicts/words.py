@@ -140,8 +140,12 @@ def _traded(verdict: Verdict, among: Sequence[Reason]) -> Iterator[str]:
 
 
 def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
-    """Whether something got worse and something else better, and that is no compensation."""
+    """Whether something got worse and something else better, and that is no compensation.
+
+    A drop that grew because less is left is no gain.
+    """
     both = any(r.bad for r in reasons) and any(r.good for r in reasons)
+    both = both and not any(r.bad and r.of_what_is_left for r in reasons)
     return both and reading is not Reading.COMPENSATED
 
 

@@ -39,7 +39,7 @@ def test_a_drop_that_grew_because_less_is_left_is_weakened():
     judged = verdict(harm(3.6, 0.6), harm(3.6, 1.8))
 
     assert judged.kind is Kind.WEAKENED
-    assert lines(judged)[0] == "weakened: ablated logit diff 1.80→0.60"
+    assert lines(judged)[0] == "weakened: ablated logit diff fell 1.80 → 0.60"
 
 
 def test_a_drop_that_grew_with_the_behaviour_is_strengthened():
@@ -60,7 +60,7 @@ def test_a_head_without_which_less_is_left_is_no_stronger_one():
     assert judged.kind is Kind.WEAKENED
     assert (reason.subject, reason.before, reason.after) == ("L0H0", 2.6, 1.0)
     assert reason.tolerance == pytest.approx(0.2)
-    line = "  less left without: L0H0 logit diff without it 2.60→1.00 (tolerance 0.20)"
+    line = "  less left without it: L0H0 logit diff without it 2.60→1.00 (tolerance 0.20)"
     assert line in lines(judged)
 
 

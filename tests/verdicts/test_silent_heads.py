@@ -27,7 +27,7 @@ def test_a_head_that_looks_where_it_did_and_writes_nothing_weakens_the_role():
     assert (silent.before, silent.after, silent.tolerance) == (1.0, 0.01, pytest.approx(0.8))
     # It does not hold the role up any more.
     assert verdict.number == pytest.approx(0.7)
-    assert headline(verdict).startswith("L0H0 output 1.00→0.01; mechanism weakened while")
+    assert headline(verdict).startswith("L0H0 output 1.00→0.01; behaviour held")
     assert lines(verdict)[1] == "  writes nothing: L0H0 output 1.00→0.01 (tolerance 0.80)"
 
 
