@@ -16,6 +16,8 @@ from pytest_circuits.report.page_view import page_view
 from pytest_circuits.report.page_words import symbol, tones
 from pytest_circuits.report.run import fails, place
 from pytest_circuits.report.text import printable, script_data
+from pytest_circuits.verdicts import Kind
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +41,8 @@ def html_report(run: Run) -> str:
         lstrip_blocks=True,
     )
     environment.globals |= {
+        "Kind": Kind,
+        "Term": Term,
         "fails": fails,
         "place": place,
         "script_data": _script_data,

@@ -10,6 +10,7 @@ import numpy as np
 from pytest_circuits.findings.absent import indices
 from pytest_circuits.findings.digits import decimals, estimate, shown
 from pytest_circuits.verdicts import readable
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +65,7 @@ def behaviours(comparison: SideBySide) -> Iterator[BehaviourView]:
         if before is not None and comparison.same_quantity:
             difference = shown(now.value - before.value, digits=digits, sign="+")
         if tolerance is not None:
-            word = happened or ("held" if now.held else "not judged")
+            word = happened or (Term.HELD if now.held else "only shown")
         yield BehaviourView(
             readable(now.name),
             now.unit,

@@ -28,6 +28,7 @@ class Term(StrEnum):
     FELL = "fell"
     ROSE = "rose"
     GONE = "gone"
+    HELD = "held"
     IMPROVED = "improved"
     AT_CHANCE = "at chance"
     # A head, a role's sum, a cell:
@@ -84,6 +85,7 @@ RULES: Mapping[str, str] = {
     Term.FELL: "it is worse by more than twice its tolerance; of the canary: beyond its tolerance",
     Term.ROSE: "the same of what rose, as a loss that is worse; of the canary too",
     Term.GONE: "it is below a fifth of what it was, or can't be told from nothing any more",
+    Term.HELD: "a behaviour, or the canary, is within its tolerance",
     Term.IMPROVED: "a behaviour, or a number, is better beyond its tolerance",
     Term.AT_CHANCE: "a behaviour is no better than guessing in the baseline; it is not judged",
     Term.WEAKER: "a head, a cell or a whole is worse beyond its tolerance, and still there",

@@ -161,7 +161,7 @@ def _reading(verdict: Verdict) -> Iterator[str]:
     yield OF_READINGS[verdict.reading]
     if verdict.reading is Reading.BEHAVIOUR_GONE and verdict.intact is not None:
         intact, of = verdict.intact
-        yield f"{intact} of {of} head{'s' if of != 1 else ''} intact"
+        yield f"{intact} of {of} heads intact"
 
 
 def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
@@ -217,7 +217,7 @@ def scope_text(verdict: Verdict) -> str:
 def canary_move(name: str, before: float, after: float, *, moved: bool, digits: int = 2) -> str:
     """What became of the canary: ``the loss on a fixed text rose 3.94 → 4.22``."""
     move = f"{shown(before, digits=digits)} → {shown(after, digits=digits)}"
-    return f"the {name} {went(before, after) if moved else 'held'} {move}"
+    return f"the {name} {went(before, after) if moved else Term.HELD} {move}"
 
 
 def _grouped(verdict: Verdict) -> Iterator[str]:

@@ -395,7 +395,10 @@ def test_the_finding_that_changed_says_how_far_its_change_reaches():
         row("weakened", "t.py::test_b", alias="tuned", owner="tuned", **SPECIFIC),
     ]
     assert about(*rows, width=100) == [
-        "tuned: 1 baseline of its own, 1 of recall; changes are specific: the canary held 4.75 → 4.77"
+        (
+            "tuned: 1 baseline of its own, 1 of recall; "
+            "changes are specific: the canary held 4.75 → 4.77"
+        )
     ]
 
 
