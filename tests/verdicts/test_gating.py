@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from handmade import TOLERANCE, fractions, number, role
+from verdicts.handmade import TOLERANCE, fractions, number, role
 
 from pytest_circuits.findings import Behaviour, Direction
 from pytest_circuits.verdicts import (
