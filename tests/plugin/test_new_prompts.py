@@ -446,7 +446,9 @@ def test_what_is_re_routed_is_approved(approved):
 
 
 def test_a_pending_finding_warns_of_hidden_damage(approved):
-    approved.run("--circuits", damaged_elsewhere(approved), "--circuits-pending", *FEW)
+    damaged_elsewhere(approved)
+    approved.ini("recall = bundled:recall", "damaged = ./damaged < recall")
+    approved.run("--circuits", "--circuits-model=damaged", "--circuits-pending", *FEW)
     (pending,) = approved.path.rglob(".pending/**/*.json")
     (finding,) = json.loads(pending.read_text(encoding="utf-8"))["findings"]
     assert finding["headline"].startswith("hidden damage, fails on new prompts")

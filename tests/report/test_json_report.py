@@ -77,6 +77,7 @@ def test_a_cell_holds_all_there_is_to_say_of_a_finding():
             },
         ],
         "more_reasons": 3,
+        "settlement": None,
         "passes": False,
         "outcome": "failed",
         "waived": False,

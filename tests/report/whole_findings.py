@@ -11,7 +11,7 @@ from pytest_circuits.baselines import Baseline, Served, compare
 from pytest_circuits.findings import Canary
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.report import Details, Row
-from pytest_circuits.verdicts import default_tolerance
+from pytest_circuits.verdicts import NewBehaviour, Outcome, Settlement, default_tolerance
 
 FULL = {"L1H0": 0.9, "L1H1": 0.8}
 #: The same with the values of samples, which fractions keep in logits.
@@ -82,6 +82,9 @@ def every_row():
         what: told(*findings, test=f"test_a.py::test_it[{place}]")
         for place, (what, findings) in enumerate(made.items())
     }
+    new = NewBehaviour("logit_diff", "logits", 3.4, 2.09, -1.31, (-1.5, -1.1), 0.2, 64)
+    settlement = Settlement(Outcome.FAILS, (new,), "64 pairs", "ab12")
+    rows["weakened"] = replace(rows["weakened"], settlement=settlement)
     waived = {"waived": True, "waiver": "until 2027-01-31: known", "passes": True, "failure": ""}
     rows["waived"] = told(less, before, test="t.py::test_waived", outcome="passed", **waived)
     rows["xfail"] = told(less, before, test="t.py::test_xfail", outcome="xfailed", failure="")

@@ -145,7 +145,7 @@ def test_no_difference_at_all_holds():
 # the rule's false alarms and power, as docs/verdicts.md gives them
 
 
-def share(mean, outcome, *, spread, clusters=32, runs=50):
+def share(mean, outcome, *, spread, clusters=32, runs=100):
     """How often a difference in the mean of such paired samples has an outcome."""
     stream = np.random.default_rng(1)
     found = 0
@@ -169,8 +169,8 @@ def share(mean, outcome, *, spread, clusters=32, runs=50):
 
 
 def test_harmless_changes_seldom_fail():
-    assert share(0.0, "fails", spread=0.7) <= 0.02
-    assert share(0.0, "holds", spread=0.7) >= 0.98
+    assert share(0.0, "fails", spread=0.7) <= 0.05
+    assert share(0.0, "holds", spread=0.7) >= 0.95
 
 
 def test_a_loss_of_three_tolerances_seldom_passes():
