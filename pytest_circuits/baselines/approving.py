@@ -32,16 +32,16 @@ def says_the_same(own: Baseline, inherited: Baseline) -> bool:
 def nothing_to_approve(finding: Finding) -> str | None:
     """Why a finding can't be a baseline, or None: there must be something that can get lost."""
     advice = "A baseline needs a model and prompts on which the behaviour shows."
+    if not finding.axes and finding.as_behaviour().at_chance:
+        return (
+            f"nothing to approve: {finding.quantity} is {_said(finding.as_behaviour())}, no better "
+            f"than chance ({shown(finding.chance or 0.0, 2)}).\n{advice}"
+        )
     if finding.gone:
         gone = finding.gone[0]
         return (
             f"nothing to approve: {readable(gone.name)} is {_said(gone)}, not distinct from 0.\n"
             f"{advice}"
-        )
-    if not finding.axes and finding.as_behaviour().at_chance:
-        return (
-            f"nothing to approve: {finding.quantity} is {_said(finding.as_behaviour())}, no better "
-            f"than chance ({shown(finding.chance or 0.0, 2)}).\n{advice}"
         )
     if finding.relative_to is not None:
         problem = _of_reference(finding.behaviour(finding.relative_to), finding)

@@ -56,5 +56,5 @@ def _windows(config: Any) -> Iterator[int]:  # noqa: ANN401 — any configuratio
     for name in _WINDOWS:
         found = getattr(config, name, None)
         for window in found if isinstance(found, list | tuple) else [found]:
-            if isinstance(window, int) and window > 0:
+            if type(window) is int and window > 0:
                 yield window
