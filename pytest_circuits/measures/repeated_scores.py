@@ -408,8 +408,6 @@ def repeated_convention(drawn: DrawnTokens, prompts: RepeatedTokens | None) -> d
     return {
         "block": drawn.blocks[0] if len(drawn.blocks) == 1 else list(drawn.blocks),
         "batch": drawn.strata.count(drawn.blocks[0]),
-        # Said only where it is so.
-        **({"windows": "longer than these blocks"} if drawn.within_windows else {}),
         "seed": (prompts or RepeatedTokens()).seed,
         "first_token": "BOS" if drawn.first_is_bos else "ordinary token",
         "loss": "predictions at T+1 … 2T-1",
@@ -425,7 +423,11 @@ def of_repeated(runs: Runs, drawn: DrawnTokens) -> dict[str, Any]:
         "clusters": len(set(drawn.clusters)),
         "clustering": drawn.clusters,
         "prompts": _record(drawn) | {"vocabulary": vocabulary(runs.tokenizer, used)},
-        "provenance": provenance(runs),
+        "provenance": {
+            **provenance(runs),
+            # Said only where it is so.
+            **({"blocks": "shorter than the attention window"} if drawn.within_windows else {}),
+        },
     }
 
 

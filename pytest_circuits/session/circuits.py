@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_circuits.measures import WRONG_ARGUMENT, Methods
 from pytest_circuits.session.measuring import Measurement, OtherModel
 from pytest_circuits.session.outcomes import STATE, failure
+from pytest_circuits.session.stored_lengths import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,9 +84,10 @@ class Circuits(Methods):
     def _measure(self, name: str, /, *arguments: object, **options: object) -> Finding:
         """What a measure finds on the model, or found in an earlier run."""
         __tracebackhide__ = WRONG_ARGUMENT
+        measurement = Measurement(name, arguments, options)
         if self._snapshot is not None:
             self._snapshot.check(name)
-        measurement = Measurement(name, arguments, options)
+            measurement = as_stored(measurement, self._snapshot.stored())
         measured = self._session.measurer.measure(measurement, self._source, self._request)
         measured = measured._replace(measurement=measurement)
         self._request.node.stash[STATE].measured.append(measured)

@@ -21,7 +21,7 @@ from pytest_circuits.session.outcomes import STATE, CircuitSource
 from pytest_circuits.verdicts import NewPrompts, settle, unsettled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_circuits.baselines import Comparison
     from pytest_circuits.findings import Finding
@@ -83,7 +83,7 @@ def _settlement(
     except (PromptError, ModelError, pytest.UsageError) as error:
         raise UnsettledError(str(error)) from None
     reference = CircuitSource(comparison.owner, other, (comparison.owner,))
-    asked = dict(_asked(measured.measurement, finding, drawn))
+    asked = dict(_asked(measured.measurement, finding, drawn, _windows(comparison)))
 
     def on(model: CircuitSource) -> dict[str, Measured]:
         return {
@@ -147,17 +147,28 @@ def _prompts(measurement: Measurement, finding: Finding) -> PromptPairs | Repeat
 
 
 def _asked(
-    measurement: Measurement, finding: Finding, drawn: PromptPairs | RepeatedTokens
+    measurement: Measurement,
+    finding: Finding,
+    drawn: PromptPairs | RepeatedTokens,
+    windows: Sequence[int],
 ) -> Iterator[tuple[str, Measurement]]:
-    """What is measured on new prompts: the behaviours that the finding's mechanism serves."""
+    """What is measured on new prompts: the behaviours that the finding's mechanism serves.
+
+    Args:
+        measurement: what the test measured.
+        finding: what that found.
+        drawn: new prompts of the same kind.
+        windows: how far back attention looks in the two models, where that is limited.
+    """
     if isinstance(drawn, RepeatedTokens):
         block: Any = finding.convention["block"]
         blocks = sorted(block) if isinstance(block, list) else [block]
         for length in blocks:
             yield _of_block(replace(drawn, block=length))
-        if len(blocks) == 1:
-            # A window of attention, or repeats that were learned by heart, may end there.
-            yield _of_block(replace(drawn, block=2 * blocks[0], shorten=True))
+        # Where repeats were learned by heart, or attention ends, longer ones show it.
+        beyond = 1 + max(windows, default=0)
+        longer = replace(drawn, batch=drawn.batch // 2, block=max(2 * blocks[-1], beyond))
+        yield _of_block(replace(longer, shorten=True))
         return
     metric = measurement.options.get("metric", "logit_diff")
     if callable(metric):
@@ -168,6 +179,13 @@ def _asked(
     probability = metric == "probability" or finding.measure == "answer_probability"
     for name in ("answer_probability" if probability else "logit_diff", "accuracy"):
         yield name, Measurement(name, (drawn,), {})
+
+
+def _windows(comparison: Comparison) -> list[int]:
+    """The attention windows of the two models, in tokens, of those that have one."""
+    held = [comparison.found, *([comparison.baseline.finding] if comparison.baseline else [])]
+    windows = [finding.provenance.get("attention_window") for finding in held]
+    return [window for window in windows if isinstance(window, int)]
 
 
 def _of_block(tokens: RepeatedTokens) -> tuple[str, Measurement]:

@@ -7,6 +7,7 @@ test has passed.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from pytest_circuits.baselines import (
     BaselineError,
     BaselineReader,
     Comparison,
+    Location,
     Served,
     check_first,
     compare,
@@ -34,7 +36,7 @@ from pytest_circuits.session.outcomes import STATE, CircuitSource, ItemState, fa
 from pytest_circuits.verdicts import Gate, Kind, Outcome, damage_not_approved, lines, passes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     import pytest
     from syrupy.types import SerializableData, SnapshotIndex
@@ -350,6 +352,15 @@ class CircuitSnapshot(SnapshotAssertion):
             self._state.refusals.append(Refusal(measure, self._explained, shown=True))
             self._state.rows.append(self._refused(measure, ""))
             raise failure("\n".join(self._explained)) from None
+
+    def stored(self) -> Iterator[Mapping[str, Any]]:
+        """The documents of the test's baselines, those of the nearest owner first."""
+        assert self.source is not None
+        location = Location.of(path_of(self.test_location))
+        assert location is not None
+        for owner in self.source.owners:
+            with suppress(BaselineError):  # it is told of where it is compared
+                yield from self.reader(location.of_alias(owner).path).documents.values()
 
     @property
     def _state(self) -> ItemState:

@@ -49,7 +49,8 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
     behaviours = list(behaviour_reasons(found, approved, tolerance))
     meaningless = whole_gone(found, behaviours) or found.undefined or approved.undefined
     mechanism = None if meaningless else mechanism_change(found, approved, tolerance)
-    reasons = _sorted([*behaviours, *(mechanism.reasons if mechanism else ())])
+    narrowed = list(_narrowed(found, approved))
+    reasons = _sorted([*behaviours, *(mechanism.reasons if mechanism else ()), *narrowed])
     held = mechanism.held if mechanism else None
     kind = _kind(reasons, found)
     behaviour_held = _behaviour_held(reasons, approved)
@@ -67,7 +68,7 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         behaviour_held=behaviour_held,
         asks=bool(
             behaviour_held
-            and not approved.is_behaviour
+            and (narrowed or not approved.is_behaviour)
             and any(not reason.of_companion for reason in reasons)
         ),
         intact=intact,
@@ -261,6 +262,20 @@ def _reading(
         return Reading.BEHAVIOUR_GONE
     intact = not any(reason.bad for reason in mechanism.reasons)
     return Reading.MECHANISM_INTACT if intact else None
+
+
+def _narrowed(found: Finding, approved: Finding) -> Iterator[Reason]:
+    """That attention has a window now, or a shorter one, which prompts may be too short to show."""
+    before, after = (one.provenance.get("attention_window", 0) for one in (approved, found))
+    if isinstance(before, int) and isinstance(after, int) and 0 < after < (before or after + 1):
+        yield Reason(
+            Change.NARROWED,
+            About.FIELD,
+            "attention window",
+            "",
+            str(before) if before else "none",
+            str(after),
+        )
 
 
 def _behaviour_held(reasons: Sequence[Reason], approved: Finding) -> bool | None:

@@ -130,6 +130,8 @@ def _new(
 def _is_there(reference: Finding) -> bool:
     """Whether a model has a behaviour at all: it is told from nothing, and on the right side."""
     right = [b for b in reference.companion if b.name == "repeat_accuracy"]
-    if reference.gone or any(b.indistinct or not b.vital for b in right):
+    if reference.gone or reference.as_behaviour().at_chance:
+        return False
+    if any(b.indistinct or not b.vital for b in right):
         return False
     return reference.direction is Direction.LOWER or float(reference.values) > 0

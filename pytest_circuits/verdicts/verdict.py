@@ -90,11 +90,12 @@ class Change(StrEnum):
     GONE = "gone"  # a vital behaviour can't be told from nothing, or fell below a fifth
     WORSE = "worse"
     BETTER = "better"
+    NARROWED = "narrowed"  # attention can't look as far back as it could
     DIFFERS = "differs"  # a field that must be equal is not
 
 
 #: Changes that say where something is now, and not that it is better or worse.
-_NEUTRAL = (Change.MOVED, Change.OVERTAKEN)
+_NEUTRAL = (Change.MOVED, Change.OVERTAKEN, Change.NARROWED)
 _GOOD = (Change.JOINED, Change.BETTER)
 
 

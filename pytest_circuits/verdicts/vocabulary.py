@@ -51,6 +51,7 @@ class Term(StrEnum):
     SAME_CAUSE = "same cause"
     ALSO_IN = "also in"
     TOKENIZER = "tokenizer differs"
+    NARROWED = "narrowed"
     WHOLE_MODEL = "the whole model moved"
     SPECIFIC = "specific"
     # What new prompts say:
@@ -106,6 +107,7 @@ RULES: Mapping[str, str] = {
     Term.SAME_CAUSE: "the behaviour named above changed the finding too, and so did what follows",
     Term.ALSO_IN: "findings that changed because of the behaviour named above, and in nothing else",
     Term.TOKENIZER: "the same text has other tokens, or the same ids are other tokens",
+    Term.NARROWED: "attention has a window, or a shorter one, by the model's configuration",
     Term.WHOLE_MODEL: "the canary, a loss on a fixed text, moved beyond its tolerance",
     Term.SPECIFIC: "something changed, and the canary did not",
     Term.REROUTED: "a mechanism changed while its behaviour held, and it holds on new prompts",

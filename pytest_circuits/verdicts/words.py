@@ -274,6 +274,8 @@ def brief(reason: Reason) -> str:
             differs = f"{reason.subject} differs"
             told = reason.before or reason.after
             return f"{differs}: {reason.before} → {reason.after}" if told else differs
+        case Change.NARROWED:
+            return f"{reason.subject} {Term.NARROWED}: {reason.before} → {reason.after}"
         case Change.EMPTY:
             distinct = "" if reason.null is None else " distinct from 0"
             return f"no {name}{distinct} left ({reason.before:.0f} before)"
