@@ -193,17 +193,17 @@ def test_a_window_in_a_candidates_config_is_noted_and_lowers_what_lies_beyond_it
     assert (of_long.max() == 0) == (window is not None)
     assert (of_short.max() == 0) == (window == 8)
     assert found.provenance.get("attention_window") == window
-    assert "windows" not in found.convention
+    assert "blocks" not in found.provenance
 
 
-def test_a_window_that_no_block_is_longer_than_is_said_in_the_convention():
+def test_a_window_that_no_block_is_longer_than_is_said_beside_the_finding():
     bridge = hooked(random_model(FAMILIES["mistral"].but(sliding_window=40), 0))
 
     found = measures.induction_scores(bridge)
 
     assert found.convention["block"] == [15, 31]
-    assert found.convention["windows"] == "longer than these blocks"
-    assert "windows" not in measures.induction_scores(bridge, RepeatedTokens(block=9)).convention
+    assert found.provenance["blocks"] == "shorter than the attention window"
+    assert "blocks" not in measures.induction_scores(bridge, RepeatedTokens(block=9)).provenance
 
 
 def test_ablation_and_masks_take_one_length_unless_two_are_asked_for(bridges):
