@@ -80,7 +80,8 @@ def _settlement(verdict: Verdict) -> Iterator[str]:
         return
     told = "".join(f": {_new_move(new)}" for new in settlement.behaviours[:1])
     if settlement.outcome is Outcome.FAILS:
-        yield f"hidden damage, fails on new prompts{told}"
+        hidden = "" if verdict.behaviour_held is False else "hidden damage, "
+        yield f"{hidden}fails on new prompts{told}"
     elif not verdict.asks:
         return
     elif settlement.outcome is Outcome.HOLDS:
