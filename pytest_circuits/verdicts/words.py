@@ -99,7 +99,8 @@ def _settlement(verdict: Verdict) -> Iterator[str]:
         return
     told = "".join(f": {_new_move(new)}" for new in settlement.behaviours[:1])
     if settlement.outcome is Outcome.FAILS:
-        yield f"{Term.HIDDEN_DAMAGE}, fails on new prompts{told}"
+        hidden = "" if verdict.behaviour_held is False else f"{Term.HIDDEN_DAMAGE}, "
+        yield f"{hidden}fails on new prompts{told}"
     elif not verdict.asks:
         return
     elif settlement.outcome is Outcome.HOLDS:

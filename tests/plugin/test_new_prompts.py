@@ -387,12 +387,17 @@ def test_held_out_pairs_are_what_is_drawn(suite):
 # repeated tokens
 
 
-def test_repeats_are_drawn_anew_at_two_lengths(suite):
+@pytest.mark.parametrize(
+    ("asked", "blocks"),
+    [("block=6", [6, 12]), ("", [24])],
+    ids=["two lengths", "what the context has room for"],
+)
+def test_repeats_are_drawn_anew_at_two_lengths(suite, asked, blocks):
     suite.write(
         "test_own.py",
         "from pytest_circuits import prompts\n\n\n"
         "def test_it(circuits, circuit_snapshot):\n"
-        "    tokens = prompts.repeated_tokens(block=6)\n"
+        f"    tokens = prompts.repeated_tokens({asked})\n"
         "    assert circuits.previous_token_scores(tokens) == circuit_snapshot\n",
     )
     suite.approve()
@@ -409,7 +414,7 @@ def test_repeats_are_drawn_anew_at_two_lengths(suite):
     settlement = found["settlement"]
     assert settlement["outcome"] == "holds"
     names = [each["name"] for each in settlement["behaviours"]]
-    assert names == ["repeat_loss, block 6", "repeat_loss, block 12"]
+    assert names == [f"repeat_loss, block {block}" for block in blocks]
 
 
 # approval

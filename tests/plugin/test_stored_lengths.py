@@ -19,7 +19,7 @@ def test_heads(circuits, circuit_snapshot):
 def test_a_candidate_is_measured_at_the_lengths_of_the_baseline(suite, open_lengths):
     suite.write("test_heads.py", TEST.format("prompts.repeated_tokens(block=(5, 9))"))
     (file,) = suite.approve()
-    assert json.loads((suite.path / file).read_text())["findings"][0]["convention"]["block"] == [5, 9]
+    assert json.loads((suite.path / "__circuits__" / file).read_text())["findings"][0]["convention"]["block"] == [5, 9]
 
     suite.write("test_heads.py", TEST.format(open_lengths))
     result = suite.run("--circuits", "-s")

@@ -155,7 +155,8 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         (
             "weakened",
             [
-                "assert weakened: L1H0 1.30→1.00; behaviour held",
+                "assert weakened: L1H0 1.30→1.00; behaviour held; not settled",
+                "not settled: its weights are those that the baseline was recorded with",
                 "weaker: L1H0 1.30→1.00 (tolerance 0.13, null 0.00)",
                 "specific to this circuit: loss on drawn tokens 4.29 → 4.29",
             ],

@@ -193,6 +193,12 @@ def test_hidden_damage_is_weakened_and_said_first():
     )
 
 
+def test_damage_that_shows_is_not_hidden():
+    verdict = Verdict(Kind.WEAKENED, (), "8 heads", behaviour_held=False)
+    verdict = verdict.settled(settled(moved(-1.31)))
+    assert headline(verdict) == "fails on new prompts: logit diff 3.40 → 2.09; 8 heads"
+
+
 def test_what_is_lost_stays_lost():
     assert Verdict(Kind.LOST, (), "").settled(settled(moved(-1.31))).kind is Kind.LOST
 
