@@ -110,11 +110,15 @@ class RepeatedTokens:
     def __post_init__(self) -> None:
         given: tuple[Any, ...] = ()
         if self.block is not None:
-            given = tuple(self.block) if isinstance(self.block, tuple | list) else (self.block,)
+            two = isinstance(self.block, tuple | list) and len(self.block) == _LENGTHS
+            given = tuple(self.block) if two else (self.block,)  # type: ignore[arg-type]
         named = [("batch", self.batch), ("seed", self.seed), *(("block", each) for each in given)]
         for name, number in named:
             if not is_whole(number):
-                raise PromptError(f"repeated tokens: {name} is a whole number, not {number!r}")
+                also = ", or two of them (20, 100)" if name == "block" else ""
+                raise PromptError(
+                    f"repeated tokens: {name} is a whole number{also}, not {number!r}"
+                )
         # Those of numpy are no seeds, and can't be in a file.
         lengths = tuple(map(int, given))
         object.__setattr__(self, "batch", int(self.batch))
@@ -126,10 +130,9 @@ class RepeatedTokens:
                 f"repeated tokens need a batch of at least 1 and a block of at least "
                 f"{SHORTEST_BLOCK}, got batch={self.batch}, block={self.block}"
             )
-        if len(lengths) > _LENGTHS or sorted(set(lengths)) != list(lengths):
+        if sorted(set(lengths)) != list(lengths):
             raise PromptError(
-                f"repeated tokens have a block of one length, or of two, the shorter one first "
-                f"(block=(20, 100)), got block={self.block}"
+                f"of two lengths of a block the shorter one comes first, got block={self.block}"
             )
 
     def anew(self, seed: str, n: int | None = None) -> RepeatedTokens:

@@ -97,7 +97,7 @@ def test_a_baseline_is_a_text_for_reviewers():
         '    "value": [0.05, 0.1, 0.005],\n'
         '    "role": [0.1, 0.1, 0.005],\n'
         '    "behaviours": {\n'
-        '      "repeat_loss": [0.15, 0.05, 0.01]\n'
+        '      "repeat_loss": [0.15, 0.075, 0.01]\n'
         "    },\n"
         '    "canary": [0.05, 0.0125, 0.01],\n'
         '    "top": 0.05,\n'

@@ -12,7 +12,16 @@ from jsonschema import Draft202012Validator
 
 from pytest_circuits.baselines import SCHEMA as IDENTIFIER, Baseline, baseline_path, write
 from pytest_circuits.baselines.codec import read
-from pytest_circuits.findings import Allowance, Behaviour, Canary, Direction, Finding, Null, Role
+from pytest_circuits.findings import (
+    Allowance,
+    Behaviour,
+    Canary,
+    Direction,
+    Finding,
+    Null,
+    Output,
+    Role,
+)
 from pytest_circuits.findings.encoding import rounded
 from pytest_circuits.verdicts import default_tolerance
 
@@ -40,10 +49,11 @@ def of_heads() -> Finding:
         role=Role("restoring heads", 0.1),
         profiles={"L0H1": np.array([0.8, np.nan, 1.0]), "L0H0": np.full(3, 0.123456 * 20.5)},
         nulls={"L0H1": Null(0.01, 0.001)},
+        outputs={"L0H1": Output(0.7, np.nan)},
         companion=(
             Behaviour(
                 "logit_diff_gap", 20.5, 0.2887, 3, Direction.HIGHER, "logits", vital=True,
-                interval=(19.5, 21.5), profile=np.array([20.0, 20.5, 21.0]),
+                interval=(19.5, 21.5), profile=np.array([20.0, 20.5, 21.0]), chance=0.5,
             ),
         ),
         relative_to="logit_diff_gap",
@@ -60,6 +70,7 @@ def of_one_number() -> Finding:
         np.array(np.nan), 1, 1, {"block": 4}, {"kind": "repeated tokens"},
         canary=Canary(4.0, "drawn tokens", "2f6b8a5212916988"),
         nulls={"repeat_loss": Null(3.0, 0.001)},
+        chance=10.8,
     )  # fmt: skip
 
 
@@ -183,14 +194,16 @@ def test_every_field_is_described():
 
 
 def test_it_knows_every_field_that_is_written_and_no_other(tmp_path):
-    document = written(tmp_path, of_heads())
-    (entry,) = document["findings"]
+    document = written(tmp_path, of_heads(), of_one_number())
+    entry, of_number = document["findings"]
     held = {
         "file": document,
-        "finding": entry,
+        # Chance is of one number.
+        "finding": {*entry, *of_number},
         "role": entry["role"],
         "canary": entry["canary"],
         "null": entry["nulls"]["L0H1"],
+        "output": entry["outputs"]["L0H1"],
         "behaviour": entry["companion"]["logit_diff_gap"],
         "tolerance": entry["tolerance"],
     }
@@ -240,6 +253,9 @@ DAMAGES = {
     "vital that is no yes or no": _with(1, *BEHAVIOUR, "vital"),
     "a role without a threshold": _without("role", "threshold"),
     "a member that is no head": _with({"head one": 0.9}, "role", "members"),
+    "an output of no head": _with({"5.1": {"mean": 0.1, "error": 0.1}}, "outputs"),
+    "an output without its error": _without("outputs", "L0H1", "error"),
+    "a chance of many values": _with(0.5, "chance"),
     "a null of no head": _with({"5.1": {"mean": 0.1, "p": 0.1}}, "nulls"),
     "a null without its p": _without("nulls", "L0H1", "p"),
     "a p that is no probability": _with(1.5, "nulls", "L0H1", "p"),

@@ -16,6 +16,7 @@ from pytest_circuits.findings.statistics import (
     mean_and_error,
     ratio_and_error,
     sign_flip_p,
+    stratified,
     t95,
 )
 
@@ -399,3 +400,42 @@ def test_heads_that_the_model_does_not_have_leave_the_others_as_they_are(statist
     for made, expected in zip(statistic(sparse), statistic(others), strict=True):
         assert np.isnan(made[:, 1]).all()
         np.testing.assert_allclose(made[:, :1], expected, rtol=1e-12)
+
+
+def test_stratified_samples_have_the_mean_and_the_error_of_a_stratified_mean():
+    rng = np.random.default_rng(0)
+    short, long = rng.normal(1, 1, (10, 3)), rng.normal(-2, 3, (5, 3))
+
+    samples = stratified(np.concatenate([short, long]), ["short"] * 10 + ["long"] * 5)
+
+    mean, error = mean_and_error(samples, range(15))
+    np.testing.assert_allclose(mean, (short.mean(0) + long.mean(0)) / 2)
+    by_hand = np.sqrt(short.var(0, ddof=1) / 10 + long.var(0, ddof=1) / 5) / 2
+    np.testing.assert_allclose(error, by_hand)
+
+
+def test_samples_of_one_stratum_are_as_they_are():
+    samples = np.array([1.0, 2.0, 4.0])
+
+    assert stratified(samples, ["all"] * 3) is samples
+
+
+def test_differences_of_stratified_samples_are_stratified_differences():
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(0, 1, 8), rng.normal(0, 1, 8)
+    strata = [0, 0, 0, 1, 1, 1, 1, 1]
+
+    np.testing.assert_allclose(
+        stratified(one - other, strata), stratified(one, strata) - stratified(other, strata)
+    )
+
+
+def test_an_interval_of_stratified_samples_holds_the_mean_nearly_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    strata, tries = [0] * 10 + [1] * 5, 2000
+    holds = 0
+    for _ in range(tries):
+        samples = np.concatenate([rng.normal(3, 1, 10), rng.normal(-3, 1, 5)])
+        low, high = interval(stratified(samples, strata), range(15))
+        holds += bool(low <= 0 <= high)
+    assert 0.92 <= holds / tries <= 0.96

@@ -404,7 +404,8 @@ def test_the_intact_and_the_ablated_behaviour_stand_beside_it(perfect):
     assert found.behaviour("logit_diff").value == pytest.approx(20, abs=1e-5)
     assert found.behaviour("logit_diff").vital
     assert found.behaviour("ablated_logit_diff").value == 0
-    assert not found.behaviour("ablated_logit_diff").judged
+    assert found.behaviour("ablated_logit_diff").judged
+    assert found.behaviour("ablated_logit_diff").direction is Direction.HIGHER
 
 
 NOTHING_LIKE_IT = {

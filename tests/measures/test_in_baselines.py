@@ -34,10 +34,10 @@ REPEATED = RepeatedTokens(block=6)
 MEASURES = {
     "ablate": (lambda m: measures.ablate(m, PAIRS, heads=["L1H0"]), Kind.LOST),
     "ablate each": (lambda m: measures.ablate(m, PAIRS, heads="each", value="zero"), Kind.LOST),
-    # A loss that is as high as it gets can't be made worse: less harm, and the loss itself.
+    # A loss that is at chance can't be made worse: less harm, and the behaviour is gone.
     "ablate repeated": (
         lambda m: measures.ablate(m, REPEATED, heads=["L1H0"], value="resample"),
-        Kind.WEAKENED,
+        Kind.LOST,
     ),
     "faithfulness": (lambda m: measures.faithfulness(m, PAIRS, CIRCUIT), Kind.LOST),
     "faithfulness with a null": (
@@ -61,7 +61,7 @@ MEASURES = {
     "accuracy": (lambda m: measures.accuracy(m, PAIRS), Kind.LOST),
     "top_k_accuracy": (lambda m: measures.top_k_accuracy(m, PAIRS, k=1), Kind.LOST),
     "answer_probability": (lambda m: measures.answer_probability(m, PAIRS), Kind.LOST),
-    "text_loss": (lambda m: measures.text_loss(m, ["a b c a b c", "x y x y"]), Kind.WEAKENED),
+    "text_loss": (lambda m: measures.text_loss(m, ["a b c a b c", "x y x y"]), Kind.LOST),
     "current_token_scores": (lambda m: measures.current_token_scores(m, REPEATED), Kind.LOST),
     "first_token_scores": (lambda m: measures.first_token_scores(m, REPEATED), Kind.LOST),
 }

@@ -325,15 +325,17 @@ def test_a_length_of_one_sequence_makes_one_cluster_of_all(tokenizer):
     assert draw(tokenizer, batch=2, block=(3, 5)).clusters == (0, 1, 2, 3)
 
 
-@pytest.mark.parametrize("block", [(5, 3), (5, 5), (3, 4, 5)])
+@pytest.mark.parametrize("block", [(5, 3), (5, 5), (3, 4, 5), (5,), ()])
 def test_lengths_that_are_no_two_in_order_are_refused(block):
-    with pytest.raises(PromptError, match="the shorter one first"):
+    with pytest.raises(PromptError, match=r"the shorter one comes first|or two of them"):
         RepeatedTokens(block=block)
 
 
 def test_two_lengths_may_come_in_a_list_and_are_whole_numbers():
     assert RepeatedTokens(block=[3, 5]) == RepeatedTokens(block=(3, 5))
-    with pytest.raises(PromptError, match=r"block is a whole number, not 5\.5"):
+    with pytest.raises(
+        PromptError, match=r"block is a whole number, or two of them \(20, 100\), not 5\.5"
+    ):
         RepeatedTokens(block=(3, 5.5))
     with pytest.raises(PromptError, match="a block of at least 3"):
         RepeatedTokens(block=(2, 5))
