@@ -63,7 +63,7 @@ def check_regressed(quickstart):
     assert left[0].endswith(" and 1 more")
     result.stdout.fnmatch_lines(
         [
-            "E  *assert lost: L1H? ?.??→0.0? +3; repeat loss 0.00→4.*",
+            "E  *assert lost: repeat loss rose 0.00 → 4.???L1H? ?.??→0.0? +3*",
             "E  *no induction heads left (4 before)",
             "E  *repeat loss 0.00 → 4.* (tolerance 0.01)",
         ]
