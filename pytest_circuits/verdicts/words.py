@@ -12,13 +12,15 @@ from pytest_circuits.verdicts.verdict import About, Change, Kind, Outcome, Readi
 from pytest_circuits.verdicts.vocabulary import OF_READINGS, Term, happened, went
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_circuits.verdicts.verdict import NewBehaviour, Reason, Verdict
 
 
 #: The command that approves what was measured.
 APPROVE = "pytest --circuits --snapshot-update"
+#: Lines of behaviours that are shown before what the heads did, where there is not room for all.
+_BEHAVIOURS_SHOWN = 2
 #: Heads named on one line.
 _HEADS_SHOWN = 3
 #: What a headline tells of behaviour: the one that moved most, and the finding's own number.
@@ -175,14 +177,23 @@ def lines(verdict: Verdict, limit: int | None = None) -> list[str]:
     text = [f"{verdict.kind}: {headline(verdict)}"]
     if verdict.kind is Kind.NEW:
         return [*text, f"  there is no baseline yet; approve this one with `{APPROVE}`"]
-    reasons = [*_on_new_prompts(verdict), *_grouped(verdict)]
+    new = list(_on_new_prompts(verdict))
+    every = _grouped(verdict)
     moved = verdict.scope is Scope.WHOLE_MODEL
     reach = [scope_text(verdict)] if moved or (verdict.reasons and verdict.scope) else []
-    room = None if limit is None else limit - len(reach)
-    shown = reasons if room is None or len(reasons) <= room else reasons[: max(room - 1, 0)]
-    more = len(reasons) - len(shown)
-    shown += [*([f"… and {more} more"] if more else []), *reach]
-    return text + [f"  {line}" for line in shown]
+    room = None if limit is None else max(limit - len(reach) - len(new), 1)
+    all_fit = room is None or len(every) <= room
+    shown = _foremost(every, len(every) if all_fit else max((room or 0) - 1, 0))
+    more = [f"… and {len(every) - len(shown)} more"] if len(shown) < len(every) else []
+    return text + [f"  {line}" for line in (*new, *shown, *more, *reach)]
+
+
+def _foremost(every: Mapping[str, Sequence[Reason]], most: int) -> list[str]:
+    """So many lines: further behaviours give way to what the heads did."""
+    of_behaviour = [line for line, reasons in every.items() if reasons[0].of_behaviour]
+    last = of_behaviour[_BEHAVIOURS_SHOWN:]
+    kept = [*(line for line in every if line not in last), *last][:most]
+    return [line for line in every if line in kept]
 
 
 def _on_new_prompts(verdict: Verdict) -> Iterator[str]:
@@ -221,14 +232,17 @@ def canary_move(name: str, before: float, after: float, *, moved: bool, digits: 
     return f"the {name} {went(before, after) if moved else Term.HELD} {move}"
 
 
-def _grouped(verdict: Verdict) -> Iterator[str]:
+def _grouped(verdict: Verdict) -> dict[str, list[Reason]]:
+    """The lines, and what each tells of."""
     alike: dict[str, list[Reason]] = {}
     for reason in verdict.reasons:
         # What isn't about a head stands alone.
         line = _what_heads_did(reason) if reason.about is About.HEAD else reason_text(reason)
         alike.setdefault(line, []).append(reason)
-    for line, reasons in alike.items():
-        yield f"{line}: {_heads(reasons)}" if reasons[0].about is About.HEAD else line
+    return {
+        f"{line}: {_heads(reasons)}" if reasons[0].about is About.HEAD else line: reasons
+        for line, reasons in alike.items()
+    }
 
 
 def _what_heads_did(reason: Reason) -> str:

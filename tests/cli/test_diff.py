@@ -49,7 +49,7 @@ def test_a_change_is_a_verdict_with_the_heads_and_exits_1(approved, command, sto
         1,
         [
             HEAD,
-            "weakened test_heads recall L0H1 0.90→0.60; repeat loss 1.00→2.50",
+            "weakened test_heads recall repeat loss rose 1.00 → 2.50; L0H1 0.90→0.60",
             "1 finding changed: 1 weakened",
         ],
         [],
@@ -435,7 +435,7 @@ def test_a_file_that_git_was_told_to_forget_is_still_there(approved, command, st
     approved.git("rm", "-q", "--cached", baseline_file().relative_to(approved.path).as_posix())
     assert command("diff")[:2] == (0, [HEAD, "no changes"])
     store("recall", baseline(0.6))
-    assert words(command("diff")[1]) == ["weakened", "mechanism"]
+    assert words(command("diff")[1]) == ["weakened"]
 
 
 def test_findings_of_one_file_come_and_go_by_their_names(repository, command, store, baseline):
@@ -523,7 +523,7 @@ def test_a_weakening_is_not_hidden_by_another_name(approved, command, store, bas
     store("recall", baseline(0.6, loss=2.0), test="test_late")
     _, out, _ = command("diff")
     assert " ".join(line.strip() for line in out[1:-1]) == (
-        "weakened test_late recall L0H1 0.90→0.60; repeat loss 1.00→2.00; was test_heads"
+        "weakened test_late recall repeat loss rose 1.00 → 2.00; L0H1 0.90→0.60; was test_heads"
     )
 
 

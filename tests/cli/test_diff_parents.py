@@ -42,13 +42,16 @@ def test_a_weakening_that_is_a_baseline_of_its_own_is_a_weakening(
     approved, told, store, baseline, command
 ):
     store("tuned", baseline(0.6, loss=2.5))
-    words = "weakened test_heads tuned new beside recall's: L0H1 0.90→0.60; repeat loss 1.00→2.50"
+    words = (
+        "weakened test_heads tuned new beside recall's: "
+        "repeat loss rose 1.00 → 2.50; L0H1 0.90→0.60"
+    )
     assert told() == words
     approved.commit("Accept less of the child")
     assert told("HEAD^", "HEAD") == words
     markdown = "\n".join(command("diff", "HEAD^", "--markdown", "-")[1])
     assert "| **weakened** |" in markdown
-    assert "new beside recall's: L0H1 0.90→0.60" in markdown
+    assert "new beside recall's: repeat loss rose 1.00 → 2.50; L0H1 0.90→0.60" in markdown
     assert command("diff", "HEAD^", "--html", "a.html", "--json", "a.json")[0] == 1
     (row,) = read_report(Path("a.json")).rows
     assert (row.alias, row.owner, row.passes) == ("tuned", "recall", False)

@@ -9,8 +9,8 @@ import pytest
 from circuit_suites import in_fresh_python
 
 FILE = "__circuits__/recall/test_heads/test_heads.json"
-WEAKENED = "weakened test_heads recall L0H1 0.90→0.60; repeat loss 1.00→2.00"
-STRENGTHENED = "strengthened test_heads recall L0H1 0.60→0.90; repeat loss 2.00→1.00"
+WEAKENED = "weakened test_heads recall repeat loss rose 1.00 → 2.00; L0H1 0.90→0.60"
+STRENGTHENED = "strengthened test_heads recall repeat loss improved 2.00 → 1.00; L0H1 0.60→0.90"
 CHANGED = [WEAKENED, "1 finding changed: 1 weakened"]
 
 
@@ -283,7 +283,7 @@ def test_a_path_with_spaces_and_other_letters_is_no_trouble(
     monkeypatch.chdir(folder)
     status, out, _ = command("diff")
     assert (status, out[-1]) == (1, "1 finding changed: 1 weakened")
-    assert out[1].startswith("weakened heads[_")
+    assert out[1].startswith("weakened test_heads[_")
     assert command("diff", "--", ".")[0] == 1
 
 

@@ -61,7 +61,7 @@ def test_a_finding_is_shown_with_its_verdict_and_its_numbers(answer, three):
         "  L0H1 0.90→0.50; behaviour held",
         "    weaker: L0H1 0.90→0.50 (tolerance 0.09)",
         "    induction heads summed strength 0.90 → 0.50 (tolerance 0.10)",
-        "    specific to this circuit: loss on a fixed text 4.00 → 4.00",
+        "    specific to this circuit: the loss on a fixed text held 4.00 → 4.00",
         "",
         "  induction score (attention probability); induction heads: 0.40 or more",
         "  head             baseline    now  change  tolerance   error",

@@ -19,7 +19,8 @@ def test_heads(circuits, circuit_snapshot):
 def test_a_candidate_is_measured_at_the_lengths_of_the_baseline(suite, open_lengths):
     suite.write("test_heads.py", TEST.format("prompts.repeated_tokens(block=(5, 9))"))
     (file,) = suite.approve()
-    assert json.loads((suite.path / "__circuits__" / file).read_text())["findings"][0]["convention"]["block"] == [5, 9]
+    (stored,) = json.loads((suite.path / "__circuits__" / file).read_text())["findings"]
+    assert stored["convention"]["block"] == [5, 9]
 
     suite.write("test_heads.py", TEST.format(open_lengths))
     result = suite.run("--circuits", "-s")
@@ -36,7 +37,7 @@ def test_lengths_that_a_test_names_are_its_own(suite):
     result = suite.run("--circuits")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["incomparable*", "*convention.block differs: [[]5, 9] → [[]5, 8]*"])
+    result.stdout.fnmatch_lines(["incomparable*", "*block differs: [[]5, 9] → [[]5, 8]*"])
 
 
 def test_another_draw_is_measured_at_its_own_lengths(suite):

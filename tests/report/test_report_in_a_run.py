@@ -38,7 +38,7 @@ def test_one_model(one_test):
     assert header(result) == ["circuits: report in out (command line)"]
     result.stdout.fnmatch_lines([f"report: out/report.{end}" for end in ("html", "md", "json")])
     report = read(one_test.path / "out")
-    assert (report["schema_version"], report["exit_status"], report["gate"]) == (3, 0, "regression")
+    assert (report["schema_version"], report["exit_status"], report["gate"]) == (4, 0, "regression")
     assert report["status"] == "complete"
     (model,) = report["models"]
     assert [model[key] for key in ("alias", "source", "owners")] == [

@@ -54,8 +54,8 @@ def test_the_section_fits_a_narrow_terminal(one_test, monkeypatch):
     lines = section(result)
     assert lines[:3] == [
         "lost test_heads chec…500",
-        "     L1H0 1.00→0.00 +3;",
-        "     repeat loss 0.00→4.17",
+        "     repeat loss rose 0.00 → 4.17;",
+        "     L1H0 1.00→0.00 +3",
     ]
     assert max(map(len, lines)) <= 40
 
@@ -183,7 +183,7 @@ def test_junit_prints_every_row_once(one_test):
     assert row["verdict"] == "lost"
     assert row["alias"] == "c"
     assert row["owner"] == "recall"
-    assert row["headline"].endswith(" +3; repeat loss 0.00→4.17")
+    assert row["headline"].endswith("repeat loss rose 0.00 → 4.17; L1H0 1.00→0.00 +3")
     assert row["passes"] is False
     assert row["written"] is False
 

@@ -17,14 +17,14 @@ def section(result):
 def test_a_red_run_shows_which_heads_left_by_how_much_and_what_that_did(one_test):
     result = one_test.run("--circuits", "--circuits-verbose", *REGRESSED)
     lines = section(result)
-    assert lines[0].startswith("lost test_heads tuned L1H0 1.00→0.00 +3")
+    assert lines[0] == "lost test_heads tuned repeat loss rose 0.00 → 4.17; L1H0 1.00→0.00 +3"
     assert lines[1:5] == [
         "",
         "lost test_heads tuned: induction score (attention probability);",
         "  induction heads: 0.40 or more",
         "  head             baseline    now  change  tolerance   error",
     ]
-    told = [line.split() for line in lines[5:-3]]
+    told = [line.split() for line in lines[5:-4]]
     assert [words[0] for words in told] == [
         "L1H0", "L1H3", "L1H2", "L1H1", "summed", "repeat", "repeat", "repeat",
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def test_a_green_run_shows_the_strongest_heads(one_test):
 
 
 def test_without_the_option_a_run_shows_lines_alone(one_test):
-    assert len(section(one_test.run("--circuits", *REGRESSED))) == 3
+    assert len(section(one_test.run("--circuits", *REGRESSED))) == 4
 
 
 @pytest.mark.parametrize("columns", ["40", "160"])
