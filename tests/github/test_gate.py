@@ -107,7 +107,7 @@ def test_a_lost_circuit_fails_the_step_after_the_outputs_are_written(runner):
     )
     assert result.returncode == 1, result.stdout + result.stderr
     found = json.loads(runner.outputs["counts"])
-    assert found == counts(judged=2, failing=1, lost=1, preserved=1)
+    assert found == counts(judged=2, failing=1, weakened=1, preserved=1)
     assert runner.outputs["verdict"] == "failed"
     assert runner.outputs["report"] == "the report"
     for kind in ("html", "md", "json"):

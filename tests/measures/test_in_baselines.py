@@ -50,20 +50,20 @@ MEASURES = {
     ),
     "completeness": (lambda m: measures.completeness(m, PAIRS, CIRCUIT, subsets=2), Kind.LOST),
     "minimality": (lambda m: measures.minimality(m, PAIRS, CIRCUIT, subsets=2), Kind.LOST),
-    "attention_between": (lambda m: measures.attention_between(m, PAIRS, key="IO"), Kind.LOST),
+    "attention_between": (lambda m: measures.attention_between(m, PAIRS, key="IO"), Kind.WEAKENED),
     "attention_scores": (
         lambda m: measures.attention_scores(
             m, PAIRS, mask=[np.eye(n, k=-1) for n in (5, 6, 5)], name="previous"
         ),
-        Kind.LOST,
+        Kind.WEAKENED,
     ),
     "copying_scores": (lambda m: measures.copying_scores(m, PAIRS), Kind.LOST),
     "accuracy": (lambda m: measures.accuracy(m, PAIRS), Kind.LOST),
     "top_k_accuracy": (lambda m: measures.top_k_accuracy(m, PAIRS, k=1), Kind.LOST),
     "answer_probability": (lambda m: measures.answer_probability(m, PAIRS), Kind.LOST),
     "text_loss": (lambda m: measures.text_loss(m, ["a b c a b c", "x y x y"]), Kind.LOST),
-    "current_token_scores": (lambda m: measures.current_token_scores(m, REPEATED), Kind.LOST),
-    "first_token_scores": (lambda m: measures.first_token_scores(m, REPEATED), Kind.LOST),
+    "current_token_scores": (lambda m: measures.current_token_scores(m, REPEATED), Kind.WEAKENED),
+    "first_token_scores": (lambda m: measures.first_token_scores(m, REPEATED), Kind.WEAKENED),
 }
 
 

@@ -39,10 +39,11 @@ def weaken(suite):
 
 
 def lose(suite):
-    """The approved model gained so much from repetition that this one gains nothing beside it."""
+    """The approved role takes more than any head of the model has."""
 
     def change(document):
-        document["companion"]["repeat_gain"]["value"] = 50.0
+        document["role"]["threshold"] = 1.5
+        document["values"][1][0] += 1.0
 
     edit_baseline(suite.baseline, change)
 
@@ -158,15 +159,17 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
                 "assert weakened: L1H0 1.30→1.00; behaviour held; not settled",
                 "not settled: its weights are those that the baseline was recorded with",
                 "weaker: L1H0 1.30→1.00 (tolerance 0.13, null 0.00)",
-                "specific to this circuit: loss on drawn tokens 4.29 → 4.29",
+                "specific to this circuit: the loss on drawn tokens held 4.29 → 4.29",
             ],
         ),
         (
             "lost",
             [
-                ("assert lost: repeat gain gone: 50.00 → 4.29; mechanism intact"),
-                "repeat gain gone: 50.00 → 4.29",
-                "specific to this circuit: loss on drawn tokens 4.29 → 4.29",
+                "assert lost: L1H0 2.00→1.00; behaviour held",
+                "no induction heads left (1 before)",
+                "left the role: L1H0 2.00→1.00 (tolerance 0.20, null 0.00)",
+                "induction heads summed strength 2.00 → 0.00 (tolerance 0.20)",
+                "specific to this circuit: the loss on drawn tokens held 4.29 → 4.29",
             ],
         ),
         (
