@@ -10,7 +10,7 @@ from pytest_circuits import (
 def test_induction_heads(circuits, circuit_snapshot):
     scores = circuits.induction_scores()
     assert scores == circuit_snapshot
-    assert_induction_score(scores, at_least=0.9, heads=4)
+    assert_induction_score(scores, at_least=0.85, heads=4)
 
 
 def test_previous_token_head(circuits, circuit_snapshot):

@@ -391,10 +391,10 @@ def repeated_companion(
     )
     return (
         loss("repeat_loss", losses, drawn.clusters),
-        loss("repeat_loss_second_seed", of_others, range(_OF_NEXT_SEED)),
         # A model that is surprised by random tokens gains from any context, so that some gain is
         # left when nothing is predicted any more: only the accuracy tells that.
         replace(right, vital=not right.indistinct and not right.at_chance),
+        loss("repeat_loss_second_seed", of_others, range(_OF_NEXT_SEED)),
         behaviour("repeat_gain", gain, drawn.clusters, Direction.HIGHER, "nats", vital=True),
     )
 
