@@ -87,7 +87,7 @@ class Circuits(Methods):
         measurement = Measurement(name, arguments, options)
         if self._snapshot is not None:
             self._snapshot.check(name)
-            measurement = as_stored(measurement, self._snapshot.stored())
+            measurement = as_stored(measurement, self._snapshot.stored_for_others())
         measured = self._session.measurer.measure(measurement, self._source, self._request)
         measured = measured._replace(measurement=measurement)
         self._request.node.stash[STATE].measured.append(measured)

@@ -353,14 +353,20 @@ class CircuitSnapshot(SnapshotAssertion):
             self._state.rows.append(self._refused(measure, ""))
             raise failure("\n".join(self._explained)) from None
 
-    def stored(self) -> Iterator[Mapping[str, Any]]:
-        """The documents of the test's baselines, those of the nearest owner first."""
+    def stored_for_others(self) -> Iterator[Mapping[str, Any]]:
+        """The documents of baselines that serve the test and are of another model, nearest first.
+
+        What is the model's own was measured as it would be measured now.
+        """
         assert self.source is not None
         location = Location.of(path_of(self.test_location))
         assert location is not None
         for owner in self.source.owners:
             with suppress(BaselineError):  # it is told of where it is compared
-                yield from self.reader(location.of_alias(owner).path).documents.values()
+                documents = self.reader(location.of_alias(owner).path).documents
+                if documents and owner == self.source.alias:
+                    return
+                yield from documents.values()
 
     @property
     def _state(self) -> ItemState:

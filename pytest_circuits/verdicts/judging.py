@@ -23,9 +23,10 @@ from pytest_circuits.verdicts.verdict import (
     sign,
     within,
 )
+from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pytest_circuits.findings import Behaviour, Finding, Head
     from pytest_circuits.verdicts.tolerances import Tolerance
@@ -310,18 +311,24 @@ def _canary(found: Finding, approved: Finding, tolerance: Tolerance) -> Movement
 
 
 def _sorted(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """Worst first: behaviours before heads, and the largest change in tolerances first."""
-    return tuple(sorted(reasons, key=_badness))
+    """Worst first: behaviours before heads, and the largest change in tolerances first.
+
+    A behaviour that was measured on two seeds is told of by the first.
+    """
+    again = {f"{reason.subject}_second_seed".replace(" ", "_") for reason in reasons}
+    return tuple(sorted(reasons, key=lambda reason: _badness(reason, again)))
 
 
-def _badness(reason: Reason) -> tuple[bool, bool, bool, bool, float, str]:
+def _badness(
+    reason: Reason, again: Collection[str]
+) -> tuple[bool, bool, bool, bool, bool, float, str]:
     of_a_head = reason.about is About.HEAD
     # Heads share one scale. In tolerances, which grow with a head, all that are gone are alike.
     size = reason.size * reason.tolerance if of_a_head else reason.size
     empty = reason.change is Change.EMPTY
     first = reason.of_behaviour or of_a_head or empty or bool(reason.identity)
-    return (not reason.bad, not reason.good, not reason.of_behaviour, not first, -size,
-            reason.subject)  # fmt: skip
+    return (not reason.bad, not reason.good, not reason.of_behaviour, not first,
+            reason.subject in again, -size, reason.subject)  # fmt: skip
 
 
 def headline_number(finding: Finding, members: Mapping[Head, float] | None = None) -> float | None:
@@ -363,7 +370,7 @@ def summarise(
     if finding.undefined or not defined:
         parts.append(f"{finding.quantity} undefined")
     elif not finding.axes:
-        own = " at chance" * finding.as_behaviour().at_chance
+        own = f" {Term.AT_CHANCE}" * finding.as_behaviour().at_chance
         parts.append(f"{finding.quantity} {shown(float(finding.values), 2)}{own}")
     elif finding.role is None:
         cell = _foremost(finding)
@@ -375,7 +382,7 @@ def summarise(
         heads = f"{len(members)} head{'s' if len(members) != 1 else ''}"
         parts.append(heads if top is None else f"{heads}, {top} {shown(members[top], 2)}")
     parts += [
-        f"{readable(b.name)} {shown(b.value, 2)}{' at chance' * b.at_chance}"
+        f"{readable(b.name)} {shown(b.value, 2)}{f' {Term.AT_CHANCE}' * b.at_chance}"
         for b in finding.companion[:1]
     ]
     return "; ".join(parts)

@@ -137,6 +137,7 @@ _OF_MECHANISM = {
     Change.WORSE: Term.WEAKER,
     Change.BETTER: Term.STRONGER,
     Change.GONE: Term.GONE,
+    Change.NARROWED: Term.NARROWED,
 }
 #: What mechanism and behaviour say together.
 OF_READINGS = {

@@ -295,9 +295,7 @@ def brief(reason: Reason) -> str:
             distinct = "" if reason.null is None else " distinct from 0"
             return f"no {name}{distinct} left ({reason.before:.0f} before)"
         case Change.GONE:
-            null = f"its null {_show(reason.null, reason)}" if reason.null else "0"
-            indistinct = "" if reason.null is None else f" (not distinct from {null})"
-            return f"{name} {Term.GONE}: {_move(reason)}{indistinct}"
+            return f"{name} {Term.GONE}: {_move(reason)}{_indistinct(reason)}"
         case Change.MOVED:
             now = f"→{reason.other} {_show(reason.after, reason)}"
         case Change.OVERTAKEN:
@@ -313,6 +311,17 @@ def brief(reason: Reason) -> str:
             what = f" {reason.quantity}" if reason.about in _OF_QUANTITY else ""
             now = f"{what} {_move(reason, arrow='→')}"
     return f"{name}{now}"
+
+
+def _indistinct(reason: Reason) -> str:
+    """What something that is gone can't be told from any more; empty if it fell to nothing."""
+    if reason.null is None:
+        return ""
+    if not reason.null:
+        return " (not distinct from 0)"
+    if went(reason.before, reason.after) is Term.ROSE:
+        return f" ({Term.AT_CHANCE}, {_show(reason.null, reason)})"
+    return f" (not distinct from its null {_show(reason.null, reason)})"
 
 
 def _name(reason: Reason) -> str:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+CANDIDATE = "--circuits-model=tuned=bundled:recall-finetuned"
 TEST = """
 from pytest_circuits import prompts
 
@@ -23,7 +24,7 @@ def test_a_candidate_is_measured_at_the_lengths_of_the_baseline(suite, open_leng
     assert stored["convention"]["block"] == [5, 9]
 
     suite.write("test_heads.py", TEST.format(open_lengths))
-    result = suite.run("--circuits", "-s")
+    result = suite.run("--circuits", "-s", CANDIDATE)
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*block [[]5, 9]*"])
@@ -34,7 +35,7 @@ def test_lengths_that_a_test_names_are_its_own(suite):
     suite.approve()
 
     suite.write("test_heads.py", TEST.format("prompts.repeated_tokens(block=(5, 8))"))
-    result = suite.run("--circuits")
+    result = suite.run("--circuits", CANDIDATE)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["incomparable*", "*block differs: [[]5, 9] → [[]5, 8]*"])
@@ -45,7 +46,7 @@ def test_another_draw_is_measured_at_its_own_lengths(suite):
     suite.approve()
 
     suite.write("test_heads.py", TEST.format(""))
-    result = suite.run("--circuits")
+    result = suite.run("--circuits", CANDIDATE)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["incomparable*"])
