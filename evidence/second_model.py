@@ -1,7 +1,7 @@
 """The second base model: of another family than SmolLM2, trained here from scratch.
 
 A GPT-NeoX (attention and MLP in parallel, LayerNorm, biases, rotary positions) of six layers and
-eight heads with a tokenizer of its own. Trained until it has induction heads, identifies indirect
+six heads each with a tokenizer of its own. Trained until it has induction heads, identifies indirect
 objects, makes verbs agree and knows capitals: what suites ask. Each step sees three batches: text,
 repeated tokens with periods of all lengths, and sentences of a grammar. A step depends on its
 number alone, so training that was interrupted goes on where it last saved, to the same weights.
@@ -32,11 +32,11 @@ _BOS = "<|endoftext|>"
 _STEPS = 1200
 _WARM_UP = 60
 _LEARNING_RATE = 2e-3
-_SAVE_EVERY = 100
+_SAVE_EVERY = 50
 _SEED = 0
 #: Rows and tokens of the batches of text, of repeats and of sentences.
-_TEXT = (8, 256)
-_REPEATS = (5, 320)
+_TEXT = (6, 256)
+_REPEATS = (4, 320)
 _SENTENCES = 48
 _IGNORED = -100
 
@@ -48,8 +48,8 @@ def train(folder: Path) -> None:
     torch.manual_seed(_SEED)
     model = GPTNeoXForCausalLM(
         GPTNeoXConfig(
-            vocab_size=_VOCABULARY, hidden_size=256, num_hidden_layers=6, num_attention_heads=8,
-            intermediate_size=1024, max_position_embeddings=512, use_parallel_residual=True,
+            vocab_size=_VOCABULARY, hidden_size=192, num_hidden_layers=6, num_attention_heads=6,
+            intermediate_size=768, max_position_embeddings=512, use_parallel_residual=True,
             rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0},
             tie_word_embeddings=False, bos_token_id=0, eos_token_id=0,
         )

@@ -180,9 +180,7 @@ def _junk() -> list[str]:
     stream = random.Random("junk")  # noqa: S311
     letters = string.ascii_letters + string.digits + string.punctuation
     return [
-        " ".join(
-            "".join(stream.choices(letters, k=stream.randint(1, 9))) for _ in range(200)
-        )
+        " ".join("".join(stream.choices(letters, k=stream.randint(1, 9))) for _ in range(200))
         for _ in range(400)
     ]
 
