@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from evidence.storage import cache_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: The variable by which the suite of SmolLM2 may lie elsewhere, too.
+#: Where the example's suite has it.
 _SMOLLM2 = "~/.cache/pytest-circuits/SmolLM2-135M-Instruct-Q4_1"
 _PREPARE = "example_suites/smollm2/prepare_model.py"
 
@@ -38,9 +39,19 @@ class Base:
             self.make(folder)
         return folder
 
+    def digest(self) -> str:
+        """The hash of its weights: what was made from other ones is made anew."""
+        return _digest(self.folder() / "model.safetensors")
+
+
+@cache
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
 
 def _smollm2() -> Path:
-    return Path(os.environ.get("CIRCUITS_SMOLLM2", _SMOLLM2)).expanduser()
+    return Path(_SMOLLM2).expanduser()
 
 
 def _missing(folder: Path) -> None:

@@ -68,7 +68,7 @@ class Recipe:
 
     def key(self) -> str:
         """The hash that names the recipe's folder."""
-        said = json.dumps([_VERSION, asdict(self)], sort_keys=True)
+        said = json.dumps([_VERSION, BASES[self.base].digest(), asdict(self)], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def folder(self) -> Path:
