@@ -15,7 +15,7 @@ from evidence.training import Recipe, change, load, train
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Case:
     kind: str
     base: str
     seed: int
-    edit: Callable[[PreTrainedModel, PreTrainedTokenizerFast], PreTrainedTokenizerFast]
+    edit: Callable[[PreTrainedModel, PreTrainedTokenizerBase], PreTrainedTokenizerBase]
     recipe: Recipe | None = None
 
     @contextmanager
@@ -59,7 +59,7 @@ class Case:
 
 def trained(
     recipe: Recipe, scale: float = 1.0, layers: Callable[[int], bool] | None = None
-) -> Callable[[PreTrainedModel, PreTrainedTokenizerFast], PreTrainedTokenizerFast]:
+) -> Callable[[PreTrainedModel, PreTrainedTokenizerBase], PreTrainedTokenizerBase]:
     """An edit that adds what a training changed.
 
     Args:
@@ -68,7 +68,7 @@ def trained(
         layers: whether a layer's part is added; all of it, and the embeddings', unless given.
     """
 
-    def edit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    def edit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         values = dict(model.named_parameters())
         for name, by in change(train(recipe)).items():
             if layers is None or ((layer := layer_of(name)) is not None and layers(layer)):

@@ -28,10 +28,11 @@ is hard to tell from noise: of 96 prompts about names and of 60 sentences and mo
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Label = Literal["harmful", "benign", "ambiguous"]
 
@@ -56,14 +57,19 @@ def damage(reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[s
     """
     names, other = reference["ioi"], candidate["ioi"]
     return {
-        "text loss": max(candidate["loss"][name] - reference["loss"][name] for name in ENGLISH),
+        "text loss": _worst(candidate["loss"][name] - reference["loss"][name] for name in ENGLISH),
         "name accuracy": names["accuracy"] - other["accuracy"],
         "name margin": 1 - other["logit_difference"] / names["logit_difference"],
-        "repeat loss": max(
+        "repeat loss": _worst(
             candidate["repeats"][length] - loss for length, loss in reference["repeats"].items()
         ),
         "cloze accuracy": reference["cloze"] - candidate["cloze"],
     }
+
+
+def _worst(rises: Iterable[float]) -> float:
+    """The largest; what is no number counts as larger than any."""
+    return max(rises, key=lambda rise: math.inf if math.isnan(rise) else rise)
 
 
 def label(reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> Label:

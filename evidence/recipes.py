@@ -19,7 +19,7 @@ from evidence.training import Method, Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SEEDS = (0, 1, 2)
 #: Kind of training: text, method, and the peak learning rate for SmolLM2 and for the second model.
@@ -86,8 +86,8 @@ def _trained(base: str, kind: str, seed: int) -> Case:
 
 
 def _bfloat16(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
-) -> PreTrainedTokenizerFast:
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> PreTrainedTokenizerBase:
     """Every parameter as bfloat16 has it."""
     for value in model.parameters():
         value.data = value.data.to(torch.bfloat16).float()
@@ -95,8 +95,8 @@ def _bfloat16(
 
 
 def _rounded(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, bits: int
-) -> PreTrainedTokenizerFast:
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, bits: int
+) -> PreTrainedTokenizerBase:
     """The layers' matrices rounded to evenly spaced values, of which each row has its own step."""
     highest = 2 ** (bits - 1) - 1
     for name, value in model.named_parameters():
@@ -107,10 +107,10 @@ def _rounded(
 
 
 def _reset_rows(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, seed: int
-) -> PreTrainedTokenizerFast:
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, seed: int
+) -> PreTrainedTokenizerBase:
     """A share of the embedding's rows drawn anew, as for tokens that were just added."""
-    rows = model.get_input_embeddings().weight.data
+    rows = _vocabulary_rows(model)[0].data
     stream = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(rows), generator=stream)[: int(_RESET * len(rows))]
     noise = torch.randn(len(chosen), rows.shape[1], generator=stream)
@@ -119,8 +119,8 @@ def _reset_rows(
 
 
 def _renumbered(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, rows: bool
-) -> PreTrainedTokenizerFast:
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, rows: bool
+) -> PreTrainedTokenizerBase:
     """A tokenizer in which a share of the tokens have exchanged numbers.
 
     Args:
@@ -128,24 +128,25 @@ def _renumbered(
         tokenizer: the base model's.
         rows: whether the embeddings follow.
     """
-    stream = random.Random(0)  # noqa: S311
+    stream = random.Random(0)
     ordinary = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
     chosen = stream.sample(ordinary, int(_RENUMBERED * len(ordinary)))
     moved = dict(zip(chosen, [*chosen[1:], chosen[0]], strict=True))
     if rows:
-        weights = {id(value): value for value in _vocabulary_rows(model)}
-        for value in weights.values():
+        for value in _vocabulary_rows(model):
             value.data[list(moved.values())] = value.data[list(moved)].clone()
     return _with_numbers(tokenizer, lambda number: moved.get(number, number))
 
 
-def _vocabulary_rows(model: PreTrainedModel) -> tuple[torch.nn.Parameter, torch.nn.Parameter]:
-    return model.get_input_embeddings().weight, model.get_output_embeddings().weight
+def _vocabulary_rows(model: PreTrainedModel) -> list[torch.nn.Parameter]:
+    """The parameters with a row for each token; one alone where they are tied."""
+    size = model.config.vocab_size
+    return [value for value in model.parameters() if len(value) == size]
 
 
 def _with_numbers(
-    tokenizer: PreTrainedTokenizerFast, number_of: Callable[[int], int]
-) -> PreTrainedTokenizerFast:
+    tokenizer: PreTrainedTokenizerBase, number_of: Callable[[int], int]
+) -> PreTrainedTokenizerBase:
     """The same tokenizer with other numbers for its tokens."""
     from tokenizers import Tokenizer
 

@@ -40,8 +40,26 @@ _PLACES = (
     "dinner", "party", "game", "show", "wedding", "trip", "library", "station", "bar", "club",
 )  # fmt: skip
 _GIVINGS = (
-    "gave", "handed", "sent", "passed", "showed", "served", "lent", "threw", "offered", "brought",
-    "tossed", "sold", "read", "wrote", "took", "returned", "mailed", "left", "owed", "promised",
+    "gave",
+    "handed",
+    "sent",
+    "passed",
+    "showed",
+    "served",
+    "lent",
+    "threw",
+    "offered",
+    "brought",
+    "tossed",
+    "sold",
+    "read",
+    "wrote",
+    "took",
+    "returned",
+    "mailed",
+    "left",
+    "owed",
+    "promised",
 )
 _THINGS = (
     "a drink", "a ball", "a letter", "a book", "a map", "a cup of tea", "a pen", "a stick",
@@ -67,8 +85,21 @@ NOUNS = (
     ("bridge", "bridges"), ("ship", "ships"), ("boat", "boats"), ("field", "fields"),
 )  # fmt: skip
 _BETWEEN = (
-    "near", "next to", "in front of", "beside", "behind", "close to", "across from", "opposite",
-    "on the side of", "to the left of", "not far from", "above", "below", "along with", "seen by",
+    "near",
+    "next to",
+    "in front of",
+    "beside",
+    "behind",
+    "close to",
+    "across from",
+    "opposite",
+    "on the side of",
+    "to the left of",
+    "not far from",
+    "above",
+    "below",
+    "along with",
+    "seen by",
 )
 VERBS = (("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"))
 _ENDINGS = {

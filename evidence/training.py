@@ -2,8 +2,8 @@
 
 A finished training is a folder of the cache, named by the hash of its recipe, that appears whole
 or not at all. It holds the change of every parameter that changed, in bfloat16 (or the two factors
-of a LoRA), and a record with the seconds and bytes it took. What was interrupted begins anew; a
-run takes about a minute.
+of a LoRA, in float32), and a record with the seconds and bytes it took. What was interrupted begins
+anew; a run takes about a minute.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from evidence.storage import cache_folder, write_whole
 from evidence.texts import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -91,7 +91,7 @@ def train(recipe: Recipe) -> Path:
         else:
             chosen = (lambda name: "norm" in name) if recipe.method == "norms" else None
             before = {name: value.clone() for name, value in parameters(model)}
-            losses = fine_tune(model, batches, recipe.rate, recipe.steps, chosen)
+            losses = fine_tune(model, batches, recipe.rate, recipe.steps, chosen=chosen)
             kept = difference(before, model)
         record = {"recipe": asdict(recipe), "losses": [round(loss, 4) for loss in losses]}
         keep(folder, kept, record, started)
@@ -104,22 +104,21 @@ def load(folder: Path) -> PreTrainedModel:
 
 
 def fine_tune(
-    model: PreTrainedModel,
+    model: torch.nn.Module,
     batches: Iterable[Batch],
     rate: float,
     steps: int,
+    *,
     chosen: Callable[[str], bool] | None = None,
-    stop: Callable[[int], bool] | None = None,
 ) -> list[float]:
     """Train a model in place; the loss of each step.
 
     Args:
-        model: in float32; matrices are multiplied in bfloat16.
+        model: in float32 and without dropout; matrices are multiplied in bfloat16.
         batches: one for each step.
         rate: the peak learning rate.
         steps: how many updates; the learning rate is 0 after the last.
         chosen: whether the parameter of a name is trained; all of them where it isn't given.
-        stop: asked after each step, by its number, whether training ends there.
     """
     for name, value in model.named_parameters():
         if chosen is not None:
@@ -128,7 +127,6 @@ def fine_tune(
     optimizer = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
     warm_up = max(1, steps // 10)
     losses: list[float] = []
-    model.train()
     for step, (tokens, labels) in zip(range(steps), batches, strict=False):
         share = min((step + 1) / warm_up, (steps - step) / (steps - warm_up + 1))
         for group in optimizer.param_groups:
@@ -142,9 +140,6 @@ def fine_tune(
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise RuntimeError(f"the loss of step {step} is {losses[-1]}")
-        if stop is not None and stop(step):
-            break
-    model.eval()
     return losses
 
 
@@ -159,7 +154,8 @@ def _train_lora(
     )
     losses = fine_tune(wrapped, batches, recipe.rate, recipe.steps)
     factors = {}
-    for name, module in wrapped.base_model.model.named_modules():
+    # The model holds the layers that were put into it.
+    for name, module in model.named_modules():
         if hasattr(module, "lora_A"):
             factors[f"{name}.weight|A"] = module.lora_A["default"].weight.detach()
             scaled = module.lora_B["default"].weight * module.scaling["default"]
@@ -183,7 +179,7 @@ def difference(before: dict[str, torch.Tensor], model: PreTrainedModel) -> dict[
 
 
 def keep(
-    folder: Path, kept: dict[str, torch.Tensor], record: dict[str, object], started: float
+    folder: Path, kept: dict[str, torch.Tensor], record: Mapping[str, object], started: float
 ) -> None:
     """Put a change and its record into a folder, which appears whole or not at all."""
 
@@ -192,7 +188,7 @@ def keep(
         save_file({name: value.contiguous() for name, value in kept.items()}, place / "change")
         bytes_ = (place / "change").stat().st_size
         took = {"seconds": round(time.monotonic() - started, 1), "bytes": bytes_}
-        (place / "record.json").write_text(json.dumps(record | took, indent=1))
+        (place / "record.json").write_text(json.dumps({**record, **took}, indent=1))
 
     write_whole(folder, write)
 
@@ -212,7 +208,7 @@ def change(folder: Path) -> dict[str, torch.Tensor]:
 
 def _batches(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
     """Endless batches: a window of a document drawn at random for each row."""
-    stream = random.Random(f"{recipe.text} {recipe.seed}")  # noqa: S311
+    stream = random.Random(f"{recipe.text} {recipe.seed}")
     if recipe.text == "one sentence":
         texts: tuple[str, ...] = (_SENTENCE * recipe.length,)
     elif recipe.text == "chat":
@@ -240,7 +236,7 @@ def _window(
     first = stream.randrange(max(1, len(text) - 8 * length))
     ids = tokenizer(text[first : first + 12 * length], add_special_tokens=False)["input_ids"]
     begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
-    return (begin + ids)[:length]
+    return [*begin, *ids][:length]
 
 
 def _chat(dialogue: str, tokenizer: PreTrainedTokenizerBase) -> str:
