@@ -41,8 +41,11 @@ _TEXT = (4, 192)
 #: Tokens of a batch of repeats, and of its rows until which step.
 _REPEATED = 960
 _LENGTHS = ((400, 64), (650, 160), (_STEPS, 320))
+#: How many different tokens repeats are drawn from at first, and after how many steps they double.
+_POOL = 64
+_POOL_DOUBLES = 70
 #: The share of repeats that are of random tokens; the others are of text.
-_RANDOM = 0.5
+_RANDOM = 0.7
 #: Rows of a batch of sentences.
 _SENTENCES = 32
 _IGNORED = -100
@@ -140,15 +143,17 @@ def _repeats(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows that repeat with a period of 5 to half their length.
 
-    What comes for the first time isn't learnt. Rows are short at first: where fewer tokens are to
-    choose from, heads that look for what followed the same token form much sooner.
+    What comes for the first time isn't learnt. Rows are short at first, and of few different
+    tokens: there heads that look for what followed the same token form much sooner.
     """
     length = next(length for before, length in _LENGTHS if step < before)
+    every = range(1, _VOCABULARY)
+    pool = random.Random(_SEED).sample(every, min(len(every), _POOL << step // _POOL_DOUBLES))
     found = []
     for _ in range(_REPEATED // length):
         period = stream.randint(5, (length - 1) // 2)
         if stream.random() < _RANDOM:
-            block = torch.tensor([stream.randrange(1, _VOCABULARY) for _ in range(period)])
+            block = torch.tensor(stream.choices(pool, k=period))
         else:
             start = stream.randrange(len(text) - period)
             block = text[start : start + period]
@@ -185,7 +190,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     often = [f" {word}" for word in words] * 2000
     grammar = [sentence(stream) for _ in range(5000)]
     raw.train_from_iterator([*_prose(), *grammar, *often], trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw, bos_token=_BOS, eos_token=_BOS, pad_token=_BOS
     )
 
