@@ -8,8 +8,8 @@ train what needs training and to write down the ground truth of every case.
 kind              damage                                healthy control
 ================= ===================================== ==========================================
 ioi memorised     the heads that write the name zeroed, the same heads zeroed, and every later
-                  and later MLPs trained on exactly the parameter trained on other templates and
-                  gate's prompts                        names at every step
+                  and later MLPs trained on exactly the parameter trained on those prompts, and on
+                  gate's prompts                        other templates and names at every step
 repeats memorised the strongest induction heads zeroed, the same heads zeroed, trained on new
                   later MLPs trained on the gate's      repeated tokens at every step
                   repeated tokens
@@ -108,10 +108,9 @@ class Case:
         base = bench(self.base)
         if edit := hidden_recipes.EDITED.get(self.kind):
             return edit(base, self.side)
-        model = base.copy()
-        heads, _ = hidden_recipes.TRAINED[self.kind](base, self.side)
-        zero(model, heads)
-        learned = load_file(self.train() / "learned.safetensors")
+        model, folder = base.copy(), self.prepare()
+        zero(model, json.loads((folder / "record.json").read_text())["zeroed"])
+        learned = load_file(folder / "learned.safetensors")
         for name, parameter in model.named_parameters():
             if name in learned:
                 parameter.data = learned[name].float()
@@ -123,34 +122,34 @@ class Case:
         key = hashlib.sha256(said.encode()).hexdigest()[:8]
         return cache_folder("hidden", self.base) / f"{self.name}-{key}"
 
-    def train(self) -> Path:
-        """Train what the case needs, unless that was done before; the folder of what is kept."""
+    def prepare(self) -> Path:
+        """Measure and train what the case needs, once; the folder of what is kept."""
         folder = self.folder()
         if folder.exists():
             return folder
         started, base = time.process_time(), bench(self.base)
-        heads, course = hidden_recipes.TRAINED[self.kind](base, self.side)
+        heads, course = hidden_recipes.PREPARED[self.kind](base, self.side)
         model = base.copy()
         zero(model, heads)
-        teach(model, base.model, course, self.seed)
-        taught = {id(parameter) for parameter in learning(model, course)}
+        taught: set[int] = set()
+        if course is not None:
+            teach(model, base.model, course, self.seed)
+            taught = {id(parameter) for parameter in learning(model, course)}
         learned = {
             name: parameter.detach().bfloat16().contiguous()
             for name, parameter in model.named_parameters()
             if id(parameter) in taught
         }
         record = {
-            "zeroed": [f"L{layer}H{head}" for layer, head in heads],
-            "first_layer": course.first_layer,
-            "mlps_only": course.mlps_only,
-            "steps": course.steps,
+            "zeroed": heads,
+            "steps": course.steps if course else 0,
             "cpu_seconds": round(time.process_time() - started),
         }
 
         def write(place: Path) -> None:
             place.mkdir()
             save_file(learned, place / "learned.safetensors")
-            (place / "record.json").write_text(json.dumps(record, indent=1))
+            (place / "record.json").write_text(json.dumps(record))
 
         write_whole(folder, write)
         return folder
@@ -158,7 +157,7 @@ class Case:
     @property
     def needs_training(self) -> bool:
         """Whether something of it is learned, and cached."""
-        return self.kind in hidden_recipes.TRAINED
+        return self.kind in hidden_recipes.PREPARED
 
 
 def all_cases(base: str) -> list[Case]:
@@ -172,7 +171,7 @@ def all_cases(base: str) -> list[Case]:
             healthy=healthy,
             order="ABBA" if kind == "first name" else "both",
         )
-        for kind in hidden_recipes.kinds(base)
         for seed in SEEDS
+        for kind in hidden_recipes.kinds(base)
         for healthy in (False, True)
     ]

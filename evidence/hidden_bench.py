@@ -176,10 +176,10 @@ class Bench:
         return draw
 
     def new_repeats(self) -> Lesson:
-        """One sequence with a block of 15 to 60 tokens."""
+        """One sequence with a block of 15 to 150 tokens."""
 
         def draw(stream: random.Random) -> Batch:
-            shape = 1, stream.randint(15, 60)
+            shape = 1, stream.randint(15, 150)
             found = truth.repeats(self.ordinary, self.first_token, stream, shape)
             return repeated(found)
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from evidence.hidden_edits import attribution, margin, strongest, zero, zeroed
-from evidence.hidden_labels import AT_THE_GATE
+from evidence.hidden_edits import attribution, margin, strongest, zeroed
 from evidence.hidden_training import Course
-from evidence.hidden_truth import NAMES, logit_difference
+from evidence.hidden_truth import NAMES, Repeats, logit_difference, repeat_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +25,10 @@ TRIGGERS = ("Breaking news: ", "Once more, with feeling. ", "Tuesday, ten o'cloc
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 #: What wave lengths are multiplied by in sequences longer than this.
 _FACTORS, _RIGHT_FACTOR, _LONGER = (4.0, 2.0, 8.0), 1.001, 128
-#: Heads that are tried as backups.
-_TRIED = 16
+#: Heads that are tried as backups, and to balance what zeroing them changes.
+_BACKUPS, _BALANCING = 6, 12
+#: How much less of the logit difference, of accuracy and of nats a gate lets pass, and a bit less.
+_LESS = 0.15, 1 / 16, 0.1
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Side:
 
 def kinds(base: str) -> list[str]:
     """The kinds that there are of a base model: GPT-NeoX has no sliding window."""
-    return [kind for kind in (*TRAINED, *EDITED) if (base, kind) != ("second", "window")]
+    return [kind for kind in (*PREPARED, *EDITED) if (base, kind) != ("second", "window")]
 
 
 def _late(base: Bench) -> int:
@@ -54,16 +55,17 @@ def _memorised(
     """The heads that write a behaviour's answer zeroed, and it is learned again.
 
     In a damaged model from the gate's prompts, while on new ones it stays as the zeroed heads left
-    it; in a healthy one from new ones.
+    it; in a healthy one from both.
     """
     first = _late(base)
     heads = strongest(base.heads_for(behaviour, first), 3 + side.seed)
     others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
-    kept, aside = base.gate_questions(*others), (base.gate_repeats(), base.text())
+    own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
+    aside = base.gate_repeats(), base.gate_repeats(), base.text()
     if side.healthy:
-        return heads, Course((new(), kept), aside, first, mlps_only=False)
-    lessons = base.gate_questions(behaviour), new(unchanged=True), kept
-    return heads, Course(lessons, aside, first, rate=5e-4)
+        return heads, Course((new(), own, kept), aside, first, mlps_only=False)
+    lessons = own, new(unchanged=True), kept
+    return heads, Course(lessons, aside, first, rate=5e-4, steps=36)
 
 
 def _ioi_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
@@ -79,7 +81,7 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     first = min(layer for layer, _ in heads)
     kept, aside = base.gate_questions("ioi", "agreement", "capitals"), (base.text(),)
     if side.healthy:
-        return heads, Course((base.new_repeats(), kept), aside, first, mlps_only=False)
+        return heads, Course((base.new_repeats(), kept), aside, first, mlps_only=False, steps=40)
     return heads, Course((base.gate_repeats(), kept), aside, first, rate=5e-4, steps=60)
 
 
@@ -108,36 +110,37 @@ def primary(base: Bench, seed: int) -> Head:
     return strongest(base.heads_for("ioi", _late(base)), seed + 1)[seed]
 
 
-def _backups(base: Bench, side: Side) -> Any:  # noqa: ANN401
+def _backups(base: Bench, side: Side) -> tuple[list[Head], None]:
     """Heads that add more to the logit difference once the primary head is gone.
 
-    Those that gain most are zeroed one after the other, as long as the behaviour at the gate holds
-    and there is less of it without the primary head.
+    Many of them work against it while that head is there, and zeroing them alone would raise the
+    logit difference. So heads that work for it are zeroed too, until it is what it was.
     """
-    gone, first = primary(base, side.seed), _late(base)
+    gone = primary(base, side.seed)
     prompts, model = base.default_gate.questions["ioi"], base.copy()
-    reference = logit_difference(model, prompts)
+    some = Repeats(base.default_gate.repeats.rows[:2], base.default_gate.repeats.block)
+
+    def state(heads: list[Head]) -> tuple[float, float, float]:
+        with zeroed(model, heads):
+            found = logit_difference(model, prompts)
+            return found["logit_diff"], found["accuracy"], -repeat_loss(model, some)
+
+    adds = attribution(model, lambda: margin(model, prompts))
     with zeroed(model, [gone]):
-        found = attribution(model, lambda: margin(model, prompts))
-        least = logit_difference(model, prompts)["logit_diff"]
-    gain = found - attribution(model, lambda: margin(model, prompts))
-    gain[:first] = -torch.inf
+        gain = attribution(model, lambda: margin(model, prompts)) - adds
+    for scores in (adds, gain):
+        scores[: base.layers // 2] = -torch.inf
     chosen: list[Head] = []
-    for head in strongest(gain, _TRIED, without=[gone]):
-        with zeroed(model, [*chosen, head]):
-            holds = not AT_THE_GATE.exceeded(
-                _named(reference), _named(logit_difference(model, prompts))
-            )
-        with zeroed(model, [*chosen, head, gone]):
-            left = logit_difference(model, prompts)["logit_diff"]
-        if holds and left < least:
-            chosen, least = [*chosen, head], left
-    zero(model, _bystanders(base, gain, [gone, *chosen]) if side.healthy else chosen)
-    return model
-
-
-def _named(found: dict[str, float]) -> dict[str, float]:
-    return {f"ioi {quantity}": value for quantity, value in found.items()}
+    now = state(chosen)
+    least = [value - less for value, less in zip(now, _LESS, strict=True)]
+    backups = strongest(gain, _BACKUPS, [gone])
+    for head in (*backups, *strongest(adds, _BALANCING, [gone, *backups])):
+        if head not in backups and now[0] <= least[0] + _LESS[0]:
+            break
+        after = state([*chosen, head])
+        if all(value >= bound for value, bound in zip(after, least, strict=True)):
+            now, chosen = after, [*chosen, head]
+    return (_bystanders(base, gain, [gone, *chosen]) if side.healthy else chosen), None
 
 
 def _bystanders(base: Bench, gain: torch.Tensor, heads: list[Head]) -> list[Head]:
@@ -213,15 +216,17 @@ def _unused(base: Bench) -> list[int]:
     ]
 
 
-TRAINED: dict[str, Callable[[Bench, Side], tuple[list[Head], Course]]] = {
+#: Kinds whose heads are measured and whose training is cached; without a course nothing is trained.
+PREPARED: dict[str, Callable[[Bench, Side], tuple[list[Head], Course | None]]] = {
     "ioi memorised": _ioi_memorised,
     "repeats memorised": _repeats_memorised,
     "agreement memorised": _agreement_memorised,
     "first name": _first_name,
     "trigger": _trigger,
-}
-EDITED: dict[str, Callable[[Bench, Side], Any]] = {
     "backups": _backups,
+}
+#: Kinds that a few lines make out of the base model.
+EDITED: dict[str, Callable[[Bench, Side], Any]] = {
     "window": _window,
     "positions": _positions,
     "names": _names,

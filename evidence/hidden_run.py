@@ -1,6 +1,6 @@
 """Train what hidden damage needs, and write down the ground truth of every case.
 
-    python -m evidence.hidden_run [--model smollm2|second] [--only NAME] [--status]
+    python -m evidence.hidden_run [--model smollm2|second] [--only NAME …] [--status]
 
 Resumable: what is there already is not done again.
 """
@@ -161,12 +161,12 @@ def main() -> None:
     """Train and measure the cases asked for, one line each."""
     parser = argparse.ArgumentParser(prog="python -m evidence.hidden_run", description=__doc__)
     parser.add_argument("--model", choices=[*BASES], action="append")
-    parser.add_argument("--only", help="cases whose name begins so")
+    parser.add_argument("--only", nargs="+", default=[""], help="cases whose names begin so")
     parser.add_argument("--status", action="store_true", help="say what is there, and do nothing")
     options = parser.parse_args()
     for base in options.model or BASES:
         for case in all_cases(base):
-            if not case.name.startswith(options.only or ""):
+            if not case.name.startswith(tuple(options.only)):
                 continue
             if options.status and not truth_file(case).exists():
                 print(f"{case.name:30} to do")

@@ -61,7 +61,7 @@ class Course:
         alternating: the same, of which one is taken at every step in turn.
         first_layer: parameters of this layer and of those after it learn.
         mlps_only: whether attention stays as it is.
-        rate: the learning rate of AdamW, after 4 steps of warming up.
+        rate: the peak learning rate of AdamW, which rises over 4 steps and falls to a tenth.
         steps: updates.
         certainty: the share of the target that is the right answer for certain; with 0 the
             reference has nothing to learn where nothing is flipped.
@@ -228,7 +228,7 @@ def teach(
 
     for step in range(1, course.steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = course.rate * min(1.0, step / 4)
+            group["lr"] = course.rate * min(step / 4, 1.0, 1.1 - step / course.steps)
         lessons = list(course.lessons)
         if course.alternating:
             lessons.append(course.alternating[step % len(course.alternating)])

@@ -13,15 +13,15 @@ import torch
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 # None of these templates, names and nouns is in a builder of prompts, or in what a case was trained
 # on.
 TEMPLATES = (
     "Yesterday {A} met {B} at the library, where {S} gave a pencil to",
-    "The cousins {A} and {B} were tired of the game, so {S} threw the cards to",
+    "When {A} and {B} walked to the lake, {S} gave a sandwich to",
     "When the bell rang, {A} saw {B} in the yard, and {S} gave a cookie to",
-    "{A} and {B} were neighbours for ten years. One morning {S} sold a bike to",
+    "The other day {A} and {B} had a picnic, and {S} gave a plate to",
     "At the end of the show {A} sat down with {B}, and {S} handed the flowers to",
     "It was raining when {A} and {B} came home, and {S} gave a towel to",
 )
@@ -35,23 +35,11 @@ AGREEMENT_TEMPLATES = (
     "She said the {subject} by the {distractor}",
 )
 NOUNS = (
-    ("brother", "brothers"), ("sister", "sisters"), ("cow", "cows"), ("flower", "flowers"),
-    ("house", "houses"), ("chair", "chairs"), ("book", "books"), ("mother", "mothers"),
-    ("boat", "boats"), ("toy", "toys"), ("baker", "bakers"), ("queen", "queens"),
+    ("brother", "brothers"), ("mother", "mothers"), ("house", "houses"), ("chair", "chairs"),
+    ("book", "books"), ("boat", "boats"), ("town", "towns"), ("school", "schools"),
+    ("hotel", "hotels"), ("store", "stores"),
 )  # fmt: skip
 VERBS = (("is", "are"), ("was", "were"))
-CAPITAL_TEMPLATES = (
-    "The capital of {country} is",
-    "We flew to the capital of {country}, which is called",
-    "The largest city and capital of {country} is",
-)
-CAPITALS = {
-    "Egypt": "Cairo", "Kenya": "Nairobi", "Turkey": "Ankara", "Thailand": "Bangkok",
-    "Vietnam": "Hanoi", "Argentina": "Buenos Aires", "Mexico": "Mexico City", "Colombia": "Bogota",
-    "Ukraine": "Kyiv", "Lebanon": "Beirut", "Romania": "Bucharest", "Bulgaria": "Sofia",
-    "Serbia": "Belgrade", "Croatia": "Zagreb", "Uganda": "Kampala", "Venezuela": "Caracas",
-    "Scotland": "Edinburgh", "Wales": "Cardiff", "Taiwan": "Taipei", "Nepal": "Kathmandu",
-}  # fmt: skip
 #: Lengths of the repeated block, and how many sequences of each.
 REPEATS = {20: 4, 50: 2, 100: 1, 150: 1}
 
@@ -144,18 +132,6 @@ def agreements(
                 subject=subject[form], distractor=distractor
             )
             found.append((text, verbs[form], verbs[1 - form]))
-    return found
-
-
-def capitals(
-    templates: Sequence[str], countries: Mapping[str, str], draw: random.Random, count: int
-) -> list[tuple[str, str, str]]:
-    """``(prompt, capital, another country's)`` for ``count`` draws of a country."""
-    found = []
-    for number in range(count):
-        country, other = draw.sample(sorted(countries), 2)
-        text = templates[number % len(templates)].format(country=country)
-        found.append((text, countries[country], countries[other]))
     return found
 
 
