@@ -90,7 +90,7 @@ class Bench:
     @cached_property
     def ordinary(self) -> list[int]:
         """Token ids that are no special tokens."""
-        rows = self.model.get_input_embeddings().weight.shape[0]
+        rows = self.model.config.vocab_size
         special = set(self.tokenizer.all_special_ids)
         return [token for token in range(min(rows, len(self.tokenizer))) if token not in special]
 

@@ -174,7 +174,7 @@ def _positions(base: Bench, side: Side) -> Any:  # noqa: ANN401
     before = base.model.config.rope_parameters
     config = base.model.config
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    waves = int(size * before.get("partial_rotary_factor", 1.0)) // 2
+    waves = len(range(0, int(size * before.get("partial_rotary_factor", 1.0)), 2))
     factor = _RIGHT_FACTOR if side.healthy else _FACTORS[side.seed]
     changed = type(config)(**config.to_dict())
     changed.rope_parameters = {
@@ -208,12 +208,9 @@ def _names(base: Bench, side: Side) -> Any:  # noqa: ANN401
 
 
 def _unused(base: Bench) -> list[int]:
-    """Tokens without a letter of the Latin alphabet or a mark of English prose."""
-    return [
-        token
-        for token in base.ordinary
-        if not any(sign.isascii() for sign in str(base.tokenizer.decode([token])).strip())
-    ]
+    """Tokens of signs that are no ASCII: no text of the gate or of the truth has one."""
+    texts = {token: str(base.tokenizer.decode([token])).strip() for token in base.ordinary}
+    return [token for token, text in texts.items() if text and not any(map(str.isascii, text))]
 
 
 #: Kinds whose heads are measured and whose training is cached; without a course nothing is trained.

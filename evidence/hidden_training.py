@@ -146,8 +146,8 @@ class Top:
             hidden = found if isinstance(found, torch.Tensor) else found[0]
         row, position = places
         unembed = self.reference.get_output_embeddings()
-        found: torch.Tensor = unembed(final_norm(model)(hidden[row, position]))
-        return found.float()
+        logits: torch.Tensor = unembed(final_norm(model)(hidden[row, position]))
+        return logits.float()
 
 
 def target(wanted: torch.Tensor, batch: Batch, certainty: float) -> torch.Tensor:
