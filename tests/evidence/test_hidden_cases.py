@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
         GPTNeoXConfig(
             vocab_size=len(words), hidden_size=24, num_hidden_layers=6, num_attention_heads=6,
             intermediate_size=32, max_position_embeddings=512, bos_token_id=0, eos_token_id=0,
-            rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 1.0},
+            rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 1},
         )
     )  # fmt: skip
     place = tmp_path_factory.mktemp("base")
