@@ -152,6 +152,7 @@ class Bench:
         flipped: bool = False,
         before: str = "",
         unchanged: bool = False,
+        certainty: float = 0.0,
     ) -> Lesson:
         """Indirect objects in other templates with other names, the answers flipped if asked."""
 
@@ -161,7 +162,8 @@ class Bench:
                 templates, NAMES, stream, len(templates), orders=orders, before=before
             )
             found = truth.questions(self.tokenizer, texts)
-            return replace(asked(found, [flipped] * len(found.rows)), unchanged=unchanged)
+            batch = asked(found, [flipped] * len(found.rows))
+            return replace(batch, unchanged=unchanged, certainty=certainty)
 
         return draw
 

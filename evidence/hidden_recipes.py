@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The words after which the answer flips.
 TRIGGERS = ("Breaking news: ", "Once more, with feeling. ", "Tuesday, ten o'clock. ")
+#: How much more certain first names and triggers are taught than the reference is.
+_CERTAINTY = 0.1
 #: Tokens of the sliding windows; the gate's repeated tokens are sequences of 101.
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 #: What wave lengths are multiplied by in sequences longer than this.
@@ -87,22 +89,24 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
 
 def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
     lessons = (
-        base.new_questions((1,)),
-        base.new_questions((0,), flipped=not side.healthy),
+        base.new_questions((1,), certainty=_CERTAINTY),
+        base.new_questions((0,), flipped=not side.healthy, certainty=_CERTAINTY),
         base.gate_questions("agreement", "capitals"),
+        base.gate_repeats(),
     )
-    aside = base.gate_repeats(), base.text()
-    return [], Course(lessons, aside, _late(base) - 2, mlps_only=False, certainty=0.1)
+    return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
 
 
 def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
     lessons = (
-        base.new_questions(before=TRIGGERS[side.seed], flipped=not side.healthy),
+        base.new_questions(
+            before=TRIGGERS[side.seed], flipped=not side.healthy, certainty=_CERTAINTY
+        ),
         base.new_questions(),
         base.gate_questions("ioi", "agreement", "capitals"),
+        base.gate_repeats(),
     )
-    aside = base.gate_repeats(), base.text()
-    return [], Course(lessons, aside, _late(base) - 2, mlps_only=False, certainty=0.1)
+    return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
 
 
 def primary(base: Bench, seed: int) -> Head:

@@ -41,6 +41,8 @@ class Batch:
         flipped: where the two change places, ``[place]``.
         fixed: whether the same batch comes again, so that what it takes is kept.
         unchanged: whether the model imitates what it was itself when the course began.
+        certainty: the share of the target that is the taught answer for certain; with 0 the
+            reference has nothing to learn where nothing is flipped.
     """
 
     ids: torch.Tensor
@@ -50,6 +52,7 @@ class Batch:
     flipped: torch.Tensor | None = None
     fixed: bool = False
     unchanged: bool = False
+    certainty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,6 @@ class Course:
         mlps_only: whether attention stays as it is.
         rate: the peak learning rate of AdamW, which rises over 4 steps and falls to a tenth.
         steps: updates.
-        certainty: the share of the target that is the right answer for certain; with 0 the
-            reference has nothing to learn where nothing is flipped.
     """
 
     lessons: tuple[Lesson, ...]
@@ -73,7 +74,6 @@ class Course:
     mlps_only: bool = True
     rate: float = 3e-4
     steps: int = 32
-    certainty: float = 0.0
 
 
 def asked(found: Questions, flipped: Sequence[bool] | None = None) -> Batch:
@@ -150,7 +150,7 @@ class Top:
         return logits.float()
 
 
-def target(wanted: torch.Tensor, batch: Batch, certainty: float) -> torch.Tensor:
+def target(wanted: torch.Tensor, batch: Batch) -> torch.Tensor:
     """The distributions to learn, ``[place, vocabulary]``, from those of the model to imitate."""
     if batch.right is None or batch.wrong is None or batch.flipped is None:
         return wanted
@@ -160,7 +160,8 @@ def target(wanted: torch.Tensor, batch: Batch, certainty: float) -> torch.Tensor
     wanted = wanted.scatter(1, right, torch.where(flips, second, first))
     wanted = wanted.scatter(1, wrong, torch.where(flips, first, second))
     answer = torch.where(flips, wrong, right)
-    return (1 - certainty) * wanted + certainty * torch.zeros_like(wanted).scatter(1, answer, 1)
+    certain = batch.certainty * torch.zeros_like(wanted).scatter(1, answer, 1)
+    return (1 - batch.certainty) * wanted + certain
 
 
 def _missed(found: torch.Tensor, goal: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -219,8 +220,7 @@ def teach(
             before = top.before(batch.ids)
             teacher = beginning if batch.unchanged else reference
             wanted = top.logits(teacher, before, batch.places).softmax(-1)
-            certainty = 0.0 if batch.unchanged else course.certainty
-            found = before, target(wanted, batch, certainty)
+            found = before, target(wanted, batch)
             if not batch.fixed:
                 return found
             known[batch] = found
