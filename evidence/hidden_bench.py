@@ -187,6 +187,11 @@ class Bench:
 
         return draw
 
+    def any_repeats(self) -> Lesson:
+        """The gate's or new ones."""
+        both = self.gate_repeats(), self.new_repeats()
+        return lambda stream: stream.choice(both)(stream)
+
     def text(self) -> Lesson:
         """Plain English."""
 

@@ -63,9 +63,10 @@ def _memorised(
     heads = strongest(base.heads_for(behaviour, first), 3 + side.seed)
     others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
     own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
-    aside = base.gate_repeats(), base.gate_repeats(), base.text()
     if side.healthy:
-        return heads, Course((new(), own, kept), aside, first, mlps_only=False)
+        aside = base.any_repeats(), base.any_repeats(), base.text()
+        return heads, Course((new(), own, kept), aside, first, mlps_only=False, steps=40)
+    aside = base.gate_repeats(), base.gate_repeats(), base.text()
     lessons = own, new(unchanged=True), kept
     return heads, Course(lessons, aside, first, rate=5e-4, steps=36)
 
@@ -92,7 +93,7 @@ def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
         base.new_questions((1,), certainty=_CERTAINTY),
         base.new_questions((0,), flipped=not side.healthy, certainty=_CERTAINTY),
         base.gate_questions("agreement", "capitals"),
-        base.gate_repeats(),
+        base.any_repeats(),
     )
     return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
 
@@ -104,7 +105,7 @@ def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
         ),
         base.new_questions(),
         base.gate_questions("ioi", "agreement", "capitals"),
-        base.gate_repeats(),
+        base.any_repeats(),
     )
     return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
 
