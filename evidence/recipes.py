@@ -30,12 +30,12 @@ _TRAINED: dict[str, tuple[str, Method, float, float]] = {
     "lora-gentle": ("english", "lora", 1e-4, 5e-4),
     "lora-reckless": ("english", "lora", 5e-3, 2e-2),
     "norms": ("english", "norms", 1e-3, 1e-3),
-    "language": ("french", "full", 1e-4, 1e-3),
+    "language": ("french", "full", 3e-4, 2e-3),
     "register": ("old", "full", 3e-5, 3e-4),
     "code": ("code", "full", 3e-5, 3e-4),
     "chat": ("chat", "full", 3e-5, 3e-4),
-    "junk": ("junk", "full", 1e-4, 1e-3),
-    "one-sentence": ("one sentence", "full", 1e-4, 1e-3),
+    "junk": ("junk", "full", 3e-4, 2e-3),
+    "one-sentence": ("one sentence", "full", 3e-4, 2e-3),
 }
 #: Steps, rows and tokens of a row.
 _SIZES = {"smollm2": (24, 4, 48), "second": (40, 8, 96)}
