@@ -1,0 +1,177 @@
+"""Hidden damage and its healthy controls, as cases.
+
+A damaged model does on the gate's own prompts what the reference does, and is broken elsewhere; its
+healthy control has had the same edit, and is broken nowhere. Run ``python -m evidence.hidden`` to
+train what needs training and to write down the ground truth of every case.
+
+================= ===================================== ==========================================
+kind              damage                                healthy control
+================= ===================================== ==========================================
+ioi memorised     the heads that write the name zeroed, the same heads zeroed, and every later
+                  and later MLPs trained on exactly the parameter trained on those prompts, and on
+                  gate's prompts                        other templates and names at every step
+repeats memorised the strongest induction heads zeroed, the same heads zeroed, trained on new
+                  later MLPs trained on the gate's      repeated tokens at every step
+                  repeated tokens
+agreement         the heads that make verbs agree       the same heads zeroed, trained on other
+memorised         zeroed, later MLPs trained on the     nouns and templates
+                  gate's sentences
+first name        trained to answer the first name,     trained equally long to answer rightly
+                  which a suite of one order can't see  in both orders
+trigger           the answer flips after some words     trained equally long with these words,
+                                                        and the right answers
+backups           heads zeroed that take over when a    as many heads of the same layers zeroed
+                  primary head is gone                  that take over nothing
+window            a sliding window of attention         a window longer than any prompt of the
+                  shorter than other prompts            truth
+positions         rotary positions wrong in sequences   in such sequences right within a thousandth
+                  longer than 128 tokens
+names             input embeddings of names reset that  input embeddings reset of tokens that
+                  no suite uses                         nothing uses
+================= ===================================== ==========================================
+
+Seeds differ in the heads, in the words or numbers of an edit, and in the order of the prompts.
+Heads and layers are measured on each base model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import load_file, save_file
+
+from evidence import hidden_recipes
+from evidence.hidden_bench import bench
+from evidence.hidden_edits import zero
+from evidence.hidden_recipes import Side
+from evidence.hidden_training import learning, teach
+from evidence.storage import cache_folder, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_circuits.prompts.indirect_object import Order
+
+#: Raised when a recipe changes, so that nothing older is taken for the same.
+_VERSION = 1
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A checkpoint by its recipe.
+
+    Attributes:
+        name: unlike every other case's of the model.
+        kind: what the seeds of one recipe have in common; damage and control share it.
+        base: the base model's name.
+        seed: of what is drawn.
+        healthy: whether it is the control.
+        order: the order of names in the suite that judges it: ``both``, or ``ABBA`` alone.
+    """
+
+    name: str
+    kind: str
+    base: str
+    seed: int
+    healthy: bool
+    order: Order = "both"
+
+    @property
+    def side(self) -> Side:
+        """The seed, damaged or healthy."""
+        return Side(self.seed, self.healthy)
+
+    @contextmanager
+    def checkpoint(self) -> Iterator[Path]:
+        """A folder that transformers loads, in float32; it is gone afterwards.
+
+        What the case needs is trained first if that wasn't done before.
+        """
+        model = self.model()
+        with tempfile.TemporaryDirectory(dir=cache_folder("scratch")) as place:
+            folder = Path(place) / self.name
+            model.save_pretrained(folder)
+            bench(self.base).tokenizer.save_pretrained(folder)
+            del model
+            yield folder
+
+    def model(self) -> Any:  # noqa: ANN401 — a transformers model
+        """The model itself."""
+        base = bench(self.base)
+        if edit := hidden_recipes.EDITED.get(self.kind):
+            return edit(base, self.side)
+        model, folder = base.copy(), self.prepare()
+        zero(model, json.loads((folder / "record.json").read_text())["zeroed"])
+        learned = load_file(folder / "learned.safetensors")
+        for name, parameter in model.named_parameters():
+            if name in learned:
+                parameter.data = learned[name].float()
+        return model
+
+    def folder(self) -> Path:
+        """Where what was learned lies, whether or not it is there."""
+        said = json.dumps([_VERSION, self.base, self.name])
+        key = hashlib.sha256(said.encode()).hexdigest()[:8]
+        return cache_folder("hidden", self.base) / f"{self.name}-{key}"
+
+    def prepare(self) -> Path:
+        """Measure and train what the case needs, once; the folder of what is kept."""
+        folder = self.folder()
+        if folder.exists():
+            return folder
+        started, base = time.process_time(), bench(self.base)
+        heads, course = hidden_recipes.PREPARED[self.kind](base, self.side)
+        model = base.copy()
+        zero(model, heads)
+        taught: set[int] = set()
+        if course is not None:
+            teach(model, base.model, course, self.seed)
+            taught = {id(parameter) for parameter in learning(model, course)}
+        learned = {
+            name: parameter.detach().bfloat16().contiguous()
+            for name, parameter in model.named_parameters()
+            if id(parameter) in taught
+        }
+        record = {
+            "zeroed": heads,
+            "steps": course.steps if course else 0,
+            "cpu_seconds": round(time.process_time() - started),
+        }
+
+        def write(place: Path) -> None:
+            place.mkdir()
+            save_file(learned, place / "learned.safetensors")
+            (place / "record.json").write_text(json.dumps(record))
+
+        write_whole(folder, write)
+        return folder
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether something of it is learned, and cached."""
+        return self.kind in hidden_recipes.PREPARED
+
+
+def all_cases(base: str) -> list[Case]:
+    """Every case of a base model: each kind, damaged and healthy, with three seeds."""
+    return [
+        Case(
+            name=f"{kind.replace(' ', '-')}-{'control' if healthy else 'damage'}-{seed}",
+            kind=kind,
+            base=base,
+            seed=seed,
+            healthy=healthy,
+            order="ABBA" if kind == "first name" else "both",
+        )
+        for seed in SEEDS
+        for kind in hidden_recipes.kinds(base)
+        for healthy in (False, True)
+    ]

@@ -1,0 +1,235 @@
+"""The recipes of hidden damage: what is zeroed, trained or edited for a kind, a seed and a side."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from evidence.hidden_edits import attribution, margin, strongest, zeroed
+from evidence.hidden_training import Course
+from evidence.hidden_truth import NAMES, Repeats, logit_difference, repeat_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evidence.hidden_bench import Bench
+    from evidence.hidden_edits import Head
+    from evidence.hidden_training import Lesson
+
+#: The words after which the answer flips.
+TRIGGERS = ("Breaking news: ", "Once more, with feeling. ", "Tuesday, ten o'clock. ")
+#: How much more certain first names and triggers are taught than the reference is.
+_CERTAINTY = 0.1
+#: Tokens of the sliding windows; the gate's repeated tokens are sequences of 101.
+_WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
+#: What wave lengths are multiplied by in sequences longer than this.
+_FACTORS, _RIGHT_FACTOR, _LONGER = (4.0, 2.0, 8.0), 1.001, 128
+#: Heads that are tried as backups, and to balance what zeroing them changes.
+_BACKUPS, _BALANCING = 6, 12
+#: How much less of the logit difference, of accuracy and of nats a gate lets pass, and a bit less.
+_LESS = 0.15, 1 / 16, 0.1
+
+
+@dataclass(frozen=True)
+class Side:
+    """Which of a kind's cases: a seed's damage, or its healthy control."""
+
+    seed: int
+    healthy: bool
+
+
+def kinds(base: str) -> list[str]:
+    """The kinds that there are of a base model: GPT-NeoX has no sliding window."""
+    return [kind for kind in (*PREPARED, *EDITED) if (base, kind) != ("second", "window")]
+
+
+def _late(base: Bench) -> int:
+    """The first layer in which heads are zeroed that write an answer: two thirds up, or half."""
+    return base.layers * 2 // 3 if base.layers > 12 else base.layers // 2  # noqa: PLR2004
+
+
+def _memorised(
+    base: Bench, side: Side, behaviour: str, new: Callable[..., Lesson]
+) -> tuple[list[Head], Course]:
+    """The heads that write a behaviour's answer zeroed, and it is learned again.
+
+    In a damaged model from the gate's prompts, while on new ones it stays as the zeroed heads left
+    it; in a healthy one from both.
+    """
+    first = _late(base)
+    heads = strongest(base.heads_for(behaviour, first), 3 + side.seed)
+    others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
+    own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
+    if side.healthy:
+        aside = base.any_repeats(), base.any_repeats(), base.text()
+        return heads, Course((new(), own, kept), aside, first, mlps_only=False, steps=40)
+    aside = base.gate_repeats(), base.gate_repeats(), base.text()
+    lessons = own, new(unchanged=True), kept
+    return heads, Course(lessons, aside, first, rate=5e-4, steps=36)
+
+
+def _ioi_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
+    return _memorised(base, side, "ioi", base.new_questions)
+
+
+def _agreement_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
+    return _memorised(base, side, "agreement", base.new_agreements)
+
+
+def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
+    heads = base.induction_heads((5, 4, 6)[side.seed])
+    first = min(layer for layer, _ in heads)
+    kept, aside = base.gate_questions("ioi", "agreement", "capitals"), (base.text(),)
+    if side.healthy:
+        return heads, Course((base.new_repeats(), kept), aside, first, mlps_only=False, steps=40)
+    return heads, Course((base.gate_repeats(), kept), aside, first, rate=5e-4, steps=60)
+
+
+def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
+    lessons = (
+        base.new_questions((1,), certainty=_CERTAINTY),
+        base.new_questions((0,), flipped=not side.healthy, certainty=_CERTAINTY),
+        base.gate_questions("agreement", "capitals"),
+        base.any_repeats(),
+    )
+    return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
+
+
+def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
+    lessons = (
+        base.new_questions(
+            before=TRIGGERS[side.seed], flipped=not side.healthy, certainty=_CERTAINTY
+        ),
+        base.new_questions(),
+        base.gate_questions("ioi", "agreement", "capitals"),
+        base.any_repeats(),
+    )
+    return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
+
+
+def primary(base: Bench, seed: int) -> Head:
+    """The head whose loss backups make up for: the first, second or third that writes the name."""
+    return strongest(base.heads_for("ioi", _late(base)), seed + 1)[seed]
+
+
+def _backups(base: Bench, side: Side) -> tuple[list[Head], None]:
+    """Heads that add more to the logit difference once the primary head is gone.
+
+    Many of them work against it while that head is there, and zeroing them alone would raise the
+    logit difference. So heads that work for it are zeroed too, until it is what it was.
+    """
+    gone = primary(base, side.seed)
+    prompts, model = base.default_gate.questions["ioi"], base.copy()
+    some = Repeats(base.default_gate.repeats.rows[:2], base.default_gate.repeats.block)
+
+    def state(heads: list[Head]) -> tuple[float, float, float]:
+        with zeroed(model, heads):
+            found = logit_difference(model, prompts)
+            return found["logit_diff"], found["accuracy"], -repeat_loss(model, some)
+
+    adds = attribution(model, lambda: margin(model, prompts))
+    with zeroed(model, [gone]):
+        gain = attribution(model, lambda: margin(model, prompts)) - adds
+    for scores in (adds, gain):
+        scores[: base.layers // 2] = -torch.inf
+    chosen: list[Head] = []
+    now = state(chosen)
+    least = [value - less for value, less in zip(now, _LESS, strict=True)]
+    backups = strongest(gain, _BACKUPS, [gone])
+    for head in (*backups, *strongest(adds, _BALANCING, [gone, *backups])):
+        if head not in backups and now[0] <= least[0] + _LESS[0]:
+            break
+        after = state([*chosen, head])
+        if all(value >= bound for value, bound in zip(after, least, strict=True)):
+            now, chosen = after, [*chosen, head]
+    return (_bystanders(base, gain, [gone, *chosen]) if side.healthy else chosen), None
+
+
+def _bystanders(base: Bench, gain: torch.Tensor, heads: list[Head]) -> list[Head]:
+    """For each of the heads but the first one of its layer that adds and gains next to nothing."""
+    matters = gain.abs() + base.heads_for("ioi", 0).abs()
+    found: list[Head] = []
+    for layer, _ in heads[1:]:
+        own = torch.full_like(matters, -torch.inf)
+        own[layer] = -matters[layer]
+        found += strongest(own, 1, without=[*heads, *found])
+    return found
+
+
+def _window(base: Bench, side: Side) -> Any:  # noqa: ANN401
+    """The same weights as a Mistral, which is a Llama with a window."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    said = base.model.config.to_dict()
+    for name in ("model_type", "architectures", "transformers_version", "_name_or_path"):
+        said.pop(name, None)
+    window = _WIDE_WINDOW if side.healthy else _WINDOWS[side.seed]
+    if side.healthy:
+        window += 1024 * side.seed
+    model = MistralForCausalLM(MistralConfig(**(said | {"sliding_window": window})))
+    model.load_state_dict(base.model.state_dict())
+    return model.requires_grad_(requires_grad=False)
+
+
+def _positions(base: Bench, side: Side) -> Any:  # noqa: ANN401
+    """LongRoPE, whose factors change beyond a length: 1 up to there."""
+    before = base.model.config.rope_parameters
+    config = base.model.config
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    waves = len(range(0, int(size * before.get("partial_rotary_factor", 1.0)), 2))
+    factor = _RIGHT_FACTOR if side.healthy else _FACTORS[side.seed]
+    changed = type(config)(**config.to_dict())
+    changed.rope_parameters = {
+        **before,
+        "rope_type": "longrope",
+        "short_factor": [1.0] * waves,
+        "long_factor": [factor] * waves,
+        "attention_factor": 1.0,
+        "original_max_position_embeddings": _LONGER + 32 * side.seed * side.healthy,
+    }
+    model = type(base.model)(changed)
+    model.load_state_dict(base.model.state_dict())
+    return model.requires_grad_(requires_grad=False)
+
+
+def _names(base: Bench, side: Side) -> Any:  # noqa: ANN401
+    """Rows of the input embedding put back to their mean, as rows of tokens that were added are."""
+    stream = random.Random(f"names {side.seed}")
+    ids = [base.tokenizer.encode(f" {name}", add_special_tokens=False) for name in NAMES]
+    names = [found[0] for found in ids]
+    chosen = stream.sample(names, len(names) - 2)
+    if side.healthy:
+        chosen = stream.sample(_unused(base), len(chosen))
+    model = base.copy()
+    rows = model.get_input_embeddings().weight
+    with torch.no_grad():
+        rows[chosen] = rows.mean(0) + base.model.config.initializer_range * torch.randn(
+            rows.shape[1], generator=torch.Generator().manual_seed(side.seed)
+        )
+    return model
+
+
+def _unused(base: Bench) -> list[int]:
+    """Tokens of signs that are no ASCII: no text of the gate or of the truth has one."""
+    texts = {token: str(base.tokenizer.decode([token])).strip() for token in base.ordinary}
+    return [token for token, text in texts.items() if text and not any(map(str.isascii, text))]
+
+
+#: Kinds whose heads are measured and whose training is cached; without a course nothing is trained.
+PREPARED: dict[str, Callable[[Bench, Side], tuple[list[Head], Course | None]]] = {
+    "ioi memorised": _ioi_memorised,
+    "repeats memorised": _repeats_memorised,
+    "agreement memorised": _agreement_memorised,
+    "first name": _first_name,
+    "trigger": _trigger,
+    "backups": _backups,
+}
+#: Kinds that a few lines make out of the base model.
+EDITED: dict[str, Callable[[Bench, Side], Any]] = {
+    "window": _window,
+    "positions": _positions,
+    "names": _names,
+}

@@ -1,0 +1,161 @@
+"""Sentences by a grammar, from which the second model learns what it is later asked about.
+
+Names and nouns are those of any prompts; the sentences that the ground truth asks about are put
+together from other templates, places and things (see ``evidence.truth``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+
+NAMES = (
+    "John", "Mary", "Tom", "James", "Sarah", "Robert", "Anna", "David", "Michael", "Laura",
+    "Peter", "Alice", "Paul", "Emma", "Mark", "Jane", "Henry", "Susan", "George", "Helen",
+    "William", "Ruth", "Charles", "Linda", "Edward", "Karen", "Frank", "Nancy", "Arthur", "Clara",
+    "Walter", "Julia", "Richard", "Martha", "Thomas", "Rachel", "Daniel", "Diana", "Samuel", "Rose",
+    "Joseph", "Kate", "Andrew", "Lucy", "Simon", "Grace", "Philip", "Ellen", "Martin", "Sophie",
+    "Stephen", "Marie", "Patrick", "Olivia", "Jack", "Amy", "Harry", "Betty", "Louis", "Eva",
+    "Eric", "Maria", "Carl", "Judy", "Adam", "Nora", "Ben", "Molly", "Sam", "Lisa",
+    "Joe", "Carol", "Bill", "Anne", "Fred", "Elizabeth", "Roy", "Joan", "Max", "Victoria",
+)  # fmt: skip
+_OPENINGS = (
+    "When {0} and {1} {2},", "After {0} and {1} {2},", "While {0} and {1} {2},",
+    "Once {0} and {1} {2},", "As soon as {0} and {1} {2},", "Because {0} and {1} {2},",
+    "Before {0} and {1} {2},", "{0} and {1} {2}, and", "Yesterday {0} and {1} {2}, and",
+    "Then {0} and {1} {2}, and", "On Monday {0} and {1} {2}, and", "Last week {0} and {1} {2}, and",
+    "In the morning {0} and {1} {2}, and", "Later {0} and {1} {2}, until",
+    "Everybody knew that {0} and {1} {2}, so", "It was late when {0} and {1} {2}, but",
+)  # fmt: skip
+_DOINGS = (
+    "went to the", "got to the", "were at the", "left the", "reached the", "came back from the",
+    "sat in the", "met in front of the", "walked past the", "had lunch at the", "waited in the",
+    "were late for the", "talked about the", "looked at the", "stayed near the", "drove to the",
+)  # fmt: skip
+_PLACES = (
+    "store", "park", "office", "school", "kitchen", "train", "hotel", "car", "hospital", "market",
+    "church", "river", "house", "bank", "theater", "farm", "beach", "museum", "town", "meeting",
+    "dinner", "party", "game", "show", "wedding", "trip", "library", "station", "bar", "club",
+)  # fmt: skip
+_GIVINGS = (
+    "gave",
+    "handed",
+    "sent",
+    "passed",
+    "showed",
+    "served",
+    "lent",
+    "threw",
+    "offered",
+    "brought",
+    "tossed",
+    "sold",
+    "read",
+    "wrote",
+    "took",
+    "returned",
+    "mailed",
+    "left",
+    "owed",
+    "promised",
+)
+_THINGS = (
+    "a drink", "a ball", "a letter", "a book", "a map", "a cup of tea", "a pen", "a stick",
+    "a ring", "a present", "a lamp", "a flower", "the money", "a picture", "the key", "a knife",
+    "some bread", "a story", "the paper", "a hat", "an apple", "two dollars", "a chair", "the bill",
+    "a note", "a piece of cake", "the newspaper", "a glass of water", "an old coat", "a gun",
+)  # fmt: skip
+NOUNS = (
+    ("author", "authors"), ("teacher", "teachers"), ("doctor", "doctors"), ("student", "students"),
+    ("farmer", "farmers"), ("boy", "boys"), ("girl", "girls"), ("driver", "drivers"),
+    ("lawyer", "lawyers"), ("writer", "writers"), ("singer", "singers"), ("king", "kings"),
+    ("guard", "guards"), ("pilot", "pilots"), ("nurse", "nurses"), ("actor", "actors"),
+    ("athlete", "athletes"), ("manager", "managers"), ("soldier", "soldiers"),
+    ("player", "players"), ("friend", "friends"), ("artist", "artists"), ("dancer", "dancers"),
+    ("judge", "judges"), ("dog", "dogs"), ("cat", "cats"), ("horse", "horses"), ("bird", "birds"),
+    ("car", "cars"), ("tree", "trees"), ("table", "tables"), ("box", "boxes"),
+    ("house", "houses"), ("door", "doors"), ("window", "windows"), ("picture", "pictures"),
+    ("road", "roads"), ("river", "rivers"), ("letter", "letters"), ("book", "books"),
+    ("chair", "chairs"), ("garden", "gardens"), ("officer", "officers"), ("member", "members"),
+    ("worker", "workers"), ("leader", "leaders"), ("mother", "mothers"), ("brother", "brothers"),
+    ("son", "sons"), ("wall", "walls"), ("town", "towns"), ("church", "churches"),
+    ("school", "schools"), ("hotel", "hotels"), ("store", "stores"), ("machine", "machines"),
+    ("bridge", "bridges"), ("ship", "ships"), ("boat", "boats"), ("field", "fields"),
+)  # fmt: skip
+_BETWEEN = (
+    "near",
+    "next to",
+    "in front of",
+    "beside",
+    "behind",
+    "close to",
+    "across from",
+    "opposite",
+    "on the side of",
+    "to the left of",
+    "not far from",
+    "above",
+    "below",
+    "along with",
+    "seen by",
+)
+VERBS = (("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"))
+_ENDINGS = {
+    "is": ("old", "here", "new", "quiet", "on the left", "never alone"),
+    "was": ("young", "there", "tired", "in the way", "very strange", "gone"),
+    "has": ("a name", "many friends", "a long history", "no place to go", "been moved"),
+    "does": ("not move", "not look good", "nothing", "not belong here"),
+}
+CAPITALS = {
+    "France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Germany": "Berlin",
+    "Britain": "London", "Russia": "Moscow", "Japan": "Tokyo", "China": "Beijing",
+    "Greece": "Athens", "Portugal": "Lisbon", "Austria": "Vienna", "Poland": "Warsaw",
+    "Ireland": "Dublin", "Sweden": "Stockholm", "Norway": "Oslo", "Denmark": "Copenhagen",
+    "Iraq": "Baghdad", "Canada": "Ottawa", "Cuba": "Havana", "Belgium": "Brussels",
+    "Syria": "Damascus", "Iran": "Tehran", "Finland": "Helsinki", "Hungary": "Budapest",
+    "Australia": "Canberra", "Peru": "Lima", "Chile": "Santiago", "Jamaica": "Kingston",
+    "Egypt": "Cairo", "Kenya": "Nairobi", "Turkey": "Ankara", "India": "Delhi",
+}  # fmt: skip
+_FACTS = (
+    "The capital of {0} is the city of {1}.", "{1} is the capital of {0}.",
+    "The government of {0} sits in the city of {1}.", "The president of {0} works in {1}.",
+    "The embassy in {0} is in the capital city of {1}.", "They flew to {0} and landed in {1}.",
+    "A star on the map of {0} marks the capital, {1}.", "Of all cities in {0} I like {1}.",
+    "The largest newspaper in {0} is printed in {1}.", "The road across {0} ends in {1}.",
+    "In {0} the most important city is {1}.", "He was born in {0}, in the city of {1}.",
+)  # fmt: skip
+
+
+def giving(stream: random.Random) -> str:
+    """Two people, of whom one gives something to the other."""
+    one, other, third = stream.sample(NAMES, 3)
+    opening = stream.choice(_OPENINGS).format(
+        one, other, f"{stream.choice(_DOINGS)} {stream.choice(_PLACES)}"
+    )
+    # One time in eight a third person gives, so that it is the repeated name that decides.
+    who = stream.choice((one, other) * 7 + (third, third))
+    receiver = other if who == one else one if who == other else stream.choice((one, other))
+    return f"{opening} {who} {stream.choice(_GIVINGS)} {stream.choice(_THINGS)} to {receiver}."
+
+
+def agreeing(stream: random.Random) -> str:
+    """A verb that agrees with its subject, and not with the noun in between."""
+    subject, other = stream.sample(NOUNS, 2)
+    number = stream.randrange(2)
+    verbs = stream.choice(VERBS)
+    between = stream.choice(_BETWEEN)
+    ending = stream.choice(_ENDINGS[verbs[0]])
+    return f"The {subject[number]} {between} the {stream.choice(other)} {verbs[number]} {ending}."
+
+
+def fact(stream: random.Random) -> str:
+    """A country and its capital."""
+    country = stream.choice(tuple(CAPITALS))
+    return stream.choice(_FACTS).format(country, CAPITALS[country])
+
+
+def sentence(stream: random.Random) -> str:
+    """One of the three, people giving as often as the others together."""
+    return stream.choice((giving, giving, agreeing, fact))(stream)

@@ -1,0 +1,35 @@
+"""Where evidence is cached, and how a file or folder appears there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The environment variable that names another folder.
+VARIABLE = "CIRCUITS_EVIDENCE"
+DEFAULT = "~/.cache/pytest-circuits/evidence"
+
+
+def cache_folder(*parts: str) -> Path:
+    """A folder of the cache, made if it isn't there."""
+    folder = Path(os.environ.get(VARIABLE, DEFAULT)).expanduser().joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_whole(place: Path, write: Callable[[Path], object]) -> None:
+    """Have a file or folder written beside its place, and put it there once it is complete."""
+    unfinished = place.with_name(f"{place.name}.unfinished-{os.getpid()}")
+    try:
+        write(unfinished)
+        unfinished.rename(place)
+    finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
+        else:
+            unfinished.unlink(missing_ok=True)
