@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pytest_circuits.prompts.pairs import PromptPairs
 
 
+#: The shorter of the two lengths that a suite has by default.
+_BLOCK = 50
+
+
 @dataclass(frozen=True)
 class Gate:
     """What a suite looks at by default.
@@ -63,11 +67,11 @@ def gate(model: Any, tokenizer: Any, order: Order = "both") -> Gate:  # noqa: AN
             asked[name] = _plain(pairs, tokenizer)
         except prompts.PromptError:  # a small tokenizer without these words
             continue
-    drawn = prompts.RepeatedTokens().draw(tokenizer, context, vocabulary)
+    drawn = prompts.RepeatedTokens(block=_BLOCK).draw(tokenizer, context, vocabulary)
     canary = canary_tokens(tokenizer, context, vocabulary)
     if canary is None:
         raise ValueError("the model is too small for the canary's text")
-    return Gate(asked, Repeats(drawn.sequences, drawn.block), canary.sequences)
+    return Gate(asked, Repeats(drawn.sequences, _BLOCK), canary.sequences)
 
 
 def _plain(pairs: PromptPairs, tokenizer: Any) -> Questions:  # noqa: ANN401

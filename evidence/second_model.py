@@ -18,6 +18,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
@@ -75,13 +77,8 @@ def train(folder: Path) -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1
     )
-    state = cache_folder("unfinished") / "second.pt"
-    begun, seconds = 0, 0.0
-    if state.exists():
-        saved = torch.load(state)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        begun, seconds = saved["step"], saved["seconds"]
+    state = cache_folder("unfinished") / "second.safetensors"
+    begun, seconds = _go_on(state, model, optimizer) if state.exists() else (0, 0.0)
     started = time.monotonic() - seconds
     for step in range(begun, _STEPS):
         losses = _step(model, optimizer, tokenizer, text, step)
@@ -89,11 +86,8 @@ def train(folder: Path) -> None:
             shown = " ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
             print(f"step {step} {time.monotonic() - started:.0f} s {shown}", flush=True)
         if (step + 1) % _SAVE_EVERY == 0:
-            held = {
-                "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                "step": step + 1, "seconds": time.monotonic() - started,
-            }  # fmt: skip
-            write_whole(state, partial(torch.save, held))
+            seconds = time.monotonic() - started
+            write_whole(state, partial(_save, model, optimizer, step + 1, seconds))
 
     def write(place: Path) -> None:
         model.save_pretrained(place)
@@ -103,6 +97,36 @@ def train(folder: Path) -> None:
 
     write_whole(folder, write)
     state.unlink(missing_ok=True)
+
+
+def _save(
+    model: GPTNeoXForCausalLM,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    seconds: float,
+    path: Path,
+) -> None:
+    """Write down how far training is: the weights, and what the optimizer knows of each."""
+    held = {f"weight.{name}": value.detach() for name, value in model.named_parameters()}
+    for name, value in model.named_parameters():
+        held |= {f"{part}.{name}": known for part, known in optimizer.state[value].items()}
+    save_file(held, path, {"step": str(step), "seconds": str(seconds)})
+
+
+def _go_on(
+    path: Path, model: GPTNeoXForCausalLM, optimizer: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Go on from what was written down; the step, and the seconds so far."""
+    with safe_open(path, framework="pt") as file:
+        said = file.metadata()
+        names = list(file.keys())
+        for name, value in model.named_parameters():
+            value.data = file.get_tensor(f"weight.{name}")
+            optimizer.state[value] = {
+                part: file.get_tensor(f"{part}.{name}")
+                for part in {each.partition(".")[0] for each in names} - {"weight"}
+            }
+    return int(said["step"]), float(said["seconds"])
 
 
 def _step(

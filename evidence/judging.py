@@ -1,0 +1,232 @@
+"""Runs the suite on each case through ``pytest --circuits``, and keeps what it said.
+
+A case is one process, as a team would run it, held against the base model's baselines. What was
+said of a case by the same code of pytest-circuits is kept in the cache, so that judging goes on
+where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import pytest_circuits
+from evidence.models import BASES
+from evidence.storage import cache_folder, write_whole
+from pytest_circuits.verdicts import About, Change, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+_SUITE = Path(__file__).parent / "suite"
+#: What an exit status has to be for the run to count: all passed, or some failed.
+_RAN = (0, 1)
+#: The measures of the suite whose finding is a behaviour itself.
+_NUMBERS = ("text_loss", "repeat_loss", "logit_diff")
+
+NewPrompts = Literal["auto", "always", "never"]
+
+
+class Case(Protocol):
+    """A model to be judged.
+
+    Attributes:
+        base: the base model's name.
+        name: its own.
+    """
+
+    base: str
+    name: str
+
+    def checkpoint(self) -> AbstractContextManager[Path]:
+        """Its folder, which is gone afterwards."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was said of one finding.
+
+    Attributes:
+        test: the test's name.
+        verdict: its kind.
+        passes: whether the gate let it pass.
+        headline: what changed, in words.
+        behaviour: whether a behaviour got worse: the finding's own number, or one beside it.
+        mechanism: whether a head, a role or a cell got worse.
+        changed: whether a mechanism changed at all.
+        new_prompts: what new prompts said: ``holds``, ``fails``, ``not settled``; empty where
+            they were not asked.
+    """
+
+    test: str
+    verdict: str
+    passes: bool
+    headline: str
+    behaviour: bool
+    mechanism: bool
+    changed: bool
+    new_prompts: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run of the suite said of a case.
+
+    Attributes:
+        exit: pytest's exit status.
+        seconds: of both cores' time, start-up and loading included.
+        first: the first lines of the terminal's section.
+        findings: of each test.
+    """
+
+    exit: int
+    seconds: float
+    first: tuple[str, ...]
+    findings: tuple[Found, ...]
+
+
+class Judge:
+    """The suite in a folder of the cache, with the base model's baselines.
+
+    Args:
+        base: the base model's name.
+        order: the order of names in the suite's prompts: ``both``, or ``ABBA`` alone.
+    """
+
+    def __init__(self, base: str, order: str = "both") -> None:
+        self._base, self._order = base, order
+        self._folder = cache_folder("judged", base, f"{_digest()}-{order}")
+
+    def said(self, case: Case, new_prompts: NewPrompts = "auto") -> Said:
+        """What the suite says of a case, as it was kept, or from a run now."""
+        kept = self._folder / f"{case.name}-{new_prompts}.json"
+        if not kept.exists():
+            document = self._run(case, new_prompts)
+            write_whole(kept, lambda path: path.write_text(json.dumps(document, indent=1)))
+        return _said(json.loads(kept.read_text()))
+
+    def _run(self, case: Case, new_prompts: NewPrompts) -> dict[str, Any]:
+        suite = self._suite()
+        with case.checkpoint() as checkpoint, tempfile.TemporaryDirectory() as place:
+            report = Path(place) / "report.json"
+            exit_status, seconds, output = _pytest(
+                suite,
+                f"--circuits-model=case={checkpoint}",
+                f"--circuits-json={report}",
+                f"--circuits-new-prompts={new_prompts}",
+            )
+            if exit_status not in _RAN:
+                raise RuntimeError(f"{case.name}: pytest ended with {exit_status}\n{output}")
+            document = json.loads(report.read_text())
+        section = output.partition(" circuits ==")[2].splitlines()[1:]
+        return {"exit": exit_status, "seconds": seconds, "output": section, "report": document}
+
+    def _suite(self) -> Path:
+        """The suite's folder, with approved baselines."""
+        folder = self._folder / "suite"
+        if not folder.exists():
+            write_whole(folder, self._approve)
+        return folder
+
+    def _approve(self, folder: Path) -> None:
+        shutil.copytree(_SUITE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        reference = BASES[self._base].folder()
+        (folder / "pytest.ini").write_text(
+            f"[pytest]\ncircuits_models =\n    reference = {reference}\n"
+            "circuits_dtype = float32\naddopts = -p no:jaxtyping -p no:typeguard\n"
+        )
+        choices = {"order": self._order, "movers": _movers(reference)}
+        (folder / "choices.json").write_text(json.dumps(choices))
+        exit_status, _, output = _pytest(folder, "--snapshot-update")
+        if exit_status:
+            raise RuntimeError(f"{self._base}: its baselines can't be approved\n{output}")
+
+
+def _movers(folder: Path) -> list[str]:
+    """The three heads that write most of the name, measured on the base model."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from pytest_circuits import measures, prompts
+
+    model = TransformerBridge.boot_transformers(str(folder), device="cpu")
+    written = measures.head_attribution(model, prompts.ioi(n=16, seed=0)).heads()
+    return [str(head) for head in sorted(written, key=lambda head: -written[head])[:3]]
+
+
+def _pytest(folder: Path, *options: str) -> tuple[int, float, str]:
+    """Run the suite; exit status, seconds of CPU, and what it printed at 80 columns."""
+    begun = getrusage(RUSAGE_CHILDREN)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "--circuits", "-q", *options, "."],
+        cwd=folder,
+        env={**_environment(), "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    ended = getrusage(RUSAGE_CHILDREN)
+    seconds = ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime
+    return ran.returncode, round(seconds, 1), ran.stdout
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would make it a run in CI or change a setting."""
+    unwanted = ("CI", "BUILD_NUMBER")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in unwanted and not name.startswith("PYTEST_")
+    }
+
+
+def _said(document: dict[str, Any]) -> Said:
+    return Said(
+        document["exit"],
+        document["seconds"],
+        tuple(document["output"][:3]),
+        tuple(_findings(document["report"])),
+    )
+
+
+def _findings(report: dict[str, Any]) -> Iterator[Found]:
+    for entry in report["tests"]:
+        verdict = entry["verdicts"]["case"]
+        numbers = ("behaviour", "value") if entry["measure"] in _NUMBERS else ("behaviour",)
+        bad = [reason["about"] for reason in verdict["reasons"] if _is_bad(reason)]
+        settlement = verdict["settlement"]
+        yield Found(
+            test=entry["test"].rpartition("::")[2].partition("[")[0],
+            verdict=verdict["verdict"],
+            passes=verdict["passes"],
+            headline=verdict["headline"],
+            behaviour=any(about in numbers for about in bad),
+            mechanism=any(about not in numbers for about in bad),
+            changed=any(reason["about"] not in numbers for reason in verdict["reasons"]),
+            new_prompts="" if settlement is None else settlement["outcome"],
+        )
+
+
+def _is_bad(reason: dict[str, Any]) -> bool:
+    before, after = reason["before"], reason["after"]
+    return Reason(Change(reason["change"]), About(reason["about"]), "", "", before, after).bad
+
+
+def _digest() -> str:
+    """A hash of what judges: this package's code, and the suite's."""
+    package = Path(pytest_circuits.__file__).parent
+    files = [*package.rglob("*.py"), *_SUITE.glob("*.py"), Path(__file__)]
+    total = hashlib.sha256()
+    for file in sorted(files):
+        total.update(file.read_bytes())
+    return total.hexdigest()[:12]
