@@ -1,4 +1,4 @@
-"""``python -m evidence train``, ``truth`` and ``status``: all can be stopped and started again."""
+"""``python -m evidence train``, ``truth``, ``judge``, ``status``: each goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run a command on the cases of one base model or of all."""
     parser = argparse.ArgumentParser(prog="python -m evidence", description=__doc__)
-    parser.add_argument("command", choices=sorted(_COMMANDS))
+    parser.add_argument("command", choices=sorted([*_COMMANDS, "judge"]))
     parser.add_argument("--model", choices=sorted(BASES), help="one base model alone")
     parser.add_argument("--only", metavar="NAME", help="cases whose name begins so")
     asked = parser.parse_args()
     for base in [asked.model] if asked.model else BASES:
+        if asked.command == "judge":
+            _judge(base, asked.only or "")
+            continue
         cases = [case for case in all_cases(base) if case.name.startswith(asked.only or "")]
         if not cases:
             parser.error(f"{base} has no case whose name begins with {asked.only!r}")
@@ -67,6 +70,14 @@ def _status(base: str, cases: Sequence[Case]) -> None:
     ]
     took, size = (sum(record[name] for record in records) for name in ("seconds", "bytes"))
     print(f"{len(records)} trained, in {took / 60:.0f} minutes; {size / 1e9:.1f} GB")
+
+
+def _judge(base: str, begins: str) -> None:
+    from evidence.entries import entries
+
+    for entry in entries(base, begins):
+        said = ", ".join(who for who, red in entry.red.items() if red) or "green"
+        print(f"{base} {entry.case}: {entry.truth} ({entry.why}); {said}", flush=True)
 
 
 def _words(truth: dict[str, Any], base: str) -> str:

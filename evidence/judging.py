@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+#: Both are measured as a team with these machines would.
+DTYPES = {"smollm2": "bfloat16", "second": "float32"}
 _SUITE = Path(__file__).parent / "suite"
 #: What an exit status has to be for the run to count: all passed, or some failed.
 _RAN = (0, 1)
@@ -38,15 +40,15 @@ NewPrompts = Literal["auto", "always", "never"]
 
 
 class Case(Protocol):
-    """A model to be judged.
+    """A model to be judged."""
 
-    Attributes:
-        base: the base model's name.
-        name: its own.
-    """
+    @property
+    def base(self) -> str:
+        """The base model's name."""
 
-    base: str
-    name: str
+    @property
+    def name(self) -> str:
+        """Its own."""
 
     def checkpoint(self) -> AbstractContextManager[Path]:
         """Its folder, which is gone afterwards."""
@@ -143,7 +145,7 @@ class Judge:
         reference = BASES[self._base].folder()
         (folder / "pytest.ini").write_text(
             f"[pytest]\ncircuits_models =\n    reference = {reference}\n"
-            "circuits_dtype = float32\naddopts = -p no:jaxtyping -p no:typeguard\n"
+            f"circuits_dtype = {DTYPES[self._base]}\naddopts = -p no:jaxtyping -p no:typeguard\n"
         )
         choices = {"order": self._order, "movers": _movers(reference)}
         (folder / "choices.json").write_text(json.dumps(choices))

@@ -24,11 +24,11 @@ COLUMNS = (
     "gate",
     "behaviours",
     "circuits",
+    "own new prompts",
     "losses",
     "divergence on text",
     "divergence on prompts",
     "new prompts",
-    "questions",
 )
 
 
@@ -43,8 +43,10 @@ class Entry:
         truth: ``harmful``, ``benign`` or ``ambiguous``; of hidden damage also ``not as built``.
         why: what the truth rests on, in a few words.
         red: who says red, by column; a column that doesn't apply is left out.
-        first: the first line of the terminal's section.
+        divergences: from the base model, in nats a token: on text, and at the suite's prompts.
+        first: the first lines of the terminal's section.
         settled: what new prompts said of findings that asked for them, by outcome.
+        seconds: of CPU, by who took them.
     """
 
     model: str
@@ -53,8 +55,10 @@ class Entry:
     truth: str
     why: str
     red: dict[str, bool]
+    divergences: dict[str, float]
     first: str
     settled: dict[str, int]
+    seconds: dict[str, float]
 
 
 def write(entries: Iterable[Entry]) -> None:

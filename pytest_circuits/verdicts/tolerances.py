@@ -21,7 +21,7 @@ top head zeroed   0.17               2.57          0.09 … 2.98       2.38     
 five zeroed       0.42                                               8.94          8.94
 ================  =================  ============  ===============  ============  ===========
 
-(Of ten draws of 1 % noise; two block lengths, repeat loss 2.76, repeat gain 11.26.)
+(Of eight draws of 1 % noise; two block lengths, repeat loss 2.76, repeat gain 11.26.)
 
 The first three are benign and stay inside the defaults; the others are damage and do not, but for
 the gain under noise: it is a difference, and both losses grow.
