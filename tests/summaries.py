@@ -8,6 +8,9 @@ from pytest_circuits.findings import Head
 from pytest_circuits.findings.encoding import decode, encode
 from pytest_circuits.findings.statistics import linearised, mean_and_error
 
+#: An error of samples that were rounded to four decimals is that far off at most, as it is stored.
+_ROUNDING = 1e-4
+
 
 def agree(document):
     """Let what a document says twice say the same, where only one of the two was edited.
@@ -31,7 +34,7 @@ def _samples(document):
             samples = samples + behaviour["value"] - samples.mean()
             behaviour["profile"] = samples.tolist()
             if behaviour["clusters"] == len(samples) > 1:
-                behaviour["error"] = _error(samples)
+                behaviour["error"] = _error(samples, behaviour["error"])
     whole = document["companion"].get(document.get("relative_to"), {}).get("profile")
     for label, profile in document.get("profiles", {}).items():
         samples = np.array(profile)
@@ -49,8 +52,11 @@ def _samples(document):
         document["profiles"][label] = samples.tolist()
         if document["clusters"] == len(samples) > 1:
             own = samples if whole is None else linearised(samples, np.array(whole))
-            errors["errors" if place is None else place] = _error(own)
+            place = "errors" if place is None else place
+            errors[place] = _error(own, errors[place])
 
 
-def _error(samples):
-    return round(float(mean_and_error(samples, range(len(samples)))[1]), 4)
+def _error(samples, stored):
+    """The error of their mean; what is stored, if it is that but for what rounding does."""
+    found = float(mean_and_error(samples, range(len(samples)))[1])
+    return stored if abs(found - stored) <= _ROUNDING else round(found, 4)

@@ -198,7 +198,7 @@ def test_a_wider_tolerance_excuses_nothing_that_comes_with_it(approved, command,
         ("value", [0.08, 0.1, 0.005], "tolerance of a value 0.05 → 0.08"),
         ("value", [0.05, 0.1, 0.01], "tolerance of a value at least 0.005 → 0.01"),
         ("role", [0.1, 0.2, 0.005], "tolerance of the whole 10 % → 20 % of it"),
-        ("behaviours", {"repeat_loss": [0.9, 0.05, 0.01]}, "tolerance of repeat loss 0.15 → 0.9"),
+        ("behaviours", {"repeat_loss": [0.9, 0.075, 0.01]}, "tolerance of repeat loss 0.15 → 0.9"),
         ("canary", [1.0, 0.0125, 0.01], "tolerance of the canary 0.05 → 1"),
     ],
 )

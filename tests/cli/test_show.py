@@ -37,10 +37,10 @@ def test_a_file_is_shown_as_a_short_table(suite_folder, capsys):
     assert (status, errors) == (0, [])
     assert lines[:3] == [
         INDUCTION,
-        "  induction_scores (attention probability, 10 samples)",
-        "    L1H0       0.999 ± 0.000",
+        "  induction_scores (attention probability, 15 samples)",
+        "    L1H0       0.994 ± 0.001",
     ]
-    assert any(line.strip().startswith("repeat_gain 4.288 ± ") for line in lines)
+    assert any(line.strip().startswith("repeat_gain 4.242 ± ") for line in lines)
     assert any(line.startswith("  induction heads (0.4 or more): L1H0") for line in lines)
     assert lines[-1] == "  tolerance: default"
 
@@ -111,7 +111,7 @@ def test_a_further_finding_is_shown_with_its_name(suite_folder, capsys):
     path = Path(INDUCTION)
     path.write_text(path.read_text().replace('"name": ""', '"name": "late"'))
     _, lines, _ = show(capsys, path)
-    assert lines[1] == "  late: induction_scores (attention probability, 10 samples)"
+    assert lines[1] == "  late: induction_scores (attention probability, 15 samples)"
 
 
 def test_no_baselines_are_said(tmp_path, capsys):

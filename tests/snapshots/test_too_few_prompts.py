@@ -24,9 +24,9 @@ def test_an_update_warns_and_says_how_many_would_do(wavering):
     result = wavering.run("--circuits", "--snapshot-update", *SHOW)
     assert (result.ret, counts(result)) == (0, {"passed": 1})
     result.stdout.fnmatch_lines(
-        "*TooFewPromptsWarning: induction_scores: the tolerance of L1H0, 0.1, is below twice the "
-        "standard error 0.13 of its difference from what the baseline held, over 10 sequences. "
-        "A change of that size may be chance: 112 sequences (54 to 370, from 10 clusters) "
+        "*TooFewPromptsWarning: induction_scores: the tolerance of L1H0, 0.099, is below twice "
+        "the standard error 0.11 of its difference from what the baseline held, over 15 sequences. "
+        "A change of that size may be chance: 109 sequences (60 to 269, from 15 clusters) "
         "would do."
     )
     assert wavering.run("--circuits").ret == 0

@@ -72,6 +72,8 @@ MAKE = {
 }
 #: What each gate lets pass on a developer's machine.
 PASSES = {
+    # The heads alone are what is worse in these: the behaviour held.
+    "behaviour": set(MAKE) - {"incomparable"},
     "regression": {"preserved", "relocated", "strengthened", "new"},
     "change": {"preserved"},
     "never": set(MAKE),
@@ -140,7 +142,7 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
     if gate != "never":
         result.stdout.fnmatch_lines(
             [
-                "E  *assert new: 4 heads, L1H0 1.00; repeat loss 0.0017",
+                "E  *assert new: 4 heads, L1H0 0.99; repeat loss 0.003",
                 (
                     "E  *there is no baseline yet; approve this one with "
                     "`pytest --circuits --snapshot-update`"
@@ -156,27 +158,28 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         (
             "weakened",
             [
-                "assert weakened: L1H0 1.30→1.00; behaviour held; not settled",
+                "assert weakened: L1H0 1.29→0.99; behaviour held; not settled",
                 "not settled: its weights are those that the baseline was recorded with",
-                "weaker: L1H0 1.30→1.00 (tolerance 0.13, null 0.00)",
+                "weaker: L1H0 1.29→0.99 (tolerance 0.13, null 0.00)",
                 "specific to this circuit: the loss on drawn tokens held 4.29 → 4.29",
             ],
         ),
         (
             "lost",
             [
-                "assert lost: L1H0 2.00→1.00; behaviour held",
+                "assert lost: L1H0 1.99→0.99; behaviour held; not settled",
+                "not settled: its weights are those that the baseline was recorded with",
                 "no induction heads left (1 before)",
-                "left the role: L1H0 2.00→1.00 (tolerance 0.20, null 0.00)",
-                "induction heads summed strength 2.00 → 0.00 (tolerance 0.20)",
+                "left the role: L1H0 1.99→0.99 (tolerance 0.20, null 0.00)",
+                "induction heads summed strength 1.99 → 0.00 (tolerance 0.20)",
                 "specific to this circuit: the loss on drawn tokens held 4.29 → 4.29",
             ],
         ),
         (
             "incomparable",
             [
-                "assert incomparable: convention.block differs: 25 → 24",
-                "convention.block differs: 25 → 24",
+                "assert incomparable: convention.block differs: 25 → [12, 24]",
+                "convention.block differs: 25 → [12, 24]",
             ],
         ),
     ],
