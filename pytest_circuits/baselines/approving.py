@@ -43,6 +43,12 @@ def nothing_to_approve(finding: Finding) -> str | None:
             f"nothing to approve: {readable(gone.name)} is {_said(gone)}, not distinct from 0.\n"
             f"{advice}"
         )
+    if any(each.at_chance for each in finding.companion):
+        # A gain that is below 0 is none, however surely.
+        below = [each for each in finding.companion if each.vital and each.value < 0]
+        if below:
+            name = readable(below[0].name)
+            return f"nothing to approve: {name} is {_said(below[0])}, below 0.\n{advice}"
     if finding.relative_to is not None:
         problem = _of_reference(finding.behaviour(finding.relative_to), finding)
         if problem:

@@ -103,11 +103,11 @@ def _settlement(
             raise UnsettledError(
                 f"{comparison.owner} does not have the weights that the baseline was recorded with"
             )
-    # A block that was shortened may be one that is there already.
+    # A block that was shortened is another one than was asked for, or one that is there already.
     distinct: dict[str, NewPrompts] = {}
-    for name, each in found.items():
-        key = f"{each.finding.measure} {json.dumps(dict(each.finding.convention))}"
-        distinct.setdefault(key, NewPrompts(of_reference[name].finding, each.finding, name))
+    for asked_for, each in found.items():
+        name = _name(each.finding)
+        distinct.setdefault(name, NewPrompts(of_reference[asked_for].finding, each.finding, name))
     return settle([*distinct.values()], prompts=_said(drawn), seed=seed)
 
 
@@ -186,6 +186,12 @@ def _windows(comparison: Comparison) -> list[int]:
     held = [comparison.found, *([comparison.baseline.finding] if comparison.baseline else [])]
     windows = [finding.provenance.get("attention_window") for finding in held]
     return [window for window in windows if isinstance(window, int)]
+
+
+def _name(finding: Finding) -> str:
+    """What a behaviour on new prompts is called: its measure, and how long the blocks were."""
+    block = finding.convention.get("block")
+    return finding.measure if block is None else f"{finding.measure}, block {block}"
 
 
 def _of_block(tokens: RepeatedTokens) -> tuple[str, Measurement]:

@@ -39,6 +39,22 @@ def test_a_role_without_heads_cannot_be_approved():
     )
 
 
+def test_a_gain_below_0_beside_a_loss_at_chance_cannot_be_approved():
+    found = role({"L0H0": 0.9})
+    loss, gain = found.companion
+
+    def approving(loss, gain):
+        return nothing_to_approve(replace(found, companion=(loss, gain)))
+
+    at_chance = replace(loss, value=12.6, chance=10.4)
+    below = replace(gain, value=-0.5)
+    assert approving(at_chance, gain) is None
+    assert approving(replace(loss, chance=10.4), below) is None
+    assert approving(at_chance, below).splitlines()[0] == (
+        "nothing to approve: repeat gain is -0.50 ± 0.10 nats, below 0."
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "told"), [(1.0, None), (3.0, "4.00 ± 3.00 logits, not distinct")]
 )

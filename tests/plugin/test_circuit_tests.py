@@ -314,9 +314,9 @@ def test_heads(circuits, circuit_snapshot, subtests):
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
-            "lost test_heads (induction) * c *",
-            "lost test_heads (previous_token) c *",
-            "2 findings: 2 lost;*",
+            "lost     heads (i…uction) c repeat loss rose *",
+            "weakened heads (p…_token) c same cause: L0H3 *",
+            "2 findings: 1 lost, 1 weakened; 1 cause;*",
         ]
     )
 

@@ -9,7 +9,7 @@ from circuit_suites import WITHOUT_MODELS, counts
 
 #: One number that a model had, and has: the gate refuses every comparison of it.
 BEFORE, NOW = "1.0", "0.2"
-REFUSED = "weakened: induction score 1.06→0.26"
+REFUSED = "weakened: induction score fell 1.06 → 0.26"
 #: What stands around a comparison that is not asserted.
 WAYS = {
     "not_asserted": "found(NOW) == circuit_snapshot",
@@ -155,7 +155,7 @@ def test_the_explanation_is_that_of_the_assertion_and_says_how_to_do_without_the
         [
             ">       found(0.2) == circuit_snapshot",
             f"E       assert {REFUSED}",
-            "E         induction score 1.06 → 0.26 (tolerance 0.11)",
+            "E         induction score fell 1.06 → 0.26 (tolerance 0.11)",
             "E       *`circuit_snapshot.judge(finding)`.",
             "",
             "test_all.py:4: AssertionError",

@@ -389,8 +389,8 @@ def test_held_out_pairs_are_what_is_drawn(suite):
 
 @pytest.mark.parametrize(
     ("asked", "blocks"),
-    [("block=6", [6, 12]), ("", [24])],
-    ids=["two lengths", "what the context has room for"],
+    [("block=6", [6, 12]), ("block=16", [16, 24]), ("", [12, 24])],
+    ids=["twice as long", "what the context has room for", "none that is longer"],
 )
 def test_repeats_are_drawn_anew_at_two_lengths(suite, asked, blocks):
     suite.write(

@@ -177,7 +177,7 @@ LONG = {
         lambda runs: measures.minimality(runs, PAIRS, CIRCUIT, value="zero", subsets=4),
         "minimality", None,
     ),
-    "induction_scores": (measures.induction_scores, "repeated tokens", 10),
+    "induction_scores": (measures.induction_scores, "repeated tokens", 15),
     "attention_between": (
         lambda runs: measures.attention_between(runs, PAIRS, key=0), "attention_between", 16
     ),

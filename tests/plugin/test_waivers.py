@@ -41,7 +41,7 @@ def test_an_accepted_verdict_passes_and_is_shown_with_its_reason(one_test, accep
     assert (result.ret, counts(result)) == (0, {"passed": 1})
     text = " ".join(result.stdout.str().split())
     assert f"until {until}: retrained on code" in text
-    assert "L1H0 1.30→1.00" in text
+    assert "L1H0 1.29→0.99" in text
 
 
 def test_from_the_day_after_its_last_one_it_is_void_and_the_failure_says_so(one_test):

@@ -191,7 +191,7 @@ def test_a_fold_tells_the_reasons_the_numbers_and_what_was_measured_with():
         ["L1H0", "0.90", "0.90", "0.09"],
         ["summed strength", "1.70", "1.40", "0.17"],
         ["repeat loss", "0.50", "1.50", "0.10"],
-        ["repeat gain", "4.00", "4.00", "0.20"],
+        ["repeat gain", "4.00", "4.00", "0.60"],
     ]
     assert shown.tables[2] == [
         ["measured with", "baseline", "now"],
@@ -222,7 +222,7 @@ def test_a_fold_tells_the_reasons_the_numbers_and_what_was_measured_with():
                         ["L0 attn", "0.10", "-0.10", "0.05"],
                         ["as a whole", "0.51", "-0.51", "0.10"],
                         ["repeat loss", "0.50", "0.50", "0.10"],
-                        ["repeat gain", "4.00", "4.00", "0.20"]]),
+                        ["repeat gain", "4.00", "4.00", "0.60"]]),
     ],
 )  # fmt: skip
 def test_the_numbers_are_those_of_what_was_measured(kind, rows):

@@ -33,8 +33,8 @@ def test_a_finding_that_was_never_compared_is_listed(suite):
     result = suite.run("--circuits")
     assert result.ret == 0
     assert section(result) == [
-        "new        test_heads recall 4 heads, L1H0 1.00; repeat loss 0.0017",
-        "not judged test_loose recall repeat loss 0.0017; repeat accuracy 1.00",
+        "new        test_heads recall 4 heads, L1H0 0.99; repeat loss 0.003",
+        "not judged test_loose recall repeat loss 0.003; repeat accuracy 1.00",
         "2 findings: 1 new, 1 not judged",
         NOTHING_JUDGED,
         "approve what is new: pytest --circuits --snapshot-update",
@@ -54,8 +54,8 @@ def test_the_section_fits_a_narrow_terminal(one_test, monkeypatch):
     lines = section(result)
     assert lines[:3] == [
         "lost test_heads chec…500",
-        "     repeat loss rose 0.00 → 4.17;",
-        "     L1H0 1.00→0.00 +3",
+        "     repeat loss rose 0.00 → 4.16;",
+        "     L1H3 0.97→0.00 +3",
     ]
     assert max(map(len, lines)) <= 40
 
@@ -183,7 +183,7 @@ def test_junit_prints_every_row_once(one_test):
     assert row["verdict"] == "lost"
     assert row["alias"] == "c"
     assert row["owner"] == "recall"
-    assert row["headline"].endswith("repeat loss rose 0.00 → 4.17; L1H0 1.00→0.00 +3")
+    assert row["headline"].endswith("repeat loss rose 0.00 → 4.16; L1H3 0.97→0.00 +3")
     assert row["passes"] is False
     assert row["written"] is False
 

@@ -17,7 +17,7 @@ def section(result):
 def test_a_red_run_shows_which_heads_left_by_how_much_and_what_that_did(one_test):
     result = one_test.run("--circuits", "--circuits-verbose", *REGRESSED)
     lines = section(result)
-    assert lines[0] == "lost test_heads tuned repeat loss rose 0.00 → 4.17; L1H0 1.00→0.00 +3"
+    assert lines[0] == "lost test_heads tuned repeat loss rose 0.00 → 4.16; L1H3 0.97→0.00 +3"
     assert lines[1:5] == [
         "",
         "lost test_heads tuned: induction score (attention probability);",
@@ -44,7 +44,7 @@ def test_two_workers_show_the_same_as_one_process(one_test):
 def test_a_green_run_shows_the_strongest_heads(one_test):
     lines = section(one_test.run("--circuits", "--circuits-verbose"))
     assert [line.split()[0] for line in lines if line.startswith("  L")] == [
-        "L1H0", "L1H3", "L1H1", "L1H2",
+        "L1H0", "L1H3", "L1H2", "L1H1",
     ]  # fmt: skip
     assert not any("repeat" in line for line in lines[1:])
 

@@ -13,7 +13,7 @@ from pytest_circuits.verdicts import judge
 
 EVERYTHING = ("--circuits-report=reports", "--circuits-verbose", "--circuits-pending")
 #: More modules than this are hard to follow when something goes wrong.
-MODULES = 105
+MODULES = 110
 WRITES_MODULES = """
 import pathlib
 import sys

@@ -115,7 +115,7 @@ def test_a_candidate_that_lost_something_fails(approved):
     assert sorted(skipped(result)) == LEFT_OUT
     assert all(why.startswith("recall: ") for why in skipped(result).values())
     result.stdout.fnmatch_lines(
-        ["lost: L1H0 1.00→0.00 +3; *", "  no induction heads left (4 before)"]
+        ["lost: repeat loss rose *; L1H3 0.97→0.00 +3", "  no induction heads left (4 before)"]
     )
     assert "suites.py" not in result.stdout.str().partition("short test summary")[0]
 
