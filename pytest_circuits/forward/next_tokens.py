@@ -71,8 +71,8 @@ class NextTokens:
         direction = self._direction(logits) if _NORMALISED in self._seen else None
         if direction is None:
             return np.full((rows, runs.layers, runs.heads), np.nan)
-        ones = logits.new_ones((len(direction), 1))
-        scales = torch.stack([self._seen.get(name, ones) for name in self._attention_scales])
+        ones = direction.new_ones((len(direction), 1))
+        scales = torch.stack([exact(self._seen.get(name, ones)) for name in self._attention_scales])
         z = [self._seen.get(f"z {layer}") for layer in range(runs.layers)]
         try:
             heads, _ = along_heads(runs, z, scales, direction)
@@ -96,7 +96,8 @@ class NextTokens:
         runs, seen = self.runs, self._seen
         bridge: Any = runs.bridge
         assert runs.anatomy.stream is not None
-        chosen = self.tokens[:, self.since + 1 :].flatten()
+        # On the CPU, as an index they fit whichever device the unembedding is on.
+        chosen = self.tokens[:, self.since + 1 :].flatten().cpu()
         weights = exact(bridge.W_U[:, chosen]).T
         stream, normalised = exact(seen[runs.anatomy.stream[-1].name]), exact(seen[_NORMALISED])
         if not weights.shape == stream.shape == normalised.shape:
@@ -108,7 +109,8 @@ class NextTokens:
         read = (normalised * weights).sum(-1)
         if getattr(bridge, "b_U", None) is not None:
             read = read + exact(bridge.b_U[chosen])
-        said = logits[:, self.since : -1].flatten(0, 1).gather(1, chosen[:, None])[:, 0]
+        predicted = logits[:, self.since : -1].flatten(0, 1)
+        said = predicted.gather(1, chosen[:, None].to(logits.device))[:, 0]
         misses = (
             (stream * direction).sum(-1) + added - total,
             bridge.adapter.apply_output_logits_transform(read) - exact(said),

@@ -139,7 +139,7 @@ def less(behaviour="clean_logit_diff"):
         (
             "test_induction_heads",
             put("prompts", "ids", value=lambda ids: ids[1:]),
-            "prompts.ids has 9 rows, and samples is 10",
+            "prompts.ids has 14 rows, and samples is 15",
         ),
         (
             "test_answer_writers",

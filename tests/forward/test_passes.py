@@ -26,6 +26,9 @@ PAIRS = PromptPairs(
     ["apple", "frog"],
     ["bird", "hat"],
 )
+# Passes of a measure on repeated tokens: one for each of two lengths of the block, and one over
+# the sequences of the next seed.
+REPEATS = 3
 # Of two lengths, and more of the shorter.
 MANY = PromptPairs(
     [*PAIRS.clean * 3, "a apple bear a"],
@@ -46,34 +49,34 @@ def recall(bridge):
     return Runs(bridge)
 
 
-def test_three_scores_and_the_loss_are_one_pass_and_the_nulls_of_scores_another(recall):
+def test_three_scores_and_the_loss_share_their_passes_and_the_nulls_of_scores_are_another(recall):
     measures.previous_token_scores(recall)
     measures.repeat_loss(recall)
-    assert recall.passes == 1
+    assert recall.passes == REPEATS
 
     measures.induction_scores(recall)
-    assert recall.passes == 1 + 1
+    assert recall.passes == REPEATS + 1
 
     measures.induction_scores(recall)
     measures.duplicate_token_scores(recall)
-    assert recall.passes == 2
+    assert recall.passes == REPEATS + 1
 
 
-def test_other_repeated_tokens_are_another_pass(recall):
+def test_other_repeated_tokens_are_other_passes(recall):
     for seed in (0, 1, 0):
         measures.repeat_loss(recall, RepeatedTokens(seed=seed))
 
-    assert recall.passes == 2
+    assert recall.passes == 2 * REPEATS
 
 
 def test_the_control_is_no_pass_where_there_is_no_head_to_hold_against_it(recall):
     # No head of this model has a duplicate-token score worth the name.
     measures.duplicate_token_scores(recall)
-    assert recall.passes == 1
+    assert recall.passes == REPEATS
 
-    # Four sequences couldn't tell one from its null.
+    # Four sequences couldn't tell one from its null. Those of the next seed are the same ones.
     measures.induction_scores(recall, RepeatedTokens(batch=4))
-    assert recall.passes == 2
+    assert recall.passes == REPEATS + 2
 
 
 def test_the_control_is_run_as_the_repeated_tokens_are(bridge, recall):
@@ -86,7 +89,8 @@ def test_the_control_is_run_as_the_repeated_tokens_are(bridge, recall):
     for field in ("previous", "induction", "duplicate", "losses", "hits"):
         np.testing.assert_array_equal(getattr(control, field), getattr(expected, field))
     repeated = run_repeated(recall, drawn)
-    assert control.losses[:, 6:].mean() > repeated.losses[:, 6:].mean() + 1
+    second, other = (np.stack(run.losses)[:, 6:].mean() for run in (repeated, control))
+    assert other > second + 1
     assert recall.passes == 3
 
 
@@ -267,7 +271,7 @@ def test_a_changed_weight_is_measured_anew(bridge, recall, change):
     change(bridge)
     after = measures.repeat_loss(recall)
 
-    assert recall.passes == 2
+    assert recall.passes == 2 * REPEATS
     assert float(after) == float(measures.repeat_loss(bridge)) != float(before)
 
 
@@ -284,7 +288,7 @@ def test_weights_that_are_exactly_restored_are_remembered(bridge, recall, change
 
     assert recall.pristine
     assert float(measures.repeat_loss(recall)) == float(before)
-    assert recall.passes == 1
+    assert recall.passes == REPEATS
 
 
 def test_weights_are_looked_at_once_while_nobody_touches_them(bridge, recall, monkeypatch):
@@ -313,7 +317,7 @@ def test_a_forward_pass_changes_nothing_that_is_traced(tmp_path, architecture, d
     measures.induction_scores(fresh)
 
     assert fresh.pristine
-    assert fresh.passes == 1
+    assert fresh.passes == REPEATS
 
 
 def test_a_changed_buffer_is_measured_anew(tmp_path):
@@ -329,7 +333,7 @@ def test_a_changed_buffer_is_measured_anew(tmp_path):
     after = measures.repeat_loss(fresh)
 
     assert not fresh.pristine
-    assert fresh.passes == 2
+    assert fresh.passes == 2 * REPEATS
     assert float(after) != float(before)
 
 
@@ -368,7 +372,7 @@ def test_a_hook_is_measured_with_and_not_remembered(bridge, recall):
 
     assert float(hooked) == float(again) > float(before) + 1
     assert float(after) == float(before)
-    assert recall.passes == 3
+    assert recall.passes == 3 * REPEATS
 
 
 def test_a_plain_torch_hook_is_measured_with_too(bridge, recall):
@@ -400,7 +404,7 @@ def test_restoring_takes_hooks_off(bridge, recall):
     recall.restore()
 
     assert float(measures.repeat_loss(recall)) == float(before)
-    assert recall.passes == 1
+    assert recall.passes == REPEATS
 
 
 def silence(bridge, layer):
@@ -422,7 +426,7 @@ def test_hooks_that_were_there_at_first_belong_to_the_model(bridge):
     first, again = measures.repeat_loss(fresh), measures.repeat_loss(fresh)
 
     assert not fresh.hooked
-    assert fresh.passes == 1
+    assert fresh.passes == REPEATS
     assert "hooked" not in first.provenance
     assert float(first) == float(again)
 
@@ -434,7 +438,7 @@ def test_adopted_hooks_are_measured_with_and_remembered_until_they_are_shed(brid
     recall.adopt_hooks()
     adopted = [measures.repeat_loss(recall), measures.repeat_loss(recall)]
     assert not recall.hooked
-    assert recall.passes == 2
+    assert recall.passes == 2 * REPEATS
     assert float(adopted[0]) == float(adopted[1]) > plain + 1
     assert "hooked" not in adopted[0].provenance
 

@@ -17,6 +17,7 @@ from pytest_circuits.measures import (
     logit_lens,
     patch,
 )
+from pytest_circuits.measures.repeated_scores import draw_repeated
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import PromptPairs, RepeatedTokens
 from pytest_circuits.testing import word_tokenizer
@@ -97,6 +98,15 @@ def test_what_is_measured_is_that_of_the_model_on_one_device(spread, name):
 
     assert np.abs(expected.values).max() > 1e-3  # or there would be nothing to see
     np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
+
+
+def test_what_heads_write_for_the_next_token_is_that_of_the_model_on_one_device(spread):
+    found, expected = (
+        draw_repeated(runs, REPEATED)[2].outputs for runs in (spread.two, spread.one)
+    )
+
+    assert np.abs(expected).max() > 1e-3  # and it is no NaN, which says that it can't be told
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_its_sweeps_are_replayed(spread):

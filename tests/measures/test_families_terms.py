@@ -12,7 +12,7 @@ from circuit_suites import few
 from measures.families import FAMILIES, Family, hooked, random_model
 from measures.families_cases import CHECKS, EXACT, Case
 
-from pytest_circuits.forward import Runs, patching
+from pytest_circuits.forward import Runs, directions, patching
 from pytest_circuits.measures import attribution
 from pytest_circuits.models import ModelError
 
@@ -49,12 +49,13 @@ def noticed(case, runs):
 
 
 def without(monkeypatch, name):
-    """The attribution's code, as if no module had an attribute of that name."""
+    """The code of attribution, as if no module had an attribute of that name."""
 
     def get(of, attribute, default=None):
         return default if attribute == name else builtins.getattr(of, attribute, default)
 
-    monkeypatch.setattr(attribution, "getattr", get, raising=False)
+    for code in (attribution, directions):
+        monkeypatch.setattr(code, "getattr", get, raising=False)
 
 
 @pytest.mark.parametrize(

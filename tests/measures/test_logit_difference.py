@@ -110,6 +110,7 @@ def test_its_prompts_are_known_by_texts_and_tokens(perfect):
         "count": 1,
         "texts": pairs.check(perfect.tokenizer).clean_texts,
         "tokens": pairs.check(perfect.tokenizer).clean_hash,
+        "vocabulary": {"ids": [0, 1, 2, 3], "tokens": ["<bos>", "a", "b", "c"]},
     }
     assert found.convention == {
         "metric": "logit(answer) − logit(wrong answer), last position",

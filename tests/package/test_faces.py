@@ -22,7 +22,16 @@ def test_every_public_name_is_there_and_no_other(face):
         (
             "findings",
             "Finding",
-            {"absent", "choices", "circuit", "digits", "finding", "statistics", "strict_json"},
+            {
+                "absent",
+                "behaviour",
+                "choices",
+                "circuit",
+                "digits",
+                "finding",
+                "statistics",
+                "strict_json",
+            },
         ),
         ("prompts", "PromptPairs", {"pairs", "tokens"}),
         ("verdicts", "Kind", {"verdict"}),

@@ -108,7 +108,7 @@ def test_repeated_tokens_have_another_seed():
 def test_a_block_that_does_not_fit_is_shortened_if_it_may_be(context, block):
     tokenizer = word_tokenizer()
     tokens = RepeatedTokens(batch=2, block=12, shorten=True)
-    assert tokens.draw(tokenizer, context=context, vocabulary=60).block == block
+    assert tokens.draw(tokenizer, context=context, vocabulary=60).blocks == (block,)
     if block < 12:
         with pytest.raises(PromptError, match="needs 25 positions"):
             RepeatedTokens(batch=2, block=12).draw(tokenizer, context=context, vocabulary=60)
@@ -117,7 +117,7 @@ def test_a_block_that_does_not_fit_is_shortened_if_it_may_be(context, block):
 def test_it_is_shortened_to_the_words_there_are():
     tokenizer = word_tokenizer(["a", "b", "c", "d", "e"])
     drawn = RepeatedTokens(batch=2, block=12, shorten=True).draw(tokenizer, 100, 6)
-    assert drawn.block == 5
+    assert drawn.blocks == (5,)
 
 
 # held out by the user
