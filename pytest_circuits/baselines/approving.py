@@ -37,18 +37,10 @@ def nothing_to_approve(finding: Finding) -> str | None:
             f"nothing to approve: {finding.quantity} is {_said(finding.as_behaviour())}, no better "
             f"than chance ({shown(finding.chance or 0.0, 2)}).\n{advice}"
         )
-    if finding.gone:
-        gone = finding.gone[0]
-        return (
-            f"nothing to approve: {readable(gone.name)} is {_said(gone)}, not distinct from 0.\n"
-            f"{advice}"
-        )
-    if any(each.at_chance for each in finding.companion):
-        # A gain that is below 0 is none, however surely.
-        below = [each for each in finding.companion if each.vital and each.value < 0]
-        if below:
-            name = readable(below[0].name)
-            return f"nothing to approve: {name} is {_said(below[0])}, below 0.\n{advice}"
+    if nothing := [*finding.gone, *_below_nothing(finding)]:
+        gone = nothing[0]
+        how = "not distinct from 0" if gone.indistinct else "below 0"
+        return f"nothing to approve: {readable(gone.name)} is {_said(gone)}, {how}.\n{advice}"
     if finding.relative_to is not None:
         problem = _of_reference(finding.behaviour(finding.relative_to), finding)
         if problem:
@@ -68,6 +60,13 @@ def nothing_to_approve(finding: Finding) -> str | None:
         f"nothing to approve: there are no {finding.role.name} ({finding.quantity} of "
         f"{finding.role.threshold:g} or more); {head} has {shown(value, 2)}{but}.\n{advice}"
     )
+
+
+def _below_nothing(finding: Finding) -> list[Behaviour]:
+    """Vital behaviours below 0 beside one at chance: a gain that is below 0 is none."""
+    if not any(each.at_chance for each in finding.companion):
+        return []
+    return [each for each in finding.companion if each.vital and each.value < 0]
 
 
 def _of_reference(whole: Behaviour, finding: Finding) -> str:

@@ -22,14 +22,14 @@ def test_a_red_run_shows_which_heads_left_by_how_much_and_what_that_did(one_test
         "",
         "lost test_heads tuned: induction score (attention probability);",
         "  induction heads: 0.40 or more",
-        "  head             baseline    now  change  tolerance   error",
+        "  head                     baseline    now  change  tolerance",
     ]
     told = [line.split() for line in lines[5:-4]]
     assert [words[0] for words in told] == [
-        "L1H0", "L1H3", "L1H2", "L1H1", "summed", "repeat", "repeat", "repeat",
+        "L1H3", "L1H0", "L1H2", "L1H1", "summed", "repeat", "repeat", "repeat", "repeat",
     ]  # fmt: skip
-    assert [" ".join(words[6:]) for words in told[:4]] == ["left the role"] * 4
-    assert told[5][2:5] == ["0.002", "4.166", "+4.164"]
+    assert [" ".join(words[5:]) for words in told[:4]] == ["left the role"] * 4
+    assert told[5][2:5] == ["0.003", "4.156", "+4.153"]
     assert lines[-1].startswith("1 finding: 1 lost")
     assert max(map(len, lines)) <= 80
 
