@@ -31,34 +31,45 @@ def says_the_same(own: Baseline, inherited: Baseline) -> bool:
 
 def nothing_to_approve(finding: Finding) -> str | None:
     """Why a finding can't be a baseline, or None: there must be something that can get lost."""
+    problem = _no_behaviour(finding) or _no_more_than_nothing(finding)
+    if not problem:
+        return None
     advice = "A baseline needs a model and prompts on which the behaviour shows."
+    return f"nothing to approve: {problem}\n{advice}"
+
+
+def _no_behaviour(finding: Finding) -> str:
+    """Which behaviour is not there, the finding's own among them; empty if all are."""
     if not finding.axes and finding.as_behaviour().at_chance:
         return (
-            f"nothing to approve: {finding.quantity} is {_said(finding.as_behaviour())}, no better "
-            f"than chance ({shown(finding.chance or 0.0, 2)}).\n{advice}"
+            f"{finding.quantity} is {_said(finding.as_behaviour())}, no better "
+            f"than chance ({shown(finding.chance or 0.0, 2)})."
         )
     if nothing := [*finding.gone, *_below_nothing(finding)]:
         gone = nothing[0]
         how = "not distinct from 0" if gone.indistinct else "below 0"
-        return f"nothing to approve: {readable(gone.name)} is {_said(gone)}, {how}.\n{advice}"
-    if finding.relative_to is not None:
-        problem = _of_reference(finding.behaviour(finding.relative_to), finding)
-        if problem:
-            return f"nothing to approve: {problem}\n{advice}"
+        return f"{readable(gone.name)} is {_said(gone)}, {how}."
+    if finding.relative_to is None:
+        return ""
+    return _of_reference(finding.behaviour(finding.relative_to), finding)
+
+
+def _no_more_than_nothing(finding: Finding) -> str:
+    """What is no more than where there is nothing to find; empty if it is more."""
     null = finding.nulls.get(finding.measure)
     if not finding.axes and null is not None and not null.rejected:
         return (
-            f"nothing to approve: {finding.quantity} is {shown(float(finding.values), 2)}, and "
-            f"{shown(null.mean, 2)} where there is nothing to find (p {null.p:.2f}).\n{advice}"
+            f"{finding.quantity} is {shown(float(finding.values), 2)}, and "
+            f"{shown(null.mean, 2)} where there is nothing to find (p {null.p:.2f})."
         )
     if finding.role is None or finding.members():
-        return None
+        return ""
     head, value = next(iter(finding.heads().items()))
     null = finding.nulls.get(str(head))
     but = "" if null is None else f", and {shown(null.mean, 2)} where there is nothing to find"
     return (
-        f"nothing to approve: there are no {finding.role.name} ({finding.quantity} of "
-        f"{finding.role.threshold:g} or more); {head} has {shown(value, 2)}{but}.\n{advice}"
+        f"there are no {finding.role.name} ({finding.quantity} of "
+        f"{finding.role.threshold:g} or more); {head} has {shown(value, 2)}{but}."
     )
 
 
