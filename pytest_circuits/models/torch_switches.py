@@ -139,6 +139,20 @@ def _autocast_switch(device: str, dtype: torch.dtype) -> Switch:
     )
 
 
+def _open_autocasts() -> int:
+    """How many autocasts are open; when the last is closed, torch forgets the weights it cast."""
+    torch.autocast_increment_nesting()
+    return torch.autocast_decrement_nesting()
+
+
+def _put_open_autocasts(count: int) -> None:
+    for _ in range(_open_autocasts() - count):
+        torch.autocast_decrement_nesting()
+    for _ in range(count - _open_autocasts()):
+        torch.autocast_increment_nesting()
+    torch.clear_autocast_cache()
+
+
 def _precision_switch(backend: str, what: str, own: str) -> Switch:
     def now() -> str:
         state: str = torch._C._get_fp32_precision_getter(backend, what)
@@ -259,6 +273,8 @@ SWITCHES: tuple[Switch, ...] = (
     ),
     _autocast_switch("cpu", torch.bfloat16),
     _autocast_switch("cuda", torch.float16),
+    # One that a test left open would keep its casts of weights for ever.
+    Switch("open autocasts", _open_autocasts, _put_open_autocasts, 0),
     Switch(
         "autocast's cache",
         torch.is_autocast_cache_enabled,

@@ -220,3 +220,21 @@ def test_a_function_that_was_deleted_is_missed_where_another_name_was_added(monk
     monkeypatch.delattr(torch.special, last)
     monkeypatch.setattr(torch.linalg, "added", 1, raising=False)
     assert state.changes() == (f"torch.special.{last} was replaced",)
+
+
+def test_an_autocast_that_was_left_open_keeps_no_cast_of_a_weight():
+    state = TorchState()
+    left_open = torch.autocast("cpu")
+    left_open.__enter__()
+    state.restore()
+    layer = nn.Linear(2, 1, bias=False)
+    layer.weight.data.fill_(1.0)
+    found = []
+    for weight in (1.0, 2.0):
+        # As an optimizer changes it: in place, the tensor stays.
+        layer.weight.data.fill_(weight)
+        with torch.autocast("cpu"):
+            found.append(layer(torch.ones(1, 2)).item())
+
+    assert found == [2.0, 4.0]
+    del left_open
