@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from pytest_circuits.measures import WRONG_ARGUMENT, Methods
 from pytest_circuits.session.measuring import Measurement, OtherModel
 from pytest_circuits.session.outcomes import STATE, failure
-from pytest_circuits.session.stored_lengths import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,6 +85,8 @@ class Circuits(Methods):
         __tracebackhide__ = WRONG_ARGUMENT
         measurement = Measurement(name, arguments, options)
         if self._snapshot is not None:
+            from pytest_circuits.session.stored_lengths import as_stored
+
             self._snapshot.check(name)
             measurement = as_stored(measurement, self._snapshot.stored_for_others())
         measured = self._session.measurer.measure(measurement, self._source, self._request)
