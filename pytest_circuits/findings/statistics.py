@@ -224,7 +224,7 @@ def stratified(samples: NDArray[np.float64], strata: Sequence[object]) -> NDArra
     Args:
         samples: ``[sample, …]``.
         strata: the stratum of each sample. One that has a single sample adds nothing to the error,
-            and nobody knows what it should: count all samples as one cluster then.
+            as its variance can't be estimated: count all samples as one cluster then.
 
     Returns:
         ``[sample, …]``; the samples themselves where all are of one stratum.

@@ -23,6 +23,7 @@ from pytest_circuits.measures.common import (
 from pytest_circuits.measures.metrics import answer_companion
 from pytest_circuits.measures.repeated_scores import (
     draw_repeated,
+    next_seed,
     of_repeated,
     repeated_companion,
     repeated_convention,
@@ -196,7 +197,7 @@ def _on_repeated(runs: Runs, drawn: DrawnTokens, run: RepeatedRun, prompts: Repe
         drawn.sequences,
         drawn.clusters,
         drawn.strata,
-        {**repeated_convention(drawn, prompts), "second_seed": prompts.seed + 1},
+        {**repeated_convention(drawn, prompts), **next_seed(prompts)},
         repeated_companion(runs, drawn, run, prompts),
         of_repeated(runs, drawn),
     )

@@ -218,7 +218,7 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         axes=(),
         values=mean,
         errors=error,
-        convention={**repeated_convention(drawn, prompts), **_next_seed(prompts)},
+        convention={**repeated_convention(drawn, prompts), **next_seed(prompts)},
         profiles={"repeat_loss": losses},
         companion=repeated_companion(runs, drawn, run, prompts)[1:],
         allowance=Allowance(floor=0.15, share=0.075, least=0.01),
@@ -256,7 +256,7 @@ def _scores(
             "score": formula,
             **({"control": _CONTROL} if control else {}),
             **repeated_convention(drawn, prompts),
-            **_next_seed(prompts),
+            **next_seed(prompts),
         },
         **heads,
         nulls=_nulls(runs, drawn, run, stripe, candidates) if control else {},
@@ -373,7 +373,7 @@ def repeated_companion(
     losses, gain, hits = per_sequence(run, drawn)
     other = replace(
         prompts or RepeatedTokens(),
-        seed=_next_seed(prompts)["second_seed"],
+        seed=next_seed(prompts)["second_seed"],
         batch=_OF_NEXT_SEED,
         block=drawn.blocks[0],
     )
@@ -399,7 +399,8 @@ def repeated_companion(
     )
 
 
-def _next_seed(prompts: RepeatedTokens | None) -> dict[str, int]:
+def next_seed(prompts: RepeatedTokens | None) -> dict[str, int]:
+    """The convention of the loss on tokens that are drawn with the next seed."""
     return {"second_seed": (prompts or RepeatedTokens()).seed + 1}
 
 

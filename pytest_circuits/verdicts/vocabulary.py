@@ -155,11 +155,6 @@ def happened(reason: Reason) -> Term:
     return _OF_MECHANISM[reason.change]
 
 
-def changed(change: Change) -> Term:
-    """The word for what happened to a part of a mechanism."""
-    return _OF_MECHANISM[change]
-
-
 def _of_a_number(reason: Reason) -> Term:
     if reason.change is not Change.WORSE:
         return Term.GONE if reason.change is Change.GONE else Term.IMPROVED

@@ -40,25 +40,26 @@ def test_who_makes_errors_of_warnings_approves_nothing(wavering):
     assert wavering.stamps() == before
 
 
-def silent(result):
+def assert_no_warning(result):
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*TooFewPromptsWarning*")
 
 
 def test_only_an_approval_warns(wavering):
     edit_baseline(wavering.baseline, lambda document: document["values"][1].__setitem__(0, 0.999))
-    silent(wavering.run("--circuits", "--circuits-gate=never"))
-    silent(wavering.run("--circuits", "--snapshot-update"))  # preserved, so nothing is approved
+    assert_no_warning(wavering.run("--circuits", "--circuits-gate=never"))
+    # It is preserved, so nothing is approved:
+    assert_no_warning(wavering.run("--circuits", "--snapshot-update"))
 
 
 def test_what_has_no_baseline_is_held_against_nothing(wavering):
     wavering.baseline.unlink()
-    silent(wavering.run("--circuits", "--snapshot-update"))
+    assert_no_warning(wavering.run("--circuits", "--snapshot-update"))
 
 
 def test_other_prompts_are_no_pairs(wavering):
     edit_baseline(wavering.baseline, lambda document: document["prompts"].update(tokens="0"))
-    silent(wavering.run("--circuits", "--snapshot-update"))
+    assert_no_warning(wavering.run("--circuits", "--snapshot-update"))
 
 
 def test_a_change_that_is_alike_in_all_sequences_needs_no_more_of_them(one_test):
@@ -67,7 +68,7 @@ def test_a_change_that_is_alike_in_all_sequences_needs_no_more_of_them(one_test)
         document["profiles"]["L1H0"] = [0.7] * document["samples"]
 
     edit_baseline(one_test.baseline, lower)
-    silent(one_test.run("--circuits", "--snapshot-update"))
+    assert_no_warning(one_test.run("--circuits", "--snapshot-update"))
 
 
 def test_a_childs_first_baseline_is_held_against_its_parents(wavering):
