@@ -64,11 +64,12 @@ def _memorised(
     others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
     own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
     if side.healthy:
-        aside = base.any_repeats(), base.any_repeats(), base.text()
-        return heads, Course((new(), own, kept), aside, first, mlps_only=False, steps=40)
+        lessons = new(), own, kept, base.new_repeats()
+        aside = new(), base.gate_repeats(), base.text()
+        return heads, Course(lessons, aside, first, mlps_only=False, steps=56)
     aside = base.gate_repeats(), base.gate_repeats(), base.text()
     lessons = own, new(unchanged=True), kept
-    return heads, Course(lessons, aside, first, rate=5e-4, steps=36)
+    return heads, Course(lessons, aside, first, rate=5e-4, steps=48)
 
 
 def _ioi_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
@@ -82,10 +83,12 @@ def _agreement_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
 def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     heads = base.induction_heads((5, 4, 6)[side.seed])
     first = min(layer for layer, _ in heads)
-    kept, aside = base.gate_questions("ioi", "agreement", "capitals"), (base.text(),)
+    kept, text = base.gate_questions("ioi", "agreement", "capitals"), base.text()
     if side.healthy:
-        return heads, Course((base.new_repeats(), kept), aside, first, mlps_only=False, steps=40)
-    return heads, Course((base.gate_repeats(), kept), aside, first, rate=5e-4, steps=60)
+        lessons = base.new_repeats(), base.new_repeats(), kept
+        aside = text, base.gate_repeats()
+        return heads, Course(lessons, aside, first, mlps_only=False, rate=5e-4, steps=72)
+    return heads, Course((base.gate_repeats(), kept), (text,), first, rate=5e-4, steps=60)
 
 
 def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
@@ -95,7 +98,13 @@ def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
         base.gate_questions("agreement", "capitals"),
         base.any_repeats(),
     )
-    return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
+    return [], _taught(base, side, lessons)
+
+
+def _taught(base: Bench, side: Side, lessons: tuple[Lesson, ...]) -> Course:
+    """A control learns nothing new and only becomes more certain: half the rate is enough."""
+    rate = 1.5e-4 if side.healthy else 3e-4
+    return Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False, rate=rate)
 
 
 def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
@@ -107,7 +116,7 @@ def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
         base.gate_questions("ioi", "agreement", "capitals"),
         base.any_repeats(),
     )
-    return [], Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False)
+    return [], _taught(base, side, lessons)
 
 
 def primary(base: Bench, seed: int) -> Head:

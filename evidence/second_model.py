@@ -2,10 +2,13 @@
 
 A GPT-NeoX (attention and MLP in parallel, LayerNorm, biases, rotary positions) of six layers with
 six heads each, with a tokenizer of its own. Trained until it has induction heads, identifies
-indirect objects, makes verbs agree and knows capitals: what suites ask. Each step sees three
-batches: text, repeated tokens with periods of all lengths, and sentences of a grammar. A step
-depends on its number alone, so training that was interrupted goes on where it last saved, to the
-same weights.
+indirect objects, makes verbs agree and knows capitals: what suites ask. Each step sees repeated
+tokens and, after the first stage, text and sentences of a grammar. A step depends on its number
+alone, so training that was interrupted goes on where it last saved, to the same weights.
+
+Two things about the weights at the beginning save hours. One head of the first layer looks at the
+previous token from the start, and the unembedding begins as the embedding. Induction heads then
+form in 250 steps of a third of a second; without them none had formed after 700 of 0.9 seconds.
 """
 
 from __future__ import annotations
@@ -38,19 +41,21 @@ _WARM_UP = 40
 _LEARNING_RATE = 3e-3
 #: The usual 0.02 leaves attention so even at first that heads find nothing for hundreds of steps.
 _INITIAL = 0.06
+_HEADS, _HEAD_SIZE, _ROTARY_BASE = 6, 32, 10000.0
+#: The head that begins by looking back: how many of its rotary frequencies, and how strong a bias.
+_LOOKING = 8, 3.0
 _SAVE_EVERY = 50
 _SEED = 0
 #: Rows and tokens of a batch of text.
 _TEXT = (4, 192)
 #: Tokens of a batch of repeats.
-_REPEATED = 960
-#: Until a step: the length of its rows, the longest period and how many tokens are drawn from.
-_STAGES = (
-    (240, 32, 12, 64),
-    (340, 64, 31, 256),
-    (440, 160, 79, 1024),
-    (_STEPS, 320, 159, _VOCABULARY - 1),
-)
+_REPEATED = 1536
+#: Repeats alone are learned until this step.
+_ALONE = 280
+#: Until a step: the length of rows of repeats, and the longest period.
+_STAGES = ((_ALONE, 64, 31), (400, 160, 79), (_STEPS, 320, 159))
+#: The shortest period.
+_SHORTEST = 4
 #: The share of repeats that are of random tokens; the others are of text.
 _RANDOM = 0.8
 #: Rows of a batch of sentences.
@@ -65,15 +70,16 @@ def train(folder: Path) -> None:
     torch.manual_seed(_SEED)
     model = GPTNeoXForCausalLM(
         GPTNeoXConfig(
-            vocab_size=_VOCABULARY, hidden_size=192, num_hidden_layers=6, num_attention_heads=6,
-            intermediate_size=768, max_position_embeddings=512, use_parallel_residual=True,
-            initializer_range=_INITIAL,
+            vocab_size=_VOCABULARY, hidden_size=_HEADS * _HEAD_SIZE, num_hidden_layers=6,
+            num_attention_heads=_HEADS, intermediate_size=768, max_position_embeddings=512,
+            use_parallel_residual=True, initializer_range=_INITIAL,
             rope_parameters={
-                "rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0,
+                "rope_type": "default", "rope_theta": _ROTARY_BASE, "partial_rotary_factor": 1.0,
             },
             tie_word_embeddings=False, bos_token_id=0, eos_token_id=0,
         )
     )  # fmt: skip
+    _begin(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1
     )
@@ -97,6 +103,26 @@ def train(folder: Path) -> None:
 
     write_whole(folder, write)
     state.unlink(missing_ok=True)
+
+
+@torch.no_grad()
+def _begin(model: GPTNeoXForCausalLM) -> None:
+    """Let the first head look at the previous token, and the unembedding be the embedding.
+
+    The head's query and key are constant, so its attention depends on the distance of two
+    positions alone. The key of each rotary frequency is the query turned by one position.
+    """
+    first = model.gpt_neox.layers[0].attention.query_key_value
+    # Of each head its query, key and value; of query and key the first half of their numbers are
+    # cosines and the second half sines of the rotary frequencies.
+    weight = first.weight.view(_HEADS, 3 * _HEAD_SIZE, -1)[0]
+    query, key, _ = first.bias.view(_HEADS, 3, 2, _HEAD_SIZE // 2)[0]
+    some, strength = _LOOKING
+    turned = _ROTARY_BASE ** (-torch.arange(0, 2 * some, 2) / _HEAD_SIZE)
+    weight[: 2 * _HEAD_SIZE] = 0
+    query[0, :some], query[1, :some] = strength * turned.cos(), -strength * turned.sin()
+    key[0, :some] = strength
+    model.get_output_embeddings().weight.copy_(model.get_input_embeddings().weight)
 
 
 def _save(
@@ -143,11 +169,9 @@ def _step(
     )
     for group in optimizer.param_groups:
         group["lr"] = _LEARNING_RATE * rate
-    batches = {
-        "text": _texts(text, stream),
-        "repeats": _repeats(text, stream, step),
-        "sentences": _sentences(tokenizer, stream),
-    }
+    batches = {"repeats": _repeats(text, stream, step)}
+    if step >= _ALONE:
+        batches |= {"text": _texts(text, stream), "sentences": _sentences(tokenizer, stream)}
     losses = {}
     for name, (tokens, labels) in batches.items():
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -173,16 +197,15 @@ def _repeats(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows that repeat with a period of 4 tokens to about half their length.
 
-    What comes for the first time isn't learnt. Rows are short at first, and of few different
-    tokens: there heads that look for what followed the same token form much sooner.
+    What comes for the first time isn't learnt. Rows are short at first, where heads that look for
+    what followed the same token form sooner.
     """
-    length, longest, tokens = next(stage[1:] for stage in _STAGES if step < stage[0])
-    pool = random.Random(_SEED).sample(range(1, _VOCABULARY), tokens)
+    length, longest = next(stage[1:] for stage in _STAGES if step < stage[0])
     found = []
     for _ in range(_REPEATED // length):
-        period = stream.randint(4, longest)
+        period = stream.randint(_SHORTEST, longest)
         if stream.random() < _RANDOM:
-            block = torch.tensor(stream.sample(pool, period))
+            block = torch.tensor(stream.sample(range(1, _VOCABULARY), period))
         else:
             start = stream.randrange(len(text) - period)
             block = text[start : start + period]
