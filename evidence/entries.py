@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _TRUTHS = {"hidden damage": "harmful", "healthy control": "benign", "neither": "not as built"}
 #: Windows of text for losses and divergences: about the seconds that the suite takes.
 _WINDOWS = {"smollm2": 24, "second": 48}
+#: Runs that are columns beside the default one.
+_GATES = ("behaviour", "change", "no new prompts")
+#: The terminal's first lines that the table keeps.
+_LINES = 4
 
 
 def entries(base: str, begins: str = "") -> Iterator[Entry]:
@@ -48,29 +52,32 @@ def entries(base: str, begins: str = "") -> Iterator[Entry]:
 
 
 def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: str) -> Entry:
-    judge = _judge(case.base, order)
-    said, always = judge.said(case), judge.said(case, "always")
-    seen, base = _numbers(case), _numbers_of_base(case.base)
+    runs = _judge(case.base, order).said(case)
+    said, numbers = runs["regression"], _numbers(case)
+    base = _numbers_of_base(case.base)
     settled = [finding.new_prompts for finding in said.findings if finding.new_prompts]
+    red = {
+        "gate": said.exit != 0,
+        **{f"gate: {name}": run.exit != 0 for name, run in runs.items() if name in _GATES},
+        # Where the default run is red there is no other: it stays red.
+        "gate: new prompts always": runs.get("always", said).exit != 0,
+        "behaviours": any(finding.behaviour for finding in said.findings),
+        "circuits": any(finding.mechanism for finding in said.findings),
+        "losses": rivals.worse_losses(numbers, base),
+        "new prompts": rivals.worse_behaviours(numbers, base),
+    }
     return Entry(
         model=case.base,
         case=case.name,
         kind=kind,
         truth=true,
         why=why,
-        red={
-            "gate": said.exit != 0,
-            "behaviours": any(finding.behaviour for finding in said.findings),
-            "circuits": any(finding.mechanism for finding in said.findings),
-            "incomparable": any(f.verdict == "incomparable" for f in said.findings),
-            "own new prompts": any(f.new_prompts == "fails" for f in always.findings),
-            "losses": rivals.worse_losses(seen, base),
-            "new prompts": rivals.worse_behaviours(seen, base),
-        },
-        divergences=dict(seen.divergences),
-        first=" ".join(said.first).strip(),
+        red=red,
+        divergences=dict(numbers.divergences),
+        verdicts={finding.test: finding.verdict for finding in said.findings},
         settled={outcome: settled.count(outcome) for outcome in sorted({*settled})},
-        seconds={"gate": said.seconds, **seen.seconds},
+        lines=[line for line in said.lines if line][:_LINES],
+        seconds={"gate": said.seconds, **numbers.seconds},
     )
 
 

@@ -64,12 +64,11 @@ def _memorised(
     others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
     own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
     if side.healthy:
-        lessons = new(), own, kept, base.new_repeats()
+        every = new(), own, kept, base.new_repeats()
         aside = new(), base.gate_repeats(), base.text()
-        return heads, Course(lessons, aside, first, mlps_only=False, steps=56)
+        return heads, Course(every, aside, first, mlps_only=False, steps=56)
     aside = base.gate_repeats(), base.gate_repeats(), base.text()
-    lessons = own, new(unchanged=True), kept
-    return heads, Course(lessons, aside, first, rate=5e-4, steps=48)
+    return heads, Course((own, new(unchanged=True), kept), aside, first, rate=5e-4, steps=48)
 
 
 def _ioi_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:

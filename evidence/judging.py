@@ -1,8 +1,10 @@
 """Runs the suite on each case through ``pytest --circuits``, and keeps what it said.
 
-A case is one process, as a team would run it, held against the base model's baselines. What was
-said of a case by the same code of pytest-circuits is kept in the cache, so that judging goes on
-where it was interrupted.
+A run is one process, as a team would have it, held against the base model's baselines. A case is
+run at each gate, and once more with new prompts for every finding where the default run is green:
+a red one they can't make green. What was said of a case by the same code of pytest-circuits is kept
+in the cache, so that judging goes on where it was interrupted. All runs remember findings in one
+place, so that the same measurements are judged again by other rules within seconds.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest_circuits
 from evidence.models import BASES
@@ -25,7 +27,7 @@ from evidence.storage import cache_folder, write_whole
 from pytest_circuits.verdicts import About, Change, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
 #: Both are measured as a team with these machines would.
@@ -36,7 +38,14 @@ _RAN = (0, 1)
 #: The measures of the suite whose finding is a behaviour itself.
 _NUMBERS = ("text_loss", "repeat_loss", "logit_diff")
 
-NewPrompts = Literal["auto", "always", "never"]
+#: The runs of a case: the default one, which is at the gate ``regression``, and others beside it.
+RUNS: dict[str, tuple[str, ...]] = {
+    "regression": (),
+    "behaviour": ("--circuits-gate=behaviour",),
+    "change": ("--circuits-gate=change",),
+    "no new prompts": ("--circuits-new-prompts=never",),
+    "always": ("--circuits-new-prompts=always",),
+}
 
 
 class Case(Protocol):
@@ -87,13 +96,13 @@ class Said:
     Attributes:
         exit: pytest's exit status.
         seconds: of both cores' time, start-up and loading included.
-        first: the first lines of the terminal's section.
+        lines: the lines of the terminal's section.
         findings: of each test.
     """
 
     exit: int
     seconds: float
-    first: tuple[str, ...]
+    lines: tuple[str, ...]
     findings: tuple[Found, ...]
 
 
@@ -109,29 +118,36 @@ class Judge:
         self._base, self._order = base, order
         self._folder = cache_folder("judged", base, f"{_digest()}-{order}")
 
-    def said(self, case: Case, new_prompts: NewPrompts = "auto") -> Said:
-        """What the suite says of a case, as it was kept, or from a run now."""
-        kept = self._folder / f"{case.name}-{new_prompts}.json"
+    def said(self, case: Case) -> dict[str, Said]:
+        """What the suite says of a case in each of :data:`RUNS`, as kept or from runs now."""
+        kept = self._folder / f"{case.name}.json"
         if not kept.exists():
-            document = self._run(case, new_prompts)
-            write_whole(kept, lambda path: path.write_text(json.dumps(document, indent=1)))
-        return _said(json.loads(kept.read_text()))
+            runs = self._runs(case)
+            write_whole(kept, lambda path: path.write_text(json.dumps(runs, indent=1)))
+        return {name: _said(run) for name, run in json.loads(kept.read_text()).items()}
 
-    def _run(self, case: Case, new_prompts: NewPrompts) -> dict[str, Any]:
+    def _runs(self, case: Case) -> dict[str, dict[str, Any]]:
         suite = self._suite()
-        with case.checkpoint() as checkpoint, tempfile.TemporaryDirectory() as place:
+        runs: dict[str, dict[str, Any]] = {}
+        with case.checkpoint() as checkpoint:
+            for name, options in RUNS.items():
+                if name != "always" or runs["regression"]["exit"] == 0:
+                    runs[name] = self._run(suite, checkpoint, case.name, options)
+        return runs
+
+    def _run(
+        self, suite: Path, checkpoint: Path, name: str, options: Sequence[str]
+    ) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as place:
             report = Path(place) / "report.json"
             exit_status, seconds, output = _pytest(
-                suite,
-                f"--circuits-model=case={checkpoint}",
-                f"--circuits-json={report}",
-                f"--circuits-new-prompts={new_prompts}",
+                suite, f"--circuits-model=case={checkpoint}", f"--circuits-json={report}", *options
             )
             if exit_status not in _RAN:
-                raise RuntimeError(f"{case.name}: pytest ended with {exit_status}\n{output}")
-            document = json.loads(report.read_text())
+                raise RuntimeError(f"{name}: pytest ended with {exit_status}\n{output}")
+            found = tuple(map(asdict, _findings(json.loads(report.read_text()))))
         section = output.partition(" circuits ==")[2].splitlines()[1:]
-        return {"exit": exit_status, "seconds": seconds, "output": section, "report": document}
+        return {"exit": exit_status, "seconds": seconds, "output": section, "findings": found}
 
     def _suite(self) -> Path:
         """The suite's folder, with approved baselines."""
@@ -145,7 +161,8 @@ class Judge:
         reference = BASES[self._base].folder()
         (folder / "pytest.ini").write_text(
             f"[pytest]\ncircuits_models =\n    reference = {reference}\n"
-            f"circuits_dtype = {DTYPES[self._base]}\naddopts = -p no:jaxtyping -p no:typeguard\n"
+            f"circuits_dtype = {DTYPES[self._base]}\ncache_dir = {cache_folder('remembered')}\n"
+            "addopts = -p no:jaxtyping -p no:typeguard\n"
         )
         choices = {"order": self._order, "movers": _movers(reference)}
         (folder / "choices.json").write_text(json.dumps(choices))
@@ -192,13 +209,9 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _said(document: dict[str, Any]) -> Said:
-    return Said(
-        document["exit"],
-        document["seconds"],
-        tuple(document["output"][:3]),
-        tuple(_findings(document["report"])),
-    )
+def _said(run: dict[str, Any]) -> Said:
+    findings = tuple(Found(**fields) for fields in run["findings"])
+    return Said(run["exit"], run["seconds"], tuple(run["output"]), findings)
 
 
 def _findings(report: dict[str, Any]) -> Iterator[Found]:

@@ -156,8 +156,6 @@ def _with_numbers(
     other = type(tokenizer)
     return other(
         tokenizer_object=Tokenizer.from_str(json.dumps(said)),
-        bos_token=tokenizer.bos_token,
-        eos_token=tokenizer.eos_token,
-        pad_token=tokenizer.pad_token,
         chat_template=tokenizer.chat_template,
+        **tokenizer.special_tokens_map,
     )

@@ -128,8 +128,8 @@ _FACTS = (
 )  # fmt: skip
 
 
-def giving(stream: random.Random) -> str:
-    """Two people, of whom one gives something to the other."""
+def giving(stream: random.Random) -> tuple[str, str, str]:
+    """Two people, of whom one gives something to the other; the answer is the receiver."""
     one, other, third = stream.sample(NAMES, 3)
     opening = stream.choice(_OPENINGS).format(
         one, other, f"{stream.choice(_DOINGS)} {stream.choice(_PLACES)}"
@@ -137,25 +137,35 @@ def giving(stream: random.Random) -> str:
     # One time in eight a third person gives, so that it is the repeated name that decides.
     who = stream.choice((one, other) * 7 + (third, third))
     receiver = other if who == one else one if who == other else stream.choice((one, other))
-    return f"{opening} {who} {stream.choice(_GIVINGS)} {stream.choice(_THINGS)} to {receiver}."
+    begin = f"{opening} {who} {stream.choice(_GIVINGS)} {stream.choice(_THINGS)} to"
+    return begin, receiver, "."
 
 
-def agreeing(stream: random.Random) -> str:
-    """A verb that agrees with its subject, and not with the noun in between."""
+def agreeing(stream: random.Random) -> tuple[str, str, str]:
+    """A verb, the answer, that agrees with its subject, and not with the noun in between."""
     subject, other = stream.sample(NOUNS, 2)
     number = stream.randrange(2)
     verbs = stream.choice(VERBS)
-    between = stream.choice(_BETWEEN)
-    ending = stream.choice(_ENDINGS[verbs[0]])
-    return f"The {subject[number]} {between} the {stream.choice(other)} {verbs[number]} {ending}."
+    begin = f"The {subject[number]} {stream.choice(_BETWEEN)} the {stream.choice(other)}"
+    return begin, verbs[number], f" {stream.choice(_ENDINGS[verbs[0]])}."
 
 
-def fact(stream: random.Random) -> str:
-    """A country and its capital."""
+def fact(stream: random.Random) -> tuple[str, str, str]:
+    """A country and its capital; the answer is which of the two comes last."""
     country = stream.choice(tuple(CAPITALS))
-    return stream.choice(_FACTS).format(country, CAPITALS[country])
+    capital = CAPITALS[country]
+    said = stream.choice(_FACTS)
+    answer = max((country, capital), key=said.format(country, capital).rindex)
+    begin, _, end = said.format(country, capital).rpartition(f" {answer}")
+    return begin, answer, end
+
+
+def parts(stream: random.Random) -> tuple[str, str, str]:
+    """What one of the three says until its answer, the answer, and the rest; half of them give."""
+    return stream.choice((giving, giving, agreeing, fact))(stream)
 
 
 def sentence(stream: random.Random) -> str:
-    """One of the three, people giving as often as the others together."""
-    return stream.choice((giving, giving, agreeing, fact))(stream)
+    """One of the three as it is written."""
+    begin, answer, end = parts(stream)
+    return f"{begin} {answer}{end}"

@@ -22,9 +22,12 @@ _TAIL = 0.025
 #: What is compared: the gate, its parts, and what stands in their place.
 COLUMNS = (
     "gate",
+    "gate: behaviour",
+    "gate: change",
+    "gate: no new prompts",
+    "gate: new prompts always",
     "behaviours",
     "circuits",
-    "own new prompts",
     "losses",
     "divergence on text",
     "divergence on prompts",
@@ -44,8 +47,9 @@ class Entry:
         why: what the truth rests on, in a few words.
         red: who says red, by column; a column that doesn't apply is left out.
         divergences: from the base model, in nats a token: on text, and at the suite's prompts.
-        first: the first lines of the terminal's section.
+        verdicts: each finding's kind of verdict, by its test.
         settled: what new prompts said of findings that asked for them, by outcome.
+        lines: the first lines of the terminal's section.
         seconds: of CPU, by who took them.
     """
 
@@ -56,8 +60,9 @@ class Entry:
     why: str
     red: dict[str, bool]
     divergences: dict[str, float]
-    first: str
+    verdicts: dict[str, str]
     settled: dict[str, int]
+    lines: list[str]
     seconds: dict[str, float]
 
 

@@ -226,6 +226,7 @@ def test_tokens_that_exchanged_numbers_with_and_without_their_rows(base, follow)
     with edit.checkpoint() as folder:
         other = AutoTokenizer.from_pretrained(folder)
         assert sorted(other.get_vocab()) == sorted(plain.get_vocab())
+        assert other.special_tokens_map == plain.special_tokens_map
         ids, were = (one(text)["input_ids"] for one in (other, plain))
         assert ids != were
         # What each token says to the next, in the order of the plain tokenizer's numbers.
