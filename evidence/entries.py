@@ -52,20 +52,21 @@ def entries(base: str, begins: str = "") -> Iterator[Entry]:
 
 
 def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: str) -> Entry:
-    runs = _judge(case.base, order).said(case)
-    said, numbers = runs["regression"], _numbers(case)
-    base = _numbers_of_base(case.base)
+    judge = _judge(case.base, order)
+    runs, numbers, base = judge.said(case), _numbers(case), _numbers_of_base(case.base)
+    said = runs["regression"]
     settled = [finding.new_prompts for finding in said.findings if finding.new_prompts]
     red = {
         "gate": said.exit != 0,
         **{f"gate: {name}": run.exit != 0 for name, run in runs.items() if name in _GATES},
-        # Where the default run is red there is no other: it stays red.
-        "gate: new prompts always": runs.get("always", said).exit != 0,
         "behaviours": any(finding.behaviour for finding in said.findings),
         "circuits": any(finding.mechanism for finding in said.findings),
         "losses": rivals.worse_losses(numbers, base),
         "new prompts": rivals.worse_behaviours(numbers, base),
     }
+    if isinstance(case, hidden.Case):
+        # A run that is red stays red.
+        red["gate: new prompts always"] = said.exit != 0 or judge.said_always(case).exit != 0
     return Entry(
         model=case.base,
         case=case.name,

@@ -113,10 +113,15 @@ class Bench:
         found[:first_layer] = -torch.inf
         return found
 
-    def induction_heads(self, count: int) -> list[Head]:
-        """The strongest by their attention on the gate's repeated tokens."""
+    @cached_property
+    def induction_scores(self) -> torch.Tensor:
+        """Each head's attention on the gate's repeated tokens, ``[layer, head]``."""
         some = truth.Repeats(self.default_gate.repeats.rows[:4], self.default_gate.repeats.block)
-        return strongest(induction(self.model, some), count)
+        return induction(self.model, some)
+
+    def induction_heads(self, count: int) -> list[Head]:
+        """The strongest of them."""
+        return strongest(self.induction_scores, count)
 
     # Lessons: the gate's prompts, of which a few batches come again and again …
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from evidence.hidden_edits import attribution, margin, strongest, zeroed
+from evidence.hidden_labels import AT_THE_GATE
 from evidence.hidden_training import Course
-from evidence.hidden_truth import NAMES, Repeats, logit_difference, repeat_loss
+from evidence.hidden_truth import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +29,11 @@ _CERTAINTY = 0.1
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 #: What wave lengths are multiplied by in sequences longer than this.
 _FACTORS, _RIGHT_FACTOR, _LONGER = (4.0, 2.0, 8.0), 1.001, 128
-#: Heads that are tried as backups, and to balance what zeroing them changes.
-_BACKUPS, _BALANCING = 6, 12
-#: How much less of the logit difference, of accuracy and of nats a gate lets pass, and a bit less.
-_LESS = 0.15, 1 / 16, 0.1
+#: Heads that are tried as primary ones, and as the backups of one.
+_PRIMARIES, _BACKUPS = 6, 6
+#: What a unit of attention to a repetition counts, beside logits, where heads that do little are
+#: chosen.
+_INDUCTION = 5.0
 
 
 @dataclass(frozen=True)
@@ -119,46 +122,49 @@ def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
 
 
 def primary(base: Bench, seed: int) -> Head:
-    """The head whose loss backups make up for: the first, second or third that writes the name."""
-    return strongest(base.heads_for("ioi", _late(base)), seed + 1)[seed]
+    """The head whose loss backups make up for: of the first writers of the name a seed's one."""
+    return _backed_up(base)[seed][0]
+
+
+@cache
+def _backed_up(base: Bench) -> list[tuple[Head, torch.Tensor]]:
+    """Heads that write the name, and what every other head adds more once they are gone.
+
+    In the order of what their backups make up for; of each ``[layer, head]``.
+    """
+    prompts, model = base.default_gate.questions["ioi"], base.copy()
+    adds, found = base.heads_for("ioi", 0), []
+    for head in strongest(base.heads_for("ioi", _late(base)), _PRIMARIES):
+        with zeroed(model, [head]):
+            gain = attribution(model, lambda: margin(model, prompts)) - adds
+        gain[: base.layers // 2] = -torch.inf
+        gain[head] = -torch.inf
+        found.append((head, gain))
+    return sorted(found, key=lambda pair: -float(pair[1].flatten().topk(_BACKUPS).values.sum()))
 
 
 def _backups(base: Bench, side: Side) -> tuple[list[Head], None]:
     """Heads that add more to the logit difference once the primary head is gone.
 
-    Many of them work against it while that head is there, and zeroing them alone would raise the
-    logit difference. So heads that work for it are zeroed too, until it is what it was.
+    Many of them work against it while that head is there, so that zeroing them alone raises the
+    logit difference. Those without which the gate would see anything worse stay.
     """
-    gone = primary(base, side.seed)
-    prompts, model = base.default_gate.questions["ioi"], base.copy()
-    some = Repeats(base.default_gate.repeats.rows[:2], base.default_gate.repeats.block)
-
-    def state(heads: list[Head]) -> tuple[float, float, float]:
-        with zeroed(model, heads):
-            found = logit_difference(model, prompts)
-            return found["logit_diff"], found["accuracy"], -repeat_loss(model, some)
-
-    adds = attribution(model, lambda: margin(model, prompts))
-    with zeroed(model, [gone]):
-        gain = attribution(model, lambda: margin(model, prompts)) - adds
-    for scores in (adds, gain):
-        scores[: base.layers // 2] = -torch.inf
+    gone, gain = _backed_up(base)[side.seed]
+    model, gate = base.copy(), base.default_gate
+    before = gate.measure(model)
     chosen: list[Head] = []
-    now = state(chosen)
-    least = [value - less for value, less in zip(now, _LESS, strict=True)]
-    backups = strongest(gain, _BACKUPS, [gone])
-    for head in (*backups, *strongest(adds, _BALANCING, [gone, *backups])):
-        if head not in backups and now[0] <= least[0] + _LESS[0]:
-            break
-        after = state([*chosen, head])
-        if all(value >= bound for value, bound in zip(after, least, strict=True)):
-            now, chosen = after, [*chosen, head]
+    for head in strongest(gain, _BACKUPS, [gone]):
+        with zeroed(model, [*chosen, head]):
+            if not AT_THE_GATE.exceeded(before, gate.measure(model)):
+                chosen.append(head)
     return (_bystanders(base, gain, [gone, *chosen]) if side.healthy else chosen), None
 
 
 def _bystanders(base: Bench, gain: torch.Tensor, heads: list[Head]) -> list[Head]:
-    """For each of the heads but the first one of its layer that adds and gains next to nothing."""
-    matters = gain.abs() + base.heads_for("ioi", 0).abs()
+    """For each of the heads but the first one of its layer that does next to nothing."""
+    matters = gain.abs() + _INDUCTION * base.induction_scores
+    for behaviour in base.default_gate.questions:
+        matters += base.heads_for(behaviour, 0).abs()
     found: list[Head] = []
     for layer, _ in heads[1:]:
         own = torch.full_like(matters, -torch.inf)

@@ -1,8 +1,8 @@
 """Runs the suite on each case through ``pytest --circuits``, and keeps what it said.
 
 A run is one process, as a team would have it, held against the base model's baselines. A case is
-run at each gate, and once more with new prompts for every finding where the default run is green:
-a red one they can't make green. What was said of a case by the same code of pytest-circuits is kept
+run at each gate. One of hidden damage that the default run finds green is run once more with new
+prompts for every finding: a red run they can't make green. What was said of a case by the same code of pytest-circuits is kept
 in the cache, so that judging goes on where it was interrupted. All runs remember findings in one
 place, so that the same measurements are judged again by other rules within seconds.
 """
@@ -27,7 +27,7 @@ from evidence.storage import cache_folder, write_whole
 from pytest_circuits.verdicts import About, Change, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 #: Both are measured as a team with these machines would.
@@ -44,8 +44,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "behaviour": ("--circuits-gate=behaviour",),
     "change": ("--circuits-gate=change",),
     "no new prompts": ("--circuits-new-prompts=never",),
-    "always": ("--circuits-new-prompts=always",),
 }
+_ALWAYS = "--circuits-new-prompts=always"
 
 
 class Case(Protocol):
@@ -120,20 +120,23 @@ class Judge:
 
     def said(self, case: Case) -> dict[str, Said]:
         """What the suite says of a case in each of :data:`RUNS`, as kept or from runs now."""
-        kept = self._folder / f"{case.name}.json"
-        if not kept.exists():
-            runs = self._runs(case)
-            write_whole(kept, lambda path: path.write_text(json.dumps(runs, indent=1)))
-        return {name: _said(run) for name, run in json.loads(kept.read_text()).items()}
+        return self._kept(case, case.name, RUNS)
 
-    def _runs(self, case: Case) -> dict[str, dict[str, Any]]:
-        suite = self._suite()
-        runs: dict[str, dict[str, Any]] = {}
-        with case.checkpoint() as checkpoint:
-            for name, options in RUNS.items():
-                if name != "always" or runs["regression"]["exit"] == 0:
-                    runs[name] = self._run(suite, checkpoint, case.name, options)
-        return runs
+    def said_always(self, case: Case) -> Said:
+        """What it says with new prompts for every finding."""
+        return self._kept(case, f"{case.name}-always", {"always": (_ALWAYS,)})["always"]
+
+    def _kept(self, case: Case, name: str, runs: Mapping[str, Sequence[str]]) -> dict[str, Said]:
+        kept = self._folder / f"{name}.json"
+        if not kept.exists():
+            suite = self._suite()
+            with case.checkpoint() as checkpoint:
+                done = {
+                    run: self._run(suite, checkpoint, name, options)
+                    for run, options in runs.items()
+                }
+            write_whole(kept, lambda path: path.write_text(json.dumps(done, indent=1)))
+        return {run: _said(said) for run, said in json.loads(kept.read_text()).items()}
 
     def _run(
         self, suite: Path, checkpoint: Path, name: str, options: Sequence[str]

@@ -44,6 +44,7 @@ from .sequences import (
     run_canary as run_canary,
     run_control as run_control,
     run_repeated as run_repeated,
+    run_repeated_alone as run_repeated_alone,
     run_texts as run_texts,
 )
 from .sites import (

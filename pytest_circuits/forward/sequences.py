@@ -70,6 +70,13 @@ def run_repeated(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
     )
 
 
+def run_repeated_alone(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
+    """The same pass without attention and what heads write, which stay NaN: a third of its time."""
+    return runs.remember(
+        ("repeated alone", drawn), lambda: _run_repeated(runs, drawn.sequences, attention=False)
+    )
+
+
 def run_control(runs: Runs, drawn: DrawnTokens) -> RepeatedRun:
     """The same of the control sequences, which are those of the shorter block alone."""
     return runs.remember(("control", drawn), lambda: _run_repeated(runs, drawn.control))
@@ -89,10 +96,15 @@ def _stripes(block: int) -> dict[str, tuple[int, range]]:
 
 
 def _run_repeated(
-    runs: Runs, sequences: Sequence[Sequence[int]], *, outputs: bool = False
+    runs: Runs,
+    sequences: Sequence[Sequence[int]],
+    *,
+    attention: bool = True,
+    outputs: bool = False,
 ) -> RepeatedRun:
     points = runs.anatomy.points["attention"]
-    if "attention" in runs.anatomy.refusals:  # measures of it say so, and the losses need none
+    # Where it can't be read, measures of it say so, and the losses need none.
+    if not attention or "attention" in runs.anatomy.refusals:
         points = (None,) * runs.layers
     of_heads = (len(sequences), runs.layers, runs.heads)
     means = {name: np.full(of_heads, np.nan) for name in [*_stripes(0), "first", "outputs"]}

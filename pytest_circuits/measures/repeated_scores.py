@@ -55,6 +55,7 @@ from pytest_circuits.forward import (
     longest_affordable,
     run_control,
     run_repeated,
+    run_repeated_alone,
     run_texts,
 )
 from pytest_circuits.measures.common import (
@@ -185,7 +186,12 @@ def first_token_scores(
 
 
 @looked_at_once
-def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None = None) -> Finding:
+def repeat_loss(
+    model: TransformerBridge | Runs,
+    prompts: RepeatedTokens | None = None,
+    *,
+    alone: bool = False,
+) -> Finding:
     """How well the model predicts the second occurrence of a repeated block.
 
     loss = mean next-token negative log-likelihood over the second block, that is over the
@@ -195,6 +201,8 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
     Args:
         model: a hooked model, or its runs.
         prompts: the repeated tokens, as for :func:`induction_scores`.
+        alone: whether to measure no more than the loss and the accuracy. By default the pass is the
+            one that scores of heads are read from, which a suite asks for too.
 
     Returns:
         a finding with one value in nats, its standard error over sequences, and as companion
@@ -207,7 +215,14 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
     """
-    runs, drawn, run = draw_repeated(model, prompts)
+    if alone:
+        runs = as_runs(model)
+        drawn = draw_tokens(runs, prompts or RepeatedTokens())
+        run = run_repeated_alone(runs, drawn)
+        companion: tuple[Behaviour, ...] = (_accuracy(runs, drawn, run),)
+    else:
+        runs, drawn, run = draw_repeated(model, prompts)
+        companion = repeated_companion(runs, drawn, run, prompts)[1:]
     losses = per_sequence(run, drawn)[0]
     mean, error = mean_and_error(losses, drawn.clusters)
     return Finding(
@@ -218,9 +233,12 @@ def repeat_loss(model: TransformerBridge | Runs, prompts: RepeatedTokens | None 
         axes=(),
         values=mean,
         errors=error,
-        convention={**repeated_convention(drawn, prompts), **next_seed(prompts)},
+        convention={
+            **repeated_convention(drawn, prompts),
+            **({} if alone else next_seed(prompts)),
+        },
         profiles={"repeat_loss": losses},
-        companion=repeated_companion(runs, drawn, run, prompts)[1:],
+        companion=companion,
         allowance=Allowance(floor=0.15, share=0.075, least=0.01),
         chance=chance(runs),
         **of_repeated(runs, drawn),
@@ -370,7 +388,7 @@ def repeated_companion(
     runs: Runs, drawn: DrawnTokens, run: RepeatedRun, prompts: RepeatedTokens | None
 ) -> tuple[Behaviour, ...]:
     """What attention to a repetition is for: predicting it."""
-    losses, gain, hits = per_sequence(run, drawn)
+    losses, gain, _ = per_sequence(run, drawn)
     other = replace(
         prompts or RepeatedTokens(),
         seed=next_seed(prompts)["second_seed"],
@@ -380,23 +398,28 @@ def repeated_companion(
     others = run_texts(runs, draw_tokens(runs, other).sequences).losses
     of_others = np.array([second_block(of_one) for of_one in others])
     loss = partial(behaviour, direction=Direction.LOWER, unit="nats", chance=chance(runs))
+    return (
+        loss("repeat_loss", losses, drawn.clusters),
+        # A model that is surprised by random tokens gains from any context, so that some gain is
+        # left when nothing is predicted any more: only the accuracy tells that.
+        _accuracy(runs, drawn, run),
+        loss("repeat_loss_second_seed", of_others, range(_OF_NEXT_SEED)),
+        behaviour("repeat_gain", gain, drawn.clusters, Direction.HIGHER, "nats", vital=True),
+    )
+
+
+def _accuracy(runs: Runs, drawn: DrawnTokens, run: RepeatedRun) -> Behaviour:
+    """The share of the second block that is predicted; vital where it is told from nothing."""
     right = behaviour(
         "repeat_accuracy",
-        hits,
+        per_sequence(run, drawn)[2],
         drawn.clusters,
         Direction.HIGHER,
         "share of tokens",
         vital=True,
         chance=1 / int(runs.bridge.cfg.d_vocab),
     )
-    return (
-        loss("repeat_loss", losses, drawn.clusters),
-        # A model that is surprised by random tokens gains from any context, so that some gain is
-        # left when nothing is predicted any more: only the accuracy tells that.
-        replace(right, vital=not right.indistinct and not right.at_chance),
-        loss("repeat_loss_second_seed", of_others, range(_OF_NEXT_SEED)),
-        behaviour("repeat_gain", gain, drawn.clusters, Direction.HIGHER, "nats", vital=True),
-    )
+    return replace(right, vital=not right.indistinct and not right.at_chance)
 
 
 def next_seed(prompts: RepeatedTokens | None) -> dict[str, int]:

@@ -19,7 +19,7 @@ LONGEST_BLOCK = 50
 #: and a previous-token head would pass for an induction head.
 SHORTEST_BLOCK = 3
 #: How many sequences are drawn anew: their losses spread little, each being a mean over a block.
-_ANEW = 16
+_ANEW = 8
 #: How many lengths of blocks there may be.
 _LENGTHS = 2
 
@@ -140,7 +140,7 @@ class RepeatedTokens:
 
         Args:
             seed: seed of the draw; the same seed draws the same sequences.
-            n: how many; by default 16, each of which tells as much as its block is long.
+            n: how many; by default 8, each of which tells as much as its block is long.
         """
         return RepeatedTokens(
             batch=_ANEW if n is None else n,

@@ -167,8 +167,8 @@ def _asked(
             yield _of_block(replace(drawn, block=length))
         # Where repeats were learned by heart, or attention ends, longer ones show it.
         beyond = 1 + max(windows, default=0)
-        longer = replace(drawn, batch=drawn.batch // 2, block=max(2 * blocks[-1], beyond))
-        yield _of_block(replace(longer, shorten=True))
+        longest = max(2 * blocks[-1], beyond)
+        yield _of_block(replace(drawn, block=longest, shorten=True))
         return
     metric = measurement.options.get("metric", "logit_diff")
     if callable(metric):
@@ -195,7 +195,9 @@ def _name(finding: Finding) -> str:
 
 
 def _of_block(tokens: RepeatedTokens) -> tuple[str, Measurement]:
-    return f"repeat_loss, block {tokens.block}", Measurement("repeat_loss", (tokens,), {})
+    return f"repeat_loss, block {tokens.block}", Measurement(
+        "repeat_loss", (tokens,), {"alone": True}
+    )
 
 
 def _measured(

@@ -44,7 +44,7 @@ DEFAULTS = {
     "minimality": {"subsets": 20, **_CIRCUIT},
     "patch": _PATCHED,
     "previous_token_scores": {"prompts": None},
-    "repeat_loss": {"prompts": None},
+    "repeat_loss": {"prompts": None, "alone": False},
     "text_loss": {},
     "top_k_accuracy": {"k": 5},
 }
@@ -92,7 +92,7 @@ def test_what_a_method_is_given_is_what_is_measured():
 
     assert circuits.patch("pairs", site="head_q") == ("patch", ("pairs",), {"site": "head_q"})
     # Without self, as an editor shows it.
-    assert list(inspect.signature(circuits.repeat_loss).parameters) == ["prompts"]
+    assert list(inspect.signature(circuits.repeat_loss).parameters) == ["prompts", "alone"]
     assert inspect.getdoc(circuits.repeat_loss) == inspect.getdoc(measures.repeat_loss)
 
 

@@ -203,6 +203,14 @@ def test_repeat_loss_is_a_cross_entropy_over_the_second_block(bridge):
     )
 
 
+def test_the_loss_alone_is_the_same_loss_without_reading_heads(bridge):
+    whole, alone = (measures.repeat_loss(bridge, PROMPTS, alone=one) for one in (False, True))
+    np.testing.assert_allclose(alone.profiles["repeat_loss"], whole.profiles["repeat_loss"])
+    assert [one.name for one in alone.companion] == ["repeat_accuracy"]
+    assert alone.behaviour("repeat_accuracy") == whole.behaviour("repeat_accuracy")
+    assert "second_seed" not in alone.convention
+
+
 @pytest.mark.parametrize("measure", SCORES)
 def test_scores_carry_the_behaviour_they_serve(bridges, measure):
     found = measure(bridges["recall"], PROMPTS)

@@ -100,7 +100,7 @@ def test_what_there_is_too_little_of_is_drawn_as_far_as_there_is():
 def test_repeated_tokens_have_another_seed():
     tokens = RepeatedTokens(block=7)
     assert tokens.anew("a") == tokens.anew("a") != tokens.anew("b")
-    assert (tokens.anew("a").block, tokens.anew("a").batch) == (7, 16)
+    assert (tokens.anew("a").block, tokens.anew("a").batch) == (7, 8)
     assert tokens.anew("a", n=3).batch == 3
 
 
