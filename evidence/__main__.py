@@ -1,4 +1,10 @@
-"""``python -m evidence train``, ``truth``, ``judge``, ``status``: each goes on where it stopped."""
+"""Train, measure, judge and tabulate; each goes on where it stopped.
+
+    python -m evidence [train | truth | hidden | judge | table | status]
+
+Without a command all of them in this order. ``table`` writes ``results.json`` and the tables of
+``docs/evidence.md``.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +25,35 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run a command on the cases of one base model or of all."""
-    parser = argparse.ArgumentParser(prog="python -m evidence", description=__doc__)
-    parser.add_argument("command", choices=sorted([*_COMMANDS, "judge"]))
+    parser = argparse.ArgumentParser(
+        prog="python -m evidence",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = [*_COMMANDS, "table", "status"]
+    parser.add_argument("command", choices=commands, nargs="?", help="all but status unless given")
     parser.add_argument("--model", choices=sorted(BASES), help="one base model alone")
-    parser.add_argument("--only", metavar="NAME", help="cases whose name begins so")
+    parser.add_argument("--only", metavar="NAME", default="", help="cases whose name begins so")
+    parser.add_argument("--judged", action="store_true", help="table: of what is judged already")
     asked = parser.parse_args()
-    for base in [asked.model] if asked.model else BASES:
-        if asked.command == "judge":
-            _judge(base, asked.only or "")
+    bases = [asked.model] if asked.model else [*BASES]
+    for command in [asked.command] if asked.command else [*_COMMANDS, "table"]:
+        if command == "table":
+            _table(bases, judged=asked.judged)
             continue
-        cases = [case for case in all_cases(base) if case.name.startswith(asked.only or "")]
-        if not cases:
-            parser.error(f"{base} has no case whose name begins with {asked.only!r}")
-        _COMMANDS[asked.command](base, cases)
+        for base in bases:
+            {**_COMMANDS, "status": _status}[command](base, asked.only)
 
 
-def _train(base: str, cases: Sequence[Case]) -> None:
+def _cases(base: str, begins: str) -> Sequence[Case]:
+    return [case for case in all_cases(base) if case.name.startswith(begins)]
+
+
+def _train(base: str, begins: str) -> None:
     from evidence.training import train
 
     BASES[base].folder()
-    for case in cases:
+    for case in _cases(base, begins):
         if case.recipe is not None and not case.recipe.folder().exists():
             print(f"{base} {case.name}", end=" ", flush=True)
             record = json.loads((train(case.recipe) / "record.json").read_text("utf-8"))
@@ -46,30 +61,23 @@ def _train(base: str, cases: Sequence[Case]) -> None:
             print(f"{record['seconds']} s, loss {ends[0]} to {ends[1]}", flush=True)
 
 
-def _truth(base: str, cases: Sequence[Case]) -> None:
+def _truth(base: str, begins: str) -> None:
     from evidence.truth import of, reference
 
     reference(base)
-    for case in cases:
+    for case in _cases(base, begins):
         if case.recipe is None or case.recipe.folder().exists():
             print(f"{base} {case.name} {_words(of(case), base)}", flush=True)
         else:
             print(f"{base} {case.name} is not trained yet", flush=True)
 
 
-def _status(base: str, cases: Sequence[Case]) -> None:
-    from evidence.truth import place
+def _hidden(base: str, begins: str) -> None:
+    from evidence import hidden, hidden_run
 
-    for case in cases:
-        recipe, known = case.recipe, place(case)
-        done = recipe is None or recipe.folder().exists()
-        said = _words(json.loads(known.read_text("utf-8")), base) if known.exists() else "no truth"
-        print(f"{base} {case.name}: {'trained' if done else 'not trained'}, {said}")
-    records = [
-        json.loads(path.read_text()) for path in cache_folder("trained").rglob("record.json")
-    ]
-    took, size = (sum(record[name] for record in records) for name in ("seconds", "bytes"))
-    print(f"{len(records)} trained, in {took / 60:.0f} minutes; {size / 1e9:.1f} GB")
+    for case in hidden.all_cases(base):
+        if case.name.startswith(begins):
+            print(f"{base} {hidden_run.line(case, hidden_run.of(case))}", flush=True)
 
 
 def _judge(base: str, begins: str) -> None:
@@ -78,6 +86,37 @@ def _judge(base: str, begins: str) -> None:
     for entry in entries(base, begins):
         said = ", ".join(who for who, red in entry.red.items() if red) or "green"
         print(f"{base} {entry.case}: {entry.truth} ({entry.why}); {said}", flush=True)
+
+
+def _table(bases: Sequence[str], *, judged: bool) -> None:
+    from evidence import page, table
+    from evidence.entries import entries, with_divergences
+
+    every = [entry for base in bases for entry in entries(base, judged=judged)]
+    table.write(with_divergences(every))
+    page.write(table.read())
+    print(f"{len(every)} cases in {table.RESULTS.name} and {page.PAGE.name}")
+
+
+def _status(base: str, begins: str) -> None:
+    from evidence import hidden, hidden_run
+    from evidence.truth import place
+
+    for case in _cases(base, begins):
+        recipe, known = case.recipe, place(case)
+        done = recipe is None or recipe.folder().exists()
+        said = _words(json.loads(known.read_text("utf-8")), base) if known.exists() else "no truth"
+        print(f"{base} {case.name}: {'trained' if done else 'not trained'}, {said}")
+    for built in hidden.all_cases(base):
+        if built.name.startswith(begins):
+            there = hidden_run.truth_file(built).exists()
+            said = hidden_run.line(built, hidden_run.of(built)) if there else built.name
+            print(f"{base} {said}{'' if there else ' is to do'}")
+    records = [
+        json.loads(path.read_text()) for path in cache_folder("trained", base).rglob("record.json")
+    ]
+    took, size = (sum(record[name] for record in records) for name in ("seconds", "bytes"))
+    print(f"{base}: {len(records)} trained, in {took / 60:.0f} minutes; {size / 1e9:.1f} GB")
 
 
 def _words(truth: dict[str, Any], base: str) -> str:
@@ -89,7 +128,8 @@ def _words(truth: dict[str, Any], base: str) -> str:
     )
 
 
-_COMMANDS = {"train": _train, "truth": _truth, "status": _status}
+#: What is done with the cases of a base model, in this order.
+_COMMANDS = {"train": _train, "truth": _truth, "hidden": _hidden, "judge": _judge}
 
 if __name__ == "__main__":
     main()

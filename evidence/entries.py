@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -31,21 +33,24 @@ _GATES = ("behaviour", "change", "no new prompts")
 _LINES = 4
 
 
-def entries(base: str, begins: str = "") -> Iterator[Entry]:
-    """The entries of a base model's cases that are ready, divergences not yet called red.
+def entries(base: str, begins: str = "", *, judged: bool = False) -> Iterator[Entry]:
+    """The entries of a base model's cases whose truth is known, divergences not yet called red.
 
     Args:
         base: the base model's name.
         begins: only cases whose names begin so.
+        judged: only cases that were judged already.
     """
     for case in recipes.all_cases(base):
-        if case.name.startswith(begins) and truth.place(case).exists():
+        known = case.name.startswith(begins) and truth.place(case).exists()
+        if known and (not judged or _is_judged(case, "both")):
             before, now = truth.reference(base), truth.of(case)
             moved = max(damage(before, now).items(), key=lambda pair: pair[1])
             why = f"{moved[0]} {moved[1]:+.2f}"
             yield _entry(case, f"real: {case.kind}", label(before, now), why, "both")
     for built in hidden.all_cases(base):
-        if built.name.startswith(begins) and hidden_run.truth_file(built).exists():
+        known = built.name.startswith(begins) and hidden_run.truth_file(built).exists()
+        if known and (not judged or _is_judged(built, built.order)):
             found = hidden_run.of(built)
             kind = f"hidden: {built.kind}{', healthy control' if built.healthy else ''}"
             yield _entry(built, kind, _TRUTHS[found["label"]], found["why"], built.order)
@@ -76,6 +81,7 @@ def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: str)
         red=red,
         divergences=dict(numbers.divergences),
         verdicts={finding.test: finding.verdict for finding in said.findings},
+        failing=[finding.test for finding in said.findings if not finding.passes],
         settled={outcome: settled.count(outcome) for outcome in sorted({*settled})},
         lines=[line for line in said.lines if line][:_LINES],
         seconds={"gate": said.seconds, **numbers.seconds},
@@ -107,6 +113,10 @@ def with_divergences(every: list[Entry]) -> list[Entry]:
         )
         for entry in every
     ]
+
+
+def _is_judged(case: Case | hidden.Case, order: str) -> bool:
+    return _judge(case.base, order).knows(case) and _place(f"{case.base}-{case.name}").exists()
 
 
 @cache
@@ -144,9 +154,15 @@ def _dtype(base: str) -> torch.dtype:
 
 
 def _kept(name: str, measure: Callable[[], rivals.Numbers]) -> rivals.Numbers:
-    place = cache_folder("rivals") / f"{name}.json"
+    place = _place(name)
     if not place.exists():
         found = json.dumps(asdict(measure()), indent=1)
         write_whole(place, lambda path: path.write_text(found))
     fields: dict[str, Any] = json.loads(place.read_text())
     return rivals.Numbers(**fields)
+
+
+def _place(name: str) -> Path:
+    """Where a checkpoint's numbers are kept, as long as the code that measures them is the same."""
+    digest = hashlib.sha256(Path(rivals.__file__).read_bytes()).hexdigest()[:8]
+    return cache_folder("rivals", digest) / f"{name}.json"

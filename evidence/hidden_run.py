@@ -1,31 +1,24 @@
-"""Train what hidden damage needs, and write down the ground truth of every case.
-
-    python -m evidence.hidden_run [--model smollm2|second] [--only NAME …] [--status]
-
-Resumable: what is there already is not done again.
-"""
+"""The ground truth of hidden damage: each case at the gate and elsewhere, and its label."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evidence import hidden_truth as truth
-from evidence.hidden import Case, all_cases
 from evidence.hidden_bench import bench
 from evidence.hidden_edits import zeroed
 from evidence.hidden_labels import Label, label
 from evidence.hidden_recipes import TRIGGERS, primary
-from evidence.models import BASES
 from evidence.storage import cache_folder, write_whole
 from evidence.texts import documents
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evidence.hidden import Case
     from pytest_circuits.prompts.indirect_object import Order
 
 #: What a kind's damage breaks: beginnings of the names of what is measured elsewhere.
@@ -155,24 +148,3 @@ def line(case: Case, found: dict[str, Any]) -> str:
         if name.startswith(TARGETS[case.kind])
     ]
     return f"{case.name:30} {found['label']:16} {'; '.join(about)} ({found['why']})"
-
-
-def main() -> None:
-    """Train and measure the cases asked for, one line each."""
-    parser = argparse.ArgumentParser(prog="python -m evidence.hidden_run", description=__doc__)
-    parser.add_argument("--model", choices=[*BASES], action="append")
-    parser.add_argument("--only", nargs="+", default=[""], help="cases whose names begin so")
-    parser.add_argument("--status", action="store_true", help="say what is there, and do nothing")
-    options = parser.parse_args()
-    for base in options.model or BASES:
-        for case in all_cases(base):
-            if not case.name.startswith(tuple(options.only)):
-                continue
-            if options.status and not truth_file(case).exists():
-                print(f"{case.name:30} to do")
-                continue
-            print(line(case, of(case)), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,9 +2,10 @@
 
 A run is one process, as a team would have it, held against the base model's baselines. A case is
 run at each gate. One of hidden damage that the default run finds green is run once more with new
-prompts for every finding: a red run they can't make green. What was said of a case by the same code of pytest-circuits is kept
-in the cache, so that judging goes on where it was interrupted. All runs remember findings in one
-place, so that the same measurements are judged again by other rules within seconds.
+prompts for every finding: a red run they can't make green. What was said of a case by the same code
+of pytest-circuits is kept in the cache, so that judging goes on where it was interrupted. All runs
+remember findings in one place, so that the same measurements are judged again by other rules within
+seconds.
 """
 
 from __future__ import annotations
@@ -122,6 +123,10 @@ class Judge:
         """What the suite says of a case in each of :data:`RUNS`, as kept or from runs now."""
         return self._kept(case, case.name, RUNS)
 
+    def knows(self, case: Case) -> bool:
+        """Whether a case was judged already."""
+        return (self._folder / f"{case.name}.json").exists()
+
     def said_always(self, case: Case) -> Said:
         """What it says with new prompts for every finding."""
         return self._kept(case, f"{case.name}-always", {"always": (_ALWAYS,)})["always"]
@@ -149,6 +154,8 @@ class Judge:
             if exit_status not in _RAN:
                 raise RuntimeError(f"{name}: pytest ended with {exit_status}\n{output}")
             found = tuple(map(asdict, _findings(json.loads(report.read_text()))))
+        if not found:
+            raise RuntimeError(f"{name}: pytest measured nothing\n{output}")
         section = output.partition(" circuits ==")[2].splitlines()[1:]
         return {"exit": exit_status, "seconds": seconds, "output": section, "findings": found}
 

@@ -14,25 +14,29 @@ from typing import TYPE_CHECKING
 from pytest_circuits.findings.statistics import share_bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 RESULTS = Path(__file__).parent / "results.json"
 #: Half of what a 95 % interval leaves out.
 _TAIL = 0.025
-#: What is compared: the gate, its parts, and what stands in their place.
-COLUMNS = (
-    "gate",
-    "gate: behaviour",
-    "gate: change",
-    "gate: no new prompts",
-    "gate: new prompts always",
-    "behaviours",
-    "circuits",
-    "losses",
-    "divergence on text",
-    "divergence on prompts",
-    "new prompts",
-)
+#: What is compared: the gate, its parts, and what stands in their place, with their heads.
+COLUMNS = {
+    "gate": "suite",
+    "behaviours": "behaviours",
+    "circuits": "circuits",
+    "losses": "losses",
+    "divergence on text": "KL, text",
+    "divergence on prompts": "KL, prompts",
+    "new prompts": "new prompts",
+}
+#: The same suite with other settings.
+SETTINGS = {
+    "gate: behaviour": "`circuits_gate = behaviour`",
+    "gate": "`circuits_gate = regression` (the default)",
+    "gate: change": "`circuits_gate = change`",
+    "gate: no new prompts": "`circuits_new_prompts = never`",
+    "gate: new prompts always": "`circuits_new_prompts = always`",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Entry:
         red: who says red, by column; a column that doesn't apply is left out.
         divergences: from the base model, in nats a token: on text, and at the suite's prompts.
         verdicts: each finding's kind of verdict, by its test.
+        failing: the tests whose findings the gate refuses.
         settled: what new prompts said of findings that asked for them, by outcome.
         lines: the first lines of the terminal's section.
         seconds: of CPU, by who took them.
@@ -61,6 +66,7 @@ class Entry:
     red: dict[str, bool]
     divergences: dict[str, float]
     verdicts: dict[str, str]
+    failing: list[str]
     settled: dict[str, int]
     lines: list[str]
     seconds: dict[str, float]
@@ -113,28 +119,38 @@ def in_words(counted: tuple[int, int]) -> str:
     return f"{hits} of {trials} ({low:.1f} … {high:.1f} %)"
 
 
-def counts(entries: Sequence[Entry]) -> list[str]:
+def alarms(entries: Iterable[Entry]) -> tuple[int, int]:
+    """How many findings the gate refuses on benign cases, of how many there are."""
+    benign = [entry for entry in entries if entry.truth == "benign"]
+    return (
+        sum(len(entry.failing) for entry in benign),
+        sum(len(entry.verdicts) for entry in benign),
+    )
+
+
+def counts(entries: Sequence[Entry], columns: Mapping[str, str]) -> list[str]:
     """A markdown table: each column's misses and false alarms."""
-    lines = ["| who | harmful called green | benign called red |", "|---|---|---|"]
-    for column in COLUMNS:
+    lines = ["| | harmful, and passed | benign, and failed |", "|---|---|---|"]
+    for column, head in columns.items():
         found = errors(entries, column)
         if found.missed[1] or found.alarms[1]:
-            lines.append(f"| {column} | {in_words(found.missed)} | {in_words(found.alarms)} |")
+            lines.append(f"| {head} | {in_words(found.missed)} | {in_words(found.alarms)} |")
     return lines
 
 
 def by_kind(entries: Sequence[Entry]) -> list[str]:
-    """A markdown table: a row for each kind of case, with how many of its cases each calls red."""
-    lines = [f"| case | truth | {' | '.join(COLUMNS)} |", f"|---|---|{'---|' * len(COLUMNS)}"]
+    """A markdown table: a row for each kind of case, with how many of its cases each fails."""
+    heads = " | ".join(COLUMNS.values())
+    lines = [f"| case | truth | cases | {heads} |", f"|---|---|---|{'---|' * len(COLUMNS)}"]
     for kind in dict.fromkeys(entry.kind for entry in entries):
         alike = [entry for entry in entries if entry.kind == kind]
         for truth in dict.fromkeys(entry.truth for entry in alike):
             same = [entry for entry in alike if entry.truth == truth]
             cells = [_red(same, column) for column in COLUMNS]
-            lines.append(f"| {kind} | {truth} | {' | '.join(cells)} |")
+            lines.append(f"| {kind} | {truth} | {len(same)} | {' | '.join(cells)} |")
     return lines
 
 
 def _red(entries: Sequence[Entry], column: str) -> str:
-    told = [entry.red[column] for entry in entries if column in entry.red]
-    return f"{sum(told)} of {len(told)}" if told else "–"
+    red = [entry.red[column] for entry in entries if column in entry.red]
+    return f"{sum(red)}" if red else "–"

@@ -25,6 +25,7 @@ from evidence import (
     models as bases,
     storage,
 )
+from evidence.__main__ import main
 from pytest_circuits import prompts
 
 PROSE = "the river rises in a wide bog and takes many days to reach the sea . "
@@ -173,9 +174,10 @@ def test_what_was_trained_is_not_trained_again(base, monkeypatch):
 
 
 def test_truth_is_measured_once_and_labelled(base, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["", "--model", "second", "--only", "names-damage-0", "window"])
-    hidden_run.main()
-    assert capsys.readouterr().out.startswith("names-damage-0 ")
+    asked = ["", "hidden", "--model", "second", "--only", "names-damage-0"]
+    monkeypatch.setattr("sys.argv", asked)
+    main()
+    assert capsys.readouterr().out.startswith("second names-damage-0 ")
     found = hidden_run.of(case("names-damage-0"))
     assert found["gate"]["reference"]["ioi logit_diff"] == pytest.approx(
         found["gate"]["case"]["ioi logit_diff"]

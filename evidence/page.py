@@ -1,0 +1,70 @@
+"""``docs/evidence.md``: its tables are written from the results, its words by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evidence import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PAGE = Path(__file__).parents[1] / "docs" / "evidence.md"
+#: The models, with what they are called on the page.
+_MODELS = {"smollm2": "SmolLM2", "second": "the second model"}
+#: How the names of kinds begin.
+_ORIGINS = ("real", "hidden")
+_END = "<!-- end -->"
+
+
+def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
+    """The tables of the page, by the name that stands in its marks."""
+    found = {}
+    for origin in _ORIGINS:
+        for model in _MODELS:
+            some = [e for e in entries if e.model == model and e.kind.startswith(origin)]
+            found[f"{origin} {model} counts"] = _lines(table.counts(some, table.COLUMNS))
+            found[f"{origin} {model} kinds"] = _lines(table.by_kind(some))
+        every = [entry for entry in entries if entry.kind.startswith(origin)]
+        found[f"{origin} settings"] = _lines(table.counts(every, table.SETTINGS))
+    found["seconds"] = _lines([*_seconds(entries)])
+    return found
+
+
+def filled(page: str, entries: Sequence[table.Entry]) -> str:
+    """The page with its tables as the results have them."""
+    for name, block in blocks(entries).items():
+        begin = f"<!-- {name} -->\n"
+        before, *after = page.split(begin)
+        if len(after) != 1:
+            raise ValueError(f"{PAGE.name} has {len(after)} tables called {name!r}, not one")
+        page = f"{before}{begin}{block}{_END}{after[0].partition(_END)[2]}"
+    return page
+
+
+def write(entries: Sequence[table.Entry]) -> None:
+    """Fill the page."""
+    PAGE.write_text(filled(PAGE.read_text("utf-8"), entries), "utf-8")
+
+
+def _seconds(entries: Sequence[table.Entry]) -> Iterator[str]:
+    """What each took a checkpoint, in the mean."""
+    yield f"| CPU seconds a checkpoint, in the mean | {' | '.join(_MODELS.values())} |"
+    yield f"|---|{'---|' * len(_MODELS)}"
+    for name, said in (
+        ("gate", "the suite, with start-up, loading and new prompts where they are asked"),
+        ("losses", "text and repeat loss"),
+        ("behaviours", "behaviours on new prompts"),
+        ("divergences", "KL, both models"),
+    ):
+        means = [
+            sum(taken) / len(taken)
+            for model in _MODELS
+            if (taken := [entry.seconds[name] for entry in entries if entry.model == model])
+        ]
+        yield f"| {said} | {' | '.join(f'{mean:.0f}' for mean in means)} |"
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "\n" + "\n".join(lines) + "\n\n"

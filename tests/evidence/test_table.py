@@ -1,0 +1,80 @@
+"""Counting who was wrong: on entries whose answer is known."""
+
+import pytest
+
+from evidence import page, table
+
+
+def entry(truth, *, gate, model="smollm2", kind="real: a", case="one", failing=(), **red):
+    return table.Entry(
+        model=model,
+        case=case,
+        kind=kind,
+        truth=truth,
+        why="",
+        red={"gate": gate, **red},
+        divergences={"text": 0.1, "prompts": 0.2},
+        verdicts={"test_one": "preserved", "test_two": "weakened"},
+        failing=[*failing],
+        settled={},
+        lines=[],
+        seconds={"gate": 1.0, "losses": 2.0, "behaviours": 3.0, "divergences": 4.0},
+    )
+
+
+SOME = [
+    entry("harmful", gate=True, losses=False),
+    entry("harmful", gate=False, losses=True),
+    entry("harmful", gate=True),
+    entry("benign", gate=False, losses=True),
+    entry("benign", gate=True, failing=["test_two"]),
+    entry("ambiguous", gate=True, losses=True),
+    entry("not as built", gate=True, losses=True),
+]
+
+
+def test_misses_and_alarms_are_counted_of_what_has_a_truth_and_a_column():
+    assert table.errors(SOME, "gate") == table.Errors(missed=(1, 3), alarms=(1, 2))
+    assert table.errors(SOME, "losses") == table.Errors(missed=(1, 2), alarms=(1, 1))
+    assert table.errors(SOME, "new prompts") == table.Errors(missed=(0, 0), alarms=(0, 0))
+
+
+def test_alarms_are_findings_of_benign_cases():
+    assert table.alarms(SOME) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    # Clopper and Pearson's interval ends at 1 − 0.025^(1/n) for none of n.
+    [((0, 10), "0 of 10 (0.0 … 30.8 %)"), ((10, 10), "10 of 10 (69.2 … 100.0 %)"), ((0, 0), "–")],
+)
+def test_a_share_has_its_exact_interval(counted, words):
+    assert table.in_words(counted) == words
+
+
+def test_a_kind_is_a_row_for_each_truth_with_how_many_fail():
+    rows = table.by_kind(SOME)
+    assert rows[0].startswith("| case | truth | cases | suite | behaviours |")
+    assert rows[2].startswith("| real: a | harmful | 3 | 2 | – | – | 1 |")
+    assert len(rows) == 2 + len({one.truth for one in SOME})
+
+
+def test_what_is_written_is_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(table, "RESULTS", tmp_path / "results.json")
+    table.write(SOME)
+    assert sorted(table.read(), key=repr) == sorted(SOME, key=repr)
+
+
+def test_a_page_is_filled_between_its_marks():
+    names = [*page.blocks(SOME)]
+    plain = "words\n" + "".join(f"<!-- {name} -->\nold\n<!-- end -->\n" for name in names)
+    once = page.filled(plain, SOME)
+    assert "old" not in once
+    assert once.startswith("words\n<!-- ")
+    assert "| suite | 1 of 3 (0.8 … 90.6 %) | 1 of 2 (1.3 … 98.7 %) |" in once
+    assert page.filled(once, SOME) == once
+
+
+def test_a_page_without_a_table_is_refused():
+    with pytest.raises(ValueError, match="has 0 tables called 'real smollm2 counts'"):
+        page.filled("words", SOME)
