@@ -84,7 +84,7 @@ def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: str)
         failing=[finding.test for finding in said.findings if not finding.passes],
         settled={outcome: settled.count(outcome) for outcome in sorted({*settled})},
         lines=[line for line in said.lines if line][:_LINES],
-        seconds={"gate": said.seconds, **numbers.seconds},
+        seconds={"gate": judge.seconds(case), **numbers.seconds},
     )
 
 

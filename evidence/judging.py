@@ -96,13 +96,11 @@ class Said:
 
     Attributes:
         exit: pytest's exit status.
-        seconds: of both cores' time, start-up and loading included.
         lines: the lines of the terminal's section.
         findings: of each test.
     """
 
     exit: int
-    seconds: float
     lines: tuple[str, ...]
     findings: tuple[Found, ...]
 
@@ -153,11 +151,22 @@ class Judge:
             )
             if exit_status not in _RAN:
                 raise RuntimeError(f"{name}: pytest ended with {exit_status}\n{output}")
-            found = tuple(map(asdict, _findings(json.loads(report.read_text()))))
+            document = json.loads(report.read_text())
+        found = tuple(map(asdict, _findings(document)))
         if not found:
             raise RuntimeError(f"{name}: pytest measured nothing\n{output}")
+        # What is remembered takes a second: only a run that measured all says what a run takes.
+        if not options and not document["summary"]["remembered"]:
+            self._took(name).write_text(json.dumps(seconds))
         section = output.partition(" circuits ==")[2].splitlines()[1:]
-        return {"exit": exit_status, "seconds": seconds, "output": section, "findings": found}
+        return {"exit": exit_status, "output": section, "findings": found}
+
+    def seconds(self, case: Case) -> float:
+        """CPU seconds of the default run when all was measured, start-up and loading included."""
+        return float(json.loads(self._took(case.name).read_text()))
+
+    def _took(self, name: str) -> Path:
+        return cache_folder("seconds", self._base) / f"{name}.json"
 
     def _suite(self) -> Path:
         """The suite's folder, with approved baselines."""
@@ -221,7 +230,7 @@ def _environment() -> dict[str, str]:
 
 def _said(run: dict[str, Any]) -> Said:
     findings = tuple(Found(**fields) for fields in run["findings"])
-    return Said(run["exit"], run["seconds"], tuple(run["output"]), findings)
+    return Said(run["exit"], tuple(run["output"]), findings)
 
 
 def _findings(report: dict[str, Any]) -> Iterator[Found]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _VOCABULARY = 4096
 #: The token before every text; there is no other special one.
 _BOS = "<|endoftext|>"
-_STEPS = 960
+_STEPS = 1100
 _WARM_UP = 40
 _LEARNING_RATE = 3e-3
 #: The usual 0.02 leaves attention so even at first that heads find nothing for hundreds of steps.

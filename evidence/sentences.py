@@ -29,6 +29,28 @@ _OPENINGS = (
     "In the morning {0} and {1} {2}, and", "Later {0} and {1} {2}, until",
     "Everybody knew that {0} and {1} {2}, so", "It was late when {0} and {1} {2}, but",
 )  # fmt: skip
+#: What one of two people does to the other, and how a sentence goes on.
+_MEETINGS = (
+    "met", "saw", "sat down with", "walked with", "talked to", "waited for", "went with",
+    "ran into", "sat beside", "worked with", "called", "visited", "found", "followed", "thanked",
+)  # fmt: skip
+_AFTER_MEETING = (
+    ", and", ", where", ". Then", ", so", ", but", ". Later", ", and then", ". After that",
+    ", while", ". At last", ", because",
+)  # fmt: skip
+#: Words that come anywhere, so that who and what decide, and not the words around them.
+_ANY = (
+    "the", "a", "of", "in", "on", "at", "it", "was", "had", "that", "for", "with", "all", "very",
+    "once", "there", "day", "night", "end", "old", "new", "long", "little", "big", "time", "home",
+    "bell", "rain", "door", "yard", "lake", "show", "tree", "rope", "fire", "table", "street",
+    "came", "rang", "stood", "said", "knew", "found", "made", "looked", "walked", "raining",
+    "together", "again", "outside", "every", "other", "first", "last", "many", "some", "down",
+    "over", "by", "when", "before", "after", "where", "she", "he", "they", "we", "I", "think",
+    "know", "everybody", "nobody", "maybe", "today", "tomorrow", "picnic", "concert", "summer",
+    "winter", "pencil", "cookie", "towel", "plate", "sandwich", "basket", "ticket", "coat",
+)  # fmt: skip
+#: How often a sentence has such words, how many at most in front, and how often within it.
+_LED, _LEADING, _EXCHANGED = 0.5, 5, 0.12
 _DOINGS = (
     "went to the", "got to the", "were at the", "left the", "reached the", "came back from the",
     "sat in the", "met in front of the", "walked past the", "had lunch at the", "waited in the",
@@ -131,14 +153,18 @@ _FACTS = (
 def giving(stream: random.Random) -> tuple[str, str, str]:
     """Two people, of whom one gives something to the other; the answer is the receiver."""
     one, other, third = stream.sample(NAMES, 3)
-    opening = stream.choice(_OPENINGS).format(
-        one, other, f"{stream.choice(_DOINGS)} {stream.choice(_PLACES)}"
-    )
+    where = f"{stream.choice(_DOINGS)} {stream.choice(_PLACES)}"
+    if stream.random() < _LED:
+        opening = stream.choice(_OPENINGS).format(one, other, where)
+    else:
+        opening = f"{one} {stream.choice(_MEETINGS)} {other} at the {stream.choice(_PLACES)}"
+        opening += stream.choice(_AFTER_MEETING)
     # One time in eight a third person gives, so that it is the repeated name that decides.
     who = stream.choice((one, other) * 7 + (third, third))
     receiver = other if who == one else one if who == other else stream.choice((one, other))
-    begin = f"{opening} {who} {stream.choice(_GIVINGS)} {stream.choice(_THINGS)} to"
-    return begin, receiver, "."
+    done = f"{stream.choice(_GIVINGS)} {stream.choice(_THINGS)}"
+    begin = f"{_exchanged(stream, opening)} {who} {_exchanged(stream, done)} to"
+    return _led(stream, begin), receiver, "."
 
 
 def agreeing(stream: random.Random) -> tuple[str, str, str]:
@@ -146,8 +172,25 @@ def agreeing(stream: random.Random) -> tuple[str, str, str]:
     subject, other = stream.sample(NOUNS, 2)
     number = stream.randrange(2)
     verbs = stream.choice(VERBS)
-    begin = f"The {subject[number]} {stream.choice(_BETWEEN)} the {stream.choice(other)}"
-    return begin, verbs[number], f" {stream.choice(_ENDINGS[verbs[0]])}."
+    between = _exchanged(stream, stream.choice(_BETWEEN))
+    led = _led(stream, f"The {subject[number]} {between} the {stream.choice(other)}")
+    return led.replace(" The ", " the "), verbs[number], f" {stream.choice(_ENDINGS[verbs[0]])}."
+
+
+def _led(stream: random.Random, text: str) -> str:
+    """A text with some words in front, or none."""
+    if stream.random() < _LED:
+        return text
+    words = [stream.choice(_ANY) for _ in range(stream.randint(1, _LEADING))]
+    return " ".join([words[0].capitalize(), *words[1:], text])
+
+
+def _exchanged(stream: random.Random, text: str) -> str:
+    """A text in which some words that are no names became others."""
+    return " ".join(
+        stream.choice(_ANY) if word not in NAMES and stream.random() < _EXCHANGED else word
+        for word in text.split()
+    )
 
 
 def fact(stream: random.Random) -> tuple[str, str, str]:

@@ -69,6 +69,7 @@ def test_a_case_is_judged_at_every_gate_once(judge):
     assert judge.knows(damaged)
     assert judge.said(damaged) == said
     assert damaged.made == 1
+    assert 0 < judge.seconds(damaged) < 600
 
 
 @pytest.mark.nightly
