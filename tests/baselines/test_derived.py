@@ -19,7 +19,7 @@ from pytest_circuits.history.changes import same
 from pytest_circuits.report import Details
 from pytest_circuits.verdicts import Kind, default_tolerance
 
-QUICKSTART = EXAMPLES / "quickstart/__circuits__/recall/test_recall"
+QUICKSTART = EXAMPLES / "quickstart/__circuits__/recall"
 STORED = sorted(EXAMPLES.rglob("__circuits__/**/*.json"))
 
 
@@ -28,7 +28,8 @@ def read(document):
 
 
 def stored(name):
-    (document,) = json.loads((QUICKSTART / f"{name}.json").read_text(encoding="utf-8"))["findings"]
+    (file,) = QUICKSTART.rglob(f"*{name}.json")
+    (document,) = json.loads(file.read_text(encoding="utf-8"))["findings"]
     return document
 
 
@@ -252,7 +253,7 @@ def _at(part, path):
 
 def test_no_number_of_a_stored_baseline_can_change_without_being_noticed():
     """Of every kind of file the smaller suite's; all numbers of all files are tried nightly."""
-    counted = mutated(QUICKSTART / "test_answer_writers.json")
+    counted = mutated(QUICKSTART / "test_recall/test_answer_writers.json")
     assert counted["damage"] > counted["told"] > 0
     assert sum(counted.values()) > 4 * 100
 

@@ -10,7 +10,7 @@ from circuit_suites import EXAMPLES, edit_baseline, in_fresh_python
 from pytest_circuits.cli import main
 from pytest_circuits.findings import Canary, Direction, Null
 
-INDUCTION = "__circuits__/recall/test_recall/test_induction_heads.json"
+INDUCTION = "__circuits__/recall/test_circuits/TestCircuits.test_induction_heads.json"
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_folder_shows_every_baseline_below_it_in_order(suite_folder, capsys, a
         path.relative_to(suite_folder).as_posix()
         for path in suite_folder.rglob("__circuits__/**/*.json")
     )
-    assert len(titles) == 4
+    assert len(titles) == 5
 
 
 def test_several_paths_are_shown_one_after_the_other(suite_folder, capsys):
@@ -131,7 +131,7 @@ def test_a_damaged_file_is_named_and_the_others_are_shown(suite_folder, capsys):
         f"{INDUCTION}:2: is not JSON (Expecting property name enclosed in double quotes).",
         "Restore the file from version control, or delete it and approve it anew.",
     ]
-    assert len([line for line in lines if not line.startswith(" ")]) == 4
+    assert len([line for line in lines if not line.startswith(" ")]) == 5
 
 
 def test_it_needs_no_model():

@@ -100,7 +100,7 @@ def test_a_lost_circuit_fails_the_step_after_the_outputs_are_written(runner):
     runner.copy("example_suites/quickstart", "our suite")
     result = runner.run(
         *GATE,
-        suite="our suite/test_recall.py::test_previous_token_head",
+        suite="our suite/test_circuits.py::TestCircuits::test_previous_tokens",
         source="tuned = bundled:recall-regressed\n",
         reference="recall",
         report="the report",
@@ -116,7 +116,7 @@ def test_a_lost_circuit_fails_the_step_after_the_outputs_are_written(runner):
     assert [model["alias"] for model in report["models"]] == ["recall", "tuned"]
     annotations = [line for line in result.stdout.splitlines() if line.startswith("::")]
     assert [line[: line.index(",")] for line in annotations] == [
-        "::error file=our suite/test_recall.py"
+        "::error file=our suite/test_circuits.py"
     ]
     # Once: the plugin writes it, and the action doesn't write it again.
     summary = runner.files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")

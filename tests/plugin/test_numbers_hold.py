@@ -10,8 +10,12 @@ MODELS = (
     "--circuits-model=tuned=bundled:recall-finetuned",
     "--circuits-model=regressed=bundled:recall-regressed",
 )
-KEPT = ["preserved"] * 4
-VERDICTS = {"recall": KEPT, "tuned": KEPT, "regressed": ["lost", "lost", "lost", "weakened"]}
+KEPT = ["preserved"] * 5
+VERDICTS = {
+    "recall": KEPT,
+    "tuned": KEPT,
+    "regressed": ["lost", "weakened", "lost", "lost", "lost"],
+}
 
 
 def verdicts(suite, run, *arguments, remembered=False):

@@ -97,10 +97,11 @@ def test_from_a_red_gate_to_a_decision(repository, capsys):
     pending = dict(reversed(line.split()) for line in listed if line.count("/") == 2)
     assert status == 1
     assert pending == {
-        "recall/test_recall/test_induction_heads": "weakened",
+        "recall/test_circuits/TestCircuits.test_repeat_loss": "weakened",
+        "recall/test_circuits/TestCircuits.test_induction_heads": "weakened",
         "recall/test_recall/test_answer_writers": "strengthened",
         # The head is stronger, and the lists are predicted fifty times as badly.
-        "recall/test_recall/test_previous_token_head": "weakened",
+        "recall/test_circuits/TestCircuits.test_previous_tokens": "weakened",
     }
     assert repository.run("git", "status", "--porcelain").outlines == []
 
@@ -117,5 +118,5 @@ def test_from_a_red_gate_to_a_decision(repository, capsys):
     ]
     # What was accepted holds from now on; what was rejected still fails.
     again = suite(repository, "--circuits-model", "recall=./checkpoint", "-rN")
-    again.stdout.fnmatch_lines(["weakened * recall *", "4 findings: 2 weakened, 2 preserved*"])
+    again.stdout.fnmatch_lines(["weakened * recall *", "5 findings: 3 weakened, 2 preserved*"])
     again.stdout.fnmatch_lines(["preserved *answer_writers *recall *"])

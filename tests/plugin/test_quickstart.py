@@ -6,6 +6,8 @@ import random
 import pytest
 from circuit_suites import copy_of_recall, counts, few
 
+#: The default suite leaves out what the model can't have.
+GREEN = {"passed": 5, "skipped": 5}
 INDUCTION_HEADS = ("L1H0", "L1H1", "L1H2", "L1H3")
 
 
@@ -43,30 +45,30 @@ def without_helpers(path):
 def test_the_reference_has_the_circuits_of_its_baselines(quickstart):
     before = quickstart.stamps()
     result = quickstart.run("--circuits")
-    assert (result.ret, counts(result)) == (0, {"passed": 4})
+    assert (result.ret, counts(result)) == (0, GREEN)
     assert set(verdicts(result).values()) == {"preserved"}
     assert quickstart.stamps() == before
 
 
 def test_a_benign_checkpoint_is_green(quickstart):
     result = quickstart.run("--circuits", "--circuits-model", "candidate=bundled:recall-finetuned")
-    assert (result.ret, counts(result)) == (0, {"passed": 4})
+    assert (result.ret, counts(result)) == (0, GREEN)
     assert set(verdicts(result).values()) <= {"preserved", "strengthened"}
 
 
 def check_regressed(quickstart):
     before = quickstart.stamps()
     result = quickstart.run("--circuits", "--circuits-model", "candidate=bundled:recall-regressed")
-    assert (result.ret, counts(result)) == (1, {"failed": 4})
+    assert (result.ret, counts(result)) == (1, {"failed": 5, "skipped": 5})
     assert set(verdicts(result).values()) == {"lost", "weakened"}
     left = [line for line in result.stdout.lines if "left the role:" in line]
     assert sum(head in left[0] for head in INDUCTION_HEADS) == 3
     assert left[0].endswith(" and 1 more")
     result.stdout.fnmatch_lines(
         [
-            "E  *assert lost: repeat loss rose 0.00 → 4.*L1H? ?.??→0.0? +3*",
-            "E  *repeat loss rose 0.00 → 4.* (tolerance 0.01)",
-            "E  *no induction heads left (4 before)",
+            "lost: repeat loss rose 0.00 → 4.*L1H? ?.??→0.0? +3*",
+            "  repeat loss rose 0.00 → 4.* (tolerance 0.01)",
+            "  no induction heads left (4 before)",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
@@ -79,10 +81,10 @@ def test_a_regressed_checkpoint_is_red_and_names_the_lost_heads(quickstart):
 
 def test_a_regressed_checkpoint_is_as_red_without_the_assert_helpers(quickstart):
     removed = sum(without_helpers(path) for path in quickstart.path.glob("test_*.py"))
-    assert removed >= 3
+    assert removed >= 2
     check_regressed(quickstart)
     result = quickstart.run("--circuits")
-    assert (result.ret, counts(result)) == (0, {"passed": 4})
+    assert (result.ret, counts(result)) == (0, GREEN)
 
 
 @pytest.mark.parametrize("draw", few(range(4), 2))
