@@ -106,7 +106,7 @@ def test_from_a_red_gate_to_a_decision(repository, capsys):
     assert repository.run("git", "status", "--porcelain").outlines == []
 
     assert typed(capsys, "accept", "*/test_answer_writers")[0] == 1
-    assert typed(capsys, "reject", "*/test_induction_heads")[0] == 1
+    assert typed(capsys, "reject", "*.test_induction_heads")[0] == 1
     assert typed(capsys, "reject", "--all")[0] == 0
     assert typed(capsys, "review") == (0, ["nothing pending"])
 
