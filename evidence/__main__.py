@@ -1,9 +1,10 @@
 """Train, measure, judge and tabulate; each goes on where it stopped.
 
-    python -m evidence [train | truth | hidden | judge | table | status]
+    python -m evidence [train | truth | hidden | judge | table]
+    python -m evidence status
 
-Without a command all of them in this order. ``table`` writes ``results.json`` and the tables of
-``docs/evidence.md``.
+Without a command all of the first in this order. ``table``, always of all cases, writes
+``results.json`` and the tables of ``docs/evidence.md``.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ def main() -> None:
     parser.add_argument("command", choices=commands, nargs="?", help="all but status unless given")
     parser.add_argument("--model", choices=sorted(BASES), help="one base model alone")
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name begins so")
-    parser.add_argument("--judged", action="store_true", help="table: of what is judged already")
     asked = parser.parse_args()
+    if (asked.model or asked.only) and asked.command in (None, "table"):
+        parser.error("the table has all cases: --model and --only go with another command")
     bases = [asked.model] if asked.model else [*BASES]
     for command in [asked.command] if asked.command else [*_COMMANDS, "table"]:
         if command == "table":
-            _table(bases, judged=asked.judged)
+            _table()
             continue
         for base in bases:
             {**_COMMANDS, "status": _status}[command](base, asked.only)
@@ -88,12 +90,12 @@ def _judge(base: str, begins: str) -> None:
         print(f"{base} {entry.case}: {entry.truth} ({entry.why}); {said}", flush=True)
 
 
-def _table(bases: Sequence[str], *, judged: bool) -> None:
+def _table() -> None:
     from evidence import page, table
     from evidence.entries import entries, with_divergences
 
-    every = [entry for base in bases for entry in entries(base, judged=judged)]
-    table.write(with_divergences(every))
+    every = with_divergences([entry for base in BASES for entry in entries(base)])
+    table.write(every)
     page.write(table.read())
     print(f"{len(every)} cases in {table.RESULTS.name} and {page.PAGE.name}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+#: Raised when an edit changes, so that nothing older is taken for the same.
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,12 @@ class Case:
     seed: int
     edit: Callable[[PreTrainedModel, PreTrainedTokenizerBase], PreTrainedTokenizerBase]
     recipe: Recipe | None = None
+
+    def key(self) -> str:
+        """What the checkpoint is made of, as a hash."""
+        base = BASES[self.base].digest()
+        said = [_VERSION, base, self.name, None if self.recipe is None else self.recipe.key()]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:8]
 
     @contextmanager
     def checkpoint(self) -> Iterator[Path]:

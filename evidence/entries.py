@@ -6,72 +6,71 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from evidence import hidden, hidden_run, recipes, rivals, truth
+from evidence import hidden, hidden_gate, hidden_run, hidden_truth, recipes, rivals, truth
 from evidence.judging import DTYPES, Judge
-from evidence.labels import damage, label
+from evidence.labels import LIMITS, damage, label
 from evidence.models import BASES
-from evidence.storage import cache_folder, write_whole
+from evidence.storage import cache_folder, sources, write_whole
 from evidence.table import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from evidence.cases import Case
+    from pytest_circuits.prompts.indirect_object import Order
 
-#: The words of the rule for hidden damage in the table's.
-_TRUTHS = {"hidden damage": "harmful", "healthy control": "benign", "neither": "not as built"}
+#: What is true of a case of hidden damage, by its label and whether it was made as a control.
+_TRUTHS = {("hidden damage", False): "harmful", ("healthy control", True): "benign"}
 #: Windows of text for losses and divergences: about the seconds that the suite takes.
 _WINDOWS = {"smollm2": 24, "second": 48}
-#: Runs that are columns beside the default one.
-_GATES = ("behaviour", "change", "no new prompts")
 #: The terminal's first lines that the table keeps.
 _LINES = 4
 
 
-def entries(base: str, begins: str = "", *, judged: bool = False) -> Iterator[Entry]:
-    """The entries of a base model's cases whose truth is known, divergences not yet called red.
+def entries(base: str, begins: str = "") -> Iterator[Entry]:
+    """The entries of a base model's cases, divergences not yet called red.
 
     Args:
         base: the base model's name.
         begins: only cases whose names begin so.
-        judged: only cases that were judged already.
     """
     for case in recipes.all_cases(base):
-        known = case.name.startswith(begins) and truth.place(case).exists()
-        if known and (not judged or _is_judged(case, "both")):
+        if case.name.startswith(begins):
             before, now = truth.reference(base), truth.of(case)
-            moved = max(damage(before, now).items(), key=lambda pair: pair[1])
-            why = f"{moved[0]} {moved[1]:+.2f}"
+            moved = damage(before, now)
+            worst = max(moved, key=lambda name: moved[name] / LIMITS[name][0])
+            why = f"{worst} {moved[worst]:+.2f}"
             yield _entry(case, f"real: {case.kind}", label(before, now), why, "both")
     for built in hidden.all_cases(base):
-        known = built.name.startswith(begins) and hidden_run.truth_file(built).exists()
-        if known and (not judged or _is_judged(built, built.order)):
+        if built.name.startswith(begins):
             found = hidden_run.of(built)
             kind = f"hidden: {built.kind}{', healthy control' if built.healthy else ''}"
-            yield _entry(built, kind, _TRUTHS[found["label"]], found["why"], built.order)
+            # What did not become what it was made as says nothing of its kind.
+            true = _TRUTHS.get((found["label"], built.healthy), "not as built")
+            yield _entry(built, kind, true, found["why"], built.order)
 
 
-def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: str) -> Entry:
+def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: Order) -> Entry:
     judge = _judge(case.base, order)
-    runs, numbers, base = judge.said(case), _numbers(case), _numbers_of_base(case.base)
-    said = runs["regression"]
+    runs, numbers = judge.said(case), _numbers(case, order)
+    base, said = _numbers_of_base(case.base, order), runs["regression"]
     settled = [finding.new_prompts for finding in said.findings if finding.new_prompts]
     red = {
-        "gate": said.exit != 0,
-        **{f"gate: {name}": run.exit != 0 for name, run in runs.items() if name in _GATES},
+        "suite": said.exit != 0,
+        **{f"suite, {name}": run.exit != 0 for name, run in runs.items() if run is not said},
         "behaviours": any(finding.behaviour for finding in said.findings),
         "circuits": any(finding.mechanism for finding in said.findings),
         "losses": rivals.worse_losses(numbers, base),
         "new prompts": rivals.worse_behaviours(numbers, base),
     }
     if isinstance(case, hidden.Case):
-        # A run that is red stays red.
-        red["gate: new prompts always"] = said.exit != 0 or judge.said_always(case).exit != 0
+        # A run that is red without them stays red.
+        red["suite, new prompts always"] = said.exit != 0 or judge.said_always(case).exit != 0
     return Entry(
         model=case.base,
         case=case.name,
@@ -84,7 +83,7 @@ def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: str)
         failing=[finding.test for finding in said.findings if not finding.passes],
         settled={outcome: settled.count(outcome) for outcome in sorted({*settled})},
         lines=[line for line in said.lines if line][:_LINES],
-        seconds={"gate": judge.seconds(case), **numbers.seconds},
+        seconds={"suite": said.seconds, **numbers.seconds},
     )
 
 
@@ -115,37 +114,43 @@ def with_divergences(every: list[Entry]) -> list[Entry]:
     ]
 
 
-def _is_judged(case: Case | hidden.Case, order: str) -> bool:
-    return _judge(case.base, order).knows(case) and _place(f"{case.base}-{case.name}").exists()
-
-
 @cache
 def _judge(base: str, order: str) -> Judge:
     return Judge(base, order)
 
 
-@cache
-def _material(base: str) -> rivals.Material:
-    return rivals.material(BASES[base].folder(), _WINDOWS[base])
+def _numbers(case: Case | hidden.Case, order: Order) -> rivals.Numbers:
+    return _kept(f"{case.base}-{case.name}-{case.key()}", lambda: _measured(case, order))
 
 
-def _numbers(case: Case | hidden.Case) -> rivals.Numbers:
-    return _kept(f"{case.base}-{case.name}", lambda: _measured(case))
-
-
-def _measured(case: Case | hidden.Case) -> rivals.Numbers:
+def _measured(case: Case | hidden.Case, order: Order) -> rivals.Numbers:
     base = BASES[case.base].folder()
     with case.checkpoint() as folder:
-        return rivals.numbers(folder, base, _material(case.base), _dtype(case.base))
+        asked, of_base = (_material(case.base, order, one) for one in (folder, base))
+        return rivals.numbers(folder, base, asked, of_base, _dtype(case.base))
 
 
 @cache
-def _numbers_of_base(base: str) -> rivals.Numbers:
+def _numbers_of_base(base: str, order: Order) -> rivals.Numbers:
     folder = BASES[base].folder()
-    return _kept(
-        f"{base}-reference",
-        lambda: rivals.numbers(folder, folder, _material(base), _dtype(base)),
-    )
+
+    def measured() -> rivals.Numbers:
+        asked = _material(base, order, folder)
+        return rivals.numbers(folder, folder, asked, asked, _dtype(base))
+
+    return _kept(f"{base}-reference-{order}-{BASES[base].digest()[:8]}", measured)
+
+
+def _material(base: str, order: Order, folder: Path) -> rivals.Material:
+    """What a checkpoint is asked, made once for all that have the same tokenizer."""
+    tokenizer = (folder / "tokenizer.json").read_bytes()
+    key = base, order, hashlib.sha256(tokenizer).hexdigest()
+    if key not in _MATERIAL:
+        _MATERIAL[key] = rivals.material(folder, BASES[base].folder(), _WINDOWS[base], order)
+    return _MATERIAL[key]
+
+
+_MATERIAL: dict[tuple[str, str, str], rivals.Material] = {}
 
 
 def _dtype(base: str) -> torch.dtype:
@@ -164,5 +169,5 @@ def _kept(name: str, measure: Callable[[], rivals.Numbers]) -> rivals.Numbers:
 
 def _place(name: str) -> Path:
     """Where a checkpoint's numbers are kept, as long as the code that measures them is the same."""
-    digest = hashlib.sha256(Path(rivals.__file__).read_bytes()).hexdigest()[:8]
-    return cache_folder("rivals", digest) / f"{name}.json"
+    modules = (rivals, hidden_gate, hidden_truth)
+    return cache_folder("rivals", sources(*modules)) / f"{name}.json"

@@ -1,8 +1,8 @@
 """Hidden damage and its healthy controls, as cases.
 
 A damaged model does on the gate's own prompts what the reference does, and is broken elsewhere; its
-healthy control has had the same edit, and is broken nowhere. Run ``python -m evidence.hidden`` to
-train what needs training and to write down the ground truth of every case.
+healthy control has had the same edit, and is broken nowhere. ``python -m evidence
+hidden`` trains what needs training and writes down the ground truth of every case.
 
 ================= ===================================== ==========================================
 kind              damage                                healthy control
@@ -52,6 +52,7 @@ from evidence.hidden_bench import bench
 from evidence.hidden_edits import zero
 from evidence.hidden_recipes import Side
 from evidence.hidden_training import learning, teach
+from evidence.models import BASES
 from evidence.storage import cache_folder, write_whole
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from pytest_circuits.prompts.indirect_object import Order
 
 #: Raised when a recipe changes, so that nothing older is taken for the same.
-_VERSION = 1
+_VERSION = 2
 SEEDS = (0, 1, 2)
 
 
@@ -118,9 +119,12 @@ class Case:
 
     def folder(self) -> Path:
         """Where what was learned lies, whether or not it is there."""
-        said = json.dumps([_VERSION, self.base, self.name])
-        key = hashlib.sha256(said.encode()).hexdigest()[:8]
-        return cache_folder("hidden", self.base) / f"{self.name}-{key}"
+        return cache_folder("hidden", self.base) / f"{self.name}-{self.key()}"
+
+    def key(self) -> str:
+        """What the case is made of, as a hash."""
+        said = json.dumps([_VERSION, BASES[self.base].digest(), self.name])
+        return hashlib.sha256(said.encode()).hexdigest()[:8]
 
     def prepare(self) -> Path:
         """Measure and train what the case needs, once; the folder of what is kept."""
@@ -153,11 +157,6 @@ class Case:
 
         write_whole(folder, write)
         return folder
-
-    @property
-    def needs_training(self) -> bool:
-        """Whether something of it is learned, and cached."""
-        return self.kind in hidden_recipes.PREPARED
 
 
 def all_cases(base: str) -> list[Case]:

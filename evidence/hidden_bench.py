@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evidence.hidden_training import Batch, Lesson
     from pytest_circuits.prompts.indirect_object import Order
 
-#: What controls are trained on: neither the gate's nor the truth's templates, names and nouns.
+#: What controls are trained on: neither the suite's templates, names and nouns, nor the truth's.
 TEMPLATES = (
     "When {A} and {B} went to the beach, {S} showed a shell to",
     "After {A} and {B} had lunch at the hotel, {S} lent a coat to",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from evidence.hidden import Case
     from pytest_circuits.prompts.indirect_object import Order
 
+#: Raised when something is asked in another way.
+_VERSION = 1
 #: What a kind's damage breaks: beginnings of the names of what is measured elsewhere.
 TARGETS = {
     "ioi memorised": ("ioi elsewhere",),
@@ -103,7 +105,7 @@ def _reference(base: str, kind: str, seed: int, order: Order) -> dict[str, dict[
 
 def truth_file(case: Case) -> Path:
     """Where a case's ground truth lies, whether or not it is there."""
-    return cache_folder("hidden", case.base, "truth") / f"{case.folder().name}.json"
+    return cache_folder("hidden", case.base, "truth") / f"{case.name}-{case.key()}-{_VERSION}.json"
 
 
 def of(case: Case) -> dict[str, Any]:

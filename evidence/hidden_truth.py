@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Sequence
 
-# None of these templates, names and nouns is in a builder of prompts, or in what a case was trained
-# on.
+# None of these templates, names and nouns is in a builder of prompts, also where it draws anew, or in
+# what a case was trained on.
 TEMPLATES = (
     "Yesterday {A} met {B} at the library, where {S} gave a pencil to",
     "When {A} and {B} walked to the lake, {S} gave a sandwich to",
@@ -149,7 +149,7 @@ def logit_difference(model: Any, asked: Questions) -> dict[str, float]:  # noqa:
     """Mean of logit(right) − logit(wrong) at the last position, and the share above 0."""
     ids, last = padded(asked.rows)
     hidden = model.base_model(ids).last_hidden_state[torch.arange(len(last)), last]
-    logits = model.get_output_embeddings()(hidden)
+    logits = model.get_output_embeddings()(hidden).float()
     right, wrong = torch.tensor(asked.right), torch.tensor(asked.wrong)
     margin = (logits.gather(1, right[:, None]) - logits.gather(1, wrong[:, None]))[:, 0]
     return {"logit_diff": float(margin.mean()), "accuracy": float((margin > 0).float().mean())}
@@ -160,7 +160,7 @@ def repeat_loss(model: Any, repeated: Repeats) -> float:  # noqa: ANN401
     """Mean next-token negative log-likelihood over the second block, in nats."""
     ids = torch.tensor(repeated.rows)
     hidden = model.base_model(ids).last_hidden_state[:, repeated.block : -1]
-    guessed = model.get_output_embeddings()(hidden).log_softmax(-1)
+    guessed = model.get_output_embeddings()(hidden).float().log_softmax(-1)
     return float(-guessed.gather(-1, ids[:, 1 + repeated.block :, None]).mean())
 
 

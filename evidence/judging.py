@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 #: Both are measured as a team with these machines would.
 DTYPES = {"smollm2": "bfloat16", "second": "float32"}
 _SUITE = Path(__file__).parent / "suite"
-#: What an exit status has to be for the run to count: all passed, or some failed.
-_RAN = (0, 1)
 #: The measures of the suite whose finding is a behaviour itself.
 _NUMBERS = ("text_loss", "repeat_loss", "logit_diff")
 
@@ -60,6 +58,9 @@ class Case(Protocol):
     def name(self) -> str:
         """Its own."""
 
+    def key(self) -> str:
+        """What it is made of, as a hash."""
+
     def checkpoint(self) -> AbstractContextManager[Path]:
         """Its folder, which is gone afterwards."""
 
@@ -72,10 +73,10 @@ class Found:
         test: the test's name.
         verdict: its kind.
         passes: whether the gate let it pass.
-        headline: what changed, in words.
-        behaviour: whether a behaviour got worse: the finding's own number, or one beside it.
-        mechanism: whether a head, a role or a cell got worse.
-        changed: whether a mechanism changed at all.
+        behaviour: whether a behaviour got worse: the finding's own number, or one beside it; or it
+            is a behaviour's finding, and incomparable.
+        mechanism: whether a head, a role or a cell got worse, or what is left without a head; or it
+            is a finding of heads, and incomparable.
         new_prompts: what new prompts said: ``holds``, ``fails``, ``not settled``; empty where
             they were not asked.
     """
@@ -83,10 +84,8 @@ class Found:
     test: str
     verdict: str
     passes: bool
-    headline: str
     behaviour: bool
     mechanism: bool
-    changed: bool
     new_prompts: str
 
 
@@ -96,11 +95,13 @@ class Said:
 
     Attributes:
         exit: pytest's exit status.
+        seconds: of CPU, start-up and loading included; None where findings were remembered.
         lines: the lines of the terminal's section.
         findings: of each test.
     """
 
     exit: int
+    seconds: float | None
     lines: tuple[str, ...]
     findings: tuple[Found, ...]
 
@@ -115,22 +116,19 @@ class Judge:
 
     def __init__(self, base: str, order: str = "both") -> None:
         self._base, self._order = base, order
-        self._folder = cache_folder("judged", base, f"{_digest()}-{order}")
+        name = f"{_digest()}-{BASES[base].digest()[:8]}-{order}"
+        self._folder = cache_folder("judged", base, name)
 
     def said(self, case: Case) -> dict[str, Said]:
         """What the suite says of a case in each of :data:`RUNS`, as kept or from runs now."""
         return self._kept(case, case.name, RUNS)
-
-    def knows(self, case: Case) -> bool:
-        """Whether a case was judged already."""
-        return (self._folder / f"{case.name}.json").exists()
 
     def said_always(self, case: Case) -> Said:
         """What it says with new prompts for every finding."""
         return self._kept(case, f"{case.name}-always", {"always": (_ALWAYS,)})["always"]
 
     def _kept(self, case: Case, name: str, runs: Mapping[str, Sequence[str]]) -> dict[str, Said]:
-        kept = self._folder / f"{name}.json"
+        kept = self._folder / f"{name}-{case.key()}.json"
         if not kept.exists():
             suite = self._suite()
             with case.checkpoint() as checkpoint:
@@ -149,24 +147,18 @@ class Judge:
             exit_status, seconds, output = _pytest(
                 suite, f"--circuits-model=case={checkpoint}", f"--circuits-json={report}", *options
             )
-            if exit_status not in _RAN:
+            if not report.exists():
                 raise RuntimeError(f"{name}: pytest ended with {exit_status}\n{output}")
             document = json.loads(report.read_text())
-        found = tuple(map(asdict, _findings(document)))
-        if not found:
-            raise RuntimeError(f"{name}: pytest measured nothing\n{output}")
-        # What is remembered takes a second: only a run that measured all says what a run takes.
-        if not options and not document["summary"]["remembered"]:
-            self._took(name).write_text(json.dumps(seconds))
+        summary, findings = document["summary"], tuple(_findings(document))
+        failing = sum(not finding.passes for finding in findings)
+        # Red counts only where a finding is: a test that breaks off is no verdict.
+        if not findings or summary["failed_without_finding"] or exit_status != bool(failing):
+            raise RuntimeError(f"{name}: tests broke off\n{output}")
+        # What is remembered takes a second, which says nothing.
+        took = None if summary["remembered"] else seconds
         section = output.partition(" circuits ==")[2].splitlines()[1:]
-        return {"exit": exit_status, "output": section, "findings": found}
-
-    def seconds(self, case: Case) -> float:
-        """CPU seconds of the default run when all was measured, start-up and loading included."""
-        return float(json.loads(self._took(case.name).read_text()))
-
-    def _took(self, name: str) -> Path:
-        return cache_folder("seconds", self._base) / f"{name}.json"
+        return asdict(Said(exit_status, took, tuple(section), findings))
 
     def _suite(self) -> Path:
         """The suite's folder, with approved baselines."""
@@ -230,30 +222,33 @@ def _environment() -> dict[str, str]:
 
 def _said(run: dict[str, Any]) -> Said:
     findings = tuple(Found(**fields) for fields in run["findings"])
-    return Said(run["exit"], tuple(run["output"]), findings)
+    return Said(run["exit"], run["seconds"], tuple(run["lines"]), findings)
 
 
 def _findings(report: dict[str, Any]) -> Iterator[Found]:
     for entry in report["tests"]:
-        verdict = entry["verdicts"]["case"]
-        numbers = ("behaviour", "value") if entry["measure"] in _NUMBERS else ("behaviour",)
-        bad = [reason["about"] for reason in verdict["reasons"] if _is_bad(reason)]
-        settlement = verdict["settlement"]
+        verdict, settlement = entry["verdicts"]["case"], entry["verdicts"]["case"]["settlement"]
+        is_behaviour = entry["measure"] in _NUMBERS
+        bad = [reason for reason in map(_reason, verdict["reasons"]) if reason.bad]
+        of_behaviour = [
+            is_behaviour
+            if reason.about is About.FIELD
+            else reason.of_companion or (is_behaviour and reason.about is About.VALUE)
+            for reason in bad
+        ]
         yield Found(
             test=entry["test"].rpartition("::")[2].partition("[")[0],
             verdict=verdict["verdict"],
             passes=verdict["passes"],
-            headline=verdict["headline"],
-            behaviour=any(about in numbers for about in bad),
-            mechanism=any(about not in numbers for about in bad),
-            changed=any(reason["about"] not in numbers for reason in verdict["reasons"]),
+            behaviour=any(of_behaviour),
+            mechanism=not all(of_behaviour),
             new_prompts="" if settlement is None else settlement["outcome"],
         )
 
 
-def _is_bad(reason: dict[str, Any]) -> bool:
-    before, after = reason["before"], reason["after"]
-    return Reason(Change(reason["change"]), About(reason["about"]), "", "", before, after).bad
+def _reason(said: dict[str, Any]) -> Reason:
+    change, about = Change(said["change"]), About(said["about"])
+    return Reason(change, about, said["subject"], "", said["before"], said["after"])
 
 
 def _digest() -> str:

@@ -59,7 +59,9 @@ def _missing(folder: Path) -> None:
 
 
 def _second() -> Path:
-    return cache_folder("models") / "second"
+    from evidence import second_model
+
+    return cache_folder("models") / f"second-{second_model.VERSION}"
 
 
 def _train_second(folder: Path) -> None:

@@ -25,9 +25,8 @@ def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
         for model in _MODELS:
             some = [e for e in entries if e.model == model and e.kind.startswith(origin)]
             found[f"{origin} {model} counts"] = _lines(table.counts(some, table.COLUMNS))
+            found[f"{origin} {model} settings"] = _lines(table.counts(some, table.SETTINGS))
             found[f"{origin} {model} kinds"] = _lines(table.by_kind(some))
-        every = [entry for entry in entries if entry.kind.startswith(origin)]
-        found[f"{origin} settings"] = _lines(table.counts(every, table.SETTINGS))
     found["seconds"] = _lines([*_seconds(entries)])
     return found
 
@@ -53,17 +52,17 @@ def _seconds(entries: Sequence[table.Entry]) -> Iterator[str]:
     yield f"| CPU seconds a checkpoint, in the mean | {' | '.join(_MODELS.values())} |"
     yield f"|---|{'---|' * len(_MODELS)}"
     for name, said in (
-        ("gate", "the suite, with start-up, loading and new prompts where they are asked"),
-        ("losses", "text and repeat loss"),
+        ("suite", "the suite, with start-up, loading and new prompts where they are asked"),
+        ("losses", "text and repeat loss, without start-up and loading, as below"),
         ("behaviours", "behaviours on new prompts"),
         ("divergences", "KL, both models"),
     ):
-        means = [
-            sum(taken) / len(taken)
-            for model in _MODELS
-            if (taken := [entry.seconds[name] for entry in entries if entry.model == model])
-        ]
-        yield f"| {said} | {' | '.join(f'{mean:.0f}' for mean in means)} |"
+        means = []
+        for model in _MODELS:
+            every = [entry.seconds[name] for entry in entries if entry.model == model]
+            taken = [seconds for seconds in every if seconds is not None]
+            means.append(f"{sum(taken) / len(taken):.0f}" if taken else "–")
+        yield f"| {said} | {' | '.join(means)} |"
 
 
 def _lines(lines: Sequence[str]) -> str:

@@ -1,14 +1,15 @@
 """What a team would look at instead of a suite, in the same seconds: losses, KL, new prompts.
 
-Plain torch on transformers' models. Each rival is a few numbers of a checkpoint, and says red if
-one of them is worse than the base model's by more than is allowed. Of losses and behaviours that
-is pytest-circuits' own tolerance; of a divergence, for which no customary threshold exists, it is
-the one that serves best on the real fine-tunes of SmolLM2, and only the second model and hidden
-damage grade it.
+Plain torch on transformers' models. Texts and prompts are encoded by each checkpoint's own
+tokenizer. Each rival is a few numbers of a checkpoint, and says red if one of them is worse than
+the base model's by more than is allowed. Of losses and behaviours that is pytest-circuits' own
+tolerance; of a divergence, for which no customary threshold exists, it is the one that serves best
+on the real fine-tunes of SmolLM2, and only the second model and hidden damage grade it.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -30,13 +31,16 @@ from evidence.hidden_truth import (
     repeat_loss,
     repeats,
 )
-from evidence.texts import documents
+from evidence.truth import set_aside
+from pytest_circuits.findings.allowance import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-# Templates, names and nouns that neither a suite nor the ground truth uses.
+    from pytest_circuits.prompts.indirect_object import Order
+
+# Templates that nothing else uses; names and nouns that neither a suite nor the ground truth has.
 _GIVING = (
     "In the evening {A} and {B} counted the apples, and {S} gave a basket to",
     "Nobody helped {A} and {B} with the tent. At last {S} passed a rope to",
@@ -44,15 +48,15 @@ _GIVING = (
     "Long ago {A} and {B} shared a house in the hills, and {S} wrote a song for",
 )
 _NAMES = (
-    "Richard", "Martha", "Thomas", "Diana", "Samuel", "Rose", "Joseph", "Kate", "Andrew", "Philip",
-    "Martin", "Sophie",
+    "Martha", "Diana", "Rose", "Sophie", "Betty", "Eva", "Eric", "Nora", "Carol", "Fred", "Joan",
+    "Carl",
 )  # fmt: skip
 _AGREEING = (
     "In the end the {subject} facing the {distractor}",
     "Maybe the {subject} after the {distractor}",
 )
 _NOUNS = (
-    ("window", "windows"), ("horse", "horses"), ("bridge", "bridges"), ("wall", "walls"),
+    ("window", "windows"), ("picture", "pictures"), ("bridge", "bridges"), ("wall", "walls"),
     ("ship", "ships"), ("letter", "letters"), ("road", "roads"), ("field", "fields"),
 )  # fmt: skip
 _COUNTRIES = {
@@ -65,51 +69,70 @@ _SAID = "On the map of {country} the capital is marked, and it is called"
 #: Tokens of a window of text.
 _WINDOW = 128
 _BATCH = 8
+#: Blocks that are repeated, and how many: the suite's two lengths.
+_BLOCKS = ((50, 10), (100, 5))
+_ASKED = 24
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a base model's rivals are measured on.
+    """What a checkpoint is asked, as token ids of its own tokenizer.
 
     Attributes:
         text: windows of fresh text, ``[window][position]``.
         repeated: fresh repeated tokens, of two lengths.
         asked: fresh prompts with answers, by behaviour.
         gates: the prompts of the suite, last positions of which a divergence is taken at.
+        shared: for each token of the base model its id here, as far as there is one: divergences
+            are taken over what both can say.
     """
 
     text: tuple[tuple[int, ...], ...]
     repeated: tuple[Repeats, ...]
     asked: Mapping[str, Questions]
     gates: tuple[Questions, ...]
+    shared: tuple[tuple[int, int], ...]
 
 
-def material(base: Path, windows: int) -> Material:
-    """What to measure on, for a base model; so many windows of text."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
+def material(checkpoint: Path, base: Path, windows: int, order: Order) -> Material:
+    """What to ask a checkpoint.
+
+    Args:
+        checkpoint: its folder.
+        base: the base model's, whose tokenizer chooses what is asked.
+        windows: how many windows of text.
+        order: the order of names in the suite's prompts.
+    """
+    chooses, tokenizer = (AutoTokenizer.from_pretrained(folder) for folder in (base, checkpoint))
     draw = random.Random("rivals")
     begin = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
     room = _WINDOW - len(begin)
     texts: list[tuple[int, ...]] = []
-    for text in documents("modern", "held out"):
+    for text in set_aside("modern"):
         ids = tokenizer.encode(text, add_special_tokens=False, verbose=False)
         if len(ids) >= room:
             texts.append((*begin, *ids[:room]))
     draw.shuffle(texts)
-    special = set(tokenizer.all_special_ids)
-    ordinary = [token for token in range(len(tokenizer)) if token not in special]
-    first = begin[0] if begin else ordinary.pop()
+    special, numbers = set(chooses.all_special_tokens), tokenizer.get_vocab()
+    words = [word for word in sorted(chooses.get_vocab()) if word not in special]
+    first = begin[0] if begin else numbers[words.pop()]
+    drawn = [repeats(range(len(words)), -1, draw, (n, block)) for block, n in _BLOCKS]
     asked = {
-        "names": questions(tokenizer, indirect_objects(_GIVING, _NAMES, draw, 24)),
-        "agreement": questions(tokenizer, agreements(_AGREEING, _NOUNS, draw, 24)),
-        "capitals": questions(tokenizer, _capitals(draw, 24)),
+        "names": questions(tokenizer, indirect_objects(_GIVING, _NAMES, draw, _ASKED)),
+        "agreement": questions(tokenizer, agreements(_AGREEING, _NOUNS, draw, _ASKED)),
+        "capitals": questions(tokenizer, _capitals(draw, _ASKED)),
     }
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+
+    def of_words(row: tuple[int, ...]) -> tuple[int, ...]:
+        return (first, *(numbers[words[number]] for number in row[1:]))
+
     return Material(
         tuple(texts[:windows]),
-        tuple(repeats(ordinary, first, draw, shape) for shape in ((10, 50), (5, 100))),
+        tuple(Repeats(tuple(map(of_words, one.rows)), one.block) for one in drawn),
         asked,
-        tuple(gate(model, tokenizer).questions.values()),
+        tuple(gate(model, tokenizer, order).questions.values()),
+        tuple((number, numbers[word]) for word, number in chooses.get_vocab().items()),
     )
 
 
@@ -139,8 +162,18 @@ class Numbers:
     seconds: Mapping[str, float]
 
 
-def numbers(checkpoint: Path, base: Path, on: Material, dtype: torch.dtype) -> Numbers:
-    """A checkpoint's numbers, and its divergence from the base model."""
+def numbers(
+    checkpoint: Path, base: Path, on: Material, of_base: Material, dtype: torch.dtype
+) -> Numbers:
+    """A checkpoint's numbers, and its divergence from the base model.
+
+    Args:
+        checkpoint: its folder.
+        base: the base model's.
+        on: what the checkpoint is asked.
+        of_base: the same in the base model's tokens.
+        dtype: of both.
+    """
     model, reference = (
         AutoModelForCausalLM.from_pretrained(folder, dtype=dtype) for folder in (checkpoint, base)
     )
@@ -154,12 +187,13 @@ def numbers(checkpoint: Path, base: Path, on: Material, dtype: torch.dtype) -> N
 
     losses = timed("losses", lambda: {
         "text": _text_loss(model, on.text),
-        "repeats": repeat_loss(model, on.repeated[0]),
+        **{f"repeats of {one.block}": repeat_loss(model, one) for one in on.repeated},
     })  # fmt: skip
     behaviours: dict[str, float] = timed("behaviours", lambda: _behaviours(model, on))
+    divergence = _Divergence(model, reference, on, of_base)
     divergences = timed("divergences", lambda: {
-        "text": _divergence_on_text(model, reference, on.text),
-        "prompts": _divergence_on_prompts(model, reference, on.gates),
+        "text": divergence.on_text(),
+        "prompts": divergence.on_prompts(),
     })  # fmt: skip
     return Numbers(losses, behaviours, divergences, seconds)
 
@@ -182,71 +216,102 @@ def _text_loss(model: Any, text: Sequence[Sequence[int]]) -> float:  # noqa: ANN
     return total / (len(text) * (_WINDOW - 1))
 
 
-@torch.no_grad()
-def _divergence_on_text(model: Any, reference: Any, text: Sequence[Sequence[int]]) -> float:  # noqa: ANN401
-    parts = [
-        _divergence(reference(ids).logits, model(ids).logits)
-        for ids in torch.split(torch.tensor(text), _BATCH)
-    ]
-    return float(torch.cat([part.flatten() for part in parts]).mean())
+@dataclass(frozen=True)
+class _Divergence:
+    """KL(base ‖ checkpoint) where both read the same texts, each in tokens of its own.
+
+    Where a text has another number of tokens, its positions are no longer the same ones; those
+    texts are left out.
+    """
+
+    model: Any
+    reference: Any
+    on: Material
+    of_base: Material
+
+    @torch.no_grad()
+    def on_text(self) -> float:
+        both = [
+            (own, of_base)
+            for own, of_base in zip(self.on.text, self.of_base.text, strict=False)
+            if len(own) == len(of_base)
+        ]
+        parts = []
+        for start in range(0, len(both), _BATCH):
+            own, of_base = zip(*both[start : start + _BATCH], strict=True)
+            found = self.model(torch.tensor(own)).logits
+            parts.append(self._of(self.reference(torch.tensor(of_base)).logits, found).flatten())
+        return float(torch.cat(parts).mean())
+
+    @torch.no_grad()
+    def on_prompts(self) -> float:
+        parts = []
+        for own, of_base in zip(self.on.gates, self.of_base.gates, strict=True):
+            found, expected = (
+                _last_logits(model, asked)
+                for model, asked in ((self.model, own), (self.reference, of_base))
+            )
+            parts.append(self._of(expected, found))
+        return float(torch.cat(parts).mean())
+
+    def _of(self, expected: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+        of_base, own = torch.tensor(self.on.shared).T
+        return _divergence(expected[..., of_base], found[..., own])
 
 
-@torch.no_grad()
-def _divergence_on_prompts(model: Any, reference: Any, asked: Sequence[Questions]) -> float:  # noqa: ANN401
-    found = []
-    for one in asked:
-        ids, last = padded(one.rows)
-        rows = torch.arange(len(last))
-        found.append(_divergence(reference(ids).logits[rows, last], model(ids).logits[rows, last]))
-    return float(torch.cat(found).mean())
+def _last_logits(model: Any, asked: Questions) -> torch.Tensor:  # noqa: ANN401
+    ids, last = padded(asked.rows)
+    logits: torch.Tensor = model(ids).logits[torch.arange(len(last)), last]
+    return logits
 
 
 def _divergence(expected: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-    """KL(expected ‖ found) over the vocabulary that both have, in nats, ``[…]``."""
-    words = min(expected.shape[-1], found.shape[-1])
-    p, q = (logits[..., :words].float().log_softmax(-1) for logits in (expected, found))
+    """KL(expected ‖ found) of logits over the last axis, in nats, ``[…]``."""
+    p, q = (logits.float().log_softmax(-1) for logits in (expected, found))
     return (p.exp() * (p - q)).sum(-1)
 
 
-#: How much worse a number may be: of a loss and a logit difference a floor or a share of the base
-#: model's, whichever is larger; of a share of prompts a floor.
-_LOSS, _TEXT, _LOGITS, _SHARE = (0.15, 0.05), (0.05, 0.0125), (0.2, 0.05), (0.1, 0.0)
+#: How much worse a number may be: what a suite tolerates by default.
+_TOLERATED = {
+    "repeats": Allowance(floor=0.15, share=0.075, least=0.01),
+    "text": Allowance(floor=0.05, share=0.0125, least=0.01),
+    "logit_diff": Allowance(floor=0.2, share=0.05, least=0.1),
+    "accuracy": Allowance(floor=0.1, share=0.0, least=0.1),
+}
 
 
 def worse_losses(case: Numbers, base: Numbers) -> bool:
     """Whether text or repeat loss rose by more than a suite tolerates."""
-    return _rose(case.losses["text"], base.losses["text"], _TEXT) or _rose(
-        case.losses["repeats"], base.losses["repeats"], _LOSS
-    )
+    return any(_worse(name, case.losses[name], before) for name, before in base.losses.items())
 
 
 def worse_behaviours(case: Numbers, base: Numbers) -> bool:
     """Whether a behaviour on new prompts got worse by more than a suite tolerates."""
-
-    def worse(name: str) -> bool:
-        now, before = case.behaviours[name], base.behaviours[name]
-        if name.startswith("repeats"):
-            return _rose(now, before, _LOSS)
-        return _rose(-now, -before, _SHARE if name.endswith("accuracy") else _LOGITS)
-
-    return any(map(worse, base.behaviours))
+    return any(
+        _worse(name, case.behaviours[name], before) for name, before in base.behaviours.items()
+    )
 
 
-def _rose(now: float, before: float, allowed: tuple[float, float]) -> bool:
-    floor, share = allowed
-    return now - before > max(floor, share * abs(before))
+def _worse(name: str, now: float, before: float) -> bool:
+    kind = next(kind for kind in _TOLERATED if kind in name)
+    by = now - before if kind in ("repeats", "text") else before - now
+    # What is no number is worse than any.
+    return not by <= _TOLERATED[kind].of(before)
 
 
 def best_threshold(harmful: Sequence[float], benign: Sequence[float]) -> float:
     """The threshold above which a divergence is called red, with the fewest errors on these.
 
+    What is no number, a broken model's, is beyond every threshold.
+
     Half-way between two neighbouring values; of several that err as little, the middle one.
     """
-    values = sorted({*harmful, *benign})
+    values = sorted({value for value in (*harmful, *benign) if not math.isnan(value)})
     between = [(low + high) / 2 for low, high in pairwise(values)]
 
     def errors(threshold: float) -> int:
-        return sum(one <= threshold for one in harmful) + sum(one > threshold for one in benign)
+        below = [[one <= threshold for one in some] for some in (harmful, benign)]
+        return below[0].count(True) + below[1].count(False)
 
     fewest = min(map(errors, between))
     best = [threshold for threshold in between if errors(threshold) == fewest]

@@ -34,6 +34,8 @@ from evidence.texts import documents
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Raised when something here or in the sentences changes, so that no older model is taken for this.
+VERSION = 2
 _VOCABULARY = 4096
 #: The token before every text; there is no other special one.
 _BOS = "<|endoftext|>"
@@ -84,7 +86,7 @@ def train(folder: Path) -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1
     )
-    state = cache_folder("unfinished") / "second.safetensors"
+    state = cache_folder("unfinished") / f"second-{VERSION}.safetensors"
     begun, seconds = _go_on(state, model, optimizer) if state.exists() else (0, 0.0)
     started = time.monotonic() - seconds
     for step in range(begun, _STEPS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 #: The environment variable that names another folder.
 VARIABLE = "CIRCUITS_EVIDENCE"
@@ -20,6 +22,14 @@ def cache_folder(*parts: str) -> Path:
     folder = Path(os.environ.get(VARIABLE, DEFAULT)).expanduser().joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def sources(*modules: ModuleType) -> str:
+    """A hash of what modules say: what is kept under it is measured anew once they change."""
+    total = hashlib.sha256()
+    for module in modules:
+        total.update(Path(str(module.__file__)).read_bytes())
+    return total.hexdigest()[:8]
 
 
 def write_whole(place: Path, write: Callable[[Path], object]) -> None:

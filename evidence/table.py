@@ -21,7 +21,7 @@ RESULTS = Path(__file__).parent / "results.json"
 _TAIL = 0.025
 #: What is compared: the gate, its parts, and what stands in their place, with their heads.
 COLUMNS = {
-    "gate": "suite",
+    "suite": "suite",
     "behaviours": "behaviours",
     "circuits": "circuits",
     "losses": "losses",
@@ -31,11 +31,11 @@ COLUMNS = {
 }
 #: The same suite with other settings.
 SETTINGS = {
-    "gate: behaviour": "`circuits_gate = behaviour`",
-    "gate": "`circuits_gate = regression` (the default)",
-    "gate: change": "`circuits_gate = change`",
-    "gate: no new prompts": "`circuits_new_prompts = never`",
-    "gate: new prompts always": "`circuits_new_prompts = always`",
+    "suite, behaviour": "`circuits_gate = behaviour`",
+    "suite": "`circuits_gate = regression` (the default)",
+    "suite, change": "`circuits_gate = change`",
+    "suite, no new prompts": "`circuits_new_prompts = never`",
+    "suite, new prompts always": "`circuits_new_prompts = always`",
 }
 
 
@@ -55,7 +55,7 @@ class Entry:
         failing: the tests whose findings the gate refuses.
         settled: what new prompts said of findings that asked for them, by outcome.
         lines: the first lines of the terminal's section.
-        seconds: of CPU, by who took them.
+        seconds: of CPU, by who took them; of the suite None where it remembered findings.
     """
 
     model: str
@@ -69,7 +69,7 @@ class Entry:
     failing: list[str]
     settled: dict[str, int]
     lines: list[str]
-    seconds: dict[str, float]
+    seconds: dict[str, float | None]
 
 
 def write(entries: Iterable[Entry]) -> None:

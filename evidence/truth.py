@@ -74,8 +74,8 @@ def reference(base: str) -> dict[str, Any]:
 
 def place(case: Case) -> Path:
     """Where the ground truth of a case lies once it was measured."""
-    made_by = "" if case.recipe is None else f"-{case.recipe.key()}"
-    return cache_folder("truth", case.base) / f"{case.name}{made_by}-{_version(case.base)}.json"
+    name = f"{case.name}-{case.key()}-{_version(case.base)}.json"
+    return cache_folder("truth", case.base) / name
 
 
 @cache
@@ -121,13 +121,22 @@ def measure(folder: Path, base: str) -> dict[str, Any]:
 
 def text_loss(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> float:
     """Mean loss per token, in nats, of windows of a held-out text."""
-    stream = random.Random(f"truth {name}")
     rows = []
-    for text in stream.sample(documents(name, "held out"), _WINDOWS):
+    for text in _chosen(name):
         ids = tokenizer(text[: 12 * _WINDOW], add_special_tokens=False)["input_ids"]
         rows.append(_begun(tokenizer, ids)[:_WINDOW])
     losses = [loss for row in _losses(model, rows) for loss in row]
     return sum(losses) / len(losses)
+
+
+def _chosen(name: str) -> list[str]:
+    return random.Random(f"truth {name}").sample(documents(name, "held out"), _WINDOWS)
+
+
+def set_aside(name: str) -> list[str]:
+    """The held-out texts that ground truth does not take."""
+    chosen = set(_chosen(name))
+    return [text for text in documents(name, "held out") if text not in chosen]
 
 
 def repeat_loss(

@@ -24,7 +24,7 @@ _TEMPLATES = (
 )
 # Those of pairs that are drawn anew: no prompt of theirs is in another draw.
 _NEW_TEMPLATES = (
-    "The {subject} behind the {distractor}",
+    "The {subject} to the right of the {distractor}",
     "The {subject} on the left of the {distractor}",
     "The {subject} not far from the {distractor}",
     "The {subject} close to the {distractor}",
@@ -98,8 +98,8 @@ def _draw(
         for _ in templates
     ]
     most = 2 * sum(map(len, sentences)) if verbs else 0
-    n = min(n - n % 2, most) if templates is _NEW_TEMPLATES else n
-    check_count("subject_verb_agreement", n, most, even=True)
+    anew = templates is _NEW_TEMPLATES
+    n = check_count("subject_verb_agreement", n, most, even=True, anew=anew)
     stream = Stream(seed)
     entries = []
     for number in range(n // 2):

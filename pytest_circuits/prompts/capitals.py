@@ -96,8 +96,7 @@ def _draw(
     ]
     even = len(countries) - len(countries) % 2
     most = len(templates) * even
-    n = min(n - n % 2, most) if templates is _NEW_TEMPLATES else n
-    check_count("country_capital", n, most, even=True)
+    n = check_count("country_capital", n, most, even=True, anew=templates is _NEW_TEMPLATES)
     stream = Stream(seed)
     left = [list(countries) for _ in templates]
     entries = []

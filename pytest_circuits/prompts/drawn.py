@@ -122,18 +122,28 @@ class Stream:
         return items.pop(self.below(len(items)))
 
 
-def check_count(builder: str, n: int, most: int, *, even: bool = False) -> None:
-    """Refuse a number of pairs that a builder can't give.
+def check_count(builder: str, n: int, most: int, *, even: bool = False, anew: bool = False) -> int:
+    """The number of pairs, if a builder can give it.
+
+    Args:
+        builder: its name.
+        n: how many pairs are asked for.
+        most: how many there are.
+        even: whether they come in twos.
+        anew: whether they are drawn anew: then as many as there are will do.
 
     Raises:
         PromptError: if ``n`` is none of the numbers there are.
     """
     least = 2 if even else 1
+    if anew:
+        n = min(n - n % least, most)
     if most < least:
         raise PromptError(f"{builder} has no pairs of these words")
     if not is_whole(n) or not least <= n <= most or (even and n % 2):
         number = "an even number of pairs" if even else "a number of pairs"
         raise PromptError(f"{builder} gives {number} from {least} to {most}")
+    return n
 
 
 def _some(words: Sequence[str]) -> str:

@@ -39,9 +39,9 @@ _NAMES = (
 # One of the two is one of these where pairs are drawn anew, so that none of them can be in a
 # default draw. Some are names of children's stories.
 _RESERVE = (
-    "Lily", "Ben", "Sam", "Jack", "Lucy", "Max", "Tim", "Sue", "Amy", "Bob", "Mia", "Kate",
-    "George", "Lisa", "Susan", "Kevin", "Rachel", "Daniel", "Andrew", "Adam", "Henry", "Helen",
-    "Claire", "Simon", "Martin", "Richard", "William", "Thomas", "Julia", "Maria", "Jim", "Nick",
+    "Lily", "Tim", "Sue", "Bob", "Mia", "Kevin", "Claire", "Jim", "Nick", "Ben", "Sam", "Max",
+    "Lisa", "Adam", "Maria", "Eric", "Carl", "Louis", "Joe", "Bill", "Fred", "Roy", "Marie", "Eva",
+    "Judy", "Nora", "Molly", "Carol", "Anne", "Elizabeth", "Joan", "Victoria",
 )  # fmt: skip
 
 
@@ -127,8 +127,7 @@ def _draw(
     couples = [list(every) for _ in range(count)]
     givers = {"both": (0, 1), "BABA": (0,), "ABBA": (1,)}[order]
     most = len(givers) * sum(map(len, couples))
-    n = min(n - n % 2, most) if reserve else n
-    check_count("ioi", n, most, even=len(givers) > 1)
+    n = check_count("ioi", n, most, even=len(givers) > 1, anew=bool(reserve))
     # A stream of its own, so that the clean prompts are those of the other corruption.
     stream, strangers = Stream(seed), Stream(f"third name {seed}")
     entries = []

@@ -124,8 +124,7 @@ def _phrases(
             f"phrases of {length} words need {length + 1} words to draw from, not {len(words)}"
         )
     most = math.perm(len(words), length)
-    n = min(n, most - len(known)) if known else n
-    check_count("repeated_phrases", n, most)
+    n = check_count("repeated_phrases", n, most - len(known), anew=bool(known))
     stream = Stream(seed)
     entries: dict[str, Entry] = {}
     while len(entries) < n:

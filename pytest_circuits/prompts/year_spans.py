@@ -139,8 +139,7 @@ def _draw(
     steps = {year: found for year in _years(digits) if (found := _steps(year, digits, without))}
     years = list(steps)
     most = len(nouns) * len(years)
-    n = min(n, most) if templates is _NEW_TEMPLATES else n
-    check_count("greater_than", n, most)
+    n = check_count("greater_than", n, most, anew=templates is _NEW_TEMPLATES)
     stream = Stream(seed)
     entries: dict[str, Entry] = {}
     while len(entries) < n:
