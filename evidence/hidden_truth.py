@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Sequence
 
-# None of these templates, names and nouns is in a builder of prompts, also where it draws anew, or in
-# what a case was trained on.
+# None of these templates, names and nouns is in a builder of prompts, even where it draws anew, or
+# in what a case was trained on.
 TEMPLATES = (
     "Yesterday {A} met {B} at the library, where {S} gave a pencil to",
     "When {A} and {B} walked to the lake, {S} gave a sandwich to",
