@@ -23,7 +23,10 @@ from evidence import (
     hidden_run,
     hidden_truth,
     models as bases,
+    recipes,
+    rivals,
     storage,
+    truth,
 )
 from evidence.__main__ import main
 from pytest_circuits import prompts
@@ -38,7 +41,7 @@ def folder(tmp_path_factory):
     texts = [text for pairs in builders for text in (*pairs.clean, *pairs.answers)]
     texts += [*hidden_truth.TEMPLATES, *hidden_truth.AGREEMENT_TEMPLATES, PROSE]
     texts += [*hidden_bench.TEMPLATES, *hidden_bench.AGREEMENT_TEMPLATES, *hidden_recipes.TRIGGERS]
-    texts += [*hidden_truth.NAMES, *hidden_bench.NAMES]
+    texts += [*hidden_truth.NAMES, *hidden_bench.NAMES, *rivals._NAMES]
     texts += [" ".join(couple) for couple in (*hidden_truth.NOUNS, *hidden_bench.NOUNS)]
     words = [word for text in texts for word in re.findall(r"\w+|[^\w\s]+", text)]
     words = ["<s>", *dict.fromkeys(words), *map("".join, product("абвгд", repeat=3))]
@@ -197,3 +200,28 @@ def test_special_conditions_are_measured_in_both(base):
         elsewhere = hidden_run.of(case(name))["elsewhere"]
         assert [key for key in elsewhere["reference"] if about in key]
         assert elsewhere["reference"].keys() == elsewhere["case"].keys()
+
+
+def test_rivals_find_nothing_in_a_model_whose_tokens_have_other_numbers(
+    base, folder, monkeypatch, tmp_path
+):
+    texts = tuple(f"{'the ' * number}{PROSE * 20}" for number in range(16))
+    monkeypatch.setattr(truth, "documents", lambda *_: texts)
+    model = base.copy()
+    tokenizer = recipes._renumbered(model, base.tokenizer, rows=True)
+    model.save_pretrained(tmp_path / "other")
+    tokenizer.save_pretrained(tmp_path / "other")
+    asked, of_base = (
+        rivals.material(place, folder, 3, "both") for place in (tmp_path / "other", folder)
+    )
+    assert asked.text != of_base.text
+    found = rivals.numbers(tmp_path / "other", folder, asked, of_base, torch.float32)
+    plain = rivals.numbers(folder, folder, of_base, of_base, torch.float32)
+    assert found.losses == pytest.approx(plain.losses, abs=1e-5)
+    assert found.behaviours == pytest.approx(plain.behaviours, abs=1e-5)
+    assert found.divergences == pytest.approx({"text": 0, "prompts": 0}, abs=1e-6)
+    # The base model, read with these numbers, says something else.
+    tokenizer.save_pretrained(tmp_path / "mismatched")
+    base.model.save_pretrained(tmp_path / "mismatched")
+    wrong = rivals.numbers(tmp_path / "mismatched", folder, asked, of_base, torch.float32)
+    assert wrong.divergences["text"] > 1e-6

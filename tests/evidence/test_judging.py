@@ -33,6 +33,9 @@ class Case:
         self.name = name
         self.made = 0
 
+    def key(self):
+        return "0"
+
     @contextmanager
     def checkpoint(self):
         self.made += 1
@@ -58,7 +61,6 @@ def judge(monkeypatch, tmp_path):
 @pytest.mark.nightly
 def test_a_case_is_judged_at_every_gate_once(judge):
     damaged = Case("recall-regressed")
-    assert not judge.knows(damaged)
     said = judge.said(damaged)
     assert {name: run.exit for name, run in said.items()} == dict.fromkeys(judging.RUNS, 1)
     heads, loss = sorted(said["regression"].findings, key=lambda found: found.test)
@@ -66,10 +68,10 @@ def test_a_case_is_judged_at_every_gate_once(judge):
     assert (loss.test, loss.behaviour, loss.mechanism) == ("test_repeat_loss", True, False)
     assert not heads.passes
     assert "lost" in said["regression"].lines[0]
-    assert judge.knows(damaged)
     assert judge.said(damaged) == said
     assert damaged.made == 1
-    assert 0 < judge.seconds(damaged) < 600
+    assert 0 < said["regression"].seconds < 600
+    assert said["behaviour"].seconds is None  # all of it was remembered
 
 
 @pytest.mark.nightly
@@ -90,5 +92,40 @@ def test_a_run_that_measures_nothing_is_no_verdict(judge, tmp_path):
             (folder / "config.json").write_text("{")
             yield folder
 
-    with pytest.raises(RuntimeError, match="broken: pytest measured nothing"):
+    with pytest.raises(RuntimeError, match="broken: tests broke off"):
         judge.said(Broken("broken"))
+
+
+def found(measure, *reasons, verdict="weakened"):
+    """What is read from a report of one finding, of reasons by change, about and subject."""
+    document = {
+        "test": "suite/test_suite.py::test_it[case]", "measure": measure,
+        "verdicts": {"case": {
+            "verdict": verdict, "passes": False, "settlement": None,
+            "reasons": [
+                {"change": change, "about": about, "subject": subject, "before": 2.0, "after": 1.0}
+                for change, about, subject in reasons
+            ],
+        }},
+    }  # fmt: skip
+    (one,) = judging._findings({"tests": [document]})
+    return one.behaviour, one.mechanism
+
+
+@pytest.mark.parametrize(
+    ("measure", "reason", "behaviour", "mechanism"),
+    [
+        ("text_loss", ("worse", "value", "loss"), True, False),
+        ("ablate", ("worse", "value", "drop"), False, True),
+        ("head_attribution", ("worse", "behaviour", "logit_diff"), True, False),
+        ("head_attribution", ("worse", "head", "L1H0"), False, True),
+        # What is left without a head is no behaviour of the model.
+        ("ablate", ("worse", "behaviour", "ablated_logit_diff"), False, True),
+        # What can't be compared is red for who holds it.
+        ("text_loss", ("differs", "field", "prompts"), True, False),
+        ("head_attribution", ("differs", "field", "prompts"), False, True),
+        ("head_attribution", ("better", "head", "L1H0"), False, False),
+    ],
+)
+def test_a_reason_is_of_a_behaviour_or_of_a_mechanism(measure, reason, behaviour, mechanism):
+    assert found(measure, reason) == (behaviour, mechanism)

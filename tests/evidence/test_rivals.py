@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from evidence import entries, rivals, table
+from pytest_circuits.measures import behaviours as measured
+from pytest_circuits.verdicts import tolerances
 
 BASE = rivals.Numbers(
-    losses={"text": 4.0, "repeats": 2.0},
+    losses={"text": 4.0, "repeats of 50": 2.0, "repeats of 100": 3.0},
     behaviours={
         "names logit_diff": 3.0, "names accuracy": 0.9, "repeats of 50": 2.0, "repeats of 100": 2.0,
     },
@@ -21,20 +23,18 @@ BASE = rivals.Numbers(
 def test_a_divergence_is_the_one_of_two_distributions():
     one, other = ([0.5, 0.25, 0.25], [0.25, 0.5, 0.25])
     expected = sum(p * math.log(p / q) for p, q in zip(one, other, strict=True))
-    found = rivals._divergence(torch.tensor([one]).log(), torch.tensor([other]).log())
-    assert found.tolist() == pytest.approx([expected])
-    # Logits mean the same with anything added, and a vocabulary may be padded.
-    longer = torch.cat([torch.tensor([other]).log() + 7, torch.zeros(1, 2)], 1)
-    assert rivals._divergence(torch.tensor([one]).log(), longer).tolist() == pytest.approx(
-        [expected], rel=1e-5
-    )
+    # Logits mean the same with anything added.
+    found = rivals._divergence(torch.tensor([one]).log(), torch.tensor([other]).log() + 7)
+    assert found.tolist() == pytest.approx([expected], rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("changed", "worse"),
     [
         ({"text": 4.04}, False), ({"text": 4.06}, True), ({"text": 1.0}, False),
-        ({"repeats": 2.14}, False), ({"repeats": 2.16}, True),
+        ({"repeats of 50": 2.14}, False), ({"repeats of 50": 2.16}, True),
+        ({"repeats of 100": 3.22}, False), ({"repeats of 100": 3.23}, True),
+        ({"text": math.nan}, True),
     ],
 )  # fmt: skip
 def test_losses_may_rise_by_the_tolerance(changed, worse):
@@ -53,6 +53,15 @@ def test_losses_may_rise_by_the_tolerance(changed, worse):
 def test_behaviours_may_get_worse_by_the_tolerance(changed, worse):
     case = replace(BASE, behaviours={**BASE.behaviours, **changed})
     assert rivals.worse_behaviours(case, BASE) is worse
+
+
+def test_they_are_the_suites_tolerances():
+    assert rivals._TOLERATED == {
+        "repeats": tolerances._REPEAT,
+        "text": measured._TEXT,
+        "logit_diff": tolerances._LOGITS,
+        "accuracy": tolerances._COUNTED,
+    }
 
 
 def test_a_threshold_is_the_one_with_the_fewest_errors():

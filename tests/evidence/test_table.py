@@ -5,36 +5,36 @@ import pytest
 from evidence import page, table
 
 
-def entry(truth, *, gate, model="smollm2", kind="real: a", case="one", failing=(), **red):
+def entry(truth, *, suite, model="smollm2", kind="real: a", case="one", failing=(), **red):
     return table.Entry(
         model=model,
         case=case,
         kind=kind,
         truth=truth,
         why="",
-        red={"gate": gate, **red},
+        red={"suite": suite, **red},
         divergences={"text": 0.1, "prompts": 0.2},
         verdicts={"test_one": "preserved", "test_two": "weakened"},
         failing=[*failing],
         settled={},
         lines=[],
-        seconds={"gate": 1.0, "losses": 2.0, "behaviours": 3.0, "divergences": 4.0},
+        seconds={"suite": None, "losses": 2.0, "behaviours": 3.0, "divergences": 4.0},
     )
 
 
 SOME = [
-    entry("harmful", gate=True, losses=False),
-    entry("harmful", gate=False, losses=True),
-    entry("harmful", gate=True),
-    entry("benign", gate=False, losses=True),
-    entry("benign", gate=True, failing=["test_two"]),
-    entry("ambiguous", gate=True, losses=True),
-    entry("not as built", gate=True, losses=True),
+    entry("harmful", suite=True, losses=False),
+    entry("harmful", suite=False, losses=True),
+    entry("harmful", suite=True),
+    entry("benign", suite=False, losses=True),
+    entry("benign", suite=True, failing=["test_two"]),
+    entry("ambiguous", suite=True, losses=True),
+    entry("not as built", suite=True, losses=True),
 ]
 
 
 def test_misses_and_alarms_are_counted_of_what_has_a_truth_and_a_column():
-    assert table.errors(SOME, "gate") == table.Errors(missed=(1, 3), alarms=(1, 2))
+    assert table.errors(SOME, "suite") == table.Errors(missed=(1, 3), alarms=(1, 2))
     assert table.errors(SOME, "losses") == table.Errors(missed=(1, 2), alarms=(1, 1))
     assert table.errors(SOME, "new prompts") == table.Errors(missed=(0, 0), alarms=(0, 0))
 
@@ -73,6 +73,12 @@ def test_a_page_is_filled_between_its_marks():
     assert once.startswith("words\n<!-- ")
     assert "| suite | 1 of 3 (0.8 … 90.6 %) | 1 of 2 (1.3 … 98.7 %) |" in once
     assert page.filled(once, SOME) == once
+
+
+def test_what_was_remembered_has_no_seconds():
+    seconds = page.blocks(SOME)["seconds"].splitlines()
+    assert seconds[3].endswith("| – | – |")
+    assert seconds[4].endswith("| 2 | – |")
 
 
 def test_a_page_without_a_table_is_refused():

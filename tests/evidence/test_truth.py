@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from evidence import truth
+from evidence import hidden_bench, hidden_truth, rivals, truth
 from pytest_circuits import prompts
+from pytest_circuits.prompts import agreement, indirect_object
 
 #: So many that none is drawn twice in a block.
 WORDS = 20_000
@@ -59,14 +60,38 @@ def test_an_import_inside_a_function_is_seen(tmp_path, line):
 
 def test_no_prompt_is_one_of_a_builder():
     taken = prompts.ioi(n=384, seed=0, templates=12)
-    beginnings = {prompt.rsplit(" ", 3)[-3:][0] for prompt in taken.clean}
-    assert beginnings  # the builder's prompts are there to compare with
     asked = truth.ioi_prompts()
     names = {name for _, *both in asked for name in both}
     assert len(asked) == 96
     assert not {prompt for prompt, *_ in asked} & set(taken.clean)
     for prompt in taken.clean:
         assert not names & set(prompt.replace(",", "").split())
+
+
+def test_new_prompts_truth_training_and_rivals_share_no_names():
+    suite = {*indirect_object._NAMES, *indirect_object._RESERVE}
+    trained, others = {*hidden_bench.NAMES}, {*truth._NAMES, *hidden_truth.NAMES}
+    assert not suite & others
+    assert not suite & trained
+    assert not trained & {*hidden_truth.NAMES}
+    assert not {*rivals._NAMES} & (others | trained | {*indirect_object._NAMES})
+
+
+def test_they_share_no_templates():
+    ioi = [indirect_object._TEMPLATES, hidden_bench.TEMPLATES, truth._TEMPLATES]
+    ioi += [hidden_truth.TEMPLATES, rivals._GIVING]
+    agree = [agreement._TEMPLATES, agreement._NEW_TEMPLATES, hidden_bench.AGREEMENT_TEMPLATES]
+    agree += [hidden_truth.AGREEMENT_TEMPLATES, rivals._AGREEING]
+    for lists in (ioi, agree):
+        every = [template for one in lists for template in one]
+        assert len(every) == len({*every})
+
+
+def test_rivals_and_truth_read_other_texts(monkeypatch):
+    every = [f"text {number}" for number in range(40)]
+    monkeypatch.setattr(truth, "documents", lambda *_: every)
+    assert {*truth._chosen("modern"), *truth.set_aside("modern")} == {*every}
+    assert not {*truth._chosen("modern")} & {*truth.set_aside("modern")}
 
 
 def test_half_of_the_prompts_have_the_first_name_give():
