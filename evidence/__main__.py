@@ -1,10 +1,11 @@
 """Train, measure, judge and tabulate; each goes on where it stopped.
 
     python -m evidence [train | truth | hidden | judge | table]
-    python -m evidence status
+    python -m evidence [check | status]
 
 Without a command all of the first in this order. ``table``, always of all cases, writes
-``results.json`` and the tables of ``docs/evidence.md``.
+``results.json`` and the tables of ``docs/evidence.md``; ``check`` says where verdicts or truths
+differ from what is committed there, and fails if any does.
 """
 
 from __future__ import annotations
@@ -31,17 +32,20 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = [*_COMMANDS, "table", "status"]
-    parser.add_argument("command", choices=commands, nargs="?", help="all but status unless given")
+    whole = {"table": _table, "check": _check}
+    commands = [*_COMMANDS, *whole, "status"]
+    parser.add_argument(
+        "command", choices=commands, nargs="?", help="unless given, all up to table"
+    )
     parser.add_argument("--model", choices=sorted(BASES), help="one base model alone")
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name begins so")
     asked = parser.parse_args()
-    if (asked.model or asked.only) and asked.command in (None, "table"):
+    if (asked.model or asked.only) and asked.command in (None, *whole):
         parser.error("the table has all cases: --model and --only go with another command")
     bases = [asked.model] if asked.model else [*BASES]
     for command in [asked.command] if asked.command else [*_COMMANDS, "table"]:
-        if command == "table":
-            _table()
+        if command in whole:
+            whole[command]()
             continue
         for base in bases:
             {**_COMMANDS, "status": _status}[command](base, asked.only)
@@ -98,6 +102,17 @@ def _table() -> None:
     table.write(every)
     page.write(table.read())
     print(f"{len(every)} cases in {table.RESULTS.name} and {page.PAGE.name}")
+
+
+def _check() -> None:
+    from evidence import table
+    from evidence.entries import entries, with_divergences
+
+    every = with_divergences([entry for base in BASES for entry in entries(base)])
+    differing = table.differing(table.read(), every)
+    print("\n".join(differing) or f"{len(every)} cases as committed")
+    if differing:
+        raise SystemExit(1)
 
 
 def _status(base: str, begins: str) -> None:

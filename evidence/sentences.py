@@ -1,7 +1,7 @@
 """Sentences by a grammar, from which the second model learns what it is later asked about.
 
-Names and nouns are those of any prompts; the sentences that the ground truth asks about are put
-together from other templates, places and things (see ``evidence.truth``).
+Names and nouns are those of any prompts; the sentences that the ground truth asks about have other
+templates (see ``evidence.truth``).
 """
 
 from __future__ import annotations

@@ -83,6 +83,27 @@ def read() -> list[Entry]:
     return [Entry(**fields) for fields in json.loads(RESULTS.read_text("utf-8"))]
 
 
+def differing(committed: Iterable[Entry], found: Iterable[Entry]) -> list[str]:
+    """Where two tables differ in a truth, or in who fails a case: a line for each."""
+    one, other = ({(e.model, e.case): e for e in entries} for entries in (committed, found))
+    lines = []
+    for key in sorted({*one, *other}):
+        if key not in one or key not in other:
+            lines.append(f"{' '.join(key)}: {'not committed' if key in other else 'not found'}")
+            continue
+        before, after = one[key], other[key]
+        said = {"truth": (before.truth, after.truth)} | {
+            column: (before.red.get(column), after.red.get(column))
+            for column in {**before.red, **after.red}
+        }
+        lines += [
+            f"{' '.join(key)}: {name} was {was}, and is {now}"
+            for name, (was, now) in said.items()
+            if was != now
+        ]
+    return lines
+
+
 @dataclass(frozen=True)
 class Errors:
     """How often a column was wrong.

@@ -65,6 +65,18 @@ def test_what_is_written_is_read(monkeypatch, tmp_path):
     assert sorted(table.read(), key=repr) == sorted(SOME, key=repr)
 
 
+def test_what_differs_from_the_committed_table_is_said():
+    one, other = entry("harmful", suite=True), entry("harmful", suite=True, case="other")
+    assert table.differing([one, other], [other, one]) == []
+    found = [entry("benign", suite=False), entry("benign", suite=True, case="third")]
+    assert table.differing([one, other], found) == [
+        "smollm2 one: truth was harmful, and is benign",
+        "smollm2 one: suite was True, and is False",
+        "smollm2 other: not found",
+        "smollm2 third: not committed",
+    ]
+
+
 def test_a_page_is_filled_between_its_marks():
     names = [*page.blocks(SOME)]
     plain = "words\n" + "".join(f"<!-- {name} -->\nold\n<!-- end -->\n" for name in names)
