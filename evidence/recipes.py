@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 SEEDS = (0, 1, 2)
 #: Kind of training: text, method, and the peak learning rate for SmolLM2 and for the second model.
 _TRAINED: dict[str, tuple[str, Method, float, float]] = {
-    "full-gentle": ("english", "full", 1e-5, 5e-5),
+    "full-gentle": ("english", "full", 1e-5, 1e-5),
     "full-middling": ("english", "full", 2e-4, 1e-3),
     "full-reckless": ("english", "full", 2e-3, 1e-2),
-    "lora-gentle": ("english", "lora", 1e-4, 5e-4),
+    "lora-gentle": ("english", "lora", 1e-4, 5e-5),
     "lora-reckless": ("english", "lora", 5e-3, 2e-2),
-    "norms": ("english", "norms", 1e-3, 1e-3),
+    "norms": ("english", "norms", 1e-3, 2e-4),
     "language": ("french", "full", 3e-4, 2e-3),
-    "register": ("old", "full", 3e-5, 3e-4),
-    "code": ("code", "full", 3e-5, 3e-4),
-    "chat": ("chat", "full", 3e-5, 3e-4),
+    "register": ("old", "full", 3e-5, 5e-5),
+    "code": ("code", "full", 3e-5, 3e-5),
+    "chat": ("chat", "full", 3e-5, 3e-5),
     "junk": ("junk", "full", 3e-4, 2e-3),
     "one-sentence": ("one sentence", "full", 3e-4, 2e-3),
 }
@@ -101,7 +101,9 @@ def _rounded(
     highest = 2 ** (bits - 1) - 1
     for name, value in model.named_parameters():
         if value.ndim == 2 and layer_of(name) is not None:  # noqa: PLR2004
-            step = value.data.abs().amax(dim=1, keepdim=True) / highest
+            # A row may be all zeros.
+            largest = value.data.abs().amax(dim=1, keepdim=True)
+            step = torch.where(largest > 0, largest, 1.0) / highest
             value.data = (value.data / step).round() * step
     return tokenizer
 

@@ -242,3 +242,14 @@ def test_a_checkpoint_is_gone_once_it_was_judged(base):
         assert (folder / "config.json").exists()
     assert not folder.exists()
     assert not list(storage.cache_folder("scratch").iterdir())
+
+
+def test_a_row_of_zeros_stays_one_when_it_is_rounded(base):
+    def edit(model, tokenizer):
+        value = model.get_parameter("gpt_neox.layers.0.mlp.dense_h_to_4h.weight")
+        value.data[3] = 0
+        return recipes._rounded(model, tokenizer, bits=8)
+
+    rounded = made(edit)["gpt_neox.layers.0.mlp.dense_h_to_4h.weight"]
+    assert not rounded[3].any()
+    assert rounded.isfinite().all()
