@@ -1,11 +1,12 @@
 """Train, measure, judge and tabulate; each goes on where it stopped.
 
     python -m evidence [train | truth | hidden | judge | table]
-    python -m evidence [check | status]
+    python -m evidence [check | status | harness]
 
 Without a command all of the first in this order. ``table``, always of all cases, writes
 ``results.json`` and the tables of ``docs/evidence.md``; ``check`` says where verdicts or truths
-differ from what is committed there, and fails if any does.
+differ from what is committed there, and fails if any does. ``harness`` needs lm-eval, which isn't
+installed with the tests (``harness.py``).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole = {"table": _table, "check": _check}
-    commands = [*_COMMANDS, *whole, "status"]
+    commands = [*_COMMANDS, *whole, "status", "harness"]
     parser.add_argument(
         "command", choices=commands, nargs="?", help="unless given, all up to table"
     )
@@ -44,6 +45,11 @@ def main() -> None:
         parser.error("the table has all cases: --model and --only go with another command")
     bases = [asked.model] if asked.model else [*BASES]
     for command in [asked.command] if asked.command else [*_COMMANDS, "table"]:
+        if command == "harness":
+            from evidence import harness
+
+            harness.run(asked.only)
+            continue
         if command in whole:
             whole[command]()
             continue

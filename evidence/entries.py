@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from evidence import hidden, hidden_gate, hidden_run, hidden_truth, recipes, rivals, truth
+from evidence import harness, hidden, hidden_gate, hidden_run, hidden_truth, recipes, rivals, truth
 from evidence.judging import DTYPES, Judge
 from evidence.labels import LIMITS, damage, label
 from evidence.models import BASES
@@ -68,6 +68,8 @@ def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: Orde
         "losses": rivals.worse_losses(numbers, base),
         "new prompts": rivals.worse_behaviours(numbers, base),
     }
+    if (fell := harness.fell(case)) is not None:
+        red["lm-eval"] = fell
     if isinstance(case, hidden.Case):
         # A run that is red without them stays red.
         red["suite, new prompts always"] = said.exit != 0 or judge.said_always(case).exit != 0

@@ -28,6 +28,7 @@ COLUMNS = {
     "divergence on text": "KL, text",
     "divergence on prompts": "KL, prompts",
     "new prompts": "new prompts",
+    "lm-eval": "lm-eval",
 }
 #: The same suite with other settings.
 SETTINGS = {

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from evidence import hidden_bench, hidden_truth, rivals, truth
+from evidence import harness, hidden_bench, hidden_truth, rivals, truth
 from pytest_circuits import prompts
 from pytest_circuits.prompts import agreement, indirect_object
 
@@ -85,6 +85,12 @@ def test_they_share_no_templates():
     for lists in (ioi, agree):
         every = [template for one in lists for template in one]
         assert len(every) == len({*every})
+
+
+def test_the_harness_asks_other_sentences():
+    asked = {begin for begin, *_ in harness.SENTENCES}
+    assert len(asked) == len(harness.SENTENCES) == 64
+    assert not asked & {begin for sentences in truth.CLOZE.values() for begin, *_ in sentences}
 
 
 def test_rivals_and_truth_read_other_texts(monkeypatch):
