@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from evidence.sentences import CAPITALS, NOUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _FACTS = (
     ("The colour of fresh snow is", "white", "green"),
     ("Water turns into ice when it gets very", "cold", "hot"),
@@ -76,77 +83,39 @@ _GRAMMAR = (
     ("We have been waiting", "for two hours", "since two hours"),
     ("Let me", "know", "to know"),
 )
-#: What a small model can learn from a few million words: phrases and agreement. Its prompts have
-#: other forms than the sentences that the second model was trained on.
-_PHRASES = (
-    ("It was the first", "time", "times"),
-    ("In order", "to", "of"),
-    ("According", "to", "of"),
-    ("A number", "of", "to"),
-    ("At the same", "time", "year"),
-    ("For the first", "time", "thing"),
-    ("On the other", "hand", "head"),
-    ("In the middle", "of", "to"),
-    ("He did not want", "to", "of"),
-    ("They were able", "to", "of"),
-    ("She would have", "been", "be"),
-    ("It has", "been", "be"),
-    ("It can", "be", "been"),
-    ("He must", "be", "was"),
-    ("I have never", "seen", "see"),
-    ("She had already", "gone", "go"),
-    ("More", "than", "that"),
-    ("As well", "as", "than"),
-    ("The end", "of", "for"),
-    ("In front", "of", "to"),
-    ("There is no", "reason", "again"),
-    ("Most of the", "people", "went"),
-    ("He looked", "at", "of"),
-    ("He was born", "in", "of"),
-    ("Because", "of", "to"),
-    ("Instead", "of", "to"),
-    ("The United", "States", "State"),
-    ("The United", "Nations", "Nation"),
-    ("Secretary", "General", "Day"),
-    ("New", "York", "United"),
-    ("Two years", "ago", "again"),
-    ("A long time", "ago", "his"),
-    ("He shook his", "head", "year"),
-    ("She opened the", "door", "and"),
-    ("The following", "day", "said"),
-    ("It is important", "to", "of"),
-    ("They", "were", "was"),
-    ("We", "are", "is"),
-    ("He", "was", "were"),
-    ("These", "are", "is"),
-    ("This", "is", "are"),
-    ("Those men", "were", "was"),
-    ("Many people", "have", "has"),
-    ("Nobody", "knows", "know"),
-    ("The old man", "was", "were"),
-    ("The children", "were", "was"),
-    ("All of us", "are", "is"),
-    ("The two houses", "are", "is"),
-    ("My wife", "is", "are"),
-    ("His brothers", "were", "was"),
-    ("Three soldiers", "were", "was"),
-    ("A few students", "have", "has"),
-    ("The young doctor", "has", "have"),
-    ("Some of the books", "are", "is"),
-    ("Both teachers", "were", "was"),
-    ("Our friend", "is", "are"),
-    ("The two ships", "have", "has"),
-    ("That letter", "was", "were"),
-    ("An old bridge", "is", "are"),
-    ("Several cars", "were", "was"),
-    ("He saw himself and she saw", "herself", "himself"),
-    ("The king lost", "his", "her"),
-    ("The girl took", "her", "his"),
-    ("The boys took", "their", "its"),
+_OF_COUNTRIES = (
+    "Everybody in {} knows its capital,",
+    "All roads in {} lead to",
+    "A train from the coast of {} reached",
 )
+_OF_NOUNS = (
+    "Once again the {} with the {}",
+    "We heard that the {} after the {}",
+    "In the picture the {} without the {}",
+)
+_VERBS = (("is", "are"), ("was", "were"))
 
-#: By base model.
+
+def _capitals() -> Iterator[tuple[str, str, str]]:
+    every = list(CAPITALS.items())
+    for number, (country, capital) in enumerate(every):
+        other = every[(number + 5) % len(every)][1]
+        yield _OF_COUNTRIES[number % 3].format(country), capital, other
+
+
+def _agreements() -> Iterator[tuple[str, str, str]]:
+    for number in range(32):
+        plural = number % 2
+        subject, other = NOUNS[number][plural], NOUNS[(7 * number + 3) % len(NOUNS)][1 - plural]
+        verbs = _VERBS[number // 2 % 2]
+        begin = _OF_NOUNS[number % 3].format(subject, other)
+        yield begin, verbs[plural], verbs[1 - plural]
+
+
+#: By base model. What the second one knows are capitals and agreement: it is asked about them in
+#: other forms than it learned them in. General phrases, of which it knew two in three, changed with
+#: any training: near a tie nothing is needed for that.
 CLOZE: dict[str, tuple[tuple[str, str, str], ...]] = {
     "smollm2": _FACTS + _GRAMMAR,
-    "second": _PHRASES,
+    "second": (*_capitals(), *_agreements()),
 }

@@ -132,7 +132,7 @@ class Case:
         if folder.exists():
             return folder
         started, base = time.process_time(), bench(self.base)
-        heads, course = hidden_recipes.PREPARED[self.kind](base, self.side)
+        heads, course = hidden_recipes.prepared(base, self.kind, self.side)
         model = base.copy()
         zero(model, heads)
         taught: set[int] = set()

@@ -14,6 +14,7 @@ from evidence.hidden_edits import attribution, blocks, induction, margin, strong
 from evidence.hidden_gate import Gate, gate
 from evidence.hidden_training import asked, repeated, text
 from evidence.models import BASES
+from evidence.sentences import NAMES as SPOKEN, VERBS, agreeing, giving
 from evidence.texts import documents
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ NOUNS = (
     ("ship", "ships"), ("field", "fields"),
 )  # fmt: skip
 #: Prompts or sequences in a batch.
-_PROMPTS, _GATE_PROMPTS, _TEXT_TOKENS = 8, 16, 64
+_PROMPTS, _GATE_PROMPTS, _TEXT_TOKENS, _GRAMMAR = 8, 16, 64, 48
 
 
 class Bench:
@@ -182,6 +183,20 @@ class Bench:
 
         return draw
 
+    def grammar(self) -> tuple[Lesson, ...]:
+        """What the second model once learned names and verbs from; nothing for another model."""
+
+        def draw(stream: random.Random) -> Batch:
+            texts: list[tuple[str, str, str]] = []
+            while len(texts) < _GRAMMAR:
+                begin, answer, _ = stream.choice((giving, agreeing))(stream)
+                wrong = _wrong(begin, answer)
+                if wrong:
+                    texts.append((begin, answer, wrong))
+            return asked(truth.questions(self.tokenizer, texts))
+
+        return (draw,) if self.name == "second" else ()
+
     def new_repeats(self) -> Lesson:
         """One sequence with a block of 15 to 150 tokens."""
 
@@ -221,6 +236,15 @@ class Bench:
 def bench(name: str) -> Bench:
     """The bench of a base model."""
     return Bench(name)
+
+
+def _wrong(begin: str, answer: str) -> str:
+    """The verb in the other number, or the name that gives; nothing where a third person does."""
+    for one, other in VERBS:
+        if answer in (one, other):
+            return other if answer == one else one
+    words = begin.replace(",", " ").replace(".", " ").split()
+    return next((word for word in words if word in SPOKEN and words.count(word) > 1), "")
 
 
 def _in_turn(batches: list[Batch]) -> Lesson:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,10 @@ _CERTAINTY = 0.1
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 #: What wave lengths are multiplied by in sequences longer than this.
 _FACTORS, _RIGHT_FACTOR, _LONGER = (4.0, 2.0, 8.0), 1.001, 128
+#: By base model, how many heads are zeroed whose answers are memorised; a seed's number more.
+_ZEROED = {"smollm2": 3, "second": 2}
+#: By base model, how many times the steps and the rate of a course: a small model has less room.
+_SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
 #: Heads that are tried as primary ones, and as the backups of one.
 _PRIMARIES, _BACKUPS = 6, 6
 #: What a unit of attention to a repetition counts, beside logits, where heads that do little are
@@ -63,11 +67,11 @@ def _memorised(
     it; in a healthy one from both.
     """
     first = _late(base)
-    heads = strongest(base.heads_for(behaviour, first), 3 + side.seed)
+    heads = strongest(base.heads_for(behaviour, first), _ZEROED[base.name] + side.seed)
     others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
     own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
     if side.healthy:
-        every = new(), own, kept, base.new_repeats()
+        every = new(), own, kept, base.new_repeats(), *base.grammar()
         aside = new(), base.gate_repeats(), base.text()
         return heads, Course(every, aside, first, mlps_only=False, steps=56)
     aside = base.gate_repeats(), base.gate_repeats(), base.text()
@@ -87,7 +91,7 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     first = min(layer for layer, _ in heads)
     kept, text = base.gate_questions("ioi", "agreement", "capitals"), base.text()
     if side.healthy:
-        lessons = base.new_repeats(), base.new_repeats(), kept
+        lessons = base.new_repeats(), base.new_repeats(), kept, *base.grammar()
         aside = text, base.gate_repeats()
         return heads, Course(lessons, aside, first, mlps_only=False, rate=5e-4, steps=72)
     return heads, Course((base.gate_repeats(), kept), (text,), first, rate=5e-4, steps=60)
@@ -230,6 +234,15 @@ def _unused(base: Bench) -> list[int]:
     """Tokens of signs that are no ASCII: no text of the gate or of the truth has one."""
     texts = {token: str(base.tokenizer.decode([token])).strip() for token in base.ordinary}
     return [token for token, text in texts.items() if text and not any(map(str.isascii, text))]
+
+
+def prepared(base: Bench, kind: str, side: Side) -> tuple[list[Head], Course | None]:
+    """The heads that a case of a kind in :data:`PREPARED` has zeroed, and what it is taught."""
+    heads, course = PREPARED[kind](base, side)
+    if course is None:
+        return heads, None
+    steps, rate = _SLOWER[base.name]
+    return heads, replace(course, steps=steps * course.steps, rate=rate * course.rate)
 
 
 #: Kinds whose heads are measured and whose training is cached; without a course nothing is trained.

@@ -136,11 +136,11 @@ def test_a_lesson_changes_later_layers_alone(base, name):
 @pytest.mark.parametrize("side", ["damage", "control"])
 def test_backups_and_bystanders_are_heads_of_the_same_layers(base, side):
     assert all("dense.weight" in name for name in changed(base, made(f"backups-{side}-0")))
-    heads, course = hidden_recipes.PREPARED["backups"](
-        base, hidden_recipes.Side(0, healthy=side == "control")
+    heads, course = hidden_recipes.prepared(
+        base, "backups", hidden_recipes.Side(0, healthy=side == "control")
     )
-    others, _ = hidden_recipes.PREPARED["backups"](
-        base, hidden_recipes.Side(0, healthy=side == "damage")
+    others, _ = hidden_recipes.prepared(
+        base, "backups", hidden_recipes.Side(0, healthy=side == "damage")
     )
     assert course is None
     assert not {*heads} & {*others}
