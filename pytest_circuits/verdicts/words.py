@@ -108,7 +108,7 @@ def _settlement(verdict: Verdict) -> Iterator[str]:
     elif settlement.outcome is Outcome.HOLDS:
         yield f"{Term.REROUTED}, holds on new prompts{told}"
     else:
-        yield Term.NOT_SETTLED.value
+        yield f"{Term.NOT_SETTLED}: {settlement.why}"
 
 
 def new_behaviour_text(new: NewBehaviour) -> str:
@@ -200,8 +200,9 @@ def _on_new_prompts(verdict: Verdict) -> Iterator[str]:
     settlement = verdict.settlement
     if settlement is None:
         return
-    if settlement.why:
-        yield f"not settled: {settlement.why}"
+    # Where the verdict asks, its headline says so.
+    if settlement.why and not verdict.asks:
+        yield f"{Term.NOT_SETTLED}: {settlement.why}"
     if settlement.behaviours:
         told = "; ".join(map(new_behaviour_text, settlement.behaviours))
         yield f"on new prompts: {told}"

@@ -158,7 +158,7 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         (
             "weakened",
             [
-                "assert weakened: L1H0 1.29→0.99; behaviour held; not settled",
+                "assert weakened: L1H0 1.29→0.99; behaviour held; "
                 "not settled: its weights are those that the baseline was recorded with",
                 "weaker: L1H0 1.29→0.99 (tolerance 0.13, null 0.00)",
                 "specific to this circuit: the loss on drawn tokens held 4.29 → 4.29",
@@ -167,7 +167,7 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         (
             "lost",
             [
-                "assert lost: L1H0 1.99→0.99; behaviour held; not settled",
+                "assert lost: L1H0 1.99→0.99; behaviour held; "
                 "not settled: its weights are those that the baseline was recorded with",
                 "no induction heads left (1 before)",
                 "left the role: L1H0 1.99→0.99 (tolerance 0.20, null 0.00)",

@@ -211,7 +211,13 @@ def test_what_holds_is_re_routed():
 
 def test_what_is_not_settled_says_why():
     verdict = Verdict(Kind.WEAKENED, (), "8 heads", asks=True).settled(unsettled("no\n reason"))
-    assert headline(verdict) == "not settled; 8 heads"
+    assert headline(verdict) == "not settled: no reason; 8 heads"
+    assert len(lines(verdict)) == 1
+
+
+def test_where_nothing_asked_a_reason_is_a_line():
+    verdict = Verdict(Kind.PRESERVED, (), "8 heads").settled(unsettled("no reason"))
+    assert headline(verdict) == "8 heads"
     assert lines(verdict)[1] == "  not settled: no reason"
 
 
