@@ -120,7 +120,7 @@ class Pending:
             () if baseline is None else tuple(line.strip() for line in lines(verdict)[1:]),
             owners,
             None if served is None else HeldAgainst.of(served),
-            warning="\n".join(filter(None, warnings)),
+            warning="; ".join(filter(None, warnings)),
         )
 
     @property

@@ -22,8 +22,8 @@ def check_held_out(pairs: PromptPairs, held_out: object) -> PromptPairs:
     """Pairs that can be held out of others.
 
     Raises:
-        PromptError: if they are no pairs, are put to the model in another way, or share a clean
-            prompt with the others.
+        PromptError: if they are no pairs, are put to the model in another way, or have a clean
+            prompt that is one of the others', clean or corrupted.
     """
     if not isinstance(held_out, PromptPairs):
         raise PromptError(
@@ -37,11 +37,12 @@ def check_held_out(pairs: PromptPairs, held_out: object) -> PromptPairs:
             f"{chats} are put to a chat model and {plain} are plain texts: what is held out has "
             f"to ask for the same behaviour in the same way"
         )
-    own = _prompts(pairs)
-    for number, prompt in enumerate(_prompts(held_out)):
+    own = {text: number for side in _SIDES for number, text in enumerate(_prompts(pairs, side))}
+    for number, prompt in enumerate(_prompts(held_out, "clean")):
         if prompt in own:
             raise PromptError(
-                f"held_out: pair {number} has the clean prompt of pair {own.index(prompt)}:\n"
+                f"held_out: pair {number} has a prompt of pair {own[prompt]}, clean or "
+                f"corrupted:\n"
                 f"  {held_out.clean[number]!r}\n"
                 f"What is held out must be new to whoever knows the pairs."
             )
@@ -74,5 +75,11 @@ def drawn_from(held_out: PromptPairs, seed: str, n: int) -> PromptPairs:
     return drawn
 
 
-def _prompts(pairs: PromptPairs) -> list[object]:
-    return [*(pairs.messages["clean"] if pairs.messages else pairs.clean)]
+#: A corrupted prompt is known as well: patching runs it, and it may be a clean one the other way.
+_SIDES = ("clean", "corrupted")
+
+
+def _prompts(pairs: PromptPairs, side: str) -> list[str]:
+    """The prompts of one side; white space is no difference."""
+    texts = pairs.messages[side] if pairs.messages else getattr(pairs, side)
+    return [" ".join(str(text).split()) for text in texts]

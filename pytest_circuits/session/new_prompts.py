@@ -18,7 +18,7 @@ from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.session.measuring import Measurement
 from pytest_circuits.session.outcomes import STATE, CircuitSource
-from pytest_circuits.verdicts import NewPrompts, settle, unsettled
+from pytest_circuits.verdicts import Change, NewPrompts, settle, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from pytest_circuits.verdicts import Settlement
 
 NEVER = "never"
+_LONGER = "a longer block"
+_SAME_WEIGHTS = "its weights are those that the baseline was recorded with"
+#: What a configuration says of where it came from, not of what it computes.
+_OF_ORIGIN = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
 class UnsettledError(Exception):
@@ -63,33 +67,23 @@ def _settlement(
     source: CircuitSource,
     request: pytest.FixtureRequest,
 ) -> Settlement:
-    if session.settings.new_prompts.value == NEVER:
-        raise UnsettledError(f"new prompts are never asked ({session.settings.new_prompts.origin})")
+    measurement = _measurement(comparison, session, request)
     finding = comparison.measured
-    measured = request.node.stash[STATE].measured_as(finding)
-    if measured is None or measured.measurement is None:
-        raise UnsettledError("the test measured it itself, and not by its `circuits`")
-    if altered := session.altered(finding, request):
-        raise UnsettledError(f"the test had changed {altered[0]}")
-    if "without" in finding.convention:
-        raise UnsettledError("it was measured under circuits.ablated")
     weights = _weights(comparison, session.origin(finding, source, request), source)
+    if weights[0] == weights[1] and not _other_configuration(comparison, session, source, request):
+        raise UnsettledError(_SAME_WEIGHTS)
     try:
-        prompts = _prompts(measured.measurement, finding)
         test = request.node.nodeid.rpartition(source.alias)[0]
         seed = hashlib.sha256(json.dumps([*weights, test]).encode()).hexdigest()[:16]
-        drawn = prompts.anew(seed)
+        drawn = _drawn(measurement, comparison, seed)
         other = session.models.source_named(comparison.owner)
     except (PromptError, ModelError, pytest.UsageError) as error:
         raise UnsettledError(str(error)) from None
     reference = CircuitSource(comparison.owner, other, (comparison.owner,))
-    asked = dict(_asked(measured.measurement, finding, drawn, _windows(comparison)))
+    asked = dict(_asked(measurement, finding, drawn, _windows(comparison)))
 
     def on(model: CircuitSource) -> dict[str, Measured]:
-        return {
-            name: _measured(measurement, session, model, request)
-            for name, measurement in asked.items()
-        }
+        return {name: _measured(each, session, model, request) for name, each in asked.items()}
 
     with warnings.catch_warnings():
         # Words that a tokenizer doesn't have were told of when the test's own prompts were drawn.
@@ -107,27 +101,92 @@ def _settlement(
     distinct: dict[str, NewPrompts] = {}
     for asked_for, each in found.items():
         name = _name(each.finding)
-        distinct.setdefault(name, NewPrompts(of_reference[asked_for].finding, each.finding, name))
+        # Twice as long as was asked for: only where a window ended does that have to be there.
+        extra = asked_for == _LONGER and not _is_narrowed(comparison)
+        new = NewPrompts(of_reference[asked_for].finding, each.finding, name, extra)
+        distinct.setdefault(name, new)
     return settle([*distinct.values()], prompts=_said(drawn), seed=seed)
+
+
+def _measurement(
+    comparison: Comparison, session: CircuitsSession, request: pytest.FixtureRequest
+) -> Measurement:
+    """How the finding was measured, if that can be done again on other prompts."""
+    if session.settings.new_prompts.value == NEVER:
+        raise UnsettledError(f"new prompts are never asked ({session.settings.new_prompts.origin})")
+    finding = comparison.measured
+    measured = request.node.stash[STATE].measured_as(finding)
+    if measured is None or measured.measurement is None:
+        raise UnsettledError("the test measured it itself, and not by its `circuits`")
+    if altered := session.altered(finding, request):
+        raise UnsettledError(f"the test had changed {altered[0]}")
+    if "without" in finding.convention:
+        raise UnsettledError("it was measured under circuits.ablated")
+    found: Measurement = measured.measurement
+    return found
 
 
 def _weights(
     comparison: Comparison, origin: dict[str, str], source: CircuitSource
 ) -> tuple[str, str]:
-    """The weights of the reference and of the model under test, which have to be two."""
+    """The weights of the reference and of the model under test."""
     baseline = comparison.baseline
     recorded = "" if baseline is None else str(baseline.finding.provenance.get("weights", ""))
     own = origin.get("weights", "")
     if not recorded or not own:
         raise UnsettledError("its baseline does not say which weights it was recorded with")
-    if recorded == own:
-        raise UnsettledError("its weights are those that the baseline was recorded with")
     if comparison.owner == source.alias:
+        if recorded == own:
+            raise UnsettledError(_SAME_WEIGHTS)
         raise UnsettledError(
             f"the baseline is {source.alias}'s own, and the model that it was recorded with is "
             f"not at hand"
         )
     return recorded, own
+
+
+def _other_configuration(
+    comparison: Comparison,
+    session: CircuitsSession,
+    source: CircuitSource,
+    request: pytest.FixtureRequest,
+) -> bool:
+    """Whether the model under test is configured otherwise than the reference.
+
+    The same weights are another model with a window of attention or other positions.
+    """
+    own = session.models.runs_of_test(source, request)
+    try:
+        reference = session.models.runs_of_other(comparison.owner)
+    except ModelError as error:
+        raise UnsettledError(str(error)) from None
+    one, other = (_configuration(runs.bridge) for runs in (own, reference))
+    return one != other
+
+
+def _configuration(bridge: Any) -> dict[str, Any] | None:  # noqa: ANN401 — a bridge
+    config = getattr(bridge.original_model, "config", None)
+    if config is None or not hasattr(config, "to_dict"):
+        return None
+    return {name: value for name, value in config.to_dict().items() if name not in _OF_ORIGIN}
+
+
+def _drawn(
+    measurement: Measurement, comparison: Comparison, seed: str
+) -> PromptPairs | RepeatedTokens:
+    """The new prompts.
+
+    Raises:
+        PromptError: if there are none that can be drawn, or that could show anything.
+    """
+    drawn = _prompts(measurement, comparison.measured).anew(seed)
+    if isinstance(drawn, PromptPairs) and _is_narrowed(comparison):
+        raise PromptError("pairs of prompts may be too short to reach beyond the window")
+    return drawn
+
+
+def _is_narrowed(comparison: Comparison) -> bool:
+    return any(reason.change is Change.NARROWED for reason in comparison.verdict.reasons)
 
 
 def _prompts(measurement: Measurement, finding: Finding) -> PromptPairs | RepeatedTokens:
@@ -164,11 +223,11 @@ def _asked(
         block: Any = finding.convention["block"]
         blocks = sorted(block) if isinstance(block, list) else [block]
         for length in blocks:
-            yield _of_block(replace(drawn, block=length))
+            yield f"block {length}", _of_block(replace(drawn, block=length))
         # Where repeats were learned by heart, or attention ends, longer ones show it.
         beyond = 1 + max(windows, default=0)
         longest = max(2 * blocks[-1], beyond)
-        yield _of_block(replace(drawn, block=longest, shorten=True))
+        yield _LONGER, _of_block(replace(drawn, block=longest, shorten=True))
         return
     metric = measurement.options.get("metric", "logit_diff")
     if callable(metric):
@@ -194,10 +253,8 @@ def _name(finding: Finding) -> str:
     return finding.measure if block is None else f"{finding.measure}, block {block}"
 
 
-def _of_block(tokens: RepeatedTokens) -> tuple[str, Measurement]:
-    return f"repeat_loss, block {tokens.block}", Measurement(
-        "repeat_loss", (tokens,), {"alone": True}
-    )
+def _of_block(tokens: RepeatedTokens) -> Measurement:
+    return Measurement("repeat_loss", (tokens,), {"alone": True})
 
 
 def _measured(

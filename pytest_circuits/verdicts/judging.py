@@ -12,6 +12,7 @@ from pytest_circuits.findings.quantity import TOKENIZER, differing, identity
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
 from pytest_circuits.verdicts.verdict import (
+    REPEAT_GAIN,
     About,
     Change,
     Kind,
@@ -69,8 +70,11 @@ def judge(found: Finding, approved: Finding, tolerance: Tolerance) -> Verdict:
         behaviour_held=behaviour_held,
         asks=bool(
             behaviour_held
-            and (narrowed or not approved.is_behaviour)
-            and any(not reason.of_companion for reason in reasons)
+            and any(
+                reason.of_gain or reason.change is Change.NARROWED or not approved.is_behaviour
+                for reason in reasons
+                if not reason.of_companion
+            )
         ),
         intact=intact,
         own=None if approved.axes or mechanism is None else _own(found, approved, tolerance),
@@ -105,6 +109,8 @@ def behaviour_reasons(found: Finding, approved: Finding, tolerance: Tolerance) -
         change = _change(before, after, allowed)
         if before.name == found.relative_to and found.undefined and not approved.undefined:
             change = Change.GONE  # and with it what was a fraction of it
+        if change is Change.BETTER and before.name == REPEAT_GAIN:
+            continue  # a model that is more surprised by the first block is no better
         if change is not None:
             yield Reason(
                 change,
@@ -283,7 +289,9 @@ def _behaviour_held(reasons: Sequence[Reason], approved: Finding) -> bool | None
     """Whether no behaviour that was judged got worse; None where none was judged."""
     if not (approved.is_behaviour or any(b.judged for b in approved.companion)):
         return None
-    return not any(r.bad and (r.of_companion or approved.is_behaviour) for r in reasons)
+    return not any(
+        r.bad and (r.of_companion or (approved.is_behaviour and not r.of_gain)) for r in reasons
+    )
 
 
 def _companion(found: Finding, approved: Finding, tolerance: Tolerance) -> tuple[Movement, ...]:

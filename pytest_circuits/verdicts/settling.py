@@ -38,11 +38,14 @@ class NewPrompts(NamedTuple):
         reference: what it is of the reference.
         found: what it is of the model that the verdict is on.
         name: what it is called; empty for the measure's name.
+        extra: whether it is left out where the reference does not have it: what was not asked for
+            before need not be there.
     """
 
     reference: Finding
     found: Finding
     name: str = ""
+    extra: bool = False
 
 
 def unsettled(why: str, *, prompts: str = "", seed: str = "") -> Settlement:
@@ -68,6 +71,7 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
     fails        of any behaviour d is beyond its tolerance, and d − t·s above 0
     not settled  else, if of any behaviour d is beyond its tolerance, d + t·s beyond four
                  tolerances, or the reference does not have the behaviour on these prompts
+                 (unless it is an extra one)
     holds        else
     ============ ================================================================================
 
@@ -81,9 +85,11 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
     others: list[NewBehaviour] = []
     unsure = ""
     level = 1 - (1 - LEVEL) / len(measured)
-    for reference, found, name in measured:
+    for reference, found, name, extra in measured:
         called = readable(name or reference.measure)
         if not _is_there(reference):
+            if extra:
+                continue
             unsure = unsure or f"the reference has no {called} on the new prompts"
             continue
         try:

@@ -94,6 +94,10 @@ class Change(StrEnum):
     DIFFERS = "differs"  # a field that must be equal is not
 
 
+#: The companion that is the loss on the first block minus that on the second.
+REPEAT_GAIN = "repeat_gain"
+#: How the names of companions begin that are what an ablation leaves.
+_ABLATED = "ablated_"
 #: Changes that say where something is now, and not that it is better or worse.
 _NEUTRAL = (Change.MOVED, Change.OVERTAKEN, Change.NARROWED)
 _GOOD = (Change.JOINED, Change.BETTER)
@@ -133,9 +137,17 @@ class Reason:
     def of_companion(self) -> bool:
         """Whether it is about a behaviour of the whole model.
 
-        What an ablation leaves of one is about the mechanism.
+        What an ablation leaves of one is about the mechanism, and so is the repeat gain: it also
+        falls where a model that predicts repeats as well is less surprised by random tokens.
         """
-        return self.about is About.BEHAVIOUR and not self.subject.startswith("ablated_")
+        behaviour = self.about is About.BEHAVIOUR and not self.of_gain
+        return behaviour and not self.subject.startswith(_ABLATED)
+
+    @property
+    def of_gain(self) -> bool:
+        """Whether a repetition helps less, and still does."""
+        about_it = self.about is About.BEHAVIOUR and self.subject == REPEAT_GAIN
+        return about_it and self.change is not Change.GONE
 
     @property
     def bad(self) -> bool:
@@ -160,7 +172,7 @@ class Reason:
     @property
     def of_what_is_left(self) -> bool:
         """Whether it is about what an ablation leaves: lost redundancy, whatever the drop did."""
-        left = self.about is About.BEHAVIOUR and not self.of_companion
+        left = self.about is About.BEHAVIOUR and self.subject.startswith(_ABLATED)
         return left or self.change is Change.LESS_LEFT
 
     @property

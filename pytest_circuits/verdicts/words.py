@@ -101,7 +101,7 @@ def _settlement(verdict: Verdict) -> Iterator[str]:
         return
     told = "".join(f": {_new_move(new)}" for new in settlement.behaviours[:1])
     if settlement.outcome is Outcome.FAILS:
-        hidden = "" if verdict.behaviour_held is False else f"{Term.HIDDEN_DAMAGE}, "
+        hidden = f"{Term.HIDDEN_DAMAGE}, " if verdict.asks else ""
         yield f"{hidden}fails on new prompts{told}"
     elif not verdict.asks:
         return
@@ -259,7 +259,7 @@ def _heads(alike: Sequence[Reason]) -> str:
 
 def reason_text(reason: Reason) -> str:
     """One reason in words, with the tolerance it exceeded, and its null where there is one."""
-    if reason.change in (Change.DIFFERS, Change.EMPTY, Change.GONE):
+    if reason.change in (Change.DIFFERS, Change.EMPTY, Change.GONE, Change.NARROWED):
         return brief(reason)
     return f"{_what(reason)} {_move(reason)} ({_held_against(reason)})"
 

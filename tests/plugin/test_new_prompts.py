@@ -242,7 +242,8 @@ def test_always_looks_at_what_is_preserved_too(approved):
     assert (result.ret, found["verdict"], found["settlement"]) == (0, "preserved", None)
     result, found = verdict(approved, model, "--circuits-new-prompts=always")
     assert (result.ret, found["verdict"]) == (1, "weakened")
-    assert found["headline"].startswith("hidden damage, fails on new prompts: logit diff ")
+    # Nothing changed in the mechanism: that would be hidden damage.
+    assert found["headline"].startswith("fails on new prompts: logit diff ")
 
 
 def test_never_settles_nothing(approved, loaded):

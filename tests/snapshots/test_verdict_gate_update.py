@@ -158,8 +158,10 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         (
             "weakened",
             [
-                "assert weakened: L1H0 1.29→0.99; behaviour held; "
-                "not settled: its weights are those that the baseline was recorded with",
+                (
+                    "assert weakened: L1H0 1.29→0.99; behaviour held; "
+                    "not settled: its weights are those that the baseline was recorded with"
+                ),
                 "weaker: L1H0 1.29→0.99 (tolerance 0.13, null 0.00)",
                 "specific to this circuit: the loss on drawn tokens held 4.29 → 4.29",
             ],
@@ -167,8 +169,10 @@ def test_in_ci_a_missing_baseline_fails_and_names_the_command(
         (
             "lost",
             [
-                "assert lost: L1H0 1.99→0.99; behaviour held; "
-                "not settled: its weights are those that the baseline was recorded with",
+                (
+                    "assert lost: L1H0 1.99→0.99; behaviour held; "
+                    "not settled: its weights are those that the baseline was recorded with"
+                ),
                 "no induction heads left (1 before)",
                 "left the role: L1H0 1.99→0.99 (tolerance 0.20, null 0.00)",
                 "induction heads summed strength 1.99 → 0.00 (tolerance 0.20)",

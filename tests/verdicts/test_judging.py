@@ -163,8 +163,8 @@ PATCH = {"direction": Direction.TWO_SIDED}
             scores(BASE, gain=-3.9), scores(BASE, gain=-4.0), Kind.PRESERVED, id="below 0 as before"
         ),
         pytest.param(
-            scores(BASE, gain=3.0), scores(BASE, gain=-4.0), Kind.STRENGTHENED,
-            id="what got better through 0 has not gone",
+            scores(BASE, gain=3.0), scores(BASE, gain=-4.0), Kind.PRESERVED,
+            id="what got better through 0 has not gone, and more gain alone is nothing better",
         ),
         pytest.param(
             scores(BASE, gain=-4.1, gain_error=3.0), scores(BASE, gain=-4.0), Kind.WEAKENED,
@@ -618,3 +618,27 @@ def test_default_tolerances_hold_benign_change_and_not_damage():
     damaged = scores([0.886, 0.744, 0.714, 0.0], loss=5.41)
     assert judge(benign, approved, tolerance).kind is Kind.PRESERVED
     assert judge(damaged, approved, tolerance).kind is Kind.WEAKENED
+
+
+def test_less_gain_alone_asks_for_new_prompts():
+    """A model that is less surprised by random tokens gains less, and repeats as well."""
+    verdict = judge(scores(BASE, gain=3.0), scores(BASE), TOLERANCE)
+    assert (verdict.kind, verdict.behaviour_held, verdict.asks) == (Kind.WEAKENED, True, True)
+    own = {"axes": (), "values": np.array(0.5), "errors": np.array(0.1), "role": None}
+    one, other = (
+        replace(scores(BASE, gain=gain), measure="repeat_loss", profiles={}, **own)
+        for gain in (3.0, 4.0)
+    )
+    verdict = judge(one, other, TOLERANCE)
+    assert (verdict.kind, verdict.asks) == (Kind.WEAKENED, one.is_behaviour)
+
+
+def test_gain_that_is_gone_is_a_behaviour_that_is_gone():
+    verdict = judge(scores(BASE, gain=0.1), scores(BASE), TOLERANCE)
+    assert (verdict.behaviour_held, verdict.asks) == (False, False)
+
+
+def test_more_gain_makes_up_for_no_loss():
+    verdict = judge(scores(BASE, loss=0.9, gain=9.0), scores(BASE), TOLERANCE)
+    assert verdict.kind is Kind.WEAKENED
+    assert [reason.subject for reason in verdict.reasons] == ["repeat_loss"]

@@ -146,7 +146,7 @@ def test_a_behaviour_that_can_not_be_told_from_nothing_is_gone_however_large(gap
     [
         (0.9, 0.9, Kind.WEAKENED),
         (0.9, 1.0, Kind.WEAKENED),
-        (-4.0, -3.5, Kind.STRENGTHENED),  # it was against us, and is less so
+        (-4.0, -3.5, Kind.PRESERVED),  # it was against us, and is less so
         (-4.0, -4.0, Kind.PRESERVED),
     ],
 )

@@ -223,3 +223,19 @@ def test_where_nothing_asked_a_reason_is_a_line():
 
 def test_a_long_reason_is_cut():
     assert len(unsettled("x" * 1000).why) == 200
+
+
+def nothing():
+    """A model without the behaviour."""
+    return logit_diff(SPREAD)
+
+
+def test_what_was_not_asked_for_before_is_left_out_where_the_reference_has_none():
+    one, other = moved(-0.02)
+    own, longer = NewPrompts(one, other), NewPrompts(nothing(), nothing(), "longer")
+    without = settle([own, longer._replace(extra=True)], prompts="", seed="")
+    assert (without.outcome, len(without.behaviours)) == ("holds", 1)
+    asked = settle([own, longer], prompts="", seed="")
+    assert (asked.outcome, asked.why) == (
+        "not settled", "the reference has no longer on the new prompts",
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""The same weights with a window of attention: another model, which new prompts tell."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import Starcoder2Config, Starcoder2ForCausalLM
+
+import pytest_circuits
+
+RECALL = Path(pytest_circuits.__file__).parent / "models/bundled/recall"
+TESTS = """
+from pytest_circuits import prompts
+
+TOKENS = prompts.repeated_tokens(block=8)
+PAIRS = prompts.repeated_phrases(n=8, length=5)
+
+
+def test_loss(circuits, circuit_snapshot):
+    assert circuits.repeat_loss(TOKENS) == circuit_snapshot
+
+
+def test_heads(circuits, circuit_snapshot):
+    assert circuits.induction_scores(TOKENS) == circuit_snapshot
+
+
+def test_answer(circuits, circuit_snapshot):
+    assert circuits.logit_diff(PAIRS) == circuit_snapshot
+"""
+
+
+def half_turned(weight):
+    """Rotary pairs side by side, as recall has them, to first and second halves."""
+    return weight.unflatten(0, (4, 8, 2)).transpose(1, 2).flatten(0, 2)
+
+
+def save(folder, window):
+    """The bundled model as a Starcoder2, which may have a window; without MLPs."""
+    found = load_file(RECALL / "model.safetensors")
+    torch.manual_seed(0)
+    model = Starcoder2ForCausalLM(
+        Starcoder2Config(
+            vocab_size=65, hidden_size=64, intermediate_size=16, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=129,
+            norm_epsilon=1e-5, sliding_window=window, tie_word_embeddings=False,
+            bos_token_id=0, eos_token_id=0, residual_dropout=0.0, embedding_dropout=0.0,
+        )
+    )  # fmt: skip
+    state = model.state_dict()
+    state["model.embed_tokens.weight"] = found["tok_embed.weight"]
+    state["lm_head.weight"] = found["head.weight"]
+    for part in ("weight", "bias"):
+        state[f"model.norm.{part}"] = found[f"ln_out.{part}"]
+        for layer in (0, 1):
+            ours, theirs = f"layers.{layer}", f"model.layers.{layer}"
+            state[f"{theirs}.input_layernorm.{part}"] = found[f"{ours}.ln1.{part}"]
+            state[f"{theirs}.mlp.c_proj.{part}"].zero_()
+            for name in "qkvo":
+                value = found[f"{ours}.attn.{name}.{part}"]
+                state[f"{theirs}.self_attn.{name}_proj.{part}"] = (
+                    half_turned(value) if name in "qk" else value
+                )
+    model.load_state_dict(state)
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(RECALL / name, folder)
+
+
+@pytest.fixture
+def windowed(suite):
+    """A suite on the model without a window, and a candidate that has one, with its weights."""
+    save(suite.path / "whole", None)
+    save(suite.path / "narrow", 12)
+    (suite.path / "pytest.ini").write_text("[pytest]\ncircuits_models =\n    whole = ./whole\n")
+    suite.write("test_it.py", TESTS)
+    suite.approve()
+    return suite
+
+
+def test_the_same_weights_with_a_window_are_settled_beyond_it(windowed):
+    report = windowed.path / "report.json"
+    result = windowed.run(
+        "--circuits", "--circuits-model=cand=./narrow", f"--circuits-json={report}"
+    )
+    tests = json.loads(report.read_text(encoding="utf-8"))["tests"]
+    found = {test["test"].rpartition("::")[2]: test["verdicts"]["cand"] for test in tests}
+    assert result.ret == 1
+    for name in ("test_loss", "test_heads"):
+        assert found[name]["settlement"]["outcome"] == "fails"
+        assert found[name]["headline"].startswith("hidden damage, fails on new prompts: repeat")
+    # On prompts that are shorter than the window nothing shows, and so nothing is settled.
+    answer = found["test_answer"]
+    assert answer["settlement"]["outcome"] == "not settled"
+    assert "too short to reach beyond the window" in answer["headline"]
+    result.stdout.no_fnmatch_line("*tolerance 0.00*")
