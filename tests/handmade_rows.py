@@ -48,7 +48,7 @@ def _nodeid(test, alias):
 
 
 def run(*rows, models=None, gate="never", **fields):
-    """A run of these rows; by default one that has no false alarms to speak of.
+    """A run of these rows, by default at the gate that fails nothing.
 
     Args:
         rows: its rows.

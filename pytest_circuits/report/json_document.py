@@ -72,7 +72,6 @@ def _summary(run: Run) -> dict[str, Json]:
     for (verdict, exception), count in summary.counts.items():
         verdicts[verdict] += count
         exceptions[exception] += count
-    alarms = summary.false_alarms
     return {
         "findings": summary.findings,
         "verdicts": {verdict: verdicts[verdict] for verdict in VERDICTS if verdicts[verdict]},
@@ -84,11 +83,6 @@ def _summary(run: Run) -> dict[str, Json]:
         "failed_claims": summary.claims,
         "failed_without_finding": summary.silent,
         "uncollected": summary.uncollected,
-        "false_alarms": {
-            "at_most": None if alarms is None else round(alarms, DECIMALS),
-            "findings": summary.by_default,
-            "left_out": summary.by_own,
-        },
     }
 
 

@@ -173,8 +173,6 @@ def _facts(run: Run, summary: Summary, called: Mapping[str, str]) -> Iterator[st
         yield f"- the waiver of {code(called[test])} is not needed: {code(waiver)}"
     if judged := judged_in_words(run, summary):
         yield f"- judged: {judged}"
-    if summary.alarms:
-        yield f"- false alarms to expect: {summary.alarms}"
     if summary.remembered:
         yield f"- remembered: {remembered(summary)}"
     how = ended(run, summary)

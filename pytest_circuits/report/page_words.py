@@ -153,8 +153,6 @@ def facts(run: Run) -> list[tuple[str, str]]:
     summary = summarise_run(run)
     if judged := judged_in_words(run, summary):
         told.append(("Judged", judged))
-    if summary.alarms:
-        told.append(("False alarms to expect", summary.alarms))
     if summary.remembered:
         told.append(("Remembered", remembered(summary)))
     if run.options:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +20,7 @@ from pytest_circuits.report.run import (
     title,
 )
 from pytest_circuits.report.text import counted
-from pytest_circuits.verdicts import Gate, Kind, Scope, brief, canary_move, expected_alarms
+from pytest_circuits.verdicts import Kind, Scope, brief, canary_move
 from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
@@ -52,11 +51,6 @@ class Summary:
         failing: how many count against the run.
         judged: how many were held against a baseline, or by an assertion.
         remembered: how many an earlier run measured.
-        by_default: how many were held against baselines with default tolerances.
-        by_own: how many against baselines with tolerances of their own, of which nothing is
-            known.
-        false_alarms: the upper bound of the expected false alarms among those by default; None
-            where there are none, or where the gate isn't the one it was counted for.
         silent: tests that failed without a finding.
         uncollected: modules that could not be collected, so that their tests are unknown.
         claims: tests that failed though all of their findings pass.
@@ -71,9 +65,6 @@ class Summary:
     failing: int
     judged: int
     remembered: int
-    by_default: int
-    by_own: int
-    false_alarms: float | None
     silent: int
     uncollected: int
     claims: int
@@ -94,16 +85,6 @@ class Summary:
         return counted(self.causes, "cause") if self.causes < self.changed else ""
 
     @property
-    def alarms(self) -> str:
-        """How many false alarms to expect, in words; empty where that isn't known."""
-        if self.false_alarms is not None:
-            # Rounded up, so that "at most" stays true.
-            most = math.ceil(100 * self.false_alarms) / 100
-            own = f" ({self.by_own} with own tolerances left out)" if self.by_own else ""
-            return f"at most {most:.2f}{own}"
-        return "unknown (own tolerances)" if self.by_own and not self.by_default else ""
-
-    @property
     def failures(self) -> list[str]:
         """What failed or is missing beside findings that fail, a clause each."""
         clauses = [
@@ -121,11 +102,6 @@ def summarise_run(run: Run) -> Summary:
     counts = Counter((row.verdict, exception(row)) for row in run.rows)
     modules = sum(not each.of_test for each in run.failed)
     kinds = [(verdict, reason) for reason in _EXCEPTIONS for verdict in VERDICTS]
-    held = [row for row in run.rows if compared(row)]
-    by_own = sum(row.own_tolerance for row in held)
-    by_default = len(held) - by_own
-    # Between two states of baselines nothing is measured that chance could move.
-    known = by_default > 0 and run.gate == Gate.REGRESSION and run.compared is None
     return Summary(
         findings=len(run.rows),
         counts={kind: counts[kind] for kind in kinds if counts[kind]},
@@ -134,9 +110,6 @@ def summarise_run(run: Run) -> Summary:
         failing=sum(map(fails, run.rows)),
         judged=sum(map(judged, run.rows)),
         remembered=sum(row.remembered for row in run.rows),
-        by_default=by_default,
-        by_own=by_own,
-        false_alarms=expected_alarms(by_default) if known else None,
         silent=len(run.failed) - modules,
         uncollected=modules,
         claims=len(failed_claims(run)),

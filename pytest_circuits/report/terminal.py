@@ -175,12 +175,11 @@ def _models(run: Run, width: int) -> Iterator[Line]:
 
 
 def _total(run: Run, summary: Summary, width: int) -> Iterator[Line]:
-    """How many findings of which kinds, and how many false alarms to expect."""
+    """How many findings of which kinds there are."""
     parts = [
         Part(_findings_in_words(run, summary)),
         *([Part(f"{summary.remembered} remembered")] if summary.remembered else []),
         *([Part(silent(summary.silent), "red")] if summary.silent else []),
-        *([Part(f"false alarms to expect: {summary.alarms}")] if summary.alarms else []),
     ]
     first, *others = parts
     together = Line((first, *(p for part in others for p in (Part("; "), part))))

@@ -2,7 +2,6 @@ from .gate import (
     Gate as Gate,
     Waiver as Waiver,
     WaiverError as WaiverError,
-    expected_alarms as expected_alarms,
     parse_waiver as parse_waiver,
     passes as passes,
 )

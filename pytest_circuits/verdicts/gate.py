@@ -1,4 +1,4 @@
-"""What a gate lets pass, what a team waives for a while, and how many alarms are false."""
+"""What a gate lets pass, and what a team waives for a while."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pytest_circuits.findings.statistics import share_bound
-from pytest_circuits.verdicts.tolerances import BENIGN_ALARMS
 from pytest_circuits.verdicts.verdict import Kind, Outcome
 
 if TYPE_CHECKING:
@@ -51,22 +49,6 @@ def passes(verdict: Verdict, gate: Gate, *, in_ci: bool) -> bool:
     if not verdict.mechanism_alone or verdict.outcome is Outcome.FAILS:
         return False
     return verdict.outcome is Outcome.HOLDS or gate is Gate.BEHAVIOUR
-
-
-def expected_alarms(findings: int) -> float:
-    """How many false alarms a run should have at most, by what is known of the tolerances.
-
-    A false alarm is a finding that the gate ``regression`` fails though nothing that matters
-    changed. Their rate was counted on models with constructed benign changes (another dtype,
-    quantisation, a little noise, permuted heads, a light fine-tune); what is given here is its
-    one-sided 95 % upper bound (Clopper & Pearson 1934) times the number of findings. It holds for
-    changes like those and for the default tolerances, and it takes findings for independent, which
-    those of one model are not: read it as an order of magnitude.
-
-    Args:
-        findings: how many were held against baselines with default tolerances.
-    """
-    return findings * share_bound(*BENIGN_ALARMS, upper=True)
 
 
 class WaiverError(ValueError):

@@ -159,4 +159,3 @@ def test_whatever_stands_between_is_an_argument(changed, command):
     assert command("diff", "HEAD", "--json", "a.json", "--", "__circuits__/tuned")[0] == 1
     made = json.loads((changed.path / "a.json").read_text(encoding="utf-8"))
     assert made["summary"]["verdicts"] == {"deleted": 1}
-    assert made["summary"]["false_alarms"]["at_most"] is None

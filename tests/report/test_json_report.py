@@ -134,8 +134,7 @@ def test_models_have_their_source_as_written_their_owners_and_their_canary():
     ]
 
 
-def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
-    monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: n / 7)
+def test_the_summary_counts_findings():
     rows = [*ROWS, row("preserved", "t.py::test_c", own_tolerance=True, remembered=True)]
     assert document(run(*rows, gate="regression"))["summary"] == {
         "findings": 4,
@@ -148,9 +147,7 @@ def test_the_summary_counts_findings_and_bounds_the_false_alarms(monkeypatch):
         "failed_claims": 0,
         "failed_without_finding": 0,
         "uncollected": 0,
-        "false_alarms": {"at_most": 0.4286, "findings": 3, "left_out": 1},
     }
-    assert document(run(*rows, gate="change"))["summary"]["false_alarms"]["at_most"] is None
 
 
 def test_a_test_that_failed_though_its_findings_pass_is_counted_once():

@@ -165,7 +165,7 @@ def pytest_runtest_protocol(item, nextitem):
 def test_a_test_that_runs_again_counts_with_its_last_attempt(one_test):
     one_test.write("conftest.py", TWICE)
     result = one_test.run("--circuits")
-    assert section(result)[-1].startswith("1 finding: 1 preserved;")
+    assert section(result)[-1].startswith("1 finding: 1 preserved")
 
 
 def rows_of(junit):

@@ -445,57 +445,6 @@ def test_baselines_that_repeat_the_parents_are_offered_for_pruning(count, said):
     assert about(*rows) == [f"tuned: {said}: pytest-circuits prune"]
 
 
-# False alarms to expect
-
-
-@pytest.fixture
-def one_in_a_hundred(monkeypatch):
-    """As if a hundred findings had at most one false alarm."""
-    monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: n / 100)
-
-
-def rows_of(*verdicts, **fields):
-    return [row(v, f"t.py::test_{n}", **fields) for n, v in enumerate(verdicts)]
-
-
-def last(*rows, **fields):
-    return texts(*rows, **({"gate": "regression"} | fields))[-1]
-
-
-@pytest.mark.usefixtures("one_in_a_hundred")
-class TestFalseAlarms:
-    def test_as_many_are_to_be_expected_as_there_were_comparisons(self):
-        assert last(*rows_of("preserved", "lost", "new", "not judged", "incomparable")) == (
-            "false alarms to expect: at most 0.02"
-        )
-        assert last(*rows_of("preserved", "preserved")) == (
-            "2 findings: 2 preserved; false alarms to expect: at most 0.02"
-        )
-
-    def test_the_bound_is_rounded_up(self, monkeypatch):
-        monkeypatch.setattr("pytest_circuits.report.summary.expected_alarms", lambda n: 0.0201 * n)
-        assert last(row()).endswith("at most 0.03")
-
-    @pytest.mark.parametrize("gate", ["change", "never"])
-    def test_nothing_is_known_of_another_gate(self, gate):
-        assert last(row(), gate=gate) == "1 finding: 1 preserved"
-
-    def test_nothing_is_said_where_nothing_was_compared(self):
-        assert last(row("new", written=True)) == "1 finding: 1 new"
-
-    def test_findings_with_tolerances_of_their_own_are_left_out(self):
-        rows = [row(), row(test="t.py::test_b", own_tolerance=True)]
-        assert texts(*rows, gate="regression")[-2:] == [
-            "2 findings: 2 preserved",
-            "false alarms to expect: at most 0.01 (1 with own tolerances left out)",
-        ]
-
-    def test_where_all_have_their_own_it_is_unknown(self):
-        assert last(row(own_tolerance=True)).endswith(
-            "; false alarms to expect: unknown (own tolerances)"
-        )
-
-
 # Hostile names
 
 HOSTILE = "a\x1b[31mred\x07\r\nb\tc\u202ed\u200be\ud800"
