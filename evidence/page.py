@@ -24,9 +24,13 @@ def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
     for origin in _ORIGINS:
         for model in _MODELS:
             some = [e for e in entries if e.model == model and e.kind.startswith(origin)]
-            found[f"{origin} {model} counts"] = _lines(table.counts(some, table.COLUMNS))
-            found[f"{origin} {model} settings"] = _lines(table.counts(some, table.SETTINGS))
-            found[f"{origin} {model} kinds"] = _lines(table.by_kind(some))
+            made = {
+                "counts": table.counts(some, table.COLUMNS),
+                "settings": table.counts(some, table.SETTINGS),
+                "kinds": table.by_kind(some),
+            }
+            for name, lines in made.items():
+                found[f"{origin} {model} {name}"] = _lines(lines if some else ["Not judged yet."])
     found["seconds"] = _lines([*_seconds(entries)])
     return found
 
