@@ -215,6 +215,8 @@ def repeat_loss(
     Raises:
         PromptError: if the block doesn't fit the model's context or vocabulary.
     """
+    if not isinstance(alone, bool):
+        raise ChoiceError(f"alone is True or False, not {alone!r}")
     if alone:
         runs = as_runs(model)
         drawn = draw_tokens(runs, prompts or RepeatedTokens())

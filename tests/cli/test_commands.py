@@ -76,7 +76,7 @@ def test_the_command_is_installed():
     done = subprocess.run(
         [command, "show", EXAMPLES / "quickstart"], capture_output=True, text=True, check=True
     )
-    assert done.stdout.count("__circuits__") == 4
+    assert done.stdout.count("__circuits__") == 5
     assert done.stderr == ""
 
 

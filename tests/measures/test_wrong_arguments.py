@@ -66,7 +66,7 @@ ON_PAIRS = ("head_attribution", "component_attribution", "logit_lens", "logit_di
 #: By measure, the arguments of a call that is right, and what is wrong for each of them.
 CASES = {
     **{f"{name}_scores": ({}, {"prompts": NOT_REPEATED}) for name in ON_REPEATED},
-    "repeat_loss": ({}, {"prompts": NOT_REPEATED}),
+    "repeat_loss": ({}, {"prompts": NOT_REPEATED, "alone": ["yes", 1]}),
     **{name: ({"pairs": PAIRS}, {"pairs": NOT_PAIRS}) for name in ON_PAIRS},
     "attention_between": (
         {"pairs": PAIRS, "key": "IO"},

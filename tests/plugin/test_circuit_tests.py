@@ -316,7 +316,7 @@ def test_heads(circuits, circuit_snapshot, subtests):
         [
             "lost     heads (i…uction) c repeat loss rose *",
             "weakened heads (p…_token) c same cause: L0H3 *",
-            "2 findings: 1 lost, 1 weakened; 1 cause;*",
+            "2 findings: 1 lost, 1 weakened; 1 cause*",
         ]
     )
 

@@ -61,7 +61,7 @@ def test_when_nothing_changed_no_model_is_loaded_and_torch_is_not_imported(suite
     everything = ("--circuits-report=out", "--circuits-verbose", "--junitxml=junit.xml")
     result, imported = apart(suite, *everything)
     assert (result.ret, imported) == (0, set())
-    result.stdout.fnmatch_lines(["2 findings: 1 preserved, 1 not judged", "2 remembered"])
+    result.stdout.fnmatch_lines(["2 findings: 1 preserved, 1 not judged; 2 remembered"])
     page = (suite.path / "out/report.html").read_text(encoding="utf-8")
     assert page.count('<span class="tag news">remembered</span>') >= 2
     assert "2 of 2 findings, measured by an earlier run" in page

@@ -71,10 +71,10 @@ def test_baselines_are_parsed_findings_judged_and_built_once(quickstart, counted
     counter, files = counted
     arguments = ["--circuits", *EVERYTHING, *(["--circuits-fresh"] if fresh else [])]
     result = quickstart.run(*arguments)
-    assert counts(result) == {"passed": 4}
-    assert len(files) == 4
-    # Of the four measurements, and of the four baselines.
-    assert counter == {**dict.fromkeys(files, 1), "judged": 4, "built": 8}
+    assert counts(result) == {"passed": 5, "skipped": 5}
+    assert len(files) == 5
+    # Of the five measurements, and of the five baselines.
+    assert counter == {**dict.fromkeys(files, 1), "judged": 5, "built": 10}
 
 
 def test_so_they_are_where_a_tuned_model_fails(quickstart, counted):
@@ -84,19 +84,19 @@ def test_so_they_are_where_a_tuned_model_fails(quickstart, counted):
     )
     assert result.ret == 1
     assert (quickstart.path / "reports/report.html").is_file()
-    assert counter == {**dict.fromkeys(files, 1), "judged": 4, "built": 8}
+    assert counter == {**dict.fromkeys(files, 1), "judged": 5, "built": 10}
 
 
 @pytest.mark.parametrize(
     ("decided", "said"),
-    [("--circuits-pending", "4 findings pending*"), ("--snapshot-update", "4 snapshots updated*")],
+    [("--circuits-pending", "4 findings pending*"), ("--snapshot-update", "*4 snapshots updated*")],
 )
 def test_so_they_are_where_findings_are_left_pending_or_approved(strict, counted, decided, said):
     counter, files = counted
     tuned = "--circuits-model=recall=bundled:recall-finetuned"
     result = strict.run("--circuits", decided, EVERYTHING[0], tuned, "-W", "ignore")
     result.stdout.fnmatch_lines([said])
-    assert counter == {**dict.fromkeys(files, 1), "judged": 4, "built": 8}
+    assert counter == {**dict.fromkeys(files, 1), "judged": 5, "built": 10}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_one_comparison_imports_few_of_our_modules(quickstart, arguments):
     if not arguments:
         assert quickstart.run(*one).ret == 0
     result = quickstart.run_apart(*one, *arguments)
-    assert counts(result) == {"passed": 1, "deselected": 3}
+    assert counts(result) == {"passed": 1, "deselected": 9}
     modules = (quickstart.path / "modules.txt").read_text().split()
     assert "pytest_circuits.baselines.comparing" in modules
     assert len(modules) <= MODULES
