@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evidence.cases import Case
+    from evidence.table import Entry
 
 
 def main() -> None:
@@ -100,11 +101,16 @@ def _judge(base: str, begins: str) -> None:
         print(f"{base} {entry.case}: {entry.truth} ({entry.why}); {said}", flush=True)
 
 
-def _table() -> None:
-    from evidence import page, table
+def _every() -> list[Entry]:
     from evidence.entries import entries, with_divergences
 
-    every = with_divergences([entry for base in BASES for entry in entries(base)])
+    return with_divergences([entry for base in BASES for entry in entries(base)])
+
+
+def _table() -> None:
+    from evidence import page, table
+
+    every = _every()
     table.write(every)
     page.write(table.read())
     print(f"{len(every)} cases in {table.RESULTS.name} and {page.PAGE.name}")
@@ -112,9 +118,8 @@ def _table() -> None:
 
 def _check() -> None:
     from evidence import table
-    from evidence.entries import entries, with_divergences
 
-    every = with_divergences([entry for base in BASES for entry in entries(base)])
+    every = _every()
     differing = table.differing(table.read(), every)
     print("\n".join(differing) or f"{len(every)} cases as committed")
     if differing:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,6 @@ from evidence.table import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from evidence.cases import Case
     from pytest_circuits.prompts.indirect_object import Order
@@ -171,5 +171,5 @@ def _kept(name: str, measure: Callable[[], rivals.Numbers]) -> rivals.Numbers:
 
 def _place(name: str) -> Path:
     """Where a checkpoint's numbers are kept, as long as the code that measures them is the same."""
-    modules = (rivals, hidden_gate, hidden_truth)
-    return cache_folder("rivals", sources(*modules)) / f"{name}.json"
+    files = [Path(str(module.__file__)) for module in (rivals, hidden_gate, hidden_truth)]
+    return cache_folder("rivals", sources(files)) / f"{name}.json"

@@ -10,7 +10,6 @@ seconds.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest_circuits
 from evidence.models import BASES
-from evidence.storage import cache_folder, write_whole
+from evidence.storage import cache_folder, sources, write_whole
 from pytest_circuits.verdicts import About, Change, Reason
 
 if TYPE_CHECKING:
@@ -257,8 +256,4 @@ def _reason(said: dict[str, Any]) -> Reason:
 def _digest() -> str:
     """A hash of what judges: this package's code, and the suite's."""
     package = Path(pytest_circuits.__file__).parent
-    files = [*package.rglob("*.py"), *_SUITE.glob("*.py"), Path(__file__)]
-    total = hashlib.sha256()
-    for file in sorted(files):
-        total.update(file.read_bytes())
-    return total.hexdigest()[:12]
+    return sources(sorted([*package.rglob("*.py"), *_SUITE.glob("*.py"), Path(__file__)]))

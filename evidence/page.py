@@ -19,7 +19,7 @@ _END = "<!-- end -->"
 
 
 def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
-    """The tables of the page, by the name that stands in its marks."""
+    """The tables of the page, by the name in the comment before each."""
     found = {}
     for origin in _ORIGINS:
         for model in _MODELS:

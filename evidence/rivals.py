@@ -218,11 +218,7 @@ def _text_loss(model: Any, text: Sequence[Sequence[int]]) -> float:  # noqa: ANN
 
 @dataclass(frozen=True)
 class _Divergence:
-    """KL(base ‖ checkpoint) where both read the same texts, each in tokens of its own.
-
-    Where a text has another number of tokens, its positions are no longer the same ones; those
-    texts are left out.
-    """
+    """KL(base ‖ checkpoint) where both read the same tokens, each by numbers of its own."""
 
     model: Any
     reference: Any
@@ -231,16 +227,16 @@ class _Divergence:
 
     @torch.no_grad()
     def on_text(self) -> float:
-        both = [
-            (own, of_base)
-            for own, of_base in zip(self.on.text, self.of_base.text, strict=False)
-            if len(own) == len(of_base)
-        ]
+        own_numbers = dict(self.on.shared)
+        if tuple(tuple(map(own_numbers.get, row)) for row in self.of_base.text) != self.on.text:
+            raise ValueError("its tokenizer splits texts otherwise: no position is the same")
         parts = []
-        for start in range(0, len(both), _BATCH):
-            own, of_base = zip(*both[start : start + _BATCH], strict=True)
-            found = self.model(torch.tensor(own)).logits
-            parts.append(self._of(self.reference(torch.tensor(of_base)).logits, found).flatten())
+        for start in range(0, len(self.on.text), _BATCH):
+            found, expected = (
+                model(torch.tensor(asked.text[start : start + _BATCH])).logits
+                for model, asked in ((self.model, self.on), (self.reference, self.of_base))
+            )
+            parts.append(self._of(expected, found).flatten())
         return float(torch.cat(parts).mean())
 
     @torch.no_grad()

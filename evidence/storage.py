@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
+    from collections.abc import Callable, Iterable
 
 #: The environment variable that names another folder.
 VARIABLE = "CIRCUITS_EVIDENCE"
@@ -24,11 +23,11 @@ def cache_folder(*parts: str) -> Path:
     return folder
 
 
-def sources(*modules: ModuleType) -> str:
-    """A hash of what modules say: what is kept under it is measured anew once they change."""
+def sources(files: Iterable[Path]) -> str:
+    """A hash of what files say: what is kept under it is measured anew once they change."""
     total = hashlib.sha256()
-    for module in modules:
-        total.update(Path(str(module.__file__)).read_bytes())
+    for file in files:
+        total.update(file.read_bytes())
     return total.hexdigest()[:8]
 
 

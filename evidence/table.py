@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parent / "results.json"
 #: Half of what a 95 % interval leaves out.
 _TAIL = 0.025
-#: What is compared: the gate, its parts, and what stands in their place, with their heads.
+#: The columns: the suite, its parts, and the alternatives to it, each with its heading.
 COLUMNS = {
     "suite": "suite",
     "behaviours": "behaviours",

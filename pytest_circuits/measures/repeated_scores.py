@@ -221,11 +221,12 @@ def repeat_loss(
         runs = as_runs(model)
         drawn = draw_tokens(runs, prompts or RepeatedTokens())
         run = run_repeated_alone(runs, drawn)
-        companion: tuple[Behaviour, ...] = (_accuracy(runs, drawn, run),)
+        losses, _, hits = per_sequence(run, drawn)
+        companion: tuple[Behaviour, ...] = (_accuracy(runs, drawn, hits),)
     else:
         runs, drawn, run = draw_repeated(model, prompts)
+        losses = per_sequence(run, drawn)[0]
         companion = repeated_companion(runs, drawn, run, prompts)[1:]
-    losses = per_sequence(run, drawn)[0]
     mean, error = mean_and_error(losses, drawn.clusters)
     return Finding(
         measure="repeat_loss",
@@ -390,7 +391,7 @@ def repeated_companion(
     runs: Runs, drawn: DrawnTokens, run: RepeatedRun, prompts: RepeatedTokens | None
 ) -> tuple[Behaviour, ...]:
     """What attention to a repetition is for: predicting it."""
-    losses, gain, _ = per_sequence(run, drawn)
+    losses, gain, hits = per_sequence(run, drawn)
     other = replace(
         prompts or RepeatedTokens(),
         seed=next_seed(prompts)["second_seed"],
@@ -404,17 +405,17 @@ def repeated_companion(
         loss("repeat_loss", losses, drawn.clusters),
         # A model that is surprised by random tokens gains from any context, so that some gain is
         # left when nothing is predicted any more: only the accuracy tells that.
-        _accuracy(runs, drawn, run),
+        _accuracy(runs, drawn, hits),
         loss("repeat_loss_second_seed", of_others, range(_OF_NEXT_SEED)),
         behaviour("repeat_gain", gain, drawn.clusters, Direction.HIGHER, "nats", vital=True),
     )
 
 
-def _accuracy(runs: Runs, drawn: DrawnTokens, run: RepeatedRun) -> Behaviour:
-    """The share of the second block that is predicted; vital where it is told from nothing."""
+def _accuracy(runs: Runs, drawn: DrawnTokens, hits: NDArray[np.float64]) -> Behaviour:
+    """The share of the second block that is predicted; vital where it is distinct from chance."""
     right = behaviour(
         "repeat_accuracy",
-        per_sequence(run, drawn)[2],
+        hits,
         drawn.clusters,
         Direction.HIGHER,
         "share of tokens",

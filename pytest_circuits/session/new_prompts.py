@@ -177,11 +177,12 @@ def _drawn(
     """The new prompts.
 
     Raises:
-        PromptError: if there are none that can be drawn, or that could show anything.
+        PromptError: if there are none that can be drawn.
+        UnsettledError: if they could not show what changed.
     """
     drawn = _prompts(measurement, comparison.measured).anew(seed)
     if isinstance(drawn, PromptPairs) and _is_narrowed(comparison):
-        raise PromptError("pairs of prompts may be too short to reach beyond the window")
+        raise UnsettledError("pairs of prompts may be too short to reach beyond the window")
     return drawn
 
 

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 #: Behaviour below this share of the reference's is gone.
 DEAD_SHARE = 0.2
+
 #: By the canary's kind. The text on SmolLM2, 252 tokens, loss 3.94: benign changes move it by 0.02
 #: at most, heads of one role that are silenced by 0.03, and 5 % noise, a zeroed first layer or
 #: unembedding by 0.07 and more. Drawn tokens on the bundled model, where one head is a quarter of a

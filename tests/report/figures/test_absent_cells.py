@@ -205,8 +205,9 @@ EVERY = {
 def test_every_figure_is_one_that_plotly_draws_from_json(found, approved, stacked):
     comparison = SideBySide.of(found, approved)
     figure = mechanism(comparison, stacked=stacked)
-    json.dumps(figure, allow_nan=False)
-    Figure(figure)
+    drawn = Figure(json.loads(json.dumps(figure, allow_nan=False)))
+    assert [trace.type for trace in drawn.data] == [trace["type"] for trace in figure["data"]]
+    assert drawn.data
     plot(found, approved)
 
 
