@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_circuits.report.run import badness, changed, marks, title
-from pytest_circuits.verdicts import reason_text
+from pytest_circuits.report.run import badness, changed, fails, marks, title
+from pytest_circuits.verdicts import About, reason_text
 from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
@@ -115,14 +115,9 @@ def behaviours_of(rows: Sequence[Row], *, good: bool) -> list[tuple[Row, Reason]
     told: dict[str, tuple[Row, Reason]] = {}
     for row in sorted(rows, key=_order):
         for reason in row.reasons:
-            if _is_behaviour(reason) and (reason.good if good else reason.bad):
+            if reason.of_whole_model and (reason.good if good else reason.bad):
                 told.setdefault(reason.identity, (row, reason))
     return sorted(told.values(), key=lambda pair: -pair[1].size)
-
-
-def _is_behaviour(reason: Reason) -> bool:
-    """Whether it tells of a behaviour; a fraction or an ablation's harm is none."""
-    return reason.of_behaviour and bool(reason.identity) and not reason.of_what_is_left
 
 
 def _keys(row: Row) -> list[tuple[str, str]]:
@@ -131,10 +126,16 @@ def _keys(row: Row) -> list[tuple[str, str]]:
 
 def _cause(rows: Sequence[Row]) -> Cause:
     behaviours = [reason for row in rows for reason in row.reasons if reason.of_behaviour]
-    worst = min(behaviours, key=lambda r: (not r.bad, -r.size), default=None)
-    # Of findings with another tokenizer the first is one that knows its tokens.
-    known = {id(row): any(r.identity and r.before for r in row.reasons) for row in rows}
-    return Cause(tuple(sorted(rows, key=lambda row: (not known[id(row)], _order(row)))), worst)
+    worst = min(behaviours, key=lambda r: (not r.bad, not r.of_whole_model, -r.size), default=None)
+
+    def order(row: Row) -> tuple[object, ...]:
+        # Of findings with another tokenizer the first is one that knows its tokens; else a
+        # behaviour's own finding leads those that have it beside their heads.
+        known = any(reason.identity and reason.before for reason in row.reasons)
+        own = any(r.about is About.VALUE and r.of_whole_model for r in row.reasons)
+        return not known, not fails(row), not own, _order(row)
+
+    return Cause(tuple(sorted(rows, key=order)), worst)
 
 
 def _order(row: Row) -> tuple[object, ...]:

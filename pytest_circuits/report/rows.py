@@ -115,15 +115,18 @@ class Row:
     def size(self) -> tuple[bool, float]:
         """How much changed, as a key that sorts the most first.
 
-        Behaviours come before heads, and the largest change in tolerances before smaller ones.
+        Behaviours come before heads, also those on new prompts, and the largest change in
+        tolerances before smaller ones.
         """
         kinds = {
-            about: [r.size for r in self.reasons if r.bad and r.of_behaviour is about]
+            about: [r.size for r in self.reasons if r.bad and r.of_whole_model is about]
             for about in (True, False)
         }
         if not any(kinds.values()):
             for reason in self.reasons:
-                kinds[reason.of_behaviour].append(reason.size)
+                kinds[reason.of_whole_model].append(reason.size)
+        if self.settlement is not None and self.settlement.size:
+            kinds[True].append(self.settlement.size)
         most = max(kinds[True] or kinds[False], default=0.0)
         return not kinds[True], -most
 

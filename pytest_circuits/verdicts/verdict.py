@@ -170,6 +170,15 @@ class Reason:
         return self.about in (About.BEHAVIOUR, About.VALUE)
 
     @property
+    def of_whole_model(self) -> bool:
+        """Whether it is about a behaviour of the whole model, which other findings may have too.
+
+        A fraction of one, what an ablation costs or leaves, and the repeat gain are not.
+        """
+        shared = self.of_behaviour and bool(self.identity)
+        return shared and not (self.of_what_is_left or self.of_gain)
+
+    @property
     def of_what_is_left(self) -> bool:
         """Whether it is about what an ablation leaves: lost redundancy, whatever the drop did."""
         left = self.about is About.BEHAVIOUR and self.subject.startswith(_ABLATED)
@@ -282,6 +291,14 @@ class Settlement:
     prompts: str = ""
     seed: str = ""
     why: str = ""
+
+    @property
+    def size(self) -> float:
+        """How many tolerances the behaviour that failed moved; 0 where none failed."""
+        if self.outcome is not Outcome.FAILS or not self.behaviours:
+            return 0.0
+        worst = self.behaviours[0]
+        return abs(worst.difference) / worst.tolerance if worst.tolerance > 0 else float("inf")
 
     def document(self) -> dict[str, Json]:
         """The settlement as a JSON document."""

@@ -17,7 +17,7 @@ from pytest_circuits.report.json_document import document
 from pytest_circuits.report.markdown import markdown_report
 from pytest_circuits.report.merging import merge
 from pytest_circuits.report.page_view import page_view
-from pytest_circuits.verdicts import judge
+from pytest_circuits.verdicts import NewBehaviour, Outcome, Settlement, judge
 
 PAIRS = {"kind": "pairs", "texts": "t1", "tokens": "aa11"}
 OTHER = {"kind": "pairs", "texts": "t2", "tokens": "bb22"}
@@ -144,6 +144,52 @@ def test_causes_come_by_size_behaviours_before_heads_whatever_their_names():
     assert "logit difference slipped 3.60 → 3.30" in rows[1].headline
 
 
+def test_a_behaviours_own_finding_leads_the_findings_that_have_it_beside_their_heads():
+    (cause,) = causes(run(*fell()))
+
+    assert names_of([cause.lead]) == ["ioi"]
+    assert "logit difference fell 3.60 → 3.00" in section(run(*fell()))[0]
+
+
+def test_what_fails_leads_a_cause_whose_own_finding_is_waived():
+    rows = [replace(row, passes=True) if "ioi" in row.test else row for row in fell()]
+
+    (cause,) = causes(run(*rows))
+
+    assert names_of([cause.lead]) != ["ioi"]
+    assert not cause.lead.passes
+
+
+def drop(value, ablated="L1H0"):
+    return replace(
+        logit_diff(value),
+        measure="ablate",
+        quantity="drop of the logit difference",
+        direction=Direction.TWO_SIDED,
+        convention={**CONVENTION, "ablated": ablated},
+        companion=(),
+    )
+
+
+def test_what_an_ablation_costs_comes_after_behaviours_however_much_it_moved():
+    rows = [
+        told("ablation", drop(1.0), drop(3.0)),
+        told("ioi", logit_diff(3.3), logit_diff(3.6)),
+    ]
+
+    assert [names_of(cause.rows) for cause in causes(run(*rows))] == [["ioi"], ["ablation"]]
+
+
+@pytest.mark.parametrize(("now", "first"), [(2.7, "capitals"), (3.4, "ioi")])
+def test_what_fails_on_new_prompts_is_ordered_as_a_behaviour_by_its_size(now, first):
+    heads = told("ioi", movers(3.6, {"L1H0": 0.1, "L1H1": 0.8}), movers(3.6))
+    new = NewBehaviour("logit_diff", "logits", 3.6, 3.0, -0.6, (-0.8, -0.4), 0.2, 64)
+    hidden = replace(heads, settlement=Settlement(Outcome.FAILS, (new,), "64 pairs", "ab12"))
+    slipped = told("capitals", logit_diff(now, OTHER), logit_diff(3.7, OTHER))
+
+    assert names_of([causes(run(hidden, slipped))[0].lead]) == [first]
+
+
 def test_models_have_causes_of_their_own():
     made = run(*fell("one"), *fell("other"))
 
@@ -179,17 +225,7 @@ def test_what_a_waiver_lets_pass_keeps_its_line():
 
 
 def test_harm_of_two_ablations_is_not_one_behaviour():
-    def harm(value, ablated):
-        return replace(
-            logit_diff(value),
-            measure="ablate",
-            quantity="drop of the logit difference",
-            direction=Direction.TWO_SIDED,
-            convention={**CONVENTION, "ablated": ablated},
-            companion=(),
-        )
-
-    rows = [told(head, harm(1.0, head), harm(2.0, head)) for head in ("L1H0", "L1H1")]
+    rows = [told(head, drop(1.0, head), drop(2.0, head)) for head in ("L1H0", "L1H1")]
 
     assert len(causes(run(*rows))) == 2
 
