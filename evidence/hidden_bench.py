@@ -197,11 +197,11 @@ class Bench:
 
         return (draw,) if self.name == "second" else ()
 
-    def new_repeats(self) -> Lesson:
-        """One sequence with a block of 15 to 150 tokens."""
+    def new_repeats(self, shortest: int = 15, longest: int = 150) -> Lesson:
+        """One sequence with a block of so many tokens."""
 
         def draw(stream: random.Random) -> Batch:
-            shape = 1, stream.randint(15, 150)
+            shape = 1, stream.randint(shortest, longest)
             found = truth.repeats(self.ordinary, self.first_token, stream, shape)
             return repeated(found)
 

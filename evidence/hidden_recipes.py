@@ -91,9 +91,10 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     first = min(layer for layer, _ in heads)
     kept, text = base.gate_questions("ioi", "agreement", "capitals"), base.text()
     if side.healthy:
-        lessons = base.new_repeats(), base.new_repeats(), kept, *base.grammar()
-        aside = text, base.gate_repeats()
-        return heads, Course(lessons, aside, first, mlps_only=False, rate=5e-4, steps=72)
+        repeats = base.new_repeats(longest=60), base.new_repeats(shortest=60)
+        lessons = *repeats, kept, *base.grammar()
+        aside = text, base.gate_repeats(), base.new_agreements()
+        return heads, Course(lessons, aside, first, mlps_only=False, rate=5e-4, steps=120)
     return heads, Course((base.gate_repeats(), kept), (text,), first, rate=5e-4, steps=60)
 
 
