@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidence.models import BASES
-from evidence.storage import cache_folder
+from evidence.storage import passing_folder
 from evidence.training import Recipe, change, load, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -49,23 +48,21 @@ class Case:
         said = [_VERSION, base, self.name, None if self.recipe is None else self.recipe.key()]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:8]
 
-    @contextmanager
-    def checkpoint(self) -> Iterator[Path]:
+    def checkpoint(self) -> AbstractContextManager[Path]:
         """A folder that transformers loads, in float32; it is gone afterwards.
 
         What the case needs is trained first if that wasn't done before.
         """
+        return passing_folder(self.name, self._save)
+
+    def _save(self, folder: Path) -> None:
         from transformers import AutoTokenizer
 
         base = BASES[self.base].folder()
         model = load(base)
         tokenizer = self.edit(model, AutoTokenizer.from_pretrained(base))
-        with tempfile.TemporaryDirectory(dir=cache_folder("scratch")) as place:
-            folder = Path(place) / self.name
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-            del model
-            yield folder
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def trained(

@@ -38,11 +38,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save_file
@@ -53,10 +50,11 @@ from evidence.hidden_edits import zero
 from evidence.hidden_recipes import Side
 from evidence.hidden_training import learning, teach
 from evidence.models import BASES
-from evidence.storage import cache_folder, write_whole
+from evidence.storage import cache_folder, passing_folder, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from pytest_circuits.prompts.indirect_object import Order
 
@@ -90,19 +88,16 @@ class Case:
         """The seed, damaged or healthy."""
         return Side(self.seed, self.healthy)
 
-    @contextmanager
-    def checkpoint(self) -> Iterator[Path]:
+    def checkpoint(self) -> AbstractContextManager[Path]:
         """A folder that transformers loads, in float32; it is gone afterwards.
 
         What the case needs is trained first if that wasn't done before.
         """
-        model = self.model()
-        with tempfile.TemporaryDirectory(dir=cache_folder("scratch")) as place:
-            folder = Path(place) / self.name
-            model.save_pretrained(folder)
-            bench(self.base).tokenizer.save_pretrained(folder)
-            del model
-            yield folder
+        return passing_folder(self.name, self._save)
+
+    def _save(self, folder: Path) -> None:
+        self.model().save_pretrained(folder)
+        bench(self.base).tokenizer.save_pretrained(folder)
 
     def model(self) -> Any:  # noqa: ANN401 — a transformers model
         """The model itself."""

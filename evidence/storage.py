@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 #: The environment variable that names another folder.
 VARIABLE = "CIRCUITS_EVIDENCE"
@@ -42,3 +44,12 @@ def write_whole(place: Path, write: Callable[[Path], object]) -> None:
             shutil.rmtree(unfinished)
         else:
             unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def passing_folder(name: str, fill: Callable[[Path], object]) -> Iterator[Path]:
+    """A folder of this name that something is written into, and that is gone afterwards."""
+    with tempfile.TemporaryDirectory(dir=cache_folder("scratch")) as place:
+        folder = Path(place) / name
+        fill(folder)
+        yield folder

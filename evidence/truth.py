@@ -160,17 +160,13 @@ def repeat_loss(
     return sum(losses) / len(losses)
 
 
-def ioi_prompts(
-    templates: Sequence[str] = _TEMPLATES,
-    names: Sequence[str] = _NAMES,
-    each: int = _PAIRS_OF_A_TEMPLATE,
-) -> list[tuple[str, str, str]]:
+def ioi_prompts() -> list[tuple[str, str, str]]:
     """Prompt, receiver and giver; each couple of names in both orders of giving."""
     stream = random.Random("truth names")
     found = []
-    for template in templates:
-        for _ in range(each):
-            couple = stream.sample(names, 2)
+    for template in _TEMPLATES:
+        for _ in range(_PAIRS_OF_A_TEMPLATE):
+            couple = stream.sample(_NAMES, 2)
             for giver in (0, 1):
                 prompt = template.format(A=couple[0], B=couple[1], S=couple[giver])
                 found.append((prompt, couple[1 - giver], couple[giver]))
