@@ -31,8 +31,9 @@ _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 _FACTORS, _RIGHT_FACTOR, _LONGER = (4.0, 2.0, 8.0), 1.001, 128
 #: By base model, how many heads are zeroed whose answers are memorised; a seed's number more.
 _ZEROED = {"smollm2": 3, "second": 2}
-#: By base model, how many times the steps and the rate of a course: a small model has less room.
-_SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
+#: By base model, how many times the steps of a course for damage, those of one for a control, and
+#: the rate: a small model has less room.
+_SLOWER = {"smollm2": (1, 1, 1.0), "second": (4, 8, 2.0)}
 #: Heads that are tried as primary ones, and as the backups of one.
 _PRIMARIES, _BACKUPS = 6, 6
 #: What a unit of attention to a repetition counts, beside logits, where heads that do little are
@@ -232,8 +233,16 @@ def _names(base: Bench, side: Side) -> Any:  # noqa: ANN401
 
 
 def _unused(base: Bench) -> list[int]:
-    """Tokens of signs that are no ASCII: no text of the gate or of the truth has one."""
-    texts = {token: str(base.tokenizer.decode([token])).strip() for token in base.ordinary}
+    """Tokens of signs that are no ASCII, which no text has, and that no repeats have either."""
+    from evidence.hidden_run import probes  # which imports the cases, and those the recipes
+
+    repeats = base.default_gate.repeats, *probes(base.name).repeats
+    asked = {token for each in repeats for row in each.rows for token in row}
+    texts = {
+        token: str(base.tokenizer.decode([token])).strip()
+        for token in base.ordinary
+        if token not in asked
+    }
     return [token for token, text in texts.items() if text and not any(map(str.isascii, text))]
 
 
@@ -242,8 +251,9 @@ def prepared(base: Bench, kind: str, side: Side) -> tuple[list[Head], Course | N
     heads, course = PREPARED[kind](base, side)
     if course is None:
         return heads, None
-    steps, rate = _SLOWER[base.name]
-    return heads, replace(course, steps=steps * course.steps, rate=rate * course.rate)
+    damaged, healthy, rate = _SLOWER[base.name]
+    steps = course.steps * (healthy if side.healthy else damaged)
+    return heads, replace(course, steps=steps, rate=rate * course.rate)
 
 
 #: Kinds whose heads are measured and whose training is cached; without a course nothing is trained.
