@@ -1,6 +1,6 @@
 """Ground truth about a checkpoint, by code that shares nothing with what is under test.
 
-It uses torch and transformers alone. What it asks stands in no suite and in no prompt builder:
+It uses torch and transformers alone. No suite and no prompt builder has what it asks:
 held-out texts, other templates and names, repeats of other tokens and lengths, sentences to
 complete. A reference and a candidate are asked exactly the same, so their difference is paired.
 """

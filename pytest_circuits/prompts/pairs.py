@@ -320,8 +320,8 @@ class PromptPairs:
 
         if self.held_out is None:
             raise PromptError(
-                f"{self.name} has no held-out prompts: give further pairs, which stand in no "
-                f"other set, as held_out=PromptPairs(…)"
+                f"{self.name} has no held-out prompts: give further pairs as "
+                f"held_out=PromptPairs(…)"
             )
         return drawn_from(self.held_out, seed, PAIRS if n is None else n)
 
