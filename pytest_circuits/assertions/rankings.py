@@ -56,6 +56,7 @@ def assert_head_ranking(
         at_least: what each of them has to have, in the finding's unit, or a share of what it has
             in ``of``. By default half of what it has in the baseline, where the test has held
             this finding against one; else nothing. 0 asks for no more than that none is below 0.
+            A share by magnitude is also missed by what has the other sign than it had.
         margin: how much closer, in the finding's unit, counts as a tie: heads closer may swap.
         by: ``signed`` ranks the largest value first, ``magnitude`` the largest absolute value.
         of: another finding of the same quantity that ``at_least`` is a share of, head by head.
@@ -68,8 +69,8 @@ def assert_head_ranking(
     __tracebackhide__ = True
     compared = check_usable(finding, "assert_head_ranking")
     wanted = _parse(top, finding, finding.heads())
-    values_of = _ranked(by, lambda one: one.heads())
-    _hold_ranking(finding, wanted, values_of, margin, _Least(at_least, of, compared))
+    claim = _Claim(by, margin, at_least, of, compared)
+    _hold_ranking(finding, wanted, lambda one: one.heads(), claim)
 
 
 def assert_component_ranking(
@@ -116,34 +117,48 @@ def assert_component_ranking(
         if name not in values:
             known = ", ".join(name for name in finding.labels[finding.axes[0]] if name in values)
             raise ValueError(f"there is no component {name!r} here; there are {known}")
-    values_of = _ranked(by, lambda one: one.cells())
-    _hold_ranking(finding, list(top), values_of, margin, _Least(at_least, of, compared))
+    claim = _Claim(by, margin, at_least, of, compared)
+    _hold_ranking(finding, list(top), lambda one: one.cells(), claim)
 
 
-def _ranked(
-    by: str, signed: Callable[[Finding], Mapping[Name, float]]
-) -> Callable[[Finding], Mapping[Name, float]]:
-    """What gives the values that are ranked: as they are, or their magnitudes."""
-    __tracebackhide__ = True
-    if by not in ("signed", "magnitude"):
-        raise ValueError(f"by is 'signed' or 'magnitude', not {by!r}")
-    if by == "signed":
-        return signed
-    return lambda finding: {name: abs(value) for name, value in signed(finding).items()}
+class _Claim(NamedTuple):
+    """How a ranking is made, and how strong each of those that lead it has to be.
+
+    Attributes:
+        by: ``signed`` or ``magnitude``: the values that are ranked.
+        margin: how much closer counts as a tie.
+        at_least: the least value, a share with ``of``, or None for the default.
+        of: the finding that it is a share of: each of what it has there.
+        compared: the baseline that the test has held the finding against, if there is one.
+    """
+
+    by: str
+    margin: float
+    at_least: float | None
+    of: Finding | None
+    compared: Finding | None
+
+    def ranked(self, signed: Mapping[Name, float]) -> Mapping[Name, float]:
+        """Values as they are ranked."""
+        if self.by == "signed":
+            return signed
+        return {name: abs(value) for name, value in signed.items()}
 
 
 def _hold_ranking(
     finding: Finding,
     wanted: Sequence[Name],
     values_of: Callable[[Finding], Mapping[Name, float]],
-    margin: float,
-    least: _Least,
+    claim: _Claim,
 ) -> None:
     __tracebackhide__ = True
+    if claim.by not in ("signed", "magnitude"):
+        raise ValueError(f"by is 'signed' or 'magnitude', not {claim.by!r}")
+    margin = claim.margin
     if not is_finite(margin) or margin < 0:
         raise ValueError(f"margin is a number, 0 or more, not {margin!r}")
-    asked, weak = _shortfalls(finding, wanted, values_of, least)
-    values = values_of(finding)
+    asked, weak = _shortfalls(finding, wanted, values_of, claim)
+    values = claim.ranked(values_of(finding))
     # How far each wanted one lies below one that should come after it.
     behind: dict[Name, tuple[float, Name]] = {}
     for place, head in enumerate(wanted):
@@ -168,33 +183,19 @@ def _hold_ranking(
     raise AssertionError("\n".join([f"{finding.quantity}: {begins}", *lines]))
 
 
-class _Least(NamedTuple):
-    """How strong each of them has to be.
-
-    Attributes:
-        at_least: the least value, a share with ``of``, or None for the default.
-        of: the finding that it is a share of: each of what it has there.
-        compared: the baseline that the test has held the finding against, if there is one.
-    """
-
-    at_least: float | None
-    of: Finding | None
-    compared: Finding | None
-
-
 def _shortfalls(
     finding: Finding,
     wanted: Sequence[Name],
     values_of: Callable[[Finding], Mapping[Name, float]],
-    least: _Least,
+    claim: _Claim,
 ) -> tuple[str, list[str]]:
     """What falls short of the strength that is asked for.
 
     Args:
         finding: what is ranked.
         wanted: what the claim names.
-        values_of: the values that the ranking is of, by name, of any finding of the quantity.
-        least: how strong each of them has to be.
+        values_of: the values by name of any finding of the quantity.
+        claim: how strong each of them has to be.
 
     Returns:
         what is asked for, in words, and a line for each that falls short, worst first.
@@ -204,16 +205,17 @@ def _shortfalls(
         TypeError: if ``of`` is no finding.
     """
     __tracebackhide__ = True
-    check_reference(finding, least.of)
-    share, reference, whose = least.at_least, least.of, "the reference's"
+    check_reference(finding, claim.of)
+    share, reference, whose = claim.at_least, claim.of, "the reference's"
     if share is None:
-        if least.of is not None:
+        if claim.of is not None:
             raise ValueError(f"{finding.quantity}: with of, at_least says which share of it")
-        if least.compared is None or least.compared.undefined:
+        if claim.compared is None or claim.compared.undefined:
             return "", []
-        share, reference, whose = DEFAULT_SHARE, least.compared, "the baseline's"
+        share, reference, whose = DEFAULT_SHARE, claim.compared, "the baseline's"
     check_number(finding, share)
     if reference is None:
+        values = claim.ranked(values_of(finding))
         thresholds = dict.fromkeys(wanted, share)
         asked = f"at least {share:g} {finding.unit}"
     else:
@@ -222,16 +224,21 @@ def _shortfalls(
         check_share(finding, share)
         check_same(finding, reference)
         # A baseline has the digits of its file.
-        finding, whole = rounded(finding), values_of(reference)
+        signed, before = values_of(rounded(finding)), values_of(reference)
+        whole = claim.ranked(before)
+        values = {
+            # What has the other sign than it had does not do a share of the same.
+            one: -abs(signed[one]) if signed[one] * before[one] < 0 else value
+            for one, value in claim.ranked(signed).items()
+        }
         thresholds = {one: share * whole[one] for one in wanted if whole[one] >= 0}
         below = [one for one in wanted if one not in thresholds]
-        if below and least.of is not None:
+        if below and claim.of is not None:
             raise ValueError(
                 f"{finding.quantity}: no share of the reference is a threshold where {below[0]} "
                 f"has {shown(whole[below[0]])}"
             )
         asked = f"at least {share:g} of {whose}"
-    values = values_of(finding)
     short = {one: threshold - values[one] for one, threshold in thresholds.items()}
     return asked, [
         f"  {one} {shown(values[one])}: {shown(short[one])} short of {shown(thresholds[one])}"

@@ -104,6 +104,12 @@ def test_a_share_by_magnitude_is_of_magnitudes():
         assert_head_ranking(attribution(0.5), **options, at_least=0.8)
 
 
+def test_a_share_by_magnitude_is_missed_by_the_other_sign():
+    options = {"top": ["L0H1", "L1H0"], "by": "magnitude", "at_least": 0.5, "of": attribution()}
+    with pytest.raises(AssertionError, match=r"L0H1 -0\.900: 1\.350 short of 0\.450"):
+        assert_head_ranking(attribution(-1), **options)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
