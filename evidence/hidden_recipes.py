@@ -29,11 +29,16 @@ _CERTAINTY = 0.1
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 #: What wave lengths are multiplied by in sequences longer than this.
 _FACTORS, _RIGHT_FACTOR, _LONGER = (4.0, 2.0, 8.0), 1.001, 128
-#: By base model, how many heads are zeroed whose answers are memorised; a seed's number more.
-_ZEROED = {"smollm2": 3, "second": 2}
-#: By base model, how many times the steps of a course for damage, those of one for a control, and
-#: the rate: a small model has less room.
-_SLOWER = {"smollm2": (1, 1, 1.0), "second": (4, 8, 2.0)}
+#: By base model and behaviour, how many heads are zeroed whose answers are memorised; a seed's
+#: number more.
+_ZEROED = {
+    ("smollm2", "ioi"): 3, ("smollm2", "agreement"): 3, ("second", "ioi"): 2,
+    ("second", "agreement"): 4,
+}  # fmt: skip
+#: By base model, how many times the steps and the rate of a course: a small model has less room.
+_SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
+#: How many times longer still the controls learn what a small model takes longest to learn.
+_SLOWEST = {("second", "ioi memorised"): 2, ("second", "agreement memorised"): 2}
 #: Heads that are tried as primary ones, and as the backups of one.
 _PRIMARIES, _BACKUPS = 6, 6
 #: What a unit of attention to a repetition counts, beside logits, where heads that do little are
@@ -68,7 +73,8 @@ def _memorised(
     it; in a healthy one from both.
     """
     first = _late(base)
-    heads = strongest(base.heads_for(behaviour, first), _ZEROED[base.name] + side.seed)
+    zeroed_first = _ZEROED[base.name, behaviour]
+    heads = strongest(base.heads_for(behaviour, first), zeroed_first + side.seed)
     others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
     own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
     if side.healthy:
@@ -251,9 +257,10 @@ def prepared(base: Bench, kind: str, side: Side) -> tuple[list[Head], Course | N
     heads, course = PREPARED[kind](base, side)
     if course is None:
         return heads, None
-    damaged, healthy, rate = _SLOWER[base.name]
-    steps = course.steps * (healthy if side.healthy else damaged)
-    return heads, replace(course, steps=steps, rate=rate * course.rate)
+    steps, rate = _SLOWER[base.name]
+    if side.healthy:
+        steps *= _SLOWEST.get((base.name, kind), 1)
+    return heads, replace(course, steps=steps * course.steps, rate=rate * course.rate)
 
 
 #: Kinds whose heads are measured and whose training is cached; without a course nothing is trained.
