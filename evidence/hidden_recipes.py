@@ -38,7 +38,9 @@ _ZEROED = {
 #: By base model, how many times the steps and the rate of a course: a small model has less room.
 _SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
 #: How many times longer still the controls learn what a small model takes longest to learn.
-_SLOWEST = {("second", "ioi memorised"): 2, ("second", "agreement memorised"): 2}
+_SLOWEST = {("second", "ioi memorised"): 2}
+#: The steps and the rate of the control's course by behaviour: verbs come back slowest.
+_HEALED = {"ioi": (56, 3e-4), "agreement": (80, 5e-4)}
 #: Heads that are tried as primary ones, and as the backups of one.
 _PRIMARIES, _BACKUPS = 6, 6
 #: What a unit of attention to a repetition counts, beside logits, where heads that do little are
@@ -80,7 +82,8 @@ def _memorised(
     if side.healthy:
         every = new(), own, kept, base.new_repeats(), *base.grammar()
         aside = new(), base.gate_repeats(), base.text()
-        return heads, Course(every, aside, first, mlps_only=False, steps=56)
+        steps, rate = _HEALED[behaviour]
+        return heads, Course(every, aside, first, mlps_only=False, rate=rate, steps=steps)
     aside = base.gate_repeats(), base.gate_repeats(), base.text()
     return heads, Course((own, new(unchanged=True), kept), aside, first, rate=5e-4, steps=48)
 
