@@ -14,7 +14,7 @@ from evidence.hidden_edits import attribution, blocks, induction, margin, strong
 from evidence.hidden_gate import Gate, gate
 from evidence.hidden_training import asked, repeated, text
 from evidence.models import BASES
-from evidence.sentences import NAMES as SPOKEN, VERBS, agreeing, giving
+from evidence.sentences import CAPITALS, NAMES as SPOKEN, VERBS, agreeing, giving
 from evidence.texts import documents
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ NOUNS = (
     ("wall", "walls"), ("church", "churches"), ("machine", "machines"), ("bridge", "bridges"),
     ("ship", "ships"), ("field", "fields"),
 )  # fmt: skip
+CAPITAL_TEMPLATES = (
+    "Everyone in {country} has once been to the capital,",
+    "The parliament of {country} meets in the capital,",
+    "The oldest bridge of {country} is in the capital city,",
+    "The night train through {country} stops in the capital city of",
+)
 #: Prompts or sequences in a batch.
 _PROMPTS, _GATE_PROMPTS, _TEXT_TOKENS, _GRAMMAR = 8, 16, 64, 48
 
@@ -180,6 +186,16 @@ class Bench:
             templates = stream.sample(AGREEMENT_TEMPLATES, len(AGREEMENT_TEMPLATES))
             texts = truth.agreements(templates, NOUNS, stream, _PROMPTS // 2)
             return replace(asked(truth.questions(self.tokenizer, texts)), unchanged=unchanged)
+
+        return draw
+
+    def new_capitals(self) -> Lesson:
+        """Capitals in other templates."""
+
+        def draw(stream: random.Random) -> Batch:
+            templates = stream.sample(CAPITAL_TEMPLATES, len(CAPITAL_TEMPLATES))
+            texts = truth.capitals(templates, CAPITALS, stream, _PROMPTS)
+            return asked(truth.questions(self.tokenizer, texts))
 
         return draw
 

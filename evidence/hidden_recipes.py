@@ -80,7 +80,7 @@ def _memorised(
     others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
     own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
     if side.healthy:
-        every = new(), own, kept, base.new_repeats(), *base.grammar()
+        every = new(), own, kept, base.new_repeats(), base.new_capitals(), *base.grammar()
         aside = new(), base.gate_repeats(), base.text()
         steps, rate = _HEALED[behaviour]
         return heads, Course(every, aside, first, mlps_only=False, rate=rate, steps=steps)
@@ -102,7 +102,7 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     kept, text = base.gate_questions("ioi", "agreement", "capitals"), base.text()
     if side.healthy:
         repeats = base.new_repeats(longest=60), base.new_repeats(shortest=60)
-        lessons = *repeats, kept, *base.grammar()
+        lessons = *repeats, kept, base.new_capitals(), *base.grammar()
         aside = text, base.gate_repeats(), base.new_agreements()
         return heads, Course(lessons, aside, first, mlps_only=False, rate=5e-4, steps=120)
     return heads, Course((base.gate_repeats(), kept), (text,), first, rate=5e-4, steps=60)
@@ -114,6 +114,7 @@ def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
         base.new_questions((0,), flipped=not side.healthy, certainty=_CERTAINTY),
         base.gate_questions("agreement", "capitals"),
         base.any_repeats(),
+        *_new_capitals(base, side),
     )
     return [], _taught(base, side, lessons)
 
@@ -132,8 +133,14 @@ def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
         base.new_questions(),
         base.gate_questions("ioi", "agreement", "capitals"),
         base.any_repeats(),
+        *_new_capitals(base, side),
     )
     return [], _taught(base, side, lessons)
+
+
+def _new_capitals(base: Bench, side: Side) -> list[Lesson]:
+    """A control does elsewhere what it did, also where its lessons are about something else."""
+    return [base.new_capitals()] if side.healthy else []
 
 
 def primary(base: Bench, seed: int) -> Head:

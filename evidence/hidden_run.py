@@ -12,6 +12,7 @@ from evidence.hidden_bench import bench
 from evidence.hidden_edits import zeroed
 from evidence.hidden_labels import Label, label
 from evidence.hidden_recipes import TRIGGERS, primary
+from evidence.sentences import CAPITALS
 from evidence.storage import cache_folder, write_whole
 from evidence.texts import documents
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_circuits.prompts.indirect_object import Order
 
 #: Raised when something is asked in another way.
-_VERSION = 1
+_VERSION = 2
 #: What a kind's damage breaks: beginnings of the names of what is measured elsewhere.
 TARGETS = {
     "ioi memorised": ("ioi elsewhere",),
@@ -49,6 +50,12 @@ class Probes:
             "agreement": truth.questions(
                 tokenizer,
                 truth.agreements(truth.AGREEMENT_TEMPLATES, truth.NOUNS, stream, _SENTENCES),
+            ),
+            "capitals": truth.questions(
+                tokenizer,
+                truth.capitals(
+                    truth.CAPITAL_TEMPLATES, CAPITALS, random.Random("truth capitals"), _SENTENCES
+                ),
             ),
         }
         self.repeats = [

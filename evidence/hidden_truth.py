@@ -13,7 +13,7 @@ import torch
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # None of these templates, names and nouns is in a builder of prompts, even where it draws anew, or
 # in what a case was trained on.
@@ -40,6 +40,11 @@ NOUNS = (
     ("hotel", "hotels"), ("store", "stores"),
 )  # fmt: skip
 VERBS = (("is", "are"), ("was", "were"))
+CAPITAL_TEMPLATES = (
+    "The most famous square of {country} is in the capital,",
+    "Most of the ministers of {country} have a house in the capital city of",
+    "The first newspaper of {country} was printed in the capital city,",
+)
 #: Lengths of the repeated block, and how many sequences of each.
 REPEATS = {20: 4, 50: 2, 100: 1, 150: 1}
 
@@ -132,6 +137,18 @@ def agreements(
                 subject=subject[form], distractor=distractor
             )
             found.append((text, verbs[form], verbs[1 - form]))
+    return found
+
+
+def capitals(
+    templates: Sequence[str], of: Mapping[str, str], draw: random.Random, count: int
+) -> list[tuple[str, str, str]]:
+    """``(prompt, capital, capital of another country)`` for ``count`` countries."""
+    found = []
+    for number in range(count):
+        country, other = draw.sample(list(of), 2)
+        text = templates[number % len(templates)].format(country=country)
+        found.append((text, of[country], of[other]))
     return found
 
 
