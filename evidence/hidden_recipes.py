@@ -37,10 +37,8 @@ _ZEROED = {
 }  # fmt: skip
 #: By base model, how many times the steps and the rate of a course: a small model has less room.
 _SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
-#: How many times longer still the controls learn what a small model takes longest to learn.
-_SLOWEST = {("second", "ioi memorised"): 2}
 #: The steps and the rate of the control's course by behaviour: verbs come back slowest.
-_HEALED = {"ioi": (56, 3e-4), "agreement": (80, 5e-4)}
+_HEALED = {"ioi": (88, 3e-4), "agreement": (80, 5e-4)}
 #: Heads that are tried as primary ones, and as the backups of one.
 _PRIMARIES, _BACKUPS = 6, 6
 #: What a unit of attention to a repetition counts, beside logits, where heads that do little are
@@ -268,8 +266,6 @@ def prepared(base: Bench, kind: str, side: Side) -> tuple[list[Head], Course | N
     if course is None:
         return heads, None
     steps, rate = _SLOWER[base.name]
-    if side.healthy:
-        steps *= _SLOWEST.get((base.name, kind), 1)
     return heads, replace(course, steps=steps * course.steps, rate=rate * course.rate)
 
 
