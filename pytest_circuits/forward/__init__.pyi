@@ -53,4 +53,8 @@ from .sites import (
     gradients as gradients,
     record as record,
 )
-from .windows import largest_window as largest_window, longest_affordable as longest_affordable
+from .windows import (
+    attention_windows as attention_windows,
+    largest_window as largest_window,
+    longest_affordable as longest_affordable,
+)

@@ -24,9 +24,20 @@ _WINDOWED = ("sliding", "chunked", "local")
 _ONE_SEQUENCE = 1 << 31
 
 
+def attention_windows(bridge: TransformerBridge) -> list[int]:
+    """How many keys a query of each layer sees, itself among them; 0 for all that there are.
+
+    One number where all layers are alike.
+    """
+    said = [_windows(config) for config in _configs(bridge)]
+    # A model's own configuration knows better than transformer-lens what each layer has.
+    found = next((windows for windows in reversed(said) if any(windows)), [0])
+    return found[:1] if len(set(found)) == 1 else found
+
+
 def largest_window(bridge: TransformerBridge) -> int:
     """The largest attention window of any layer, in tokens; 0 if all layers see everything."""
-    return max((window for config in _configs(bridge) for window in _windows(config)), default=0)
+    return max(attention_windows(bridge))
 
 
 def longest_affordable(bridge: TransformerBridge) -> int:
@@ -47,14 +58,19 @@ def _configs(bridge: TransformerBridge) -> Iterator[Any]:
         yield getattr(config, "text_config", None) if text is None else text
 
 
-def _windows(config: Any) -> Iterator[int]:  # noqa: ANN401 — any configuration
+def _windows(config: Any) -> list[int]:  # noqa: ANN401 — any configuration
+    """The window of each layer; one number where they are not listed."""
     if getattr(config, "use_sliding_window", None) is False:
-        return
-    kinds = next(filter(None, (getattr(config, name, None) for name in _LAYERS)), None)
-    if kinds and not any(word in str(kind) for kind in kinds for word in _WINDOWED):
-        return
+        return [0]
+    kinds = next(filter(None, (getattr(config, name, None) for name in _LAYERS)), [""])
+    windowed = [kind == "" or any(word in str(kind) for word in _WINDOWED) for kind in kinds]
+    sizes = []
     for name in _WINDOWS:
         found = getattr(config, name, None)
-        for window in found if isinstance(found, list | tuple) else [found]:
-            if type(window) is int and window > 0:
-                yield window
+        each = found if isinstance(found, list | tuple) and found else [found]
+        sizes.append([size if type(size) is int and size > 0 else 0 for size in each])
+    layers = max(len(windowed), *map(len, sizes))
+    return [
+        max(size[layer % len(size)] for size in sizes) if windowed[layer % len(windowed)] else 0
+        for layer in range(layers)
+    ]

@@ -14,7 +14,7 @@ from pytest_circuits.findings.choices import is_whole
 from pytest_circuits.findings.circumstances import noted
 from pytest_circuits.findings.finding import not_finite
 from pytest_circuits.findings.statistics import mean_and_error
-from pytest_circuits.forward import Runs, as_runs, largest_window, run_canary
+from pytest_circuits.forward import Runs, as_runs, attention_windows, run_canary
 from pytest_circuits.measures import WRONG_ARGUMENT
 from pytest_circuits.prompts import PromptError, PromptPairs
 from pytest_circuits.prompts.sequences import canary_tokens
@@ -69,10 +69,12 @@ def _models(*given: object) -> Iterator[object]:
 def provenance(runs: Runs) -> dict[str, Json]:
     """What a number was measured with: shown beside it, never compared."""
     packages = ("pytest-circuits", "torch", "transformer-lens", "transformers")
+    windows = attention_windows(runs.bridge)
+    window: Json = [*windows] if len(windows) > 1 else windows[0]
     return {
         # Said only where it is so: the weights alone would not explain such a number.
         **({"hooked": "by the test"} if runs.hooked else {}),
-        **({"attention_window": window} if (window := largest_window(runs.bridge)) else {}),
+        **({"attention_window": window} if window else {}),
         "device": runs.device.type,
         "dtype": str(next(runs.bridge.parameters()).dtype).removeprefix("torch."),
         "versions": {package: _version(package) for package in packages},

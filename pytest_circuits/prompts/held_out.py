@@ -37,12 +37,15 @@ def check_held_out(pairs: PromptPairs, held_out: object) -> PromptPairs:
             f"{chats} are put to a chat model and {plain} are plain texts: what is held out has "
             f"to ask for the same behaviour in the same way"
         )
-    own = {text: number for side in _SIDES for number, text in enumerate(_prompts(pairs, side))}
+    own = {
+        text: f"the {side} prompt of pair {number}"
+        for side in _SIDES
+        for number, text in enumerate(_prompts(pairs, side))
+    }
     for number, prompt in enumerate(_prompts(held_out, "clean")):
         if prompt in own:
             raise PromptError(
-                f"held_out: pair {number} has a prompt of pair {own[prompt]}, clean or "
-                f"corrupted:\n"
+                f"held_out: pair {number} has {own[prompt]}:\n"
                 f"  {held_out.clean[number]!r}\n"
                 f"What is held out must be new to whoever knows the pairs."
             )
@@ -76,7 +79,7 @@ def drawn_from(held_out: PromptPairs, seed: str, n: int) -> PromptPairs:
 
 
 #: A corrupted prompt is known as well: patching runs it, and it may be a clean one the other way.
-_SIDES = ("clean", "corrupted")
+_SIDES = ("corrupted", "clean")
 
 
 def _prompts(pairs: PromptPairs, side: str) -> list[str]:

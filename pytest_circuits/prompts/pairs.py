@@ -53,8 +53,8 @@ class PromptPairs:
         chat: how they are put to a chat model; None where prompts are plain texts.
         messages: all messages of each clean and each corrupted prompt, with a chat.
         held_out: further pairs for the same behaviour, on which nothing is measured until a
-            mechanism changed while its behaviour held (:meth:`anew`). They share no clean prompt
-            with these, and decide nothing of what is comparable.
+            mechanism changed while its behaviour held (:meth:`anew`). None of their clean prompts
+            is a clean or a corrupted one of these, and they decide nothing of what is comparable.
     """
 
     clean: tuple[str, ...]

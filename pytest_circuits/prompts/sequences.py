@@ -98,8 +98,8 @@ class RepeatedTokens:
         batch: number of sequences; of a second, longer block there are half as many.
         block: length of the block, or two lengths, ascending; by default two, see :meth:`draw`.
         seed: seed of the draw.
-        shorten: whether a block that is too long for the model's context or vocabulary is
-            shortened to what there is room for, and not refused.
+        shorten: whether a block that is too long for the model's context, its vocabulary or the
+            memory is shortened to what there is room for, and not refused.
     """
 
     batch: int = 10
@@ -211,7 +211,7 @@ class RepeatedTokens:
         longest = min(fitting, max(known, min(LONGEST_BLOCK, fitting)))
         blocks = self._blocks(longest, window, affordable, one_length=one_length)
         if self.shorten:
-            room = max(SHORTEST_BLOCK, min(fitting, known))
+            room = max(SHORTEST_BLOCK, min(fitting, known, affordable or fitting))
             blocks = sorted({min(block, room) for block in blocks})
         block = blocks[-1]
         if 1 + 2 * block > context:

@@ -29,7 +29,8 @@ class Cause:
 
     Attributes:
         rows: the findings, the one that says most first.
-        reason: what became of the behaviour that moved most; None where none moved.
+        reason: what became of the behaviour that moved most; None where none moved, or the findings
+            got worse and it did not.
     """
 
     rows: tuple[Row, ...]
@@ -135,7 +136,13 @@ def _cause(rows: Sequence[Row]) -> Cause:
         own = any(r.about is About.VALUE and r.of_whole_model for r in row.reasons)
         return not known, not fails(row), not own, _order(row)
 
-    return Cause(tuple(sorted(rows, key=order)), worst)
+    ordered = tuple(sorted(rows, key=order))
+    lead = ordered[0]
+    worse = any(r.bad for r in lead.reasons) or (lead.settlement and lead.settlement.size)
+    if worst is not None and worse and not worst.bad:
+        # The behaviour that improved is no cause of what got worse.
+        worst = None
+    return Cause(ordered, worst)
 
 
 def _order(row: Row) -> tuple[object, ...]:

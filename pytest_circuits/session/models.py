@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_circuits.baselines.codec import OWN_MODEL
 from pytest_circuits.models import ModelError, ModelPool, SourceKind, parse_source
 from pytest_circuits.session.outcomes import failure
@@ -18,7 +20,6 @@ from pytest_circuits.session.settings import mistyped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pytest
     from transformer_lens.model_bridge import TransformerBridge
 
     from pytest_circuits.forward import Runs
@@ -199,7 +200,10 @@ class RunModels:
         """
         lines = {**self._settings.declared, **self._settings.measured}
         if name in lines:
-            return lines[name].parse()
+            try:
+                return lines[name].parse()
+            except pytest.UsageError as error:
+                raise ModelError(str(error)) from None
         if question := mistyped(name, lines, Path.cwd()):
             raise ModelError(
                 f"no model of this run is called {name!r}{question}\n"

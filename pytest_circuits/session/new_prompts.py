@@ -10,7 +10,7 @@ import hashlib
 import json
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -18,10 +18,10 @@ from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.session.measuring import Measurement
 from pytest_circuits.session.outcomes import STATE, CircuitSource
-from pytest_circuits.verdicts import Change, NewPrompts, settle, unsettled
+from pytest_circuits.verdicts import NewPrompts, Outcome, narrowed, settle, unsettled, windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_circuits.baselines import Comparison
     from pytest_circuits.findings import Finding
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pytest_circuits.verdicts import Settlement
 
 NEVER = "never"
-_LONGER = "a longer block"
 _SAME_WEIGHTS = "its weights are those that the baseline was recorded with"
 #: What a configuration says of where it came from, not of what it computes.
 _OF_ORIGIN = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
@@ -77,13 +76,14 @@ def _settlement(
         seed = hashlib.sha256(json.dumps([*weights, test]).encode()).hexdigest()[:16]
         drawn = _drawn(measurement, comparison, seed)
         other = session.models.source_named(comparison.owner)
-    except (PromptError, ModelError, pytest.UsageError) as error:
+    except (PromptError, ModelError) as error:
         raise UnsettledError(str(error)) from None
     reference = CircuitSource(comparison.owner, other, (comparison.owner,))
-    asked = dict(_asked(measurement, finding, drawn, _windows(comparison)))
+    seen = _Reach.of(comparison)
+    asked = [*_asked(measurement, finding, drawn, seen)]
 
     def on(model: CircuitSource) -> dict[str, Measured]:
-        return {name: _measured(each, session, model, request) for name, each in asked.items()}
+        return dict(_measured(asked, session, model, request))
 
     with warnings.catch_warnings():
         # Words that a tokenizer doesn't have were told of when the test's own prompts were drawn.
@@ -97,15 +97,34 @@ def _settlement(
             raise UnsettledError(
                 f"{comparison.owner} does not have the weights that the baseline was recorded with"
             )
-    # A block that was shortened is another one than was asked for, or one that is there already.
+    pairs = _pairs(asked, found, of_reference)
+    if not pairs:
+        raise UnsettledError("none of the new prompts could be measured on both models")
+    settlement = settle(pairs, prompts=_said(drawn), seed=seed)
+    longest = max(_block(pair.found) for pair in pairs)
+    if settlement.outcome is Outcome.HOLDS and longest <= max(seen.narrowed, default=-1):
+        why = f"no new prompts are longer than the attention window of {seen.narrowed[-1]} tokens"
+        return unsettled(why, prompts=_said(drawn), seed=seed)
+    return settlement
+
+
+def _pairs(
+    asked: Sequence[_Asked], found: Mapping[str, Measured], of_reference: Mapping[str, Measured]
+) -> list[NewPrompts]:
+    """What both models could be asked, each once.
+
+    A block that was shortened is another one than was asked for, or one that is there already.
+    """
     distinct: dict[str, NewPrompts] = {}
-    for asked_for, each in found.items():
-        name = _name(each.finding)
-        # Twice as long as was asked for: only where a window ended does that have to be there.
-        extra = asked_for == _LONGER and not _is_narrowed(comparison)
-        new = NewPrompts(of_reference[asked_for].finding, each.finding, name, extra)
-        distinct.setdefault(name, new)
-    return settle([*distinct.values()], prompts=_said(drawn), seed=seed)
+    for each in asked:
+        if each.name not in found or each.name not in of_reference:
+            continue
+        new = found[each.name].finding
+        name = _name(new)
+        pair = NewPrompts(of_reference[each.name].finding, new, name, each.extra)
+        if not each.extra or name not in distinct:
+            distinct[name] = pair
+    return [*distinct.values()]
 
 
 def _measurement(
@@ -187,7 +206,31 @@ def _drawn(
 
 
 def _is_narrowed(comparison: Comparison) -> bool:
-    return any(reason.change is Change.NARROWED for reason in comparison.verdict.reasons)
+    return bool(_Reach.of(comparison).narrowed)
+
+
+class _Reach(NamedTuple):
+    """How far back attention looks.
+
+    Attributes:
+        reference: the largest window of the reference's layers, in tokens; 0 if one sees all.
+        narrowed: the windows of the model's layers that see less than the reference's, ascending.
+    """
+
+    reference: int
+    narrowed: tuple[int, ...]
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> _Reach:
+        """How far the models of a comparison look."""
+        if comparison.baseline is None:
+            return cls(0, ())
+        approved = comparison.baseline.finding
+        layers = narrowed(comparison.found, approved)
+        before = windows(approved)
+        return cls(
+            max(before) if all(before) else 0, tuple(sorted({each.after for each in layers}))
+        )
 
 
 def _prompts(measurement: Measurement, finding: Finding) -> PromptPairs | RepeatedTokens:
@@ -206,46 +249,60 @@ def _prompts(measurement: Measurement, finding: Finding) -> PromptPairs | Repeat
     raise PromptError("its prompts can't be drawn anew")
 
 
+class _Asked(NamedTuple):
+    """A measurement on new prompts.
+
+    Attributes:
+        name: unlike the others'.
+        measurement: how it is measured.
+        extra: whether the finding itself did not ask for it, so that the reference need not have
+            it.
+    """
+
+    name: str
+    measurement: Measurement
+    extra: bool = False
+
+
 def _asked(
     measurement: Measurement,
     finding: Finding,
     drawn: PromptPairs | RepeatedTokens,
-    windows: Sequence[int],
-) -> Iterator[tuple[str, Measurement]]:
+    seen: _Reach,
+) -> Iterator[_Asked]:
     """What is measured on new prompts: the behaviours that the finding's mechanism serves.
 
     Args:
         measurement: what the test measured.
         finding: what that found.
         drawn: new prompts of the same kind.
-        windows: how far back attention looks in the two models, where that is limited.
+        seen: how far back attention looks.
     """
     if isinstance(drawn, RepeatedTokens):
         block: Any = finding.convention["block"]
         blocks = sorted(block) if isinstance(block, list) else [block]
         for length in blocks:
-            yield f"block {length}", _of_block(replace(drawn, block=length))
-        # Where repeats were learned by heart, or attention ends, longer ones show it.
-        beyond = 1 + max(windows, default=0)
-        longest = max(2 * blocks[-1], beyond)
-        yield _LONGER, _of_block(replace(drawn, block=longest, shorten=True))
+            # What lies beyond its own window the reference can't see either.
+            extra = 0 < seen.reference < length
+            yield _Asked(f"block {length}", _of_block(replace(drawn, block=length)), extra)
+        # Where attention ends earlier than it did, what lies just beyond that shows it …
+        for window in seen.narrowed:
+            beyond = replace(drawn, block=window + 1, shorten=True)
+            yield _Asked(f"beyond {window}", _of_block(beyond), 0 < seen.reference <= window)
+        # … and where repeats were learned by heart, longer ones.
+        longer = replace(drawn, block=2 * blocks[-1], shorten=True)
+        yield _Asked("longer", _of_block(longer), extra=True)
         return
     metric = measurement.options.get("metric", "logit_diff")
     if callable(metric):
         raise UnsettledError("its metric is a function of the suite's own, which is no behaviour")
     if finding.measure == "top_k_accuracy":
-        yield "top_k_accuracy", Measurement("top_k_accuracy", (drawn,), measurement.options)
+        k = {name: value for name, value in measurement.options.items() if name == "k"}
+        yield _Asked("top_k_accuracy", Measurement("top_k_accuracy", (drawn,), k))
         return
     probability = metric == "probability" or finding.measure == "answer_probability"
     for name in ("answer_probability" if probability else "logit_diff", "accuracy"):
-        yield name, Measurement(name, (drawn,), {})
-
-
-def _windows(comparison: Comparison) -> list[int]:
-    """The attention windows of the two models, in tokens, of those that have one."""
-    held = [comparison.found, *([comparison.baseline.finding] if comparison.baseline else [])]
-    windows = [finding.provenance.get("attention_window") for finding in held]
-    return [window for window in windows if isinstance(window, int)]
+        yield _Asked(name, Measurement(name, (drawn,), {}))
 
 
 def _name(finding: Finding) -> str:
@@ -254,20 +311,29 @@ def _name(finding: Finding) -> str:
     return finding.measure if block is None else f"{finding.measure}, block {block}"
 
 
+def _block(finding: Finding) -> int:
+    """How long its blocks were; 0 where it has none."""
+    block = finding.convention.get("block", 0)
+    return block if isinstance(block, int) else 0
+
+
 def _of_block(tokens: RepeatedTokens) -> Measurement:
     return Measurement("repeat_loss", (tokens,), {"alone": True})
 
 
 def _measured(
-    measurement: Measurement,
+    asked: Sequence[_Asked],
     session: CircuitsSession,
     model: CircuitSource,
     request: pytest.FixtureRequest,
-) -> Measured:
-    try:
-        return session.measurer.measure(measurement, model, request)
-    except pytest.fail.Exception as error:
-        raise UnsettledError(str(error)) from None
+) -> Iterator[tuple[str, Measured]]:
+    """What was found of a model by name, without what is extra and could not be measured."""
+    for each in asked:
+        try:
+            yield each.name, session.measurer.measure(each.measurement, model, request)
+        except pytest.fail.Exception as error:
+            if not each.extra:
+                raise UnsettledError(str(error)) from None
 
 
 def _said(drawn: PromptPairs | RepeatedTokens) -> str:

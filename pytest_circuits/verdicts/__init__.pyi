@@ -39,6 +39,7 @@ from .verdict import (
     Settlement as Settlement,
     Verdict as Verdict,
 )
+from .windows import narrowed as narrowed, windows as windows
 from .words import (
     brief as brief,
     canary_move as canary_move,

@@ -25,6 +25,7 @@ from pytest_circuits.verdicts.verdict import (
     within,
 )
 from pytest_circuits.verdicts.vocabulary import Term
+from pytest_circuits.verdicts.windows import narrowed, windows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -260,6 +261,7 @@ def _reading(
 ) -> Reading | None:
     if kind not in (Kind.WEAKENED, Kind.LOST):
         return None
+    behaviours = [reason for reason in behaviours if not reason.of_gain]
     if not any(reason.bad for reason in behaviours):
         if mechanism.compensated:
             return Reading.COMPENSATED
@@ -273,12 +275,15 @@ def _reading(
 
 def _narrowed(found: Finding, approved: Finding) -> Iterator[Reason]:
     """That attention has a window now, or a shorter one, which prompts may be too short to show."""
-    before, after = (one.provenance.get("attention_window", 0) for one in (approved, found))
-    if isinstance(before, int) and isinstance(after, int) and 0 < after < (before or after + 1):
+    layers = narrowed(found, approved)
+    if layers:
+        before, after = layers[0]
+        count = max(len(windows(found)), len(windows(approved)))
+        some = "" if len(layers) == count else f" of {len(layers)} of {count} layers"
         yield Reason(
             Change.NARROWED,
             About.FIELD,
-            "attention window",
+            f"attention window{some}",
             "",
             str(before) if before else "none",
             str(after),

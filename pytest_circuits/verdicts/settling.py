@@ -95,7 +95,9 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
         try:
             difference = paired_differences(found, reference)[reference.measure]
         except (PairingError, KeyError) as error:
-            return unsettled(str(error), prompts=prompts, seed=seed)
+            if not extra:
+                unsure = unsure or str(error)
+            continue
         if difference.clusters < _FEWEST:
             unsure = unsure or f"{reference.samples} new prompts in one cluster have no spread"
             continue

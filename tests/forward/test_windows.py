@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_circuits.forward import largest_window, longest_affordable
+from pytest_circuits.forward import attention_windows, largest_window, longest_affordable
 
 
 class Config(SimpleNamespace):
@@ -40,6 +40,27 @@ def model(config=None, **of_transformer_lens):
 )
 def test_the_largest_window_is_that_of_any_layer_that_has_one(config, window):
     assert largest_window(model(config)) == window
+
+
+@pytest.mark.parametrize(
+    ("config", "windows"),
+    [
+        (None, [0]),
+        (Config(sliding_window=64), [64]),
+        (Config(sliding_window=64, layer_types=["sliding_attention"] * 3), [64]),
+        (Config(sliding_window=64, layer_types=["full_attention", "sliding_attention"]), [0, 64]),
+        (Config(attention_window=[32, 48]), [32, 48]),
+        (Config(attention_window=[32, 0]), [32, 0]),
+        (Config(sliding_window=64, layer_types=["full_attention"] * 2), [0]),
+    ],
+)
+def test_each_layer_has_its_window_and_one_number_is_all_of_them(config, windows):
+    assert attention_windows(model(config)) == windows
+
+
+def test_a_models_own_configuration_comes_before_transformer_lens_word():
+    own = Config(sliding_window=64, layer_types=["full_attention", "sliding_attention"])
+    assert attention_windows(model(own, sliding_window=64)) == [0, 64]
 
 
 def test_transformer_lens_own_word_for_it_counts():

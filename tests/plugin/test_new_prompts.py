@@ -246,6 +246,27 @@ def test_always_looks_at_what_is_preserved_too(approved):
     assert found["headline"].startswith("fails on new prompts: logit diff ")
 
 
+def test_top_k_accuracy_of_pairs_by_name_is_asked_with_its_k(suite):
+    suite.write(
+        "test_own.py",
+        f"{OWN}\ndef test_it(circuits, circuit_snapshot):\n"
+        "    assert circuits.top_k_accuracy(pairs=PAIRS, k=2) == circuit_snapshot\n",
+    )
+    suite.approve()
+    model = candidate(suite, rerouted)
+    _, found = verdict(suite, model, "--circuits-new-prompts=always")
+    assert [each["name"] for each in found["settlement"]["behaviours"]] == ["top_k_accuracy"]
+
+
+def test_an_owner_that_can_not_be_loaded_is_no_stack_trace(approved):
+    """Its weights are the baseline's, so that the configuration has to be asked."""
+    for file in approved.baseline_files().values():
+        edit_baseline(file, lambda document: document["values"][1].__setitem__(1, 5.0))
+    ini = approved.path / "pytest.ini"
+    ini.write_text(ini.read_text().replace("bundled:recall", "./gone/base"))
+    assert "gone" in why(approved, "--circuits-model=cand=bundled:recall")
+
+
 def test_never_settles_nothing(approved, loaded):
     result, found = verdict(approved, candidate(approved, rerouted), "--circuits-new-prompts=never")
     assert (result.ret, found["passes"]) == (1, False)

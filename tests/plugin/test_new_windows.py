@@ -37,14 +37,14 @@ def half_turned(weight):
     return weight.unflatten(0, (4, 8, 2)).transpose(1, 2).flatten(0, 2)
 
 
-def save(folder, window):
+def save(folder, window, context):
     """The bundled model as a Starcoder2, which may have a window; without MLPs."""
     found = load_file(RECALL / "model.safetensors")
     torch.manual_seed(0)
     model = Starcoder2ForCausalLM(
         Starcoder2Config(
             vocab_size=65, hidden_size=64, intermediate_size=16, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=129,
+            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=context,
             norm_epsilon=1e-5, sliding_window=window, tie_word_embeddings=False,
             bos_token_id=0, eos_token_id=0, residual_dropout=0.0, embedding_dropout=0.0,
         )
@@ -72,21 +72,45 @@ def save(folder, window):
 @pytest.fixture
 def windowed(suite):
     """A suite on the model without a window, and a candidate that has one, with its weights."""
-    save(suite.path / "whole", None)
-    save(suite.path / "narrow", 12)
+    return approved(suite, None, 12)
+
+
+def approved(suite, before, after, context=129):
+    """A suite on the model with a window, and a candidate that has another one."""
+    save(suite.path / "whole", before, context)
+    save(suite.path / "narrow", after, context)
     (suite.path / "pytest.ini").write_text("[pytest]\ncircuits_models =\n    whole = ./whole\n")
     suite.write("test_it.py", TESTS)
     suite.approve()
     return suite
 
 
-def test_the_same_weights_with_a_window_are_settled_beyond_it(windowed):
-    report = windowed.path / "report.json"
-    result = windowed.run(
-        "--circuits", "--circuits-model=cand=./narrow", f"--circuits-json={report}"
-    )
+def judged(suite):
+    """The run, and what it said of each test."""
+    report = suite.path / "report.json"
+    result = suite.run("--circuits", "--circuits-model=cand=./narrow", f"--circuits-json={report}")
     tests = json.loads(report.read_text(encoding="utf-8"))["tests"]
-    found = {test["test"].rpartition("::")[2]: test["verdicts"]["cand"] for test in tests}
+    return result, {test["test"].rpartition("::")[2]: test["verdicts"]["cand"] for test in tests}
+
+
+def test_between_a_shorter_window_and_the_references_own_new_prompts_look_too(suite):
+    """Beyond 24 tokens the reference repeats nothing either; the harm is from 12 to 24."""
+    result, found = judged(approved(suite, 24, 12))
+    assert result.ret == 1
+    assert found["test_heads"]["settlement"]["outcome"] == "fails"
+    names = [each["name"] for each in found["test_heads"]["settlement"]["behaviours"]]
+    assert "repeat_loss, block 13" in names
+
+
+def test_nothing_holds_where_no_block_is_longer_than_the_window(suite):
+    _, found = judged(approved(suite, None, 32, context=65))
+    settlement = found["test_heads"]["settlement"]
+    assert settlement["outcome"] == "not settled"
+    assert settlement["why"] == "no new prompts are longer than the attention window of 32 tokens"
+
+
+def test_the_same_weights_with_a_window_are_settled_beyond_it(windowed):
+    result, found = judged(windowed)
     assert result.ret == 1
     for name in ("test_loss", "test_heads"):
         assert found[name]["settlement"]["outcome"] == "fails"

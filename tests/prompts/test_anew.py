@@ -173,20 +173,20 @@ def test_they_are_no_part_of_what_the_pairs_are():
 
 
 @pytest.mark.parametrize(
-    "held_out",
+    ("held_out", "side"),
     [
-        PromptPairs(["a c"], ["a b"], ["y"], ["x"]),  # the same, exchanged
-        PromptPairs([" a b"], ["q r"], ["x"], ["y"]),  # the same, with a space
+        (PromptPairs(["a c"], ["a b"], ["y"], ["x"]), "corrupted"),  # the same, exchanged
+        (PromptPairs([" a b"], ["q r"], ["x"], ["y"]), "clean"),  # the same, with a space
     ],
 )
-def test_the_same_text_in_another_place_is_refused(held_out):
-    with pytest.raises(PromptError, match=r"held_out: pair 0 has a prompt of pair 0"):
+def test_the_same_text_in_another_place_is_refused(held_out, side):
+    with pytest.raises(PromptError, match=f"held_out: pair 0 has the {side} prompt of pair 0:"):
         PromptPairs(["a b"], ["a c"], ["x"], ["y"], held_out=held_out)
 
 
 def test_a_shared_prompt_is_refused():
     with pytest.raises(
-        PromptError, match=r"held_out: pair 1 has a prompt of pair 0, clean or corrupted:\n.*1'"
+        PromptError, match=r"held_out: pair 1 has the clean prompt of pair 0:\n.*1'"
     ):
         pairs(1, 2, held_out=pairs(3, 1))
 
@@ -258,5 +258,5 @@ def test_datasets_hold_them_out():
 
 def test_a_file_with_a_shared_prompt_is_named(tmp_path):
     (tmp_path / "own.json").write_text(json.dumps(ENTRIES))
-    with pytest.raises(PromptError, match=r"own.json: held_out: pair 0 has a prompt of"):
+    with pytest.raises(PromptError, match=r"own.json: held_out: pair 0 has the "):
         PromptPairs.from_json(tmp_path / "own.json", held_out=PromptPairs.from_dataset(ENTRIES[2:]))

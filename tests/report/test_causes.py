@@ -190,6 +190,15 @@ def test_what_fails_on_new_prompts_is_ordered_as_a_behaviour_by_its_size(now, fi
     assert names_of([causes(run(hidden, slipped))[0].lead]) == [first]
 
 
+def test_a_behaviour_that_improved_is_no_cause_of_hidden_damage():
+    heads = told("ioi", movers(4.5, {"L1H0": 0.1, "L1H1": 0.8}), movers(3.6))
+    new = NewBehaviour("logit_diff", "logits", 3.6, 3.0, -0.6, (-0.8, -0.4), 0.2, 64)
+    hidden = replace(heads, settlement=Settlement(Outcome.FAILS, (new,), "64 pairs", "ab12"))
+    (cause,) = causes(run(hidden))
+    assert cause.reason is None
+    assert cause.text == hidden.headline
+
+
 def test_models_have_causes_of_their_own():
     made = run(*fell("one"), *fell("other"))
 

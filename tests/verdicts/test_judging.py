@@ -14,6 +14,7 @@ from pytest_circuits.verdicts import (
     Kind,
     Tolerance,
     default_tolerance,
+    headline,
     judge,
     summarise,
     without_baseline,
@@ -642,3 +643,10 @@ def test_more_gain_makes_up_for_no_loss():
     verdict = judge(scores(BASE, loss=0.9, gain=9.0), scores(BASE), TOLERANCE)
     assert verdict.kind is Kind.WEAKENED
     assert [reason.subject for reason in verdict.reasons] == ["repeat_loss"]
+
+
+def test_less_gain_is_of_the_mechanism_in_words_too():
+    """What the words say and what asks for new prompts is one rule."""
+    verdict = judge(scores(BASE, gain=3.0), scores(BASE), TOLERANCE)
+    assert (verdict.kind, verdict.behaviour_held, verdict.asks) == (Kind.WEAKENED, True, True)
+    assert headline(verdict) == "repeat gain fell 4.00 → 3.00; behaviour held"

@@ -230,6 +230,16 @@ def nothing():
     return logit_diff(SPREAD)
 
 
+@pytest.mark.parametrize(("extra", "outcome"), [(True, "holds"), (False, "not settled")])
+def test_what_can_not_be_paired_does_not_hide_what_fails(extra, outcome):
+    one, other = moved(-0.02)
+    unlike = NewPrompts(one, replace(other, convention={"metric": "other"}), "longer", extra)
+    alone = settle([NewPrompts(one, other), unlike], prompts="", seed="")
+    assert alone.outcome == outcome
+    failing = settle([unlike, NewPrompts(*moved(-1.3))], prompts="", seed="")
+    assert failing.outcome == "fails"
+
+
 def test_what_was_not_asked_for_before_is_left_out_where_the_reference_has_none():
     one, other = moved(-0.02)
     own, longer = NewPrompts(one, other), NewPrompts(nothing(), nothing(), "longer")
