@@ -98,14 +98,14 @@ class RepeatedTokens:
         batch: number of sequences; of a second, longer block there are half as many.
         block: length of the block, or two lengths, ascending; by default two, see :meth:`draw`.
         seed: seed of the draw.
-        shorten: whether a block that is too long for the model's context, its vocabulary or the
-            memory is shortened to what there is room for, and not refused.
+        shortest: how far a block that is too long for the model's context, its vocabulary or the
+            memory may be shortened. By default none is, and what memory holds is not asked.
     """
 
     batch: int = 10
     block: int | tuple[int, int] | None = None
     seed: int = 0
-    shorten: bool = False
+    shortest: int | None = None
 
     def __post_init__(self) -> None:
         given: tuple[Any, ...] = ()
@@ -210,8 +210,13 @@ class RepeatedTokens:
         # A vocabulary that lacks tokens for the shorter block is refused below.
         longest = min(fitting, max(known, min(LONGEST_BLOCK, fitting)))
         blocks = self._blocks(longest, window, affordable, one_length=one_length)
-        if self.shorten:
-            room = max(SHORTEST_BLOCK, min(fitting, known, affordable or fitting))
+        if self.shortest is not None:
+            room = min(fitting, known, affordable or fitting)
+            if room < self.shortest:
+                raise PromptError(
+                    f"a block of {self.shortest} tokens, twice, is too long: context, vocabulary "
+                    f"and memory have room for {room}"
+                )
             blocks = sorted({min(block, room) for block in blocks})
         block = blocks[-1]
         if 1 + 2 * block > context:

@@ -255,13 +255,14 @@ class _Asked(NamedTuple):
     Attributes:
         name: unlike the others'.
         measurement: how it is measured.
-        extra: whether the finding itself did not ask for it, so that the reference need not have
-            it.
+        extra: whether the reference need not have this behaviour.
+        optional: whether it may be that there is no room for such prompts.
     """
 
     name: str
     measurement: Measurement
     extra: bool = False
+    optional: bool = False
 
 
 def _asked(
@@ -287,11 +288,12 @@ def _asked(
             yield _Asked(f"block {length}", _of_block(replace(drawn, block=length)), extra)
         # Where attention ends earlier than it did, what lies just beyond that shows it …
         for window in seen.narrowed:
-            beyond = replace(drawn, block=window + 1, shorten=True)
-            yield _Asked(f"beyond {window}", _of_block(beyond), 0 < seen.reference <= window)
+            beyond = _of_block(replace(drawn, block=window + 1, shortest=window + 1))
+            extra = 0 < seen.reference <= window
+            yield _Asked(f"beyond {window}", beyond, extra, optional=True)
         # … and where repeats were learned by heart, longer ones.
-        longer = replace(drawn, block=2 * blocks[-1], shorten=True)
-        yield _Asked("longer", _of_block(longer), extra=True)
+        longer = _of_block(replace(drawn, block=2 * blocks[-1], shortest=blocks[-1] + 1))
+        yield _Asked("longer", longer, extra=True, optional=True)
         return
     metric = measurement.options.get("metric", "logit_diff")
     if callable(metric):
@@ -327,12 +329,12 @@ def _measured(
     model: CircuitSource,
     request: pytest.FixtureRequest,
 ) -> Iterator[tuple[str, Measured]]:
-    """What was found of a model by name, without what is extra and could not be measured."""
+    """What was found of a model by name, without what is optional and could not be measured."""
     for each in asked:
         try:
             yield each.name, session.measurer.measure(each.measurement, model, request)
         except pytest.fail.Exception as error:
-            if not each.extra:
+            if not each.optional:
                 raise UnsettledError(str(error)) from None
 
 

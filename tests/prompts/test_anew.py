@@ -104,19 +104,28 @@ def test_repeated_tokens_have_another_seed():
     assert tokens.anew("a", n=3).batch == 3
 
 
-@pytest.mark.parametrize(("context", "block"), [(100, 12), (17, 8), (7, 3)])
+@pytest.mark.parametrize(("context", "block"), [(100, 12), (17, 8), (9, 4)])
 def test_a_block_that_does_not_fit_is_shortened_if_it_may_be(context, block):
     tokenizer = word_tokenizer()
-    tokens = RepeatedTokens(batch=2, block=12, shorten=True)
+    tokens = RepeatedTokens(batch=2, block=12, shortest=4)
     assert tokens.draw(tokenizer, context=context, vocabulary=60).blocks == (block,)
     if block < 12:
         with pytest.raises(PromptError, match="needs 25 positions"):
             RepeatedTokens(batch=2, block=12).draw(tokenizer, context=context, vocabulary=60)
 
 
+@pytest.mark.parametrize(("room", "said"), [(8, "room for 8"), (11, "room for 11")])
+def test_what_context_or_memory_has_no_room_for_is_refused(room, said):
+    tokens = RepeatedTokens(batch=2, block=12, shortest=12)
+    for limits in ({"context": 1 + 2 * room}, {"context": 100, "affordable": room}):
+        with pytest.raises(PromptError, match=f"a block of 12 tokens, twice, is too long.*{said}"):
+            tokens.draw(word_tokenizer(), vocabulary=60, **limits)
+    assert tokens.draw(word_tokenizer(), 100, 60, affordable=12).blocks == (12,)
+
+
 def test_it_is_shortened_to_the_words_there_are():
     tokenizer = word_tokenizer(["a", "b", "c", "d", "e"])
-    drawn = RepeatedTokens(batch=2, block=12, shorten=True).draw(tokenizer, 100, 6)
+    drawn = RepeatedTokens(batch=2, block=12, shortest=4).draw(tokenizer, 100, 6)
     assert drawn.blocks == (5,)
 
 
