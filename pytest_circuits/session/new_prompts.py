@@ -101,7 +101,7 @@ def _settlement(
     if not pairs:
         raise UnsettledError("none of the new prompts could be measured on both models")
     settlement = settle(pairs, prompts=_said(drawn), seed=seed)
-    longest = max(_block(pair.found) for pair in pairs)
+    longest = max((_block(pair.found) for pair in pairs if not pair.extra), default=0)
     if settlement.outcome is Outcome.HOLDS and longest <= max(seen.narrowed, default=-1):
         why = f"no new prompts are longer than the attention window of {seen.narrowed[-1]} tokens"
         return unsettled(why, prompts=_said(drawn), seed=seed)
@@ -289,8 +289,7 @@ def _asked(
         # Where attention ends earlier than it did, what lies just beyond that shows it …
         for window in seen.narrowed:
             beyond = _of_block(replace(drawn, block=window + 1, shortest=window + 1))
-            extra = 0 < seen.reference <= window
-            yield _Asked(f"beyond {window}", beyond, extra, optional=True)
+            yield _Asked(f"beyond {window}", beyond, optional=True)
         # … and where repeats were learned by heart, longer ones.
         longer = _of_block(replace(drawn, block=2 * blocks[-1], shortest=blocks[-1] + 1))
         yield _Asked("longer", longer, extra=True, optional=True)

@@ -113,6 +113,8 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
             unsure = unsure or (
                 f"{called} moved by {difference.mean:.2g} ± {margin:.2g} on the new prompts"
             )
+    if not (failing or others or unsure):
+        unsure = "the reference has none of these behaviours on the new prompts"
     failing.sort(key=lambda new: -abs(new.difference) / new.tolerance)
     outcome = Outcome.FAILS if failing else Outcome.UNSETTLED if unsure else Outcome.HOLDS
     why = unsure if outcome is Outcome.UNSETTLED else ""

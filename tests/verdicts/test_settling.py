@@ -245,6 +245,9 @@ def test_what_was_not_asked_for_before_is_left_out_where_the_reference_has_none(
     own, longer = NewPrompts(one, other), NewPrompts(nothing(), nothing(), "longer")
     without = settle([own, longer._replace(extra=True)], prompts="", seed="")
     assert (without.outcome, len(without.behaviours)) == ("holds", 1)
+    nothing_left = settle([longer._replace(extra=True)], prompts="", seed="")
+    assert nothing_left.outcome == "not settled"
+    assert nothing_left.why == "the reference has none of these behaviours on the new prompts"
     asked = settle([own, longer], prompts="", seed="")
     assert (asked.outcome, asked.why) == (
         "not settled", "the reference has no longer on the new prompts",
