@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evidence import page, table
+from evidence import hidden, page, table
 from evidence.recipes import all_cases
 
 ENTRIES = table.read()
@@ -23,6 +23,17 @@ def test_every_case_is_there_once():
         assert there == {case.name for case in all_cases(model)}
 
 
+def test_hidden_damage_is_of_cases_that_there_are():
+    """Not all of them are judged yet; what did not become what it was made as is not counted."""
+    for model in ("smollm2", "second"):
+        some = [one for one in ENTRIES if one.model == model and one.kind.startswith("hidden")]
+        known = {case.name: case for case in hidden.all_cases(model)}
+        assert {one.case for one in some} <= known.keys()
+        for one in some:
+            as_made = "benign" if known[one.case].healthy else "harmful"
+            assert one.truth in (as_made, "not as built")
+
+
 def test_what_fails_is_what_the_gate_refuses():
     for one in ENTRIES:
         assert one.red["suite"] == bool(one.failing)
@@ -37,6 +48,11 @@ def counted(column, models=("smollm2", "second")):
     return [" of ".join(map(str, pair)) for pair in (found.missed, found.alarms)]
 
 
+#: What the suite here calls the default suite's checks.
+DEFAULT = {
+    "test_text_loss", "test_repeat_loss", "test_names", "test_agreement", "test_capitals",
+    "test_induction_heads", "test_previous_token_heads", "test_name_movers",
+}  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,8 +88,42 @@ def test_what_is_said_in_words_is_counted():
 
 def test_no_single_check_fails_every_harmful_model_and_two_do():
     """What docs/suites.md rests the default suite on."""
-    failing = [set(one.failing) for one in ENTRIES if one.truth == "harmful"]
+    harmful = [one for one in ENTRIES if one.truth == "harmful"]
+    failing = [set(one.failing) for one in harmful if one.kind.startswith("real")]
     tests = set().union(*failing)
     assert not [test for test in tests if all(test in each for each in failing)]
     for pair in ({"test_repeat_loss", "test_names"}, {"test_repeat_loss", "test_capitals"}):
         assert all(pair & each for each in failing)
+    passed = [one for one in harmful if not DEFAULT & set(one.failing)]
+    hidden_there = sum(one.kind.startswith("hidden") for one in harmful)
+    assert all(one.kind.startswith("hidden") for one in passed)
+    text = " ".join((ROOT / "docs/suites.md").read_text("utf-8").split())
+    assert f"these eight pass {len(passed)} of {hidden_there}" in text
+
+
+def test_what_is_said_of_hidden_damage_is_counted():
+    some = [one for one in ENTRIES if one.kind.startswith("hidden")]
+    count = {truth: sum(one.truth == truth for one in some) for truth in ("harmful", "benign")}
+    passed = {column: table.errors(some, column).missed[0] for column in table.COLUMNS}
+    text = " ".join((ROOT / "docs/evidence.md").read_text("utf-8").split())
+    every = sum(len(hidden.all_cases(model)) for model in ("smollm2", "second"))
+    assert f"{len(some)} of {every} cases are judged" in text
+    assert f"and {len(some)} of the {every} cases of" in text
+    assert f"{len(some) - sum(count.values())} of them did not become" in text
+    assert f"leaves {count['harmful']} harmful and {count['benign']} benign ones" in text
+    assert f"passed {passed['suite']} of the {count['harmful']} damaged models" in text
+    assert f"Its behaviours alone passed {passed['behaviours']}" in text
+    losses = f"text and repeat loss passed {passed['losses']} of {count['harmful']}"
+    assert f"{losses}, KL on text {passed['divergence on text']}," in text
+    assert passed["divergence on prompts"] == count["harmful"]
+    for model, column, words in (
+        ("smollm2", "suite", "SmolLM2's controls failed in {} of {} cases"),
+        ("smollm2", "suite, no new prompts", "and in {} of {} with `circuits_new_prompts = never`"),
+        ("second", "suite", "{} of the second model's {} controls failed"),
+    ):
+        of_model = [one for one in some if one.model == model]
+        assert words.format(*table.errors(of_model, column).alarms) in text
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"Of {count['harmful']} models that do on the suite's own prompts" in readme
+    said = f"it passed {passed['suite']}, its behaviours alone {passed['behaviours']}, and the"
+    assert f"{said} losses {passed['losses']}:" in readme
