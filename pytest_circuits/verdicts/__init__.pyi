@@ -25,6 +25,7 @@ from .tolerances import (
     default_tolerance as default_tolerance,
     encode_tolerance as encode_tolerance,
 )
+from .unseen import narrowed as narrowed, windows as windows
 from .verdict import (
     SEVERITY as SEVERITY,
     About as About,
@@ -39,7 +40,6 @@ from .verdict import (
     Settlement as Settlement,
     Verdict as Verdict,
 )
-from .windows import narrowed as narrowed, windows as windows
 from .words import (
     brief as brief,
     canary_move as canary_move,

@@ -11,6 +11,7 @@ from pytest_circuits.findings.digits import shown
 from pytest_circuits.findings.quantity import TOKENIZER, differing, identity
 from pytest_circuits.verdicts.roles import MechanismChange, judge_role, strength
 from pytest_circuits.verdicts.tolerances import DEAD_SHARE
+from pytest_circuits.verdicts.unseen import narrowed, windows
 from pytest_circuits.verdicts.verdict import (
     REPEAT_GAIN,
     About,
@@ -25,7 +26,6 @@ from pytest_circuits.verdicts.verdict import (
     within,
 )
 from pytest_circuits.verdicts.vocabulary import Term
-from pytest_circuits.verdicts.windows import narrowed, windows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,9 +1,10 @@
-"""What the values of a role's heads don't show: that they write nothing, or lost their backup."""
+"""What values do not show: heads that write nothing, lost backups, attention that ends sooner."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.findings import Direction
 from pytest_circuits.findings.statistics import t95
@@ -93,3 +94,35 @@ def less_left(
             after=after,
             tolerance=allowed,
         )
+
+
+class Narrowed(NamedTuple):
+    """A layer whose attention can't look as far back as it could.
+
+    Attributes:
+        before: its window in tokens; 0 where it saw everything.
+        after: its window now.
+    """
+
+    before: int
+    after: int
+
+
+def windows(finding: Finding) -> list[int]:
+    """The window of each layer, 0 where it sees everything; one number where all are alike."""
+    noted = finding.provenance.get("attention_window", 0)
+    return [
+        window if isinstance(window, int) else 0
+        for window in (noted if isinstance(noted, list) and noted else [noted])
+    ]
+
+
+def narrowed(found: Finding, approved: Finding) -> list[Narrowed]:
+    """The layers that see less than those of the baseline, those that see least first."""
+    before, after = windows(approved), windows(found)
+    layers = [
+        Narrowed(before[layer % len(before)], after[layer % len(after)])
+        for layer in range(max(len(before), len(after)))
+    ]
+    less = [layer for layer in layers if 0 < layer.after < (layer.before or inf)]
+    return sorted(less, key=lambda layer: layer.after)

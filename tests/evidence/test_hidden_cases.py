@@ -114,7 +114,7 @@ def test_every_kind_has_three_seeds_each_with_its_control(model, kinds):
 def test_memorised_heads_are_zeroed_and_layers_after_them_learn(base, kind, side):
     model = made(f"{kind}-{side}-1")
     heads = json.loads((case(f"{kind}-{side}-1").folder() / "record.json").read_text())["zeroed"]
-    assert len(heads) == (4 if kind == "repeats-memorised" else 3)
+    assert len(heads) == {"ioi": 3, "repeats": 4, "agreement": 5}[kind.partition("-")[0]]
     for layer, head in heads:
         weight = model.gpt_neox.layers[layer].attention.dense.weight
         # A control learns them anew; two steps move them by little.
