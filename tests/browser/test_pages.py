@@ -294,17 +294,17 @@ def test_the_theme_can_be_chosen_and_plots_follow(browser, files):
 def test_several_models(browser, several):
     with opened(browser, several) as seen:
         page = seen.page
-        assert page.locator(".matrix tbody tr").count() == 4
+        assert page.locator(".matrix tbody tr").count() == 5
         lines = page.locator("figure[data-source=versions]")
         lines.scroll_into_view_if_needed()
         lines.locator(".main-svg").first.wait_for()
-        assert len(traces(lines)) == 4 + 2  # and the marks' meanings
+        assert len(traces(lines)) == 5 + 3  # and the marks' meanings
         page.locator("select[name=model]").select_option("regressed")
-        assert len(seen.shown()) == 4
+        assert len(seen.shown()) == 5
         # A link of the matrix opens its finding, though the filters hide it.
         page.locator(".matrix a", has_text="preserved").first.click()
         page.locator(".finding[open][data-model=recall] .main-svg").first.wait_for()
-        assert page.locator("#shown").inner_text() == "5 of 12 shown"
+        assert page.locator("#shown").inner_text() == "6 of 15 shown"
         assert page.locator("h1").inner_text() == "✗ Failed"
     assert_quiet(seen, several)
 
