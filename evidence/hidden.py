@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from pytest_circuits.prompts.indirect_object import Order
 
 #: Raised when a recipe changes, so that nothing older is taken for the same.
-_VERSION = 2
+_VERSION = 3
 SEEDS = (0, 1, 2)
 
 
