@@ -41,7 +41,8 @@ def test_it_is_loaded_in_the_checkpoints_dtype_and_gives_hugging_faces_logits(ru
 
 def test_the_known_heads_lead_each_score(runs):
     induction = measures.induction_scores(runs)
-    assert top(induction, 5) == ["L18H6", "L17H3", "L17H4", "L17H5", "L18H7"]
+    assert top(induction, 3) == ["L18H6", "L17H3", "L17H4"]
+    assert {*top(induction, 5)} == {"L18H6", "L17H3", "L17H4", "L17H5", "L18H7"}
     # Reference values from another seed and block length, which move a score by up to 0.08.
     assert [induction.values[18, 6], induction.values[17, 3]] == pytest.approx(
         [0.886, 0.744], abs=0.08
