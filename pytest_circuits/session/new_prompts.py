@@ -71,15 +71,15 @@ def _settlement(
     weights = _weights(comparison, session.origin(finding, source, request), source)
     if weights[0] == weights[1] and not _other_configuration(comparison, session, source, request):
         raise UnsettledError(_SAME_WEIGHTS)
+    seen = _Reach.of(comparison)
     try:
         test = request.node.nodeid.rpartition(source.alias)[0]
         seed = hashlib.sha256(json.dumps([*weights, test]).encode()).hexdigest()[:16]
-        drawn = _drawn(measurement, comparison, seed)
+        drawn = _drawn(measurement, finding, seed, seen)
         other = session.models.source_named(comparison.owner)
     except (PromptError, ModelError) as error:
         raise UnsettledError(str(error)) from None
     reference = CircuitSource(comparison.owner, other, (comparison.owner,))
-    seen = _Reach.of(comparison)
     asked = [*_asked(measurement, finding, drawn, seen)]
 
     def on(model: CircuitSource) -> dict[str, Measured]:
@@ -191,7 +191,7 @@ def _configuration(bridge: Any) -> dict[str, Any] | None:  # noqa: ANN401 — a 
 
 
 def _drawn(
-    measurement: Measurement, comparison: Comparison, seed: str
+    measurement: Measurement, finding: Finding, seed: str, seen: _Reach
 ) -> PromptPairs | RepeatedTokens:
     """The new prompts.
 
@@ -199,14 +199,10 @@ def _drawn(
         PromptError: if there are none that can be drawn.
         UnsettledError: if they could not show what changed.
     """
-    drawn = _prompts(measurement, comparison.measured).anew(seed)
-    if isinstance(drawn, PromptPairs) and _is_narrowed(comparison):
+    drawn = _prompts(measurement, finding).anew(seed)
+    if isinstance(drawn, PromptPairs) and seen.narrowed:
         raise UnsettledError("pairs of prompts may be too short to reach beyond the window")
     return drawn
-
-
-def _is_narrowed(comparison: Comparison) -> bool:
-    return bool(_Reach.of(comparison).narrowed)
 
 
 class _Reach(NamedTuple):

@@ -72,12 +72,9 @@ def damaged(path):
 """
 
 
-def test_of(name, body, value):
+def source_of(name, body, value):
     asks = "found, circuit_snapshot" + (", subtests" if "subtests" in body else "")
     return f"\n\ndef test_{name}({asks}):\n    {body.replace('NOW', value)}\n"
-
-
-test_of.__test__ = False
 
 
 @pytest.fixture
@@ -88,7 +85,9 @@ def regressed(suite):
         suite.write("conftest.py", WITHOUT_MODELS + conftest)
         suite.write("helper.py", "def compare(found, snapshot):\n    assert found == snapshot or 1")
         stored = "assert found(NOW) == circuit_snapshot"
-        suite.write("test_all.py", "".join(test_of(name, stored, BEFORE) for name in tests) + "\n")
+        suite.write(
+            "test_all.py", "".join(source_of(name, stored, BEFORE) for name in tests) + "\n"
+        )
         suite.approve()
         return suite
 
@@ -122,7 +121,7 @@ def run(suite, *arguments):
 
 def test_no_way_around_an_assertion_passes(regressed):
     suite = regressed(WAYS)
-    text = IMPORTS + "".join(test_of(name, WAYS[name], NOW) for name in WAYS)
+    text = IMPORTS + "".join(source_of(name, WAYS[name], NOW) for name in WAYS)
     suite.write("test_all.py", text)
     result, told, figures = run(suite)
     assert (result.ret, counts(result)) == (1, {"failed": len(WAYS)})
@@ -147,7 +146,7 @@ def test_no_way_around_an_assertion_passes(regressed):
 
 def test_the_explanation_is_that_of_the_assertion_and_says_how_to_do_without_the_gate(regressed):
     suite = regressed(["heads"])
-    suite.write("test_all.py", test_of("heads", "found(NOW) == circuit_snapshot", NOW))
+    suite.write("test_all.py", source_of("heads", "found(NOW) == circuit_snapshot", NOW))
     result = suite.run("--circuits")
     text = result.stdout.str()
     assert text.count(REFUSED) == 1
@@ -222,7 +221,7 @@ EXPECTED = {
 
 def test_an_expected_failure_is_one_as_with_an_assertion(regressed):
     suite = regressed(EXPECTED)
-    tests = [f"\n{mark}" + test_of(n, body, NOW)[1:] for n, (mark, body) in EXPECTED.items()]
+    tests = [f"\n{mark}" + source_of(n, body, NOW)[1:] for n, (mark, body) in EXPECTED.items()]
     suite.write("test_all.py", "import pytest\n" + "".join(tests))
     result, _, figures = run(suite)
     assert counts(result) == {"xfailed": 4, "failed": 3}
@@ -246,7 +245,7 @@ OWN = {
 
 def test_a_test_that_fails_by_itself_keeps_its_failure(regressed):
     suite = regressed(OWN)
-    tests = [test_of(name, body, NOW) for name, body in OWN.items()]
+    tests = [source_of(name, body, NOW) for name, body in OWN.items()]
     suite.write("test_all.py", "import pytest\n" + "".join(tests))
     result, told, figures = run(suite)
     assert counts(result) == {"failed": 6}
@@ -265,9 +264,9 @@ def test_a_test_that_fails_by_itself_keeps_its_failure(regressed):
 def test_several_refused_findings_are_told_once_each(regressed):
     suite = regressed(["two"])
     body = 'found(1.0) == circuit_snapshot\n    found(1.0) == circuit_snapshot(name="other")'
-    suite.write("test_all.py", test_of("two", body, NOW))
+    suite.write("test_all.py", source_of("two", body, NOW))
     suite.approve()
-    suite.write("test_all.py", test_of("two", body.replace("1.0", "NOW"), NOW))
+    suite.write("test_all.py", source_of("two", body.replace("1.0", "NOW"), NOW))
     result = suite.run("--circuits")
     assert counts(result) == {"failed": 1}
     told = [line for line in result.stdout.lines if line.startswith("E       assert ")]
@@ -296,8 +295,8 @@ def pytest_runtest_protocol(item, nextitem):
 def test_the_last_of_several_attempts_counts(regressed):
     suite = regressed(["flaky", "lost"], RERUNS)
     flaky = "found(1.0 if request.node.attempt else NOW) == circuit_snapshot"
-    tests = test_of("flaky", flaky, NOW).replace("(found", "(request, found")
-    tests += test_of("lost", "found(NOW) == circuit_snapshot", NOW)
+    tests = source_of("flaky", flaky, NOW).replace("(found", "(request, found")
+    tests += source_of("lost", "found(NOW) == circuit_snapshot", NOW)
     suite.write("test_all.py", tests)
     result, _, figures = run(suite)
     assert counts(result) == {"passed": 1, "failed": 1}
@@ -319,7 +318,7 @@ def pytest_pyfunc_call(pyfuncitem):
 
 def test_async_tests_are_held_too(regressed):
     suite = regressed(["later"], AWAITS)
-    body = test_of("later", "found(NOW) == circuit_snapshot", NOW).replace("def", "async def")
+    body = source_of("later", "found(NOW) == circuit_snapshot", NOW).replace("def", "async def")
     suite.write("test_all.py", body)
     result, told, _ = run(suite)
     assert (counts(result), told["later"]) == (
@@ -345,7 +344,7 @@ def pytest_collection(session):
 
 def test_what_another_plugin_swallows_ends_the_run_red(regressed):
     suite = regressed(["lost"], SWALLOWS)
-    suite.write("test_all.py", test_of("lost", "assert found(NOW) == circuit_snapshot", NOW))
+    suite.write("test_all.py", source_of("lost", "assert found(NOW) == circuit_snapshot", NOW))
     result = suite.run("--circuits")
     assert (result.ret, counts(result)) == (1, {"passed": 1})
 
@@ -366,7 +365,7 @@ AFTERWARDS = "\n\ndef test_next():\n    OVER.append(1)\n    for thread in THREAD
 def test_what_no_test_can_fail_by_ends_the_run_red_and_is_told(regressed, how):
     suite = regressed([how])
     begin = IMPORTS + "import time\nOVER, THREADS = [], []\n"
-    suite.write("test_all.py", begin + test_of(how, ENDS[how], NOW) + AFTERWARDS)
+    suite.write("test_all.py", begin + source_of(how, ENDS[how], NOW) + AFTERWARDS)
     result = suite.run("--circuits")
     # Where tests are left, the run was stopped.
     assert result.ret == {"ends_the_run": 2}.get(how, 1)
@@ -376,7 +375,7 @@ def test_what_no_test_can_fail_by_ends_the_run_red_and_is_told(regressed, how):
 
 def test_a_waiver_and_a_gate_let_pass_what_they_let_pass(regressed):
     suite = regressed(["heads"])
-    body = test_of("heads", "found(NOW) == circuit_snapshot", NOW)
+    body = source_of("heads", "found(NOW) == circuit_snapshot", NOW)
     suite.write("test_all.py", body)
     assert suite.run("--circuits", "--circuits-gate=never").ret == 0
     waiver = 'accept="weakened", until="2999-01-01", reason="known"'
@@ -445,7 +444,7 @@ def test_heads(found, circuit_snapshot):
 def test_a_verdict_can_not_be_had_of_a_damaged_baseline(regressed):
     suite = regressed(["heads"])
     suite.baseline_files()["recall/test_all/test_heads.json"].write_text("{")
-    suite.write("test_all.py", test_of("heads", "circuit_snapshot.judge(found(NOW))", NOW))
+    suite.write("test_all.py", source_of("heads", "circuit_snapshot.judge(found(NOW))", NOW))
     result = suite.run("--circuits")
     assert counts(result) == {"failed": 1}
     result.stdout.fnmatch_lines(["__circuits__/recall/test_all/test_heads.json*"])
@@ -453,7 +452,7 @@ def test_a_verdict_can_not_be_had_of_a_damaged_baseline(regressed):
 
 def test_unequal_is_no_comparison_and_says_what_is(regressed):
     suite = regressed(["heads"])
-    suite.write("test_all.py", test_of("heads", "assert found(NOW) != circuit_snapshot", NOW))
+    suite.write("test_all.py", source_of("heads", "assert found(NOW) != circuit_snapshot", NOW))
     result = suite.run("--circuits")
     assert counts(result) == {"failed": 1}
     result.stdout.fnmatch_lines(
@@ -480,7 +479,7 @@ def test_heads(found, circuit_snapshot):
 
 def test_a_verdict_has_no_truth_that_an_assertion_could_ask_for(regressed):
     suite = regressed(["heads"])
-    suite.write("test_all.py", test_of("heads", "assert circuit_snapshot.judge(found(NOW))", NOW))
+    suite.write("test_all.py", source_of("heads", "assert circuit_snapshot.judge(found(NOW))", NOW))
     result = suite.run("--circuits")
     assert counts(result) == {"failed": 1}
     result.stdout.fnmatch_lines(["E *TypeError: a verdict is neither true nor false: ask .kind*"])

@@ -39,14 +39,11 @@ from pytest_circuits import assert_behaviour
 """
 
 
-def tests_of(bodies):
+def module_of(bodies):
     return IMPORTS + "".join(
         f"\n\ndef test_{name}(found, circuit_snapshot):\n    {body}\n"
         for name, body in bodies.items()
     )
-
-
-tests_of.__test__ = False
 
 
 @pytest.fixture
@@ -65,7 +62,7 @@ def failed(result):
 
 
 def test_a_test_that_judged_nothing_fails_where_it_is_to(found):
-    found.write("test_all.py", tests_of(JUDGES | JUDGES_NOTHING | DOES_NOT_COUNT))
+    found.write("test_all.py", module_of(JUDGES | JUDGES_NOTHING | DOES_NOT_COUNT))
     result = found.run("--circuits", "--circuits-unjudged=fail")
     assert failed(result).keys() == JUDGES_NOTHING.keys() | {"fails"}
     assert counts(result) == {"passed": 5, "failed": 5, "skipped": 1, "xfailed": 1}
@@ -108,7 +105,7 @@ def test_the_failure_says_how_many_findings_nothing_was_made_of(suite):
 def test_in_ci_it_is_to_unless_the_ini_says_otherwise(found, monkeypatch, ci, ini, fails):
     monkeypatch.setenv("CI", ci)
     found.ini(**({"circuits_unjudged": ini} if ini else {}))
-    found.write("test_all.py", tests_of({"measures": "found(1.0)"}))
+    found.write("test_all.py", module_of({"measures": "found(1.0)"}))
     result = found.run("--circuits")
     assert (result.ret, counts(result)) == ((1, {"failed": 1}) if fails else (0, {"passed": 1}))
     assert ("circuits: unjudged" in result.stdout.str()) == bool(ini)
@@ -194,7 +191,7 @@ def test_what_a_parent_holds_is_to_be_compared_on_its_children_too(found):
 
 
 def test_reports_say_how_many_were_judged(found):
-    found.write("test_all.py", tests_of(JUDGES))
+    found.write("test_all.py", module_of(JUDGES))
     result = found.run("--circuits", "--circuits-json=r.json")
     figures = json.loads((found.path / "r.json").read_text())["summary"]
     # A new one has nothing that it was held against, and of a verdict alone there is no row.
@@ -219,14 +216,14 @@ def test_a_measured_finding_that_others_are_held_against_is_judged(suite):
 
 def test_under_dash_o_a_run_holds_what_it_holds_or_is_refused(found, monkeypatch):
     stored = dict.fromkeys(("asserted", "not_asserted"), JUDGES["compares"])
-    found.write("test_all.py", tests_of(stored))
+    found.write("test_all.py", module_of(stored))
     found.approve()
     changed = {
         "asserted": "assert found(0.2) == circuit_snapshot",
         "not_asserted": "found(0.2) == circuit_snapshot",
         "claimed": "assert_behaviour(found(1.0), at_least=5.0)",
     }
-    found.write("test_all.py", tests_of(changed))
+    found.write("test_all.py", module_of(changed))
     monkeypatch.setenv("PYTHONOPTIMIZE", "1")
     refused = found.run_apart("--circuits", "--assert=plain")
     assert refused.ret == 4

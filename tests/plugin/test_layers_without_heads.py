@@ -54,7 +54,7 @@ def test_heads(circuits, circuit_snapshot):
 
 
 @pytest.fixture
-def tests(suite):
+def suite_of(suite):
     """A suite with a test of each kind, over a model of either configuration."""
 
     def of(config, seed=0):
@@ -83,8 +83,8 @@ def tests(suite):
     return of
 
 
-def test_heads_are_measured_in_the_layers_that_have_them(tests):
-    suite = tests(SOME)
+def test_heads_are_measured_in_the_layers_that_have_them(suite_of):
+    suite = suite_of(SOME)
     files = suite.approve()
 
     stored = json.loads(files["model/test_model/test_heads.json"].read_text())
@@ -106,8 +106,8 @@ def test_heads_are_measured_in_the_layers_that_have_them(tests):
     assert "layer 0 has no heads" in page
 
 
-def test_a_model_without_heads_has_behaviours_and_refuses_what_needs_heads(tests):
-    suite = tests(NONE)
+def test_a_model_without_heads_has_behaviours_and_refuses_what_needs_heads(suite_of):
+    suite = suite_of(NONE)
     result = suite.run("--circuits", "--snapshot-update")
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines_random(
