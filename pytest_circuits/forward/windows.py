@@ -62,8 +62,9 @@ def _windows(config: Any) -> list[int]:  # noqa: ANN401 — any configuration
     """The window of each layer; one number where they are not listed."""
     if getattr(config, "use_sliding_window", None) is False:
         return [0]
-    kinds = next(filter(None, (getattr(config, name, None) for name in _LAYERS)), [""])
-    windowed = [kind == "" or any(word in str(kind) for word in _WINDOWED) for kind in kinds]
+    # Where kinds of layers are not listed, all have the window.
+    kinds = next(filter(None, (getattr(config, name, None) for name in _LAYERS)), _WINDOWED[:1])
+    windowed = [any(word in str(kind) for word in _WINDOWED) for kind in kinds]
     sizes = []
     for name in _WINDOWS:
         found = getattr(config, name, None)
