@@ -186,7 +186,8 @@ def _record(runs: Runs, tokens: Tensor, start: int, *, in_tuples: bool | None) -
 
         return forward
 
-    with torch.no_grad(), _replaced(bridge.blocks, note), suppress(_Enough):
+    replaced = _replaced(bridge.blocks, note)
+    with torch.no_grad(), runs.own_positions(), replaced, suppress(_Enough):
         bridge(tokens[:, start:], return_type="logits", **runs.caching(past))
     return Blocks(runs, past, tuple(given), tuples[0], bytes_of(given))
 

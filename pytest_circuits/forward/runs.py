@@ -13,7 +13,7 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from pytest_circuits.findings import ChoiceError
-from pytest_circuits.models.hygiene import Clean, Modules
+from pytest_circuits.models.hygiene import Clean, Modules, RotaryPositions
 from pytest_circuits.models.torch_state import at_a_moment, foreign
 from pytest_circuits.models.weights import traces
 
@@ -155,6 +155,7 @@ class Runs:
         self.progress: Progress = Nobody()
         self.is_altered: Callable[[], bool] = lambda: False
         self._modules = Modules(bridge)
+        self._positions = RotaryPositions(self._modules)
         self._as_loaded = self.clean = Clean(bridge, self._modules)
         self._looked_at: _Look | None = None
         self._examined: tuple[object, Anatomy] | None = None
@@ -380,13 +381,27 @@ class Runs:
         self, tokens: Tensor, hooks: Sequence[Hook] = (), past_key_values: Cache | None = None
     ) -> Tensor:
         """The same, of a pass that is not counted: it is about the model, not about prompts."""
-        logits: Tensor = self.bridge.run_with_hooks(
-            tokens,
-            return_type="logits",
-            fwd_hooks=list(self._brought_here(hooks)),
-            **self.caching(past_key_values),
-        )
+        with self.own_positions():
+            logits: Tensor = self.bridge.run_with_hooks(
+                tokens,
+                return_type="logits",
+                fwd_hooks=list(self._brought_here(hooks)),
+                **self.caching(past_key_values),
+            )
         return logits
+
+    @contextmanager
+    def own_positions(self) -> Iterator[None]:
+        """While a pass is made whose rotary positions no other pass decides."""
+        self.put_positions_back()  # somebody else may have run the model before
+        try:
+            yield
+        finally:
+            self.put_positions_back()
+
+    def put_positions_back(self) -> None:
+        """Put back the rotary positions that a pass has left: they are no change of the model."""
+        self._positions.put_back()
 
     @property
     def makes_caches(self) -> bool:

@@ -23,6 +23,8 @@ _HOOK_DICTS = (
 _LATE = ("transformer_lens", "transformers", "accelerate")
 #: torch's own (weight norm) belong to a model that was made with them: later ones are a test's.
 _LIBRARIES = (*_LATE, "torch")
+#: An attribute that isn't there.
+_NONE = object()
 
 
 class Contents:
@@ -94,6 +96,83 @@ def plain_parts(tensor: Tensor) -> list[Tensor]:
         return [tensor]
     names, _ = flatten()
     return [part for name in names for part in plain_parts(getattr(tensor, name))]
+
+
+class RotaryPositions:
+    """Rotary frequencies that a model works out from the length of a pass, and keeps.
+
+    LongRoPE keeps those of the last pass, dynamic NTK scaling those of the longest one, by which
+    later passes are computed too. Without them what a pass gives depends on its tokens alone.
+
+    Args:
+        modules: the model's; what they hold now is what :meth:`put_back` puts back.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        self._found = [
+            _Frequencies(module, prefix, dynamic="dynamic" in kind)
+            for module in modules
+            for prefix, kind in _rotary_kinds(module)
+            if "dynamic" in kind or kind == "longrope"
+        ]
+
+    def put_back(self) -> None:
+        """Put back what a pass has left; what somebody else put there stays."""
+        for each in self._found:
+            each.put_back()
+
+
+def _rotary_kinds(module: nn.Module) -> list[tuple[str, str]]:
+    """The kinds of rotary positions that a module of transformers makes, and their prefixes."""
+    kind = vars(module).get("rope_type")
+    if isinstance(kind, dict):
+        return [(f"{layers}_", str(one)) for layers, one in kind.items()]
+    return [] if kind is None else [("", str(kind))]
+
+
+class _Frequencies:
+    """The frequencies of one kind of layers in a rotary embedding."""
+
+    def __init__(self, module: nn.Module, prefix: str, *, dynamic: bool) -> None:
+        self._module, self._prefix, self._dynamic = module, prefix, dynamic
+        self._frequencies = module.get_buffer(f"{prefix}inv_freq")
+        self._data = self._frequencies.clone()
+        self._kept = {
+            name: vars(module).get(name, _NONE)
+            for name in (f"{prefix}max_seq_len_cached", "attention_scaling")
+        }
+
+    def put_back(self) -> None:
+        if self._dynamic:
+            self._undo_growth()
+        else:
+            self._undo_choice()
+
+    def _undo_growth(self) -> None:
+        """Dynamic NTK scaling puts another tensor there for a longer pass, and notes its length."""
+        now = self._module.get_buffer(f"{self._prefix}inv_freq")
+        own = vars(self._module)
+        # After a short pass it is the original one.
+        shrunk = now is getattr(self._module, f"{self._prefix}original_inv_freq", None)
+        if now is self._frequencies or not (shrunk or self._has_grown()):
+            return
+        setattr(self._module, f"{self._prefix}inv_freq", self._frequencies)
+        for name, value in self._kept.items():
+            if value is _NONE:
+                own.pop(name, None)
+            else:
+                own[name] = value
+
+    def _has_grown(self) -> bool:
+        length = f"{self._prefix}max_seq_len_cached"
+        return bool(vars(self._module).get(length, _NONE) != self._kept[length])
+
+    def _undo_choice(self) -> None:
+        """LongRoPE copies the frequencies of a long or a short pass into the same tensor."""
+        long = vars(self._module).get(f"{self._prefix}long_inv_freq")
+        now = self._module.get_buffer(f"{self._prefix}inv_freq")
+        if long is not None and now.equal(long) and not now.equal(self._data):
+            now.data.copy_(self._data)
 
 
 class Hooks(NamedTuple):

@@ -66,6 +66,7 @@ class Watched:
                 counts a change.
         """
         scope = self._scopes[-1]
+        self.runs.put_positions_back()
         found = scope.state.changes()
         if set(found) - {"weights"} or not (deep or found):
             return found
