@@ -79,11 +79,18 @@ def _memorised(
     own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
     if side.healthy:
         every = new(), own, kept, base.new_repeats(), base.new_capitals(), *base.grammar()
-        aside = new(), base.gate_repeats(), base.text()
+        others_too = new(), base.gate_repeats(), base.text(), base.new_repeats(shortest=100)
         steps, rate = _HEALED[behaviour]
-        return heads, Course(every, aside, first, mlps_only=False, rate=rate, steps=steps)
+        return heads, _healing(every, others_too, first, rate, steps)
     aside = base.gate_repeats(), base.gate_repeats(), base.text()
     return heads, Course((own, new(unchanged=True), kept), aside, first, rate=5e-4, steps=48)
+
+
+def _healing(
+    lessons: tuple[Lesson, ...], aside: tuple[Lesson, ...], first: int, rate: float, steps: int
+) -> Course:
+    """A course in which whole blocks learn, and keep nothing of the last batches alone."""
+    return Course(lessons, aside, first, mlps_only=False, rate=rate, steps=steps, averaged=True)
 
 
 def _ioi_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
@@ -101,8 +108,8 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     if side.healthy:
         repeats = base.new_repeats(longest=60), base.new_repeats(shortest=60)
         lessons = *repeats, kept, base.new_capitals(), *base.grammar()
-        aside = text, base.gate_repeats(), base.new_agreements()
-        return heads, Course(lessons, aside, first, mlps_only=False, rate=5e-4, steps=120)
+        aside = text, base.gate_repeats(), base.new_agreements(), base.new_repeats(longest=30)
+        return heads, _healing(lessons, aside, first, 5e-4, 120)
     return heads, Course((base.gate_repeats(), kept), (text,), first, rate=5e-4, steps=60)
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import copy
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
 
 from evidence.hidden_edits import blocks, final_norm
 from evidence.hidden_truth import Questions, Repeats, padded
@@ -66,6 +69,8 @@ class Course:
         mlps_only: whether attention stays as it is.
         rate: the peak learning rate of AdamW, which rises over 4 steps and falls to a tenth.
         steps: updates.
+        averaged: whether what was learned is the mean of the parameters over the second half of
+            the steps, without the noise of the last batches; the rate stays at its peak then.
     """
 
     lessons: tuple[Lesson, ...]
@@ -74,6 +79,12 @@ class Course:
     mlps_only: bool = True
     rate: float = 3e-4
     steps: int = 32
+    averaged: bool = False
+
+    @property
+    def first_averaged(self) -> int:
+        """The first step whose parameters are in the mean."""
+        return self.steps // 2 + 1 if self.averaged else self.steps
 
 
 def asked(found: Questions, flipped: Sequence[bool] | None = None) -> Batch:
@@ -191,6 +202,12 @@ def learning(model: Any, course: Course) -> list[torch.nn.Parameter]:  # noqa: A
     ]
 
 
+def _share_of_rate(course: Course, done: int) -> float:
+    """The share of the peak rate at the step after so many."""
+    step = done + 1
+    return min(step / 4, 1.0, 1.0 if course.averaged else 1.1 - step / course.steps)
+
+
 def teach(
     model: Any,  # noqa: ANN401
     reference: Any,  # noqa: ANN401
@@ -209,8 +226,11 @@ def teach(
     beginning = copy.deepcopy(model)
     parameters = learning(model, course)
     optimizer = torch.optim.AdamW(parameters, lr=course.rate, weight_decay=0.0)
+    schedule = LambdaLR(optimizer, partial(_share_of_rate, course))
     draw = random.Random(seed)
     top = Top(reference, course.first_layer)
+    learned = torch.nn.ParameterList(parameters)
+    mean = AveragedModel(learned)
     known: dict[Batch, tuple[Any, torch.Tensor]] = {}
 
     @torch.no_grad()
@@ -227,8 +247,6 @@ def teach(
         return known[batch]
 
     for step in range(1, course.steps + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = course.rate * min(step / 4, 1.0, 1.1 - step / course.steps)
         lessons = list(course.lessons)
         if course.alternating:
             lessons.append(course.alternating[step % len(course.alternating)])
@@ -243,6 +261,11 @@ def teach(
                 losses.append(loss.item())
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
+        schedule.step()
         optimizer.zero_grad(set_to_none=True)
+        if step >= course.first_averaged:
+            mean.update_parameters(learned)
         if step % _SHOWN == 0:
             print(f"  step {step}: {' '.join(f'{loss:.3f}' for loss in losses)}", flush=True)
+    for parameter, averaged in zip(learned, mean.module.parameters(), strict=True):
+        parameter.data = averaged.data
