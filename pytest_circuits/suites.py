@@ -95,6 +95,12 @@ _DEFAULT = (
     Check("induction_heads", "heads that look behind an earlier occurrence", "induction_scores"),
     Check("previous_tokens", "heads that look one token back", "previous_token_scores"),
     Check("name_movers", "heads that write the name of who is given it", "head_attribution", "ioi"),
+    Check(
+        "agreement_writers",
+        "heads that write the verb's number",
+        "head_attribution",
+        "subject_verb_agreement",
+    ),
 )
 
 

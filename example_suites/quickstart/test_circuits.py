@@ -9,5 +9,6 @@ TestCircuits = suites.default(
         "agreement": "the model knows no English",
         "capitals": "the model knows no countries",
         "name_movers": "the model knows no names",
+        "agreement_writers": "the model knows no English",
     }
 )

@@ -7,7 +7,7 @@ import pytest
 from circuit_suites import copy_of_recall, counts, few
 
 #: The default suite leaves out what the model can't have.
-GREEN = {"passed": 5, "skipped": 5}
+GREEN = {"passed": 5, "skipped": 6}
 INDUCTION_HEADS = ("L1H0", "L1H1", "L1H2", "L1H3")
 
 
@@ -59,7 +59,7 @@ def test_a_benign_checkpoint_is_green(quickstart):
 def check_regressed(quickstart):
     before = quickstart.stamps()
     result = quickstart.run("--circuits", "--circuits-model", "candidate=bundled:recall-regressed")
-    assert (result.ret, counts(result)) == (1, {"failed": 5, "skipped": 5})
+    assert (result.ret, counts(result)) == (1, {"failed": 5, "skipped": 6})
     assert set(verdicts(result).values()) == {"lost", "weakened"}
     left = [line for line in result.stdout.lines if "left the role:" in line]
     assert sum(head in left[0] for head in INDUCTION_HEADS) == 3

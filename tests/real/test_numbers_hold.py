@@ -24,4 +24,4 @@ def test_every_finding_is_preserved(pytester, monkeypatch, dtype, threads):
     assert result.ret == 0, result.stdout.str()
     tests = json.loads((suite.path / "report.json").read_text())["tests"]
     verdicts = [row["verdict"] for each in tests for row in each["verdicts"].values()]
-    assert (verdicts.count("preserved"), verdicts.count("asserted"), len(verdicts)) == (9, 2, 11)
+    assert (verdicts.count("preserved"), verdicts.count("asserted"), len(verdicts)) == (10, 2, 12)
