@@ -61,9 +61,9 @@ if TYPE_CHECKING:
 #: By how names begin; raised when a recipe changes, so that nothing older is taken for the same.
 _VERSIONS = {
     "": 3,
-    "ioi-memorised-control": 4,
-    "repeats-memorised-control": 4,
-    "agreement-memorised-control": 4,
+    "ioi-memorised-control": 5,
+    "repeats-memorised-control": 5,
+    "agreement-memorised-control": 5,
 }
 SEEDS = (0, 1, 2)
 

@@ -29,6 +29,8 @@ _CERTAINTY = 0.1
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 #: What wave lengths are multiplied by in sequences longer than this.
 _FACTORS, _RIGHT_FACTOR, _LONGER = (4.0, 2.0, 8.0), 1.001, 128
+#: Behaviours that answer a question.
+_ANSWERED = ("ioi", "agreement", "capitals")
 #: By base model and behaviour, how many heads are zeroed whose answers are memorised; a seed's
 #: number more.
 _ZEROED = {
@@ -38,7 +40,7 @@ _ZEROED = {
 #: By base model, how many times the steps and the rate of a course: a small model has less room.
 _SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
 #: The steps and the rate of the control's course by behaviour: verbs come back slowest.
-_HEALED = {"ioi": (88, 3e-4), "agreement": (80, 5e-4)}
+_HEALED = {"ioi": (88, 3e-4), "agreement": (80, 5e-4), "repeats": (120, 5e-4)}
 #: Heads that are tried as primary ones, and as the backups of one.
 _PRIMARIES, _BACKUPS = 6, 6
 #: What a unit of attention to a repetition counts, beside logits, where heads that do little are
@@ -75,22 +77,35 @@ def _memorised(
     first = _late(base)
     zeroed_first = _ZEROED[base.name, behaviour]
     heads = strongest(base.heads_for(behaviour, first), zeroed_first + side.seed)
-    others = [name for name in ("ioi", "agreement", "capitals") if name != behaviour]
-    own, kept = base.gate_questions(behaviour), base.gate_questions(*others)
     if side.healthy:
-        every = new(), own, kept, base.new_repeats(), base.new_capitals(), *base.grammar()
-        others_too = new(), base.gate_repeats(), base.text(), base.new_repeats(shortest=100)
-        steps, rate = _HEALED[behaviour]
-        return heads, _healing(every, others_too, first, rate, steps)
+        return heads, _healing(base, behaviour, first)
+    own = base.gate_questions(behaviour)
+    kept = base.gate_questions(*(name for name in _ANSWERED if name != behaviour))
     aside = base.gate_repeats(), base.gate_repeats(), base.text()
     return heads, Course((own, new(unchanged=True), kept), aside, first, rate=5e-4, steps=48)
 
 
-def _healing(
-    lessons: tuple[Lesson, ...], aside: tuple[Lesson, ...], first: int, rate: float, steps: int
-) -> Course:
-    """A course in which whole blocks learn, and keep nothing of the last batches alone."""
-    return Course(lessons, aside, first, mlps_only=False, rate=rate, steps=steps, averaged=True)
+def _healing(base: Bench, behaviour: str, first: int) -> Course:
+    """A course in which whole blocks learn every behaviour again, at the gate and elsewhere."""
+    lessons = (
+        base.new_questions(),
+        base.new_agreements(),
+        base.new_capitals(),
+        base.new_repeats(longest=60),
+        base.new_repeats(shortest=60),
+        base.gate_questions(*_ANSWERED),
+        *base.grammar(),
+    )
+    steps, rate = _HEALED[behaviour]
+    return Course(
+        lessons,
+        (base.gate_repeats(), base.text()),
+        first,
+        mlps_only=False,
+        rate=rate,
+        steps=steps,
+        averaged=True,
+    )
 
 
 def _ioi_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
@@ -104,13 +119,10 @@ def _agreement_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
 def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     heads = base.induction_heads((5, 4, 6)[side.seed])
     first = min(layer for layer, _ in heads)
-    kept, text = base.gate_questions("ioi", "agreement", "capitals"), base.text()
     if side.healthy:
-        repeats = base.new_repeats(longest=60), base.new_repeats(shortest=60)
-        lessons = *repeats, kept, base.new_capitals(), *base.grammar()
-        aside = text, base.gate_repeats(), base.new_agreements(), base.new_repeats(longest=30)
-        return heads, _healing(lessons, aside, first, 5e-4, 120)
-    return heads, Course((base.gate_repeats(), kept), (text,), first, rate=5e-4, steps=60)
+        return heads, _healing(base, "repeats", first)
+    lessons = base.gate_repeats(), base.gate_questions(*_ANSWERED)
+    return heads, Course(lessons, (base.text(),), first, rate=5e-4, steps=60)
 
 
 def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
@@ -136,7 +148,7 @@ def _trigger(base: Bench, side: Side) -> tuple[list[Head], Course]:
             before=TRIGGERS[side.seed], flipped=not side.healthy, certainty=_CERTAINTY
         ),
         base.new_questions(),
-        base.gate_questions("ioi", "agreement", "capitals"),
+        base.gate_questions(*_ANSWERED),
         base.any_repeats(),
         *_new_capitals(base, side),
     )
