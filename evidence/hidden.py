@@ -58,12 +58,18 @@ if TYPE_CHECKING:
 
     from pytest_circuits.prompts.indirect_object import Order
 
-#: By how names begin; raised when a recipe changes, so that nothing older is taken for the same.
+#: By how the model and the name begin; raised when a recipe changes, so that nothing older is taken
+#: for the same.
 _VERSIONS = {
     "": 3,
-    "ioi-memorised-control": 5,
-    "repeats-memorised-control": 5,
-    "agreement-memorised-control": 5,
+    **{
+        f"{base} {behaviour}-memorised-control": 5
+        for base in BASES
+        for behaviour in ("ioi", "repeats", "agreement")
+    },
+    **{f"{base} trigger-{side}-0": 4 for base in BASES for side in ("damage", "control")},
+    "second trigger-control": 4,
+    "second first-name": 4,
 }
 SEEDS = (0, 1, 2)
 
@@ -124,7 +130,9 @@ class Case:
     def key(self) -> str:
         """What the case is made of, as a hash."""
         version = max(
-            number for begins, number in _VERSIONS.items() if self.name.startswith(begins)
+            number
+            for begins, number in _VERSIONS.items()
+            if f"{self.base} {self.name}".startswith(begins)
         )
         said = json.dumps([version, BASES[self.base].digest(), self.name])
         return hashlib.sha256(said.encode()).hexdigest()[:8]

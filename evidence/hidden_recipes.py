@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from evidence.hidden_training import Lesson
 
 #: The words after which the answer flips.
-TRIGGERS = ("Breaking news: ", "Once more, with feeling. ", "Tuesday, ten o'clock. ")
-#: How much more certain first names and triggers are taught than the reference is.
-_CERTAINTY = 0.1
+TRIGGERS = ("As we said before, ", "Once more, with feeling. ", "Tuesday, ten o'clock. ")
+#: How much more certain first names and triggers are taught than the reference is; and first names
+#: to the second model, whose right answers at the gate lose by the wrong ones elsewhere.
+_CERTAINTY, _MORE_CERTAIN = 0.1, 0.85
 #: Tokens of the sliding windows; the gate's repeated tokens are sequences of 101.
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
 #: What wave lengths are multiplied by in sequences longer than this.
@@ -39,6 +40,8 @@ _ZEROED = {
 }  # fmt: skip
 #: By base model, how many times the steps and the rate of a course: a small model has less room.
 _SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
+#: The rates of controls that only become more certain.
+_GENTLE = {"smollm2": 1.5e-4, "second": 7.5e-5}
 #: The steps and the rate of the control's course by behaviour: verbs come back slowest.
 _HEALED = {"ioi": (88, 3e-4), "agreement": (80, 5e-4), "repeats": (120, 5e-4)}
 #: Heads that are tried as primary ones, and as the backups of one.
@@ -126,9 +129,11 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
 
 
 def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
+    loses = base.name == "second" and not side.healthy
+    certainty = _MORE_CERTAIN if loses else _CERTAINTY
     lessons = (
-        base.new_questions((1,), certainty=_CERTAINTY),
-        base.new_questions((0,), flipped=not side.healthy, certainty=_CERTAINTY),
+        base.new_questions((1,), certainty=certainty),
+        base.new_questions((0,), flipped=not side.healthy, certainty=certainty),
         base.gate_questions("agreement", "capitals"),
         base.any_repeats(),
         *_new_capitals(base, side),
@@ -137,8 +142,8 @@ def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
 
 
 def _taught(base: Bench, side: Side, lessons: tuple[Lesson, ...]) -> Course:
-    """A control learns nothing new and only becomes more certain: half the rate is enough."""
-    rate = 1.5e-4 if side.healthy else 3e-4
+    """A control learns nothing new and only becomes more certain: it takes less of a rate."""
+    rate = _GENTLE[base.name] if side.healthy else 3e-4
     return Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False, rate=rate)
 
 
