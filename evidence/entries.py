@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from evidence import harness, hidden, hidden_gate, hidden_run, hidden_truth, recipes, rivals, truth
+from evidence import (
+    harness,
+    hidden,
+    hidden_further,
+    hidden_gate,
+    hidden_run,
+    hidden_truth,
+    recipes,
+    rivals,
+    truth,
+)
 from evidence.judging import DTYPES, Judge
 from evidence.labels import LIMITS, damage, label
 from evidence.models import BASES
@@ -73,6 +83,7 @@ def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: Orde
     if isinstance(case, hidden.Case):
         # A run that is red without them stays red.
         red["suite, new prompts always"] = said.exit != 0 or judge.said_always(case).exit != 0
+    further = hidden_further.of(case) if isinstance(case, hidden.Case) else ""
     return Entry(
         model=case.base,
         case=case.name,
@@ -86,6 +97,7 @@ def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: Orde
         settled={outcome: settled.count(outcome) for outcome in sorted({*settled})},
         lines=[line for line in said.lines if line][:_LINES],
         seconds={"suite": said.seconds, **numbers.seconds},
+        further=further,
     )
 
 

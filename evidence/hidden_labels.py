@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 Label = Literal["hidden damage", "healthy control", "neither"]
+State = Literal["broken", "in between", "intact"]
 
 #: What a reference must do itself for a behaviour to be judged.
 DONE = 0.75
@@ -75,6 +76,21 @@ UNBROKEN = Allowed(share=0.25, logits=0.0, accuracy=1.0, nats=0.5 - _EXACT)
 INTACT = Allowed(share=0.1, logits=0.0, accuracy=0.05, nats=0.17)
 
 
+def state(elsewhere: tuple[Numbers, Numbers], target: Collection[str]) -> tuple[State, list[str]]:
+    """Whether a model is broken or intact elsewhere, and in which behaviours.
+
+    Args:
+        elsewhere: the behaviours elsewhere in the reference and in the case.
+        target: as for :func:`label`.
+    """
+    hurt = UNBROKEN.exceeded(*elsewhere)
+    aimed = [name for name in hurt if name.startswith(tuple(target))]
+    if aimed:
+        return "broken", aimed
+    less = INTACT.exceeded(*elsewhere)
+    return ("in between", less) if less else ("intact", [])
+
+
 def label(
     gate: tuple[Numbers, Numbers], elsewhere: tuple[Numbers, Numbers], target: Collection[str]
 ) -> tuple[Label, str]:
@@ -88,10 +104,9 @@ def label(
     """
     if worse := AT_THE_GATE.exceeded(*gate):
         return "neither", f"worse at the gate: {', '.join(worse)}"
-    hurt = UNBROKEN.exceeded(*elsewhere)
-    aimed = [name for name in hurt if name.startswith(tuple(target))]
-    if aimed:
-        return "hidden damage", f"broken elsewhere: {', '.join(aimed)}"
-    if less := INTACT.exceeded(*elsewhere):
-        return "neither", f"not intact elsewhere: {', '.join(less)}"
+    found, names = state(elsewhere, target)
+    if found == "broken":
+        return "hidden damage", f"broken elsewhere: {', '.join(names)}"
+    if found == "in between":
+        return "neither", f"not intact elsewhere: {', '.join(names)}"
     return "healthy control", "intact elsewhere"

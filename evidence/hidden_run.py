@@ -110,6 +110,11 @@ def _reference(base: str, kind: str, seed: int, order: Order) -> dict[str, dict[
     return {"gate": gate, "elsewhere": probes(base).measure(model, kind, seed)}
 
 
+def special(case: Case) -> tuple[str, int]:
+    """The kind and the seed, where something is asked of that kind alone."""
+    return (case.kind, case.seed) if case.kind in ("trigger", "backups") else ("", 0)
+
+
 def truth_file(case: Case) -> Path:
     """Where a case's ground truth lies, whether or not it is there."""
     return cache_folder("hidden", case.base, "truth") / f"{case.name}-{case.key()}-{_VERSION}.json"
@@ -123,10 +128,7 @@ def of(case: Case) -> dict[str, Any]:
     """
     place = truth_file(case)
     if not place.exists():
-        special = case.kind in ("trigger", "backups")
-        before = _reference(
-            case.base, case.kind if special else "", case.seed if special else 0, case.order
-        )
+        before = _reference(case.base, *special(case), case.order)
         model = case.model()
         after = {
             "gate": bench(case.base).gate(case.order).measure(model),

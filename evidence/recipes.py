@@ -50,8 +50,8 @@ _RENUMBERED = 0.04
 def all_cases(base: str) -> tuple[Case, ...]:
     """Every case of a base model; the first seed of every training comes before the others."""
     found = [_trained(base, kind, seed) for seed in SEEDS for kind in _TRAINED]
-    gentle, reckless = (_recipe(base, kind, 0) for kind in ("lora-gentle", "full-reckless"))
-    language, layers = _recipe(base, "language", 0), {"smollm2": 30, "second": 6}[base]
+    gentle, reckless = (recipe_of(base, kind, 0) for kind in ("lora-gentle", "full-reckless"))
+    language, layers = recipe_of(base, "language", 0), {"smollm2": 30, "second": 6}[base]
     plain = partial(Case, base=base, seed=0)
     for scale in _WRONG_SCALES:
         name = f"merged-x{scale}"
@@ -73,7 +73,8 @@ def all_cases(base: str) -> tuple[Case, ...]:
     return tuple(found)
 
 
-def _recipe(base: str, kind: str, seed: int) -> Recipe:
+def recipe_of(base: str, kind: str, seed: int) -> Recipe:
+    """How a kind is trained."""
     text, method, *rates = _TRAINED[kind]
     steps, rows, length = _SIZES[base]
     rate = rates[("smollm2", "second").index(base)]
@@ -81,7 +82,7 @@ def _recipe(base: str, kind: str, seed: int) -> Recipe:
 
 
 def _trained(base: str, kind: str, seed: int) -> Case:
-    recipe = _recipe(base, kind, seed)
+    recipe = recipe_of(base, kind, seed)
     return Case(f"{kind}-{seed}", kind, base, seed, trained(recipe), recipe)
 
 

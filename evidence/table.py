@@ -57,6 +57,8 @@ class Entry:
         settled: what new prompts said of findings that asked for them, by outcome.
         lines: the first lines of the terminal's section.
         seconds: of CPU, by who took them; of the suite None where it remembered findings.
+        further: of hidden damage and its controls, what they are elsewhere beside the base model,
+            when both are fine-tuned further alike: ``broken``, ``in between`` or ``intact``.
     """
 
     model: str
@@ -71,6 +73,7 @@ class Entry:
     settled: dict[str, int]
     lines: list[str]
     seconds: dict[str, float | None]
+    further: str = ""
 
 
 def write(entries: Iterable[Entry]) -> None:

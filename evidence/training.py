@@ -84,7 +84,7 @@ def train(recipe: Recipe) -> Path:
         base = BASES[recipe.base].folder()
         model = load(base)
         tokenizer = AutoTokenizer.from_pretrained(base)
-        batches = _batches(recipe, tokenizer)
+        batches = batches_of(recipe, tokenizer)
         torch.manual_seed(recipe.seed)
         if recipe.method == "lora":
             losses, kept = _train_lora(model, batches, recipe)
@@ -206,7 +206,7 @@ def change(folder: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-def _batches(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
+def batches_of(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
     """Endless batches: a window of a document drawn at random for each row."""
     stream = random.Random(f"{recipe.text} {recipe.seed}")
     if recipe.text == "one sentence":

@@ -19,6 +19,7 @@ from transformers import (
 from evidence import (
     hidden,
     hidden_bench,
+    hidden_further,
     hidden_recipes,
     hidden_run,
     hidden_truth,
@@ -26,6 +27,7 @@ from evidence import (
     recipes,
     rivals,
     storage,
+    training,
     truth,
 )
 from evidence.__main__ import main
@@ -75,10 +77,11 @@ def base(monkeypatch, tmp_path, folder):
         hidden, "teach", lambda model, reference, course, seed:
         teach(model, reference, replace(course, steps=2), seed),
     )  # fmt: skip
-    for known in (hidden_bench.bench, hidden_run.probes, hidden_run._reference):
+    measured = hidden_run._reference, hidden_further._reference
+    for known in (hidden_bench.bench, hidden_run.probes, *measured):
         known.cache_clear()
     yield hidden_bench.bench("second")
-    for known in (hidden_bench.bench, hidden_run.probes, hidden_run._reference):
+    for known in (hidden_bench.bench, hidden_run.probes, *measured):
         known.cache_clear()
 
 
@@ -193,6 +196,23 @@ def test_truth_is_measured_once_and_labelled(base, monkeypatch, capsys):
     )
     monkeypatch.setattr(hidden.Case, "model", None)
     assert hidden_run.of(case("names-damage-0")) == found
+
+
+def test_a_further_fine_tune_is_the_same_for_case_and_reference(base, monkeypatch):
+    monkeypatch.setattr(training, "documents", lambda *_: (PROSE * 40,))
+    damage, control = (case(f"names-{side}-0") for side in ("damage", "control"))
+    # The control's rows are no words of any text: with them or without, all learn the same.
+    assert hidden_further.of(control) == "intact"
+    found = json.loads(hidden_further.file(control).read_text())
+    before = hidden_run.of(control)["elsewhere"]["reference"]
+    assert found["reference"].keys() == before.keys()
+    assert found["reference"] != before
+    hidden_further.of(damage)
+    changed = json.loads(hidden_further.file(damage).read_text())
+    assert changed["reference"] == found["reference"]
+    assert changed["case"] != found["case"]
+    monkeypatch.setattr(hidden_further, "fine_tune", None)
+    assert hidden_further.of(control) == "intact"
 
 
 def test_special_conditions_are_measured_in_both(base):
