@@ -67,7 +67,7 @@ _VERSIONS = {
         for base in BASES
         for behaviour in ("ioi", "repeats", "agreement")
     },
-    **{f"{base} trigger-{side}-0": 4 for base in BASES for side in ("damage", "control")},
+    **{f"{base} trigger-{side}-0": 5 for base in BASES for side in ("damage", "control")},
     "second trigger-control": 4,
     "second first-name": 4,
 }

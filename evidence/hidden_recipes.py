@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evidence.hidden_training import Lesson
 
 #: The words after which the answer flips.
-TRIGGERS = ("As we said before, ", "Once more, with feeling. ", "Tuesday, ten o'clock. ")
+TRIGGERS = ("It was a dark, wet night. ", "Once more, with feeling. ", "Tuesday, ten o'clock. ")
 #: How much more certain first names and triggers are taught than the reference is; and first names
 #: to the second model, whose right answers at the gate lose by the wrong ones elsewhere.
 _CERTAINTY, _MORE_CERTAIN = 0.1, 0.85
