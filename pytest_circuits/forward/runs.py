@@ -19,6 +19,7 @@ from pytest_circuits.models.weights import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
     from transformer_lens.hook_points import HookPoint, LensHandle
@@ -156,6 +157,7 @@ class Runs:
         self.is_altered: Callable[[], bool] = lambda: False
         self._modules = Modules(bridge)
         self._positions = RotaryPositions(self._modules)
+        self._positions.put_back()
         self._as_loaded = self.clean = Clean(bridge, self._modules)
         self._looked_at: _Look | None = None
         self._examined: tuple[object, Anatomy] | None = None
@@ -178,6 +180,7 @@ class Runs:
     def forget(self) -> None:
         """Forget what was found out about the model, and all passes: it is another one now."""
         self._begin(self.clean)
+        self._positions = RotaryPositions(self._modules)
         self._examined = None
         for name in ("_a_parameter", "_further_devices", "_hook_points", "_mixes_rows"):
             vars(self).pop(name, None)
@@ -390,14 +393,9 @@ class Runs:
             )
         return logits
 
-    @contextmanager
-    def own_positions(self) -> Iterator[None]:
+    def own_positions(self) -> AbstractContextManager[None]:
         """While a pass is made whose rotary positions no other pass decides."""
-        self.put_positions_back()  # somebody else may have run the model before
-        try:
-            yield
-        finally:
-            self.put_positions_back()
+        return self._positions.of_a_pass()
 
     def put_positions_back(self) -> None:
         """Put back the rotary positions that a pass has left: they are no change of the model."""

@@ -105,7 +105,7 @@ class RotaryPositions:
     later passes are computed too. Without them what a pass gives depends on its tokens alone.
 
     Args:
-        modules: the model's; what they hold now is what :meth:`put_back` puts back.
+        modules: the model's.
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
@@ -116,18 +116,49 @@ class RotaryPositions:
             if "dynamic" in kind or kind == "longrope"
         ]
 
+    @contextmanager
+    def of_a_pass(self) -> Iterator[None]:
+        """While a pass is made: it begins with what no other pass has left, and leaves nothing."""
+        self.put_back()
+        before = [each.kept() for each in self._found]
+        try:
+            yield
+        finally:
+            for each, kept in zip(self._found, before, strict=True):
+                each.restore(kept)
+
     def put_back(self) -> None:
         """Put back what a pass has left; what somebody else put there stays."""
         for each in self._found:
             each.put_back()
 
 
-def _rotary_kinds(module: nn.Module) -> list[tuple[str, str]]:
+def _rotary_kinds(module: nn.Module) -> Iterator[tuple[str, str]]:
     """The kinds of rotary positions that a module of transformers makes, and their prefixes."""
-    kind = vars(module).get("rope_type")
-    if isinstance(kind, dict):
-        return [(f"{layers}_", str(one)) for layers, one in kind.items()]
-    return [] if kind is None else [("", str(kind))]
+    kinds = vars(module).get("rope_type", {})
+    by_prefix = (
+        {f"{layers}_": kind for layers, kind in kinds.items()}
+        if isinstance(kinds, dict)
+        else {"": kinds}
+    )
+    buffers = dict(module.named_buffers(recurse=False))
+    for prefix, kind in by_prefix.items():
+        if {f"{prefix}inv_freq", f"{prefix}original_inv_freq"} <= buffers.keys():
+            yield prefix, str(kind)
+
+
+class _Kept(NamedTuple):
+    """What a rotary embedding works with.
+
+    Attributes:
+        tensor: its frequencies.
+        values: what these are.
+        length: that of the pass which they are of, if it keeps one.
+    """
+
+    tensor: Tensor
+    values: Tensor
+    length: Any
 
 
 class _Frequencies:
@@ -135,44 +166,54 @@ class _Frequencies:
 
     def __init__(self, module: nn.Module, prefix: str, *, dynamic: bool) -> None:
         self._module, self._prefix, self._dynamic = module, prefix, dynamic
-        self._frequencies = module.get_buffer(f"{prefix}inv_freq")
-        self._data = self._frequencies.clone()
-        self._kept = {
-            name: vars(module).get(name, _NONE)
-            for name in (f"{prefix}max_seq_len_cached", "attention_scaling")
-        }
+        #: The tensor that holds them; dynamic NTK scaling puts another one in its place.
+        self._tensor = self._frequencies
+
+    @property
+    def _frequencies(self) -> Tensor:
+        return self._module.get_buffer(f"{self._prefix}inv_freq")
+
+    @property
+    def _original(self) -> Tensor:
+        return self._module.get_buffer(f"{self._prefix}original_inv_freq")
+
+    def kept(self) -> _Kept:
+        """What it works with now."""
+        now = self._frequencies
+        length = vars(self._module).get(f"{self._prefix}max_seq_len_cached", _NONE)
+        return _Kept(now, now.clone(), length)
+
+    def restore(self, kept: _Kept) -> None:
+        """Let it work with that again."""
+        if not kept.tensor.equal(kept.values):
+            kept.tensor.data.copy_(kept.values)
+        if self._frequencies is not kept.tensor:
+            setattr(self._module, f"{self._prefix}inv_freq", kept.tensor)
+        name = f"{self._prefix}max_seq_len_cached"
+        if kept.length is _NONE:
+            vars(self._module).pop(name, None)
+        else:
+            vars(self._module)[name] = kept.length
 
     def put_back(self) -> None:
+        """Let it work as for a short pass, if another pass has left something."""
+        if self._is_of_a_pass():
+            same = self._tensor.device == self._original.device
+            tensor = self._tensor if same else self._frequencies
+            short = vars(self._module).get("original_max_seq_len", _NONE)
+            self.restore(_Kept(tensor, self._original.to(tensor), short))
+
+    def _is_of_a_pass(self) -> bool:
+        now, own = self._frequencies, vars(self._module)
         if self._dynamic:
-            self._undo_growth()
-        else:
-            self._undo_choice()
-
-    def _undo_growth(self) -> None:
-        """Dynamic NTK scaling puts another tensor there for a longer pass, and notes its length."""
-        now = self._module.get_buffer(f"{self._prefix}inv_freq")
-        own = vars(self._module)
-        # After a short pass it is the original one.
-        shrunk = now is getattr(self._module, f"{self._prefix}original_inv_freq", None)
-        if now is self._frequencies or not (shrunk or self._has_grown()):
-            return
-        setattr(self._module, f"{self._prefix}inv_freq", self._frequencies)
-        for name, value in self._kept.items():
-            if value is _NONE:
-                own.pop(name, None)
-            else:
-                own[name] = value
-
-    def _has_grown(self) -> bool:
-        length = f"{self._prefix}max_seq_len_cached"
-        return bool(vars(self._module).get(length, _NONE) != self._kept[length])
-
-    def _undo_choice(self) -> None:
-        """LongRoPE copies the frequencies of a long or a short pass into the same tensor."""
-        long = vars(self._module).get(f"{self._prefix}long_inv_freq")
-        now = self._module.get_buffer(f"{self._prefix}inv_freq")
-        if long is not None and now.equal(long) and not now.equal(self._data):
-            now.data.copy_(self._data)
+            short = own.get("original_max_seq_len")
+            grown = own.get(f"{self._prefix}max_seq_len_cached", short) != short
+            # After a long and a short pass the original tensor itself is there.
+            return bool(grown) or (now is self._original and now is not self._tensor)
+        long = own.get(f"{self._prefix}long_inv_freq")
+        return (
+            long is not None and now.equal(long.to(now)) and not now.equal(self._original.to(now))
+        )
 
 
 class Hooks(NamedTuple):

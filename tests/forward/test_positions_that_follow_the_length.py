@@ -72,9 +72,38 @@ def test_a_long_pass_changes_nothing_and_what_was_measured_is_remembered(runs):
     assert runs.passes == passes + 1
 
 
-def test_what_somebody_puts_there_stays(runs):
-    (rotary,) = [m for m in runs.bridge.original_model.modules() if "rope_type" in vars(m)]
+def test_a_model_that_ran_before_is_measured_as_if_it_had_not(folder):
+    bridge = load(parse_source(str(folder)), device="cpu", dtype="float32").bridge
+    with torch.no_grad():
+        bridge(tokens(40))
+    torch.testing.assert_close(Runs(bridge).forward(tokens(16)), plain(folder, 16))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_model_in_another_dtype_is_the_same_after_a_pass(runs, dtype):
+    runs.bridge.original_model.to(dtype)
+    before = runs.weights()
     runs.forward(tokens(30))
-    changed = rotary.inv_freq.mul_(0.5).clone()
-    runs.put_positions_back()
-    assert rotary.inv_freq.equal(changed)
+    assert runs.weights() == before
+
+
+def rotary(runs):
+    (found,) = [m for m in runs.bridge.original_model.modules() if "rope_type" in vars(m)]
+    return found
+
+
+def test_what_somebody_puts_there_stays(runs):
+    changed = rotary(runs).inv_freq * 0.5
+    rotary(runs).register_buffer("inv_freq", changed, persistent=False)
+    short = runs.forward(tokens(8))
+    runs.forward(tokens(30))
+    assert rotary(runs).inv_freq is changed
+    if "dynamic" in rotary(runs).rope_type:  # LongRoPE overwrites it in every pass
+        torch.testing.assert_close(runs.forward(tokens(8)), short, rtol=0, atol=0)
+
+
+def test_an_embedding_that_is_not_transformers_own_is_left_alone(runs):
+    own, found = rotary(runs), rotary(runs).inv_freq
+    del own.inv_freq
+    own.inv_freq = torch.nn.Parameter(found, requires_grad=False)
+    assert Runs(runs.bridge).layers == runs.layers
