@@ -67,8 +67,10 @@ _VERSIONS = {
         for base in BASES
         for behaviour in ("ioi", "repeats", "agreement")
     },
-    **{f"{base} trigger-{side}-0": 5 for base in BASES for side in ("damage", "control")},
+    "smollm2 trigger-damage-0": 5,
+    "smollm2 trigger-control-0": 5,
     "second trigger-control": 4,
+    "second trigger-control-0": 6,
     "second first-name": 4,
 }
 SEEDS = (0, 1, 2)

@@ -80,7 +80,7 @@ class Probes:
         """Each behaviour elsewhere, and what a kind's damage is about."""
         asked = {f"{name} elsewhere": found for name, found in self.questions.items()}
         if kind == "trigger":
-            asked["ioi after the trigger"] = self._ioi(TRIGGERS[seed])
+            asked["ioi after the trigger"] = self._ioi(TRIGGERS[self.base.name][seed])
         found: dict[str, float] = {}
         for name, questions in asked.items():
             found |= _named(name, truth.logit_difference(model, questions))

@@ -42,7 +42,11 @@ def folder(tmp_path_factory):
     builders = (prompts.ioi(96), prompts.subject_verb_agreement(96), prompts.country_capital(96))
     texts = [text for pairs in builders for text in (*pairs.clean, *pairs.answers)]
     texts += [*hidden_truth.TEMPLATES, *hidden_truth.AGREEMENT_TEMPLATES, PROSE]
-    texts += [*hidden_bench.TEMPLATES, *hidden_bench.AGREEMENT_TEMPLATES, *hidden_recipes.TRIGGERS]
+    texts += [
+        *hidden_bench.TEMPLATES,
+        *hidden_bench.AGREEMENT_TEMPLATES,
+        *hidden_recipes.TRIGGERS["second"],
+    ]
     texts += [*hidden_truth.NAMES, *hidden_bench.NAMES, *rivals._NAMES]
     texts += [" ".join(couple) for couple in (*hidden_truth.NOUNS, *hidden_bench.NOUNS)]
     words = [word for text in texts for word in re.findall(r"\w+|[^\w\s]+", text)]
