@@ -15,7 +15,7 @@ import numpy as np
 from pytest_circuits.findings.absent import extent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_circuits.findings.behaviour import Behaviour
     from pytest_circuits.findings.finding import Finding
@@ -30,7 +30,9 @@ _COVERED = ("ids", "dropped", "vocabulary")
 #: What a behaviour on a prompt that was not touched is called beside others of the same prompts.
 _UNTOUCHED = ("clean_", "whole_")
 #: Of a convention, what makes a behaviour another one on the same tokens.
-_OF_BEHAVIOURS = ("first_token", "metric_code", "other", "without")
+_OF_BEHAVIOURS = ("first_token", "metric_code", "without")
+#: The model that a divergence is from: it makes that another one, and not the behaviours beside it.
+_FROM = "other"
 #: What another tokenizer makes of the same prompts.
 _OF_TOKENIZER = (
     "convention.first_token", "convention.positions", "convention.indices", "labels.position",
@@ -86,14 +88,26 @@ def identity(finding: Finding, behaviour: Behaviour) -> str:
     name = behaviour.name
     for prefix in _UNTOUCHED:
         name = name.removeprefix(prefix)
-    said = [
-        behaviour.unit,
+    other = [finding.convention[_FROM]] if own and _FROM in finding.convention else []
+    return f"{name}:{_digest([behaviour.unit, *_asked(finding), *other])}"
+
+
+def prompts_identity(finding: Finding) -> str:
+    """By what two findings are known to ask for a behaviour on the same prompts."""
+    return f"prompts:{_digest(_asked(finding))}"
+
+
+def _asked(finding: Finding) -> list[object]:
+    return [
         finding.prompts.get("tokens"),
         finding.prompts.get("texts"),
         *(finding.convention.get(part) for part in _OF_BEHAVIOURS),
     ]
-    digest = sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
-    return f"{name}:{digest[:8]}"
+
+
+def _digest(said: Sequence[object]) -> str:
+    text = json.dumps(said, sort_keys=True, default=str)
+    return sha256(text.encode()).hexdigest()[:8]
 
 
 def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, object]]:

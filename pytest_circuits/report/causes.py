@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.run import badness, changed, fails, marks, title
-from pytest_circuits.verdicts import About, reason_text
+from pytest_circuits.verdicts import About, Outcome, reason_text
 from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
@@ -122,7 +122,15 @@ def behaviours_of(rows: Sequence[Row], *, good: bool) -> list[tuple[Row, Reason]
 
 
 def _keys(row: Row) -> list[tuple[str, str]]:
-    return [(row.alias, reason.identity) for reason in row.reasons if reason.identity]
+    """What a finding shares with others that changed for the same cause.
+
+    Where something got worse, what improved beside it is no cause of that.
+    """
+    worse = any(reason.bad for reason in row.reasons)
+    shared = [r.identity for r in row.reasons if r.identity and r.bad is worse]
+    if row.settlement is not None and row.settlement.outcome is Outcome.FAILS:
+        shared.append(row.settlement.identity)
+    return [(row.alias, identity) for identity in shared]
 
 
 def _cause(rows: Sequence[Row]) -> Cause:

@@ -9,7 +9,7 @@ from pytest_circuits.report.commands import approve, no_approval, reproduce
 from pytest_circuits.report.markdown_tables import table_head, table_row, values_table
 from pytest_circuits.report.run import marks, reasons_shown, title
 from pytest_circuits.report.text import block, cell, code, counted, html_code
-from pytest_circuits.verdicts import About
+from pytest_circuits.verdicts import About, settlement_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +51,8 @@ def _reasons(row: Row) -> Iterator[str]:
     yield from (f"- {code(reason)}" for reason in shown)
     if more:
         yield f"- and {more} more"
+    if row.settlement is not None and (settled := settlement_text(row.settlement)):
+        yield f"- {code(settled)}"
     if row.waiver:
         yield f"- {'waived' if row.waived else 'waiver'} {code(row.waiver)}"
 

@@ -19,7 +19,7 @@ from pytest_circuits.report.page_tables import (
 )
 from pytest_circuits.report.run import fails, marks, test_of, title
 from pytest_circuits.report.summary import canary_beside, canary_in_words
-from pytest_circuits.verdicts import Kind, Scope, reason_text
+from pytest_circuits.verdicts import Kind, Scope, reason_text, settlement_text
 from pytest_circuits.verdicts.vocabulary import Term
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class FindingView:
         label: its test in short, with its own name.
         marks: what else must be known beside the verdict.
         reasons: why, worst first.
+        settled: what new prompts said; empty where they were not asked.
         scope: whether the whole model moved; empty where that isn't known.
         waiver: why a waiver let it pass, or didn't; empty without one.
         reproduce: the command that measures it again.
@@ -82,6 +83,7 @@ class FindingView:
     label: str
     marks: list[str]
     reasons: list[str]
+    settled: str
     scope: str
     waiver: str
     reproduce: str
@@ -109,6 +111,7 @@ def finding_view(
         label=title(row, {test_of(row): label}),
         marks=[*marks(row), *(["remembered"] * row.remembered)],
         reasons=[reason_text(reason) for reason in row.reasons],
+        settled="" if row.settlement is None else settlement_text(row.settlement),
         scope=_scope(row),
         waiver=_waiver(row),
         reproduce="" if model is None and run.compared is None else reproduce(run, row),

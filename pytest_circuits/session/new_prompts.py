@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from pytest_circuits.findings.quantity import prompts_identity
 from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
 from pytest_circuits.session.measuring import Measurement
@@ -57,6 +58,7 @@ def settled(
         settlement = _settlement(comparison, session, source, request)
     except UnsettledError as why:
         settlement = unsettled(str(why))
+    settlement = replace(settlement, identity=prompts_identity(comparison.measured))
     return replace(comparison, verdict=comparison.verdict.settled(settlement))
 
 

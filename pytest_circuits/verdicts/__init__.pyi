@@ -46,8 +46,8 @@ from .words import (
     damage_not_approved as damage_not_approved,
     headline as headline,
     lines as lines,
-    new_behaviour_text as new_behaviour_text,
     own_change as own_change,
     reason_text as reason_text,
     scope_text as scope_text,
+    settlement_text as settlement_text,
 )

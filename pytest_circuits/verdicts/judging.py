@@ -267,7 +267,8 @@ def _reading(
             return Reading.COMPENSATED
         # Only of a behaviour that was held against the baseline can be said that it held.
         return Reading.BEHAVIOUR_HELD if any(b.held for b in approved.companion) else None
-    if kind is Kind.WEAKENED and any(r.change is Change.GONE for r in behaviours):
+    gone = any(reason.change is Change.GONE for reason in behaviours)
+    if kind is Kind.WEAKENED and gone and approved.role is not None:
         return Reading.BEHAVIOUR_GONE
     intact = not any(reason.bad for reason in mechanism.reasons)
     return Reading.MECHANISM_INTACT if intact else None

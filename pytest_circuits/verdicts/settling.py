@@ -90,7 +90,8 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
         if not _is_there(reference):
             if extra:
                 continue
-            unsure = unsure or f"the reference has no {called} on the new prompts"
+            many = f"{reference.samples} new prompts"
+            unsure = unsure or f"on {many} the reference's {called} can't be told from nothing"
             continue
         try:
             difference = paired_differences(found, reference)[reference.measure]

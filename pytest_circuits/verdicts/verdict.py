@@ -284,6 +284,7 @@ class Settlement:
         prompts: how they were drawn, in words; empty where none were.
         seed: the seed of the draw; empty where there was none.
         why: why nothing is settled; else empty.
+        identity: by what other findings are known to have the prompts that the new ones stand for.
     """
 
     outcome: Outcome
@@ -291,6 +292,7 @@ class Settlement:
     prompts: str = ""
     seed: str = ""
     why: str = ""
+    identity: str = ""
 
     @property
     def size(self) -> float:
@@ -307,6 +309,7 @@ class Settlement:
             "why": self.why,
             "prompts": self.prompts,
             "seed": self.seed,
+            "identity": self.identity,
             "behaviours": [
                 {**vars(each), "interval": list(each.interval)} for each in self.behaviours
             ],
@@ -324,6 +327,7 @@ class Settlement:
             document["prompts"],
             document["seed"],
             document["why"],
+            document["identity"],
         )
 
 

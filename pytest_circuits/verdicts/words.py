@@ -14,7 +14,7 @@ from pytest_circuits.verdicts.vocabulary import OF_READINGS, Term, happened, wen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_circuits.verdicts.verdict import NewBehaviour, Reason, Verdict
+    from pytest_circuits.verdicts.verdict import NewBehaviour, Reason, Settlement, Verdict
 
 
 #: The command that approves what was measured.
@@ -69,15 +69,16 @@ def own_change(verdict: Verdict) -> str:
     alone = tuple(reason for reason in verdict.reasons if not reason.identity)
     if verdict.kind is Kind.INCOMPARABLE:
         return _incomparable(alone) if alone else ""
+    settled = [*_settlement(verdict, numbers=False)]
     if not (any(r.bad or r.good for r in alone) or list(_beside(verdict))):
-        return ""
+        return "; ".join(settled)
     first = verdict.reasons[0]
     alike = [r for r in alone if (r.bad, r.good) == (first.bad, first.good)]
     numbers = [brief(r) for r in alike if r.of_behaviour][:1]
     parts = [*numbers, *_mechanism(alike), *_beside(verdict), *_traded(verdict, alone)]
-    if verdict.reading is not Reading.MECHANISM_INTACT:
+    if verdict.reading is not Reading.MECHANISM_INTACT and not settled:
         parts += filter(None, [", ".join(_reading(verdict))])
-    return "; ".join(parts)
+    return "; ".join([*parts, *settled])
 
 
 def _mechanism(alike: Sequence[Reason]) -> Iterator[str]:
@@ -94,12 +95,13 @@ def _mechanism(alike: Sequence[Reason]) -> Iterator[str]:
         yield brief(mechanism[0])
 
 
-def _settlement(verdict: Verdict) -> Iterator[str]:
-    """What new prompts say, where they say something new."""
+def _settlement(verdict: Verdict, *, numbers: bool = True) -> Iterator[str]:
+    """What new prompts say, where they say something new; with the numbers of one behaviour."""
     settlement = verdict.settlement
     if settlement is None:
         return
-    told = "".join(f": {_new_move(new)}" for new in settlement.behaviours[:1])
+    behaviours = settlement.behaviours[:1] if numbers else ()
+    told = "".join(f": {_new_move(new)}" for new in behaviours)
     if settlement.outcome is Outcome.FAILS:
         hidden = f"{Term.HIDDEN_DAMAGE}, " if verdict.asks else ""
         yield f"{hidden}fails on new prompts{told}"
@@ -111,7 +113,15 @@ def _settlement(verdict: Verdict) -> Iterator[str]:
         yield f"{Term.NOT_SETTLED}: {settlement.why}"
 
 
-def new_behaviour_text(new: NewBehaviour) -> str:
+def settlement_text(settlement: Settlement) -> str:
+    """All that new prompts say, with how they were drawn; empty where nothing was measured."""
+    if not settlement.behaviours:
+        return ""
+    told = "; ".join(map(_new_behaviour, settlement.behaviours))
+    return f"on new prompts ({settlement.prompts}): {told}"
+
+
+def _new_behaviour(new: NewBehaviour) -> str:
     """A behaviour on new prompts, with what was allowed and how sure its difference is."""
     digits = decimals(new.tolerance, least=2)
     low, high = (shown(bound, digits=digits) for bound in new.interval)
@@ -138,7 +148,7 @@ def _beside(verdict: Verdict) -> Iterator[str]:
 
 def _traded(verdict: Verdict, among: Sequence[Reason]) -> Iterator[str]:
     better = next((reason for reason in among if reason.good), None)
-    if is_traded(verdict.reasons, verdict.reading) and better is not None:
+    if is_traded(among, verdict.reading) and better is not None:
         yield f"{Term.TRADED} for {brief(better)}"
 
 
@@ -204,7 +214,7 @@ def _on_new_prompts(verdict: Verdict) -> Iterator[str]:
     if settlement.why and not verdict.asks:
         yield f"{Term.NOT_SETTLED}: {settlement.why}"
     if settlement.behaviours:
-        told = "; ".join(map(new_behaviour_text, settlement.behaviours))
+        told = "; ".join(map(_new_behaviour, settlement.behaviours))
         yield f"on new prompts: {told}"
 
 

@@ -61,9 +61,11 @@ def faithfulness(value, whole):
     )
 
 
-def told(test, found, approved, alias="candidate"):
+def told(test, found, approved, alias="candidate", settlement=None):
     tolerance = replace(ALLOWED, value=approved.allowance or ALLOWED.value)
     verdict = judge(found, approved, tolerance)
+    if settlement is not None:
+        verdict = verdict.settled(settlement)
     comparison = Comparison("", found, found, None, verdict)
     passes = verdict.kind not in ("lost", "weakened")
     nodeid = f"t.py::test_{test}[{alias}]"
@@ -188,6 +190,79 @@ def test_what_fails_on_new_prompts_is_ordered_as_a_behaviour_by_its_size(now, fi
     slipped = told("capitals", logit_diff(now, OTHER), logit_diff(3.7, OTHER))
 
     assert names_of([causes(run(hidden, slipped))[0].lead]) == [first]
+
+
+NEW = NewBehaviour("logit_diff", "logits", 3.6, 3.0, -0.6, (-0.8, -0.4), 0.2, 64)
+
+
+def asked(test, outcome, now=3.6, **fields):
+    """Heads that lost strength, on whose prompts new ones were asked for."""
+    found = movers(now, {"L1H0": 0.1, "L1H1": 0.8})
+    row = told(test, found, movers(3.6), settlement=Settlement(outcome, **fields))
+    return replace(row, passes=outcome is Outcome.HOLDS)
+
+
+def test_what_new_prompts_said_is_told_of_every_finding_whatever_improved_beside_it():
+    said = {"behaviours": (NEW,), "prompts": "64 pairs", "identity": "prompts:1"}
+    for outcome, words in (
+        (Outcome.HOLDS, "re-routed, holds on new prompts"),
+        (Outcome.FAILS, "hidden damage, fails on new prompts"),
+    ):
+        rows = [
+            told("ioi", logit_diff(4.5), logit_diff(3.6)),
+            asked("movers", outcome, now=4.5, **said),
+            asked("patching", outcome, now=4.5, **said),
+        ]
+        lines = " ".join(line.strip() for line in section(run(*rows)))
+        assert lines.count(words) == 2
+        text = markdown_report(run(*rows), 60_000)
+        assert words in text
+        assert text.count("on new prompts (64 pairs): logit diff 3.60 → 3.00 (tolerance 0.20,") == 2
+
+
+def test_each_finding_says_why_it_is_not_settled():
+    rows = [
+        asked("movers", Outcome.UNSETTLED, why="pairs has no held-out prompts"),
+        asked("patching", Outcome.UNSETTLED, why="no reference"),
+    ]
+    lines = " ".join(line.strip() for line in section(run(*rows)))
+    assert "not settled: pairs has no held-out prompts" in lines
+    assert "not settled: no reference" in lines
+
+
+@pytest.mark.parametrize("now", [3.6, 4.5])
+def test_hidden_damage_of_one_behaviour_is_one_cause_whatever_the_gates_own_prompts_say(now):
+    here = {"behaviours": (NEW,), "prompts": "64 pairs", "identity": "prompts:1"}
+    rows = [
+        asked("movers", Outcome.FAILS, now=now, **here),
+        asked("patching", Outcome.FAILS, now=now, **here),
+        asked("elsewhere", Outcome.FAILS, now=now, **{**here, "identity": "prompts:2"}),
+    ]
+    assert sorted(len(cause.rows) for cause in causes(run(*rows))) == [1, 2]
+    assert document(run(*rows))["summary"]["causes"] == 2
+
+
+def test_what_improved_is_no_cause_of_heads_that_lost_strength():
+    rows = [
+        told("ioi", logit_diff(4.5), logit_diff(3.6)),
+        told("movers", movers(4.5, {"L1H0": 0.1, "L1H1": 0.8}), movers(3.6)),
+    ]
+    assert len(causes(run(*rows))) == 2
+
+
+def test_the_logit_difference_beside_a_divergence_is_the_same_behaviour():
+    def divergence(now):
+        return replace(
+            number(0.5, error=0.01), measure="kl_divergence", quantity="KL", unit="nats",
+            direction=Direction.LOWER, companion=(logits("logit_diff", now),), prompts=PAIRS,
+            convention={**CONVENTION, "other": "a model"},
+        )  # fmt: skip
+
+    rows = [
+        told("ioi", logit_diff(3.0), logit_diff(3.6)),
+        told("kl", divergence(3.0), divergence(3.6)),
+    ]
+    assert len(causes(run(*rows))) == 1
 
 
 def test_a_behaviour_that_improved_is_no_cause_of_hidden_damage():

@@ -113,7 +113,9 @@ def test_a_loss_far_beyond_tolerance_that_chance_explains_settles_nothing():
 def test_a_behaviour_that_the_reference_does_not_have_settles_nothing(reference):
     settlement = settled((logit_diff(reference), logit_diff(reference - 0.01)))
     assert (settlement.outcome, settlement.behaviours) == (Outcome.UNSETTLED, ())
-    assert settlement.why == "the reference has no logit diff on the new prompts"
+    assert (
+        settlement.why == "on 64 new prompts the reference's logit diff can't be told from nothing"
+    )
 
 
 def test_a_reference_that_predicts_no_repeat_settles_nothing():
@@ -250,5 +252,6 @@ def test_what_was_not_asked_for_before_is_left_out_where_the_reference_has_none(
     assert nothing_left.why == "the reference has none of these behaviours on the new prompts"
     asked = settle([own, longer], prompts="", seed="")
     assert (asked.outcome, asked.why) == (
-        "not settled", "the reference has no longer on the new prompts",
+        "not settled",
+            "on 64 new prompts the reference's longer can't be told from nothing",
     )  # fmt: skip
