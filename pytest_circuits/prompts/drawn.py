@@ -30,8 +30,8 @@ class DrawnPairs(PromptPairs):
     the same seed draws as many pairs from the other words; a :class:`PromptWarning` and
     :attr:`TokenizedPairs.dropped` say which words were left out.
 
-    :meth:`anew` draws pairs that no call of the builder gives: their seed is a text, and they have
-    other templates, names, orders or lengths.
+    :meth:`anew` draws other pairs, with a text as their seed, and with templates, names, orders or
+    lengths that these don't have.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from verdicts.handmade import DOWN, TOLERANCE, around, fractions, number, role
 
-from pytest_circuits.findings import Canary, Direction
+from pytest_circuits.findings import Allowance, Behaviour, Canary, Direction
 from pytest_circuits.verdicts import (
     Change,
     Kind,
@@ -361,3 +361,20 @@ def test_a_number_that_can_not_be_told_from_nothing_says_so():
     told = headline(judge(found, approved, TOLERANCE))
 
     assert told == "logit difference gone: 4.00 → 3.90 (not distinct from 0)"
+
+
+def test_a_behaviour_is_not_lost_with_another_one_beside_it():
+    def accuracy(value, logit_diff):
+        beside = Behaviour(
+            "logit_diff", logit_diff, 0.1, 10, Direction.HIGHER, "logits", vital=True
+        )
+        return replace(
+            number(value, error=0.01), measure="accuracy", quantity="accuracy", unit="share",
+            companion=(beside,), allowance=Allowance(floor=0.05, share=0.05),
+        )  # fmt: skip
+
+    tolerance = replace(TOLERANCE, behaviours={"logit_diff": Allowance(0.2, 0.05)})
+    tolerance = replace(tolerance, value=Allowance(0.05, 0.05))
+    verdict = judge(accuracy(0.7, 0.1), accuracy(1.0, 10.0), tolerance)
+    assert verdict.kind == "weakened"
+    assert "logit diff gone" in headline(verdict)
