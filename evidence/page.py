@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs" / "evidence.md"
 #: The models, with what they are called on the page.
 _MODELS = {"smollm2": "SmolLM2", "second": "the second model"}
-#: How the names of kinds begin.
-_ORIGINS = ("real", "hidden")
 _END = "<!-- end -->"
 
 
 def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
     """The tables of the page, by the name in the comment before each."""
     found = {}
-    for origin in _ORIGINS:
+    for origin in table.ORIGINS:
         for model in _MODELS:
             some = [e for e in entries if e.model == model and e.kind.startswith(origin)]
             made = {
@@ -31,6 +29,8 @@ def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
             }
             for name, lines in made.items():
                 found[f"{origin} {model} {name}"] = _lines(lines if some else ["Not judged yet."])
+    found["further"] = _lines(table.further(entries))
+    found["settlements"] = _lines(table.settlements(entries))
     found["seconds"] = _lines([*_seconds(entries)])
     return found
 

@@ -30,6 +30,8 @@ COLUMNS = {
     "new prompts": "new prompts",
     "lm-eval": "lm-eval",
 }
+#: How the names of kinds begin, and what these cases are.
+ORIGINS = {"real": "fine-tuned, merged, rounded", "hidden": "hidden damage and controls"}
 #: The same suite with other settings.
 SETTINGS = {
     "suite, behaviour": "`circuits_gate = behaviour`",
@@ -164,6 +166,37 @@ def counts(entries: Sequence[Entry], columns: Mapping[str, str]) -> list[str]:
         found = errors(entries, column)
         if found.missed[1] or found.alarms[1]:
             lines.append(f"| {head} | {in_words(found.missed)} | {in_words(found.alarms)} |")
+    return lines
+
+
+def settlements(entries: Sequence[Entry]) -> list[str]:
+    """A markdown table: what new prompts said of cases that asked for them, by what is true."""
+    lines = [
+        "| | cases | asked for new prompts | of these: fails | not settled | holds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for origin, words in ORIGINS.items():
+        for truth in ("harmful", "benign"):
+            some = [e for e in entries if e.kind.startswith(origin) and e.truth == truth]
+            said = [_settled(entry) for entry in some if entry.settled]
+            cells = [f"{said.count(outcome)}" for outcome in ("fails", "not settled", "holds")]
+            lines.append(f"| {words}, {truth} | {len(some)} | {len(said)} | {' | '.join(cells)} |")
+    return lines
+
+
+def _settled(entry: Entry) -> str:
+    """What new prompts said of a case: the worst of what they said of its findings."""
+    return next(said for said in ("fails", "not settled", "holds") if entry.settled.get(said))
+
+
+def further(entries: Sequence[Entry]) -> list[str]:
+    """A markdown table: what cases are after the same further fine-tune as their base model."""
+    states = ("broken", "in between", "intact")
+    lines = ["| | cases | broken | in between | intact |", "|---|---|---|---|---|"]
+    for truth, words in (("harmful", "hidden damage"), ("benign", "healthy controls")):
+        some = [entry.further for entry in entries if entry.truth == truth and entry.further]
+        cells = " | ".join(f"{some.count(state)}" for state in states)
+        lines.append(f"| {words} | {len(some)} | {cells} |")
     return lines
 
 

@@ -1,5 +1,7 @@
 """Counting who was wrong: on entries whose answer is known."""
 
+from dataclasses import replace
+
 import pytest
 
 from evidence import page, table
@@ -79,12 +81,31 @@ def test_what_differs_from_the_committed_table_is_said():
 
 def test_a_page_is_filled_between_its_marks():
     names = [*page.blocks(SOME)]
-    plain = "words\n" + "".join(f"<!-- {name} -->\nold\n<!-- end -->\n" for name in names)
+    plain = "words\n" + "".join(f"<!-- {name} -->\nstale\n<!-- end -->\n" for name in names)
     once = page.filled(plain, SOME)
-    assert "old" not in once
+    assert "stale" not in once
     assert once.startswith("words\n<!-- ")
     assert "| suite | 1 of 3 (0.8 … 90.6 %) | 1 of 2 (1.3 … 98.7 %) |" in once
     assert page.filled(once, SOME) == once
+
+
+def test_what_new_prompts_said_of_a_case_is_the_worst_that_they_said():
+    some = [
+        replace(entry("harmful", suite=True), settled=settled)
+        for settled in ({"holds": 2, "fails": 1}, {"holds": 1, "not settled": 1}, {"holds": 3}, {})
+    ]
+    assert "| fine-tuned, merged, rounded, harmful | 4 | 3 | 1 | 1 | 1 |" in table.settlements(some)
+
+
+def test_states_after_a_further_fine_tune_are_counted_where_they_are_known():
+    some = [
+        replace(entry(truth, suite=True), further=further)
+        for truth, further in (("harmful", "broken"), ("harmful", ""), ("benign", "intact"))
+    ]
+    assert table.further(some)[2:] == [
+        "| hidden damage | 1 | 1 | 0 | 0 |",
+        "| healthy controls | 1 | 0 | 0 | 1 |",
+    ]
 
 
 def test_what_was_remembered_has_no_seconds():
