@@ -233,13 +233,12 @@ def _kind(reasons: Sequence[Reason], found: Finding) -> Kind:
 def _is_loss(reason: Reason, found: Finding) -> bool:
     """Whether nothing is left of what the finding is about.
 
-    That is its role, or the behaviour that it is or has fractions of. A role that has heads left
-    is not lost with the behaviour that it serves, nor a behaviour with another one beside it: other
-    findings tell that these are gone.
+    That is its role, or the behaviour that it is or has fractions of, by any of the numbers for
+    it. A role that has heads left is not lost with the behaviour that it serves: other findings
+    tell that this is gone.
     """
     if reason.change is Change.GONE:
-        of_it = not found.axes and (reason.about is About.VALUE or not found.is_behaviour)
-        return of_it or reason.subject == found.relative_to
+        return not found.axes or reason.subject == found.relative_to
     return reason.change is Change.EMPTY
 
 

@@ -79,7 +79,7 @@ RULES: Mapping[str, str] = {
     Kind.STRENGTHENED: "beyond tolerance in the good direction, and nothing in the bad one",
     Kind.WEAKENED: "beyond tolerance in the bad direction, and not lost",
     Kind.LOST: "the role has no heads left, or none that can be told from nothing; "
-    "of a behaviour, or of fractions of one: the behaviour is gone",
+    "of a behaviour, or of fractions of one: it is gone, by any of the numbers for it",
     Kind.NEW: "there is no baseline yet",
     Kind.INCOMPARABLE: "convention, prompts, tokenizer or shape differ: not the same quantity",
     Term.SLIPPED: "a behaviour, or a number, is worse by up to twice its tolerance",

@@ -363,7 +363,7 @@ def test_a_number_that_can_not_be_told_from_nothing_says_so():
     assert told == "logit difference gone: 4.00 → 3.90 (not distinct from 0)"
 
 
-def test_a_behaviour_is_not_lost_with_another_one_beside_it():
+def test_a_behaviour_is_lost_by_any_of_the_numbers_for_it():
     def accuracy(value, logit_diff):
         beside = Behaviour(
             "logit_diff", logit_diff, 0.1, 10, Direction.HIGHER, "logits", vital=True
@@ -376,5 +376,5 @@ def test_a_behaviour_is_not_lost_with_another_one_beside_it():
     tolerance = replace(TOLERANCE, behaviours={"logit_diff": Allowance(0.2, 0.05)})
     tolerance = replace(tolerance, value=Allowance(0.05, 0.05))
     verdict = judge(accuracy(0.7, 0.1), accuracy(1.0, 10.0), tolerance)
-    assert verdict.kind == "weakened"
+    assert verdict.kind == "lost"
     assert "logit diff gone" in headline(verdict)
