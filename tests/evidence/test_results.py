@@ -100,6 +100,39 @@ def test_no_single_check_fails_every_harmful_model_and_two_do():
     assert all(one.kind.startswith("hidden") for one in passed)
     text = " ".join((ROOT / "docs/suites.md").read_text("utf-8").split())
     assert f"these nine pass {len(passed)} of {hidden_there}" in text
+    without = [
+        sum(not (DEFAULT - {left_out}) & set(one.failing) for one in harmful)
+        for left_out in ("test_name_movers", "test_agreement_writers")
+    ]
+    said = "without `name_movers` they would pass {}, and without `agreement_writers` {}."
+    assert said.format(*without) in text
+
+
+def test_what_new_prompts_said_is_counted():
+    asked = {
+        "benign": [one.settled for one in ENTRIES if one.truth == "benign" and one.settled],
+        "hidden": [
+            one.settled for one in ENTRIES
+            if one.truth == "harmful" and one.settled and one.kind.startswith("hidden")
+        ],
+    }  # fmt: skip
+    (false, benign), (found, damaged) = (
+        (sum("fails" in settled for settled in asked[name]), len(asked[name]))
+        for name in ("benign", "hidden")
+    )
+    verdicts, evidence = (
+        " ".join((ROOT / name).read_text("utf-8").split())
+        for name in ("docs/verdicts.md", "docs/evidence.md")
+    )
+    said = (
+        f"it failed {false} of the {benign} benign ones that asked, and {found} of {damaged} with"
+    )
+    assert said in verdicts
+    assert f"new prompts failed {false} of {benign}; where hidden damage asked," in evidence
+    assert f"damage asked, {found} of {damaged}, and" in evidence
+    some = [one for one in ENTRIES if one.truth == "harmful" and one.kind.startswith("hidden")]
+    missed = [one for one in some if one.settled and not one.red["suite"]]
+    assert not missed
 
 
 def test_what_is_said_of_hidden_damage_is_counted():
@@ -115,7 +148,11 @@ def test_what_is_said_of_hidden_damage_is_counted():
     assert f"passed {passed['suite']} of the {count['harmful']} damaged models" in text
     assert f"Its behaviours alone passed {passed['behaviours']}" in text
     losses = f"text and repeat loss passed {passed['losses']} of {count['harmful']}"
-    assert f"{losses}, KL on text {passed['divergence on text']}," in text
+    assert f"{losses}, KL on text {passed['divergence on text']}, and KL" in text
+    missed = [one for one in some if one.truth == "harmful" and not one.red["suite"]]
+    assert {(one.model, one.kind) for one in missed} == {("smollm2", "hidden: names")}
+    more = table.errors(some, "suite, behaviour").missed[0] - passed["suite"]
+    assert (more, "The gate `behaviour` passed one more than" in text) == (1, True)
     assert passed["divergence on prompts"] == count["harmful"]
     for model, column, words in (
         ("smollm2", "suite", "SmolLM2's controls failed in {} of {} cases"),
@@ -128,3 +165,9 @@ def test_what_is_said_of_hidden_damage_is_counted():
     assert f"Of {count['harmful']} models that do on the suite's own prompts" in readme
     said = f"it passed {passed['suite']}, its behaviours alone {passed['behaviours']}, and the"
     assert f"{said} losses {passed['losses']}:" in readme
+    alarms = table.errors(some, "suite").alarms
+    never = table.errors(some, "suite, no new prompts").alarms[0]
+    words = (
+        "Of {1} healthy models with the same edits it failed {0}, and would have failed {2} without"
+    )
+    assert words.format(*alarms, never) in readme
