@@ -135,12 +135,11 @@ class RotaryPositions:
 
 def _rotary_kinds(module: nn.Module) -> Iterator[tuple[str, str]]:
     """The kinds of rotary positions that a module of transformers makes, and their prefixes."""
-    kinds = vars(module).get("rope_type", {})
-    by_prefix = (
-        {f"{layers}_": kind for layers, kind in kinds.items()}
-        if isinstance(kinds, dict)
-        else {"": kinds}
-    )
+    kinds = vars(module).get("rope_type")
+    if kinds is None:
+        return
+    by_layers = isinstance(kinds, dict)
+    by_prefix = {f"{layers}_": kinds[layers] for layers in kinds} if by_layers else {"": kinds}
     buffers = dict(module.named_buffers(recurse=False))
     for prefix, kind in by_prefix.items():
         if {f"{prefix}inv_freq", f"{prefix}original_inv_freq"} <= buffers.keys():
