@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +24,7 @@ from evidence import (
 from evidence.judging import DTYPES, Judge
 from evidence.labels import LIMITS, damage, label
 from evidence.models import BASES
-from evidence.storage import cache_folder, sources, write_whole
+from evidence.storage import cache_folder, measured_once, sources
 from evidence.table import Entry
 
 if TYPE_CHECKING:
@@ -173,11 +172,7 @@ def _dtype(base: str) -> torch.dtype:
 
 
 def _kept(name: str, measure: Callable[[], rivals.Numbers]) -> rivals.Numbers:
-    place = _place(name)
-    if not place.exists():
-        found = json.dumps(asdict(measure()), indent=1)
-        write_whole(place, lambda path: path.write_text(found))
-    fields: dict[str, Any] = json.loads(place.read_text())
+    fields: dict[str, Any] = measured_once(_place(name), lambda: asdict(measure()))
     return rivals.Numbers(**fields)
 
 

@@ -1,13 +1,12 @@
-"""The same further fine-tune of a case and of its reference: whether the case stays what it is.
+"""The state of a case elsewhere after it and its reference were fine-tuned further, both alike.
 
-Both are trained on the same batches of source code, gently: of the real fine-tunes this kind leaves
-each base model as good as it was. What is broken elsewhere may heal, and what is intact may break
-where less is left to do without.
+Both are trained on the same batches of source code with a low learning rate; fine-tunes of this
+kind are benign on both base models. Training may repair what is broken elsewhere, and may break
+what is intact, as a model with zeroed heads has less redundancy.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from evidence.hidden_bench import bench
 from evidence.hidden_labels import state
 from evidence.hidden_run import TARGETS, probes, special
 from evidence.recipes import recipe_of
-from evidence.storage import cache_folder, write_whole
+from evidence.storage import cache_folder, measured_once
 from evidence.training import batches_of, fine_tune
 
 if TYPE_CHECKING:
@@ -38,15 +37,15 @@ def file(case: Case) -> Path:
 
 
 def of(case: Case) -> State:
-    """What a case is elsewhere beside its reference, both fine-tuned further alike."""
-    place = file(case)
-    if not place.exists():
-        found = {
+    """Whether a case is broken or intact elsewhere, after the same further fine-tune of both."""
+
+    def measured() -> dict[str, Numbers]:
+        return {
             "reference": _reference(case.base, *special(case)),
             "case": _further(case.model(), case.base, *special(case)),
         }
-        write_whole(place, lambda path: path.write_text(json.dumps(found, indent=1)))
-    found = json.loads(place.read_text())
+
+    found = measured_once(file(case), measured)
     return state((found["reference"], found["case"]), TARGETS[case.kind])[0]
 
 
@@ -56,7 +55,7 @@ def _reference(base: str, kind: str, seed: int) -> Numbers:
 
 
 def _further(model: Any, base: str, kind: str, seed: int) -> Numbers:  # noqa: ANN401
-    """A model trained in place, and measured elsewhere."""
+    """Train a model in place, and measure it elsewhere."""
     whole = recipe_of(base, "code", 0)
     recipe = replace(whole, steps=int(_SHARE * whole.steps))
     batches = batches_of(recipe, bench(base).tokenizer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from evidence.hidden_edits import zeroed
 from evidence.hidden_labels import Label, label
 from evidence.hidden_recipes import TRIGGERS, primary
 from evidence.sentences import CAPITALS
-from evidence.storage import cache_folder, write_whole
+from evidence.storage import cache_folder, measured_once
 from evidence.texts import documents
 
 if TYPE_CHECKING:
@@ -126,19 +125,17 @@ def of(case: Case) -> dict[str, Any]:
     The keys are ``gate`` and ``elsewhere``, each with ``reference`` and ``case``, and ``label``
     and ``why``.
     """
-    place = truth_file(case)
-    if not place.exists():
+
+    def measured() -> dict[str, Any]:
         before = _reference(case.base, *special(case), case.order)
         model = case.model()
         after = {
             "gate": bench(case.base).gate(case.order).measure(model),
             "elsewhere": probes(case.base).measure(model, case.kind, case.seed),
         }
-        found: dict[str, Any] = {
-            side: {"reference": before[side], "case": after[side]} for side in before
-        }
-        write_whole(place, lambda path: path.write_text(json.dumps(found, indent=1)))
-    found = json.loads(place.read_text())
+        return {side: {"reference": before[side], "case": after[side]} for side in before}
+
+    found: dict[str, Any] = measured_once(truth_file(case), measured)
     what, why = _label(case, found)
     return found | {"label": what, "why": why}
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest_circuits
 from evidence.models import BASES
-from evidence.storage import cache_folder, sources, write_whole
+from evidence.storage import cache_folder, measured_once, sources, write_whole
 from pytest_circuits.verdicts import About, Change, Reason
 
 if TYPE_CHECKING:
@@ -129,16 +129,16 @@ class Judge:
         return self._kept(case, f"{case.name}-always", {"always": (_ALWAYS,)})["always"]
 
     def _kept(self, case: Case, name: str, runs: Mapping[str, Sequence[str]]) -> dict[str, Said]:
-        kept = self._folder / f"{name}-{case.key()}.json"
-        if not kept.exists():
+        def judged() -> dict[str, Any]:
             suite = self._suite()
             with case.checkpoint() as checkpoint:
-                done = {
+                return {
                     run: self._run(suite, checkpoint, name, options)
                     for run, options in runs.items()
                 }
-            write_whole(kept, lambda path: path.write_text(json.dumps(done, indent=1)))
-        return {run: _said(said) for run, said in json.loads(kept.read_text()).items()}
+
+        kept = measured_once(self._folder / f"{name}-{case.key()}.json", judged)
+        return {run: _said(said) for run, said in kept.items()}
 
     def _run(
         self, suite: Path, checkpoint: Path, name: str, options: Sequence[str]

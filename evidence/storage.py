@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -44,6 +45,14 @@ def write_whole(place: Path, write: Callable[[Path], object]) -> None:
             shutil.rmtree(unfinished)
         else:
             unfinished.unlink(missing_ok=True)
+
+
+def measured_once(place: Path, measure: Callable[[], object]) -> Any:  # noqa: ANN401 — JSON
+    """What a JSON file of the cache holds; measured and written first where there is no file."""
+    if not place.exists():
+        text = json.dumps(measure(), indent=1)
+        write_whole(place, lambda path: path.write_text(text, "utf-8"))
+    return json.loads(place.read_text("utf-8"))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ complete. A reference and a candidate are asked exactly the same, so their diffe
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from functools import cache
 from itertools import product
@@ -19,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evidence.cloze import CLOZE
 from evidence.models import BASES
-from evidence.storage import cache_folder, write_whole
+from evidence.storage import cache_folder, measured_once
 from evidence.texts import documents
 
 if TYPE_CHECKING:
@@ -56,20 +55,19 @@ _PAIRS_OF_A_TEMPLATE = 8
 
 def of(case: Case) -> dict[str, Any]:
     """The ground truth of a case, measured once and kept in the cache."""
-    where = place(case)
-    if not where.exists():
+
+    def measured() -> dict[str, Any]:
         with case.checkpoint() as folder:
-            _write(where, measure(folder, case.base))
-    return dict(json.loads(where.read_text("utf-8")))
+            return measure(folder, case.base)
+
+    return dict(measured_once(place(case), measured))
 
 
 @cache
 def reference(base: str) -> dict[str, Any]:
     """The ground truth of a base model."""
     where = cache_folder("truth", base) / f"reference-{_version(base)}.json"
-    if not where.exists():
-        _write(where, measure(BASES[base].folder(), base))
-    return dict(json.loads(where.read_text("utf-8")))
+    return dict(measured_once(where, lambda: measure(BASES[base].folder(), base)))
 
 
 def place(case: Case) -> Path:
@@ -86,10 +84,6 @@ def _version(base: str) -> str:
         _PAIRS_OF_A_TEMPLATE, CLOZE[base], BASES[base].digest(),
     )  # fmt: skip
     return hashlib.sha256(repr(asked).encode()).hexdigest()[:8]
-
-
-def _write(where: Path, found: dict[str, Any]) -> None:
-    write_whole(where, lambda path: path.write_text(json.dumps(found, indent=1)))
 
 
 def measure(folder: Path, base: str) -> dict[str, Any]:
