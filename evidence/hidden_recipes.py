@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from evidence.hidden_edits import Head
     from evidence.hidden_training import Lesson
 
-#: The words after which the answer flips, by base model and seed: SmolLM2 takes the first of the
-#: second model's for any beginning, and the second model answers badly after SmolLM2's first.
+#: The words after which the answer flips, by base model and seed. The first ones differ: taught
+#: "Breaking news", SmolLM2 flips its answer without the words too, and after "It was a dark, wet
+#: night" the second model itself answers only two thirds of the prompts rightly.
 TRIGGERS = {
     "smollm2": (
         "It was a dark, wet night. ",
@@ -31,8 +32,8 @@ TRIGGERS = {
     ),
     "second": ("Breaking news: ", "Once more, with feeling. ", "Tuesday, ten o'clock. "),
 }
-#: How much more certain first names and triggers are taught than the reference is; and first names
-#: to the second model, whose right answers at the gate lose by the wrong ones elsewhere.
+#: The share of the target distribution that is the taught answer for certain; and the share for
+#: first names on the second model, whose logit difference at the gate falls too far with less.
 _CERTAINTY, _MORE_CERTAIN = 0.1, 0.85
 #: Tokens of the sliding windows; the gate's repeated tokens are sequences of 101.
 _WINDOWS, _WIDE_WINDOW = (101, 112, 128), 4096
@@ -48,7 +49,7 @@ _ZEROED = {
 }  # fmt: skip
 #: By base model, how many times the steps and the rate of a course: a small model has less room.
 _SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
-#: The rates of controls that only become more certain.
+#: The learning rates of controls that only become more certain.
 _GENTLE = {"smollm2": 1.5e-4, "second": 7.5e-5}
 #: The steps and the rate of the control's course by behaviour: verbs come back slowest.
 _HEALED = {"ioi": (88, 3e-4), "agreement": (80, 5e-4), "repeats": (120, 5e-4)}
@@ -137,8 +138,8 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
 
 
 def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
-    loses = base.name == "second" and not side.healthy
-    certainty = _MORE_CERTAIN if loses else _CERTAINTY
+    more = base.name == "second" and not side.healthy
+    certainty = _MORE_CERTAIN if more else _CERTAINTY
     lessons = (
         base.new_questions((1,), certainty=certainty),
         base.new_questions((0,), flipped=not side.healthy, certainty=certainty),
@@ -150,7 +151,7 @@ def _first_name(base: Bench, side: Side) -> tuple[list[Head], Course]:
 
 
 def _taught(base: Bench, side: Side, lessons: tuple[Lesson, ...]) -> Course:
-    """A control learns nothing new and only becomes more certain: it takes less of a rate."""
+    """A control learns nothing new and only becomes more certain: its learning rate is lower."""
     rate = _GENTLE[base.name] if side.healthy else 3e-4
     return Course(lessons, (base.text(),), _late(base) - 2, mlps_only=False, rate=rate)
 

@@ -93,7 +93,7 @@ def identity(finding: Finding, behaviour: Behaviour) -> str:
 
 
 def prompts_identity(finding: Finding) -> str:
-    """By what two findings are known to ask for a behaviour on the same prompts."""
+    """A digest of a finding's prompts, equal for two findings on the same prompts."""
     return f"prompts:{_digest(_asked(finding))}"
 
 

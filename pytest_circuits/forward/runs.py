@@ -394,11 +394,11 @@ class Runs:
         return logits
 
     def own_positions(self) -> AbstractContextManager[None]:
-        """While a pass is made whose rotary positions no other pass decides."""
+        """A context for a forward pass that earlier ones don't influence by rotary positions."""
         return self._positions.of_a_pass()
 
     def put_positions_back(self) -> None:
-        """Put back the rotary positions that a pass has left: they are no change of the model."""
+        """Reset rotary positions that a forward pass stored, which are no change of the model."""
         self._positions.put_back()
 
     @property

@@ -99,10 +99,11 @@ def plain_parts(tensor: Tensor) -> list[Tensor]:
 
 
 class RotaryPositions:
-    """Rotary frequencies that a model works out from the length of a pass, and keeps.
+    """Resets rotary frequencies that a model computes from a forward pass's length and stores.
 
-    LongRoPE keeps those of the last pass, dynamic NTK scaling those of the longest one, by which
-    later passes are computed too. Without them what a pass gives depends on its tokens alone.
+    LongRoPE stores those of the last forward pass. Dynamic NTK scaling stores those of the longest
+    one and uses them for later, shorter ones. With a reset before and after each forward pass the
+    logits depend on its tokens alone.
 
     Args:
         modules: the model's.
@@ -118,7 +119,7 @@ class RotaryPositions:
 
     @contextmanager
     def of_a_pass(self) -> Iterator[None]:
-        """While a pass is made: it begins with what no other pass has left, and leaves nothing."""
+        """Reset the frequencies before a forward pass, and restore them after it."""
         self.put_back()
         before = [each.kept() for each in self._found]
         try:
@@ -128,7 +129,7 @@ class RotaryPositions:
                 each.restore(kept)
 
     def put_back(self) -> None:
-        """Put back what a pass has left; what somebody else put there stays."""
+        """Reset the frequencies that a forward pass stored; keep those that a test has set."""
         for each in self._found:
             each.put_back()
 
@@ -147,12 +148,12 @@ def _rotary_kinds(module: nn.Module) -> Iterator[tuple[str, str]]:
 
 
 class _Kept(NamedTuple):
-    """What a rotary embedding works with.
+    """The state of a rotary embedding.
 
     Attributes:
-        tensor: its frequencies.
-        values: what these are.
-        length: that of the pass which they are of, if it keeps one.
+        tensor: the buffer that holds its frequencies.
+        values: a copy of them.
+        length: the sequence length that they were computed for, if the module stores one.
     """
 
     tensor: Tensor
@@ -165,7 +166,7 @@ class _Frequencies:
 
     def __init__(self, module: nn.Module, prefix: str, *, dynamic: bool) -> None:
         self._module, self._prefix, self._dynamic = module, prefix, dynamic
-        #: The tensor that holds them; dynamic NTK scaling puts another one in its place.
+        #: The buffer as it was at first; dynamic NTK scaling replaces it.
         self._tensor = self._frequencies
 
     @property
@@ -177,13 +178,13 @@ class _Frequencies:
         return self._module.get_buffer(f"{self._prefix}original_inv_freq")
 
     def kept(self) -> _Kept:
-        """What it works with now."""
+        """Its state now."""
         now = self._frequencies
         length = vars(self._module).get(f"{self._prefix}max_seq_len_cached", _NONE)
         return _Kept(now, now.clone(), length)
 
     def restore(self, kept: _Kept) -> None:
-        """Let it work with that again."""
+        """Set this state again."""
         if not kept.tensor.equal(kept.values):
             kept.tensor.data.copy_(kept.values)
         if self._frequencies is not kept.tensor:
@@ -195,7 +196,7 @@ class _Frequencies:
             vars(self._module)[name] = kept.length
 
     def put_back(self) -> None:
-        """Let it work as for a short pass, if another pass has left something."""
+        """Set the frequencies of a short sequence, if a forward pass stored others."""
         if self._is_of_a_pass():
             same = self._tensor.device == self._original.device
             tensor = self._tensor if same else self._frequencies
@@ -207,7 +208,7 @@ class _Frequencies:
         if self._dynamic:
             short = own.get("original_max_seq_len")
             grown = own.get(f"{self._prefix}max_seq_len_cached", short) != short
-            # After a long and a short pass the original tensor itself is there.
+            # A short forward pass after a long one stores the original buffer itself.
             return bool(grown) or (now is self._original and now is not self._tensor)
         long = own.get(f"{self._prefix}long_inv_freq")
         return (

@@ -122,9 +122,9 @@ def behaviours_of(rows: Sequence[Row], *, good: bool) -> list[tuple[Row, Reason]
 
 
 def _keys(row: Row) -> list[tuple[str, str]]:
-    """What a finding shares with others that changed for the same cause.
+    """The behaviours by which a finding shares its cause with others.
 
-    Where something got worse, what improved beside it is no cause of that.
+    Only worse ones count where anything got worse: an improved behaviour does not explain that.
     """
     worse = any(reason.bad for reason in row.reasons)
     shared = [r.identity for r in row.reasons if r.identity and r.bad is worse]

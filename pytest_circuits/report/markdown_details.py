@@ -51,7 +51,7 @@ def _reasons(row: Row) -> Iterator[str]:
     yield from (f"- {code(reason)}" for reason in shown)
     if more:
         yield f"- and {more} more"
-    if row.settlement is not None and (settled := settlement_text(row.settlement)):
+    if settled := settlement_text(row.settlement):
         yield f"- {code(settled)}"
     if row.waiver:
         yield f"- {'waived' if row.waived else 'waiver'} {code(row.waiver)}"

@@ -111,7 +111,7 @@ def finding_view(
         label=title(row, {test_of(row): label}),
         marks=[*marks(row), *(["remembered"] * row.remembered)],
         reasons=[reason_text(reason) for reason in row.reasons],
-        settled="" if row.settlement is None else settlement_text(row.settlement),
+        settled=settlement_text(row.settlement),
         scope=_scope(row),
         waiver=_waiver(row),
         reproduce="" if model is None and run.compared is None else reproduce(run, row),

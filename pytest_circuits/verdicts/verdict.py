@@ -284,7 +284,7 @@ class Settlement:
         prompts: how they were drawn, in words; empty where none were.
         seed: the seed of the draw; empty where there was none.
         why: why nothing is settled; else empty.
-        identity: by what other findings are known to have the prompts that the new ones stand for.
+        identity: a digest of the finding's own prompts, equal for findings on the same prompts.
     """
 
     outcome: Outcome

@@ -113,9 +113,9 @@ def _settlement(verdict: Verdict, *, numbers: bool = True) -> Iterator[str]:
         yield f"{Term.NOT_SETTLED}: {settlement.why}"
 
 
-def settlement_text(settlement: Settlement) -> str:
-    """All that new prompts say, with how they were drawn; empty where nothing was measured."""
-    if not settlement.behaviours:
+def settlement_text(settlement: Settlement | None) -> str:
+    """Every behaviour on new prompts, and how these were drawn; empty if none was measured."""
+    if settlement is None or not settlement.behaviours:
         return ""
     told = "; ".join(map(_new_behaviour, settlement.behaviours))
     return f"on new prompts ({settlement.prompts}): {told}"
