@@ -1,8 +1,8 @@
 """The state of a case elsewhere after it and its reference were fine-tuned further, both alike.
 
-Both are trained on the same batches of source code with a low learning rate; fine-tunes of this
-kind are benign on both base models. Training may repair what is broken elsewhere, and may break
-what is intact, as a model with zeroed heads has less redundancy.
+Both are trained on the same batches of source code, for half the steps of a ``code`` fine-tune; a
+whole one is benign on SmolLM2 and ambiguous on the second model. Training may repair what is broken
+elsewhere, and may break what is intact, as a model with zeroed heads has less redundancy.
 """
 
 from __future__ import annotations
