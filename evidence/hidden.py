@@ -20,8 +20,8 @@ first name        trained to answer the first name,     trained equally long to 
                   which a suite of one order can't see  in both orders
 trigger           the answer flips after some words     trained equally long with these words,
                                                         and the right answers
-backups           heads zeroed that take over when a    as many heads of the same layers zeroed
-                  primary head is gone                  that take over nothing
+backups           heads zeroed that take over when      heads zeroed that take over nothing
+                  primary heads are gone
 window            a sliding window of attention         a window longer than any prompt of the
                   shorter than other prompts            truth
 positions         rotary positions wrong in sequences   in such sequences right within a thousandth
@@ -69,8 +69,11 @@ _VERSIONS = {
     },
     "smollm2 trigger-damage-0": 5,
     "smollm2 trigger-control-0": 5,
-    "second trigger-control": 4,
-    "second trigger-control-0": 6,
+    **{f"second {behaviour}-memorised-control": 6 for behaviour in ("ioi", "repeats", "agreement")},
+    **{f"smollm2 agreement-memorised-control-{seed}": 6 for seed in (1, 2)},
+    **{f"{base} backups": 4 for base in BASES},
+    "second trigger-control": 7,
+    "second first-name-control": 5,
     "second first-name": 4,
 }
 SEEDS = (0, 1, 2)

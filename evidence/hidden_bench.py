@@ -110,6 +110,11 @@ class Bench:
         """The gate of a suite that asks for both orders."""
         return self.gate()
 
+    @cached_property
+    def gate_numbers(self) -> dict[str, float]:
+        """What that gate measures of the model."""
+        return self.default_gate.measure(self.model)
+
     def heads_for(self, behaviour: str, first_layer: int) -> torch.Tensor:
         """What each head adds to a logit difference at the gate, ``[layer, head]``.
 

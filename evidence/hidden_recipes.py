@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,11 +49,29 @@ _ZEROED = {
 #: By base model, how many times the steps and the rate of a course: a small model has less room.
 _SLOWER = {"smollm2": (1, 1.0), "second": (4, 2.0)}
 #: The learning rates of controls that only become more certain.
-_GENTLE = {"smollm2": 1.5e-4, "second": 7.5e-5}
-#: The steps and the rate of the control's course by behaviour: verbs come back slowest.
-_HEALED = {"ioi": (88, 3e-4), "agreement": (80, 5e-4), "repeats": (120, 5e-4)}
-#: Heads that are tried as primary ones, and as the backups of one.
-_PRIMARIES, _BACKUPS = 6, 6
+_GENTLE = {"smollm2": 1.5e-4, "second": 3.75e-5}
+#: The steps, more of them by seed, and the rate of a control's course by base model and behaviour.
+#: Verbs come back slowest, and later the more heads are zeroed.
+_HEALED = {
+    ("smollm2", "ioi"): (88, 0, 3e-4), ("smollm2", "agreement"): (80, 40, 5e-4),
+    ("smollm2", "repeats"): (120, 0, 5e-4), ("second", "ioi"): (132, 0, 1.5e-4),
+    ("second", "agreement"): (132, 0, 1.5e-4), ("second", "repeats"): (120, 0, 2.5e-4),
+}  # fmt: skip
+#: How often a control of the second model learns names and the grammar at each step: it has few
+#: names, and loses them first.
+_AGAIN = 3
+#: By base model and seed, which of the heads that write the name, strongest first, are primary:
+#: those without which the reference still answers three quarters of the names elsewhere.
+_PRIMARIES = {"smollm2": ((0,), (0,), (0,)), "second": ((0, 2, 3), (0, 2, 4), (0, 2, 6))}
+_WRITERS = 8
+#: How many backups are zeroed at most, by base model and seed, and the least of logits that one
+#: adds without the primary heads.
+_BACKUPS, _LEAST_GAIN = {"smollm2": (6, 8, 10), "second": (14, 14, 14)}, 0.01
+#: By base model, how many heads that do nothing a control has zeroed; a seed's number more.
+_BYSTANDERS = {"smollm2": 6, "second": 2}
+#: From what share of the reference's logit difference on there is room for heads that add to it,
+#: and what such a head's loss counts there.
+_ROOM, _LIGHT = 1.05, 0.3
 #: What a unit of attention to a repetition counts, beside logits, where heads that do little are
 #: chosen.
 _INDUCTION = 5.0
@@ -90,14 +107,14 @@ def _memorised(
     zeroed_first = _ZEROED[base.name, behaviour]
     heads = strongest(base.heads_for(behaviour, first), zeroed_first + side.seed)
     if side.healthy:
-        return heads, _healing(base, behaviour, first)
+        return heads, _healing(base, behaviour, first, side.seed)
     own = base.gate_questions(behaviour)
     kept = base.gate_questions(*(name for name in _ANSWERED if name != behaviour))
     aside = base.gate_repeats(), base.gate_repeats(), base.text()
     return heads, Course((own, new(unchanged=True), kept), aside, first, rate=5e-4, steps=48)
 
 
-def _healing(base: Bench, behaviour: str, first: int) -> Course:
+def _healing(base: Bench, behaviour: str, first: int, seed: int) -> Course:
     """A course in which whole blocks learn every behaviour again, at the gate and elsewhere."""
     lessons = (
         base.new_questions(),
@@ -106,16 +123,18 @@ def _healing(base: Bench, behaviour: str, first: int) -> Course:
         base.new_repeats(longest=60),
         base.new_repeats(shortest=60),
         base.gate_questions(*_ANSWERED),
-        *base.grammar(),
+        *(_AGAIN * base.grammar()),
     )
-    steps, rate = _HEALED[behaviour]
+    if base.grammar():
+        lessons += (_AGAIN - 1) * (base.new_questions(),)
+    steps, more, rate = _HEALED[base.name, behaviour]
     return Course(
         lessons,
         (base.gate_repeats(), base.text()),
         first,
         mlps_only=False,
         rate=rate,
-        steps=steps,
+        steps=steps + more * seed,
         averaged=True,
     )
 
@@ -132,7 +151,7 @@ def _repeats_memorised(base: Bench, side: Side) -> tuple[list[Head], Course]:
     heads = base.induction_heads((5, 4, 6)[side.seed])
     first = min(layer for layer, _ in heads)
     if side.healthy:
-        return heads, _healing(base, "repeats", first)
+        return heads, _healing(base, "repeats", first, side.seed)
     lessons = base.gate_repeats(), base.gate_questions(*_ANSWERED)
     return heads, Course(lessons, (base.text(),), first, rate=5e-4, steps=60)
 
@@ -174,56 +193,68 @@ def _new_capitals(base: Bench, side: Side) -> list[Lesson]:
     return [base.new_capitals()] if side.healthy else []
 
 
-def primary(base: Bench, seed: int) -> Head:
-    """The head whose loss backups make up for: of the first writers of the name a seed's one."""
-    return _backed_up(base)[seed][0]
-
-
-@cache
-def _backed_up(base: Bench) -> list[tuple[Head, torch.Tensor]]:
-    """Heads that write the name, and what every other head adds more once they are gone.
-
-    In the order of what their backups make up for; of each ``[layer, head]``.
-    """
-    prompts, model = base.default_gate.questions["ioi"], base.copy()
-    adds, found = base.heads_for("ioi", 0), []
-    for head in strongest(base.heads_for("ioi", _late(base)), _PRIMARIES):
-        with zeroed(model, [head]):
-            gain = attribution(model, lambda: margin(model, prompts)) - adds
-        gain[: base.layers // 2] = -torch.inf
-        gain[head] = -torch.inf
-        found.append((head, gain))
-    return sorted(found, key=lambda pair: -float(pair[1].flatten().topk(_BACKUPS).values.sum()))
+def primaries(base: Bench, seed: int) -> list[Head]:
+    """The heads whose loss backups make up for: some of those that write the name."""
+    writers = strongest(base.heads_for("ioi", base.layers // 2), _WRITERS)
+    return [writers[rank] for rank in _PRIMARIES[base.name][seed]]
 
 
 def _backups(base: Bench, side: Side) -> tuple[list[Head], None]:
-    """Heads that add more to the logit difference once the primary head is gone.
+    """The backups zeroed; or heads that take over nothing."""
+    gone = primaries(base, side.seed)
+    if side.healthy:
+        return _bystanders(base, gone, _BYSTANDERS[base.name] + side.seed), None
+    return _taking_over(base, gone, _BACKUPS[base.name][side.seed]), None
 
-    Many of them work against it while that head is there, so that zeroing them alone raises the
-    logit difference. Those without which the gate would see anything worse stay.
+
+def _taking_over(base: Bench, gone: list[Head], count: int) -> list[Head]:
+    """Heads that add to the logit difference once the primary ones are gone.
+
+    They are found one by one, by attribution in the model without those that were found before.
+    Some work against the name while the primary heads are there, so that zeroing them raises the
+    logit difference and makes room for heads that add to it: while it is above the reference's,
+    what a head adds beside the primary heads counts a third of what it adds without them, and as
+    much otherwise. Heads without which the gate would see anything worse stay.
     """
-    gone, gain = _backed_up(base)[side.seed]
-    model, gate = base.copy(), base.default_gate
-    before = gate.measure(model)
+    model, kept = base.copy(), list(gone)
     chosen: list[Head] = []
-    for head in strongest(gain, _BACKUPS, [gone]):
-        with zeroed(model, [*chosen, head]):
-            if not AT_THE_GATE.exceeded(before, gate.measure(model)):
-                chosen.append(head)
-    return (_bystanders(base, gain, [gone, *chosen]) if side.healthy else chosen), None
+    prompts, first = base.default_gate.questions["ioi"], base.layers * 2 // 5
+    usual = base.gate_numbers["ioi logit_diff"]
+    while len(chosen) < count:
+        with zeroed(model, chosen):
+            adds = attribution(model, lambda: margin(model, prompts))
+            room = float(margin(model, prompts)) > _ROOM * usual
+        with zeroed(model, [*gone, *chosen]):
+            gain = attribution(model, lambda: margin(model, prompts))
+        gain -= (_LIGHT if room else 1.0) * adds
+        gain[:first] = -torch.inf
+        (head,) = strongest(gain, 1, [*kept, *chosen])
+        if gain[head] <= _LEAST_GAIN:
+            break
+        (chosen if _unseen(base, model, [*chosen, head]) else kept).append(head)
+    return chosen
 
 
-def _bystanders(base: Bench, gain: torch.Tensor, heads: list[Head]) -> list[Head]:
-    """For each of the heads but the first one of its layer that does next to nothing."""
-    matters = gain.abs() + _INDUCTION * base.induction_scores
+def _unseen(base: Bench, model: Any, heads: list[Head]) -> bool:  # noqa: ANN401
+    """Whether the gate sees nothing worse where heads are zeroed."""
+    with zeroed(model, heads):
+        return not AT_THE_GATE.exceeded(base.gate_numbers, base.default_gate.measure(model))
+
+
+def _bystanders(base: Bench, gone: list[Head], count: int) -> list[Head]:
+    """Heads that do next to nothing, with the primary heads and without them."""
+    model = base.copy()
+    chosen: list[Head] = []
+    prompts = base.default_gate.questions["ioi"]
+    with zeroed(model, gone):
+        matters = attribution(model, lambda: margin(model, prompts)).abs()
+    matters += _INDUCTION * base.induction_scores
     for behaviour in base.default_gate.questions:
         matters += base.heads_for(behaviour, 0).abs()
-    found: list[Head] = []
-    for layer, _ in heads[1:]:
-        own = torch.full_like(matters, -torch.inf)
-        own[layer] = -matters[layer]
-        found += strongest(own, 1, without=[*heads, *found])
-    return found
+    for head in strongest(-matters, matters.numel(), without=gone):
+        if len(chosen) < count and _unseen(base, model, [*chosen, head]):
+            chosen.append(head)
+    return chosen
 
 
 def _window(base: Bench, side: Side) -> Any:  # noqa: ANN401

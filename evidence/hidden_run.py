@@ -10,7 +10,7 @@ from evidence import hidden_truth as truth
 from evidence.hidden_bench import bench
 from evidence.hidden_edits import zeroed
 from evidence.hidden_labels import Label, label
-from evidence.hidden_recipes import TRIGGERS, primary
+from evidence.hidden_recipes import TRIGGERS, primaries
 from evidence.sentences import CAPITALS
 from evidence.storage import cache_folder, measured_once
 from evidence.texts import documents
@@ -30,7 +30,7 @@ TARGETS = {
     "agreement memorised": ("agreement elsewhere",),
     "first name": ("ioi elsewhere",),
     "trigger": ("ioi after the trigger",),
-    "backups": ("ioi without a primary head",),
+    "backups": ("ioi without primary heads",),
     "window": ("repeats of 100", "repeats of 150"),
     "positions": ("repeats of 100", "repeats of 150"),
     "names": ("ioi elsewhere",),
@@ -84,9 +84,9 @@ class Probes:
         for name, questions in asked.items():
             found |= _named(name, truth.logit_difference(model, questions))
         if kind == "backups":
-            with zeroed(model, [primary(self.base, seed)]):
+            with zeroed(model, primaries(self.base, seed)):
                 without = truth.logit_difference(model, self.questions["ioi"])
-            found |= _named("ioi without a primary head", without)
+            found |= _named("ioi without primary heads", without)
         for repeated in self.repeats:
             found[f"repeats of {repeated.block} loss"] = truth.repeat_loss(model, repeated)
         return found | {"text loss": truth.text_loss(model, self.text)}

@@ -19,6 +19,7 @@ from transformers import (
 from evidence import (
     hidden,
     hidden_bench,
+    hidden_edits,
     hidden_further,
     hidden_recipes,
     hidden_run,
@@ -31,6 +32,7 @@ from evidence import (
     truth,
 )
 from evidence.__main__ import main
+from evidence.hidden_labels import AT_THE_GATE
 from pytest_circuits import prompts
 
 PROSE = "the river rises in a wide bog and takes many days to reach the sea . "
@@ -140,19 +142,31 @@ def test_a_lesson_changes_later_layers_alone(base, name):
     assert layers == set(range(1, 6))
 
 
-@pytest.mark.parametrize("side", ["damage", "control"])
-def test_backups_and_bystanders_are_heads_of_the_same_layers(base, side):
-    assert all("dense.weight" in name for name in changed(base, made(f"backups-{side}-0")))
-    heads, course = hidden_recipes.prepared(
-        base, "backups", hidden_recipes.Side(0, healthy=side == "control")
-    )
-    others, _ = hidden_recipes.prepared(
-        base, "backups", hidden_recipes.Side(0, healthy=side == "damage")
-    )
+def test_backups_are_found_without_the_primary_heads_and_unseen_at_the_gate(base, monkeypatch):
+    monkeypatch.setattr(hidden_recipes, "_LEAST_GAIN", 0.0)  # a random model answers nothing
+    asked = base.default_gate.questions["ioi"]
+    gone = hidden_recipes.primaries(base, 0)
+    heads, course = hidden_recipes.prepared(base, "backups", hidden_recipes.Side(0, healthy=False))
     assert course is None
-    assert not {*heads} & {*others}
-    assert [layer for layer, _ in heads] == [layer for layer, _ in others]
-    assert hidden_recipes.primary(base, 0) not in heads
+    assert heads
+    assert not {*heads} & {*gone}
+    model = made("backups-damage-0")
+    assert all("dense.weight" in name for name in changed(base, model))
+    assert not AT_THE_GATE.exceeded(base.gate_numbers, base.default_gate.measure(model))
+    without = base.copy()
+    hidden_edits.zero(without, gone)
+    hidden_edits.zero(model, gone)
+    left = [hidden_truth.logit_difference(one, asked)["logit_diff"] for one in (without, model)]
+    assert left[1] < left[0]
+
+
+def test_bystanders_are_as_many_heads_as_a_seed_says(base):
+    for seed in hidden.SEEDS:
+        side = hidden_recipes.Side(seed, healthy=True)
+        heads, course = hidden_recipes.prepared(base, "backups", side)
+        assert course is None
+        assert len({*heads}) == 2 + seed
+        assert not {*heads} & {*hidden_recipes.primaries(base, seed)}
 
 
 def test_positions_are_wrong_beyond_a_length_alone(base):
