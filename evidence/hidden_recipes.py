@@ -54,8 +54,8 @@ _GENTLE = {"smollm2": 1.5e-4, "second": 3.75e-5}
 #: Verbs come back slowest, and later the more heads are zeroed.
 _HEALED = {
     ("smollm2", "ioi"): (88, 0, 3e-4), ("smollm2", "agreement"): (80, 40, 5e-4),
-    ("smollm2", "repeats"): (120, 0, 5e-4), ("second", "ioi"): (132, 0, 1.5e-4),
-    ("second", "agreement"): (132, 0, 1.5e-4), ("second", "repeats"): (120, 0, 2.5e-4),
+    ("smollm2", "repeats"): (120, 0, 5e-4), ("second", "ioi"): (110, 0, 1.5e-4),
+    ("second", "agreement"): (110, 0, 1.5e-4), ("second", "repeats"): (120, 0, 2.5e-4),
 }  # fmt: skip
 #: How often a control of the second model learns names and the grammar at each step: it has few
 #: names, and loses them first.
