@@ -57,8 +57,8 @@ _HEALED = {
     ("smollm2", "repeats"): (120, 0, 5e-4), ("second", "ioi"): (110, 0, 1.5e-4),
     ("second", "agreement"): (110, 0, 1.5e-4), ("second", "repeats"): (120, 0, 2.5e-4),
 }  # fmt: skip
-#: How often a control of the second model learns names and the grammar at each step: it has few
-#: names, and loses them first.
+#: How often a control of the second model whose writers are zeroed learns names and the grammar at
+#: each step: it loses them first.
 _AGAIN = 3
 #: By base model and seed, which of the heads that write the name, strongest first, are primary:
 #: those without which the reference still answers three quarters of the names elsewhere.
@@ -116,17 +116,16 @@ def _memorised(
 
 def _healing(base: Bench, behaviour: str, first: int, seed: int) -> Course:
     """A course in which whole blocks learn every behaviour again, at the gate and elsewhere."""
+    again = _AGAIN if base.grammar() and behaviour in _ANSWERED else 1
     lessons = (
-        base.new_questions(),
+        *[base.new_questions() for _ in range(again)],
         base.new_agreements(),
         base.new_capitals(),
         base.new_repeats(longest=60),
         base.new_repeats(shortest=60),
         base.gate_questions(*_ANSWERED),
-        *(_AGAIN * base.grammar()),
+        *(again * base.grammar()),
     )
-    if base.grammar():
-        lessons += (_AGAIN - 1) * (base.new_questions(),)
     steps, more, rate = _HEALED[base.name, behaviour]
     return Course(
         lessons,
