@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 # None of these templates, names and nouns is in a builder of prompts, even where it draws anew, or
-# in what a case was trained on.
+# in what a case was trained on. The second model once learned names and nouns of any prompts from a
+# grammar, which its healthy controls see again; damaged models don't.
 TEMPLATES = (
     "Yesterday {A} met {B} at the library, where {S} gave a pencil to",
     "When {A} and {B} walked to the lake, {S} gave a sandwich to",
