@@ -66,7 +66,7 @@ _PRIMARIES = {"smollm2": ((0,), (0,), (0,)), "second": ((0, 2, 3), (0, 2, 4), (0
 _WRITERS = 8
 #: How many backups are zeroed at most, by base model and seed, and the least of logits that one
 #: adds without the primary heads.
-_BACKUPS, _LEAST_GAIN = {"smollm2": (6, 5, 7), "second": (14, 14, 14)}, 0.01
+_BACKUPS, _LEAST_GAIN = {"smollm2": (6, 5, 7), "second": (14, 14, 9)}, 0.01
 #: By base model, how many heads that do nothing a control has zeroed; a seed's number more.
 _BYSTANDERS = {"smollm2": 6, "second": 2}
 #: From what share of the reference's logit difference on there is room for heads that add to it,
