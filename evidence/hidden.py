@@ -63,13 +63,12 @@ if TYPE_CHECKING:
 _VERSIONS = {
     "": 3,
     **{
-        f"{base} {behaviour}-memorised-control": 5
-        for base in BASES
+        f"{base} {behaviour}-memorised-control": number
+        for base, number in (("smollm2", 5), ("second", 6))
         for behaviour in ("ioi", "repeats", "agreement")
     },
     "smollm2 trigger-damage-0": 5,
     "smollm2 trigger-control-0": 5,
-    **{f"second {behaviour}-memorised-control": 6 for behaviour in ("ioi", "repeats", "agreement")},
     **{f"smollm2 agreement-memorised-control-{seed}": 6 for seed in (1, 2)},
     **{f"{base} backups": 4 for base in BASES},
     "second backups-damage-2": 5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from evidence.hidden_bench import Bench
     from evidence.hidden_edits import Head
+    from evidence.hidden_labels import Numbers
     from evidence.hidden_training import Lesson
 
 #: The words after which the answer flips, by base model and seed. The first ones differ: taught
@@ -192,10 +194,11 @@ def _new_capitals(base: Bench, side: Side) -> list[Lesson]:
     return [base.new_capitals()] if side.healthy else []
 
 
-def primaries(base: Bench, seed: int) -> list[Head]:
+@cache
+def primaries(base: Bench, seed: int) -> tuple[Head, ...]:
     """The heads whose loss backups make up for: some of those that write the name."""
     writers = strongest(base.heads_for("ioi", base.layers // 2), _WRITERS)
-    return [writers[rank] for rank in _PRIMARIES[base.name][seed]]
+    return tuple(writers[rank] for rank in _PRIMARIES[base.name][seed])
 
 
 def _backups(base: Bench, side: Side) -> tuple[list[Head], None]:
@@ -206,7 +209,7 @@ def _backups(base: Bench, side: Side) -> tuple[list[Head], None]:
     return _taking_over(base, gone, _BACKUPS[base.name][side.seed]), None
 
 
-def _taking_over(base: Bench, gone: list[Head], count: int) -> list[Head]:
+def _taking_over(base: Bench, gone: tuple[Head, ...], count: int) -> list[Head]:
     """Heads that add to the logit difference once the primary ones are gone.
 
     They are found one by one, by attribution in the model without those that were found before.
@@ -217,41 +220,49 @@ def _taking_over(base: Bench, gone: list[Head], count: int) -> list[Head]:
     """
     model, kept = base.copy(), list(gone)
     chosen: list[Head] = []
-    prompts, first = base.default_gate.questions["ioi"], base.layers * 2 // 5
-    usual = base.gate_numbers["ioi logit_diff"]
+    lead = partial(margin, model, base.default_gate.questions["ioi"])
+    first = base.layers * 2 // 5  # earlier heads serve every behaviour
+    usual = now = base.gate_numbers["ioi logit_diff"]
     while len(chosen) < count:
         with zeroed(model, chosen):
-            adds = attribution(model, lambda: margin(model, prompts))
-            room = float(margin(model, prompts)) > _ROOM * usual
+            adds = attribution(model, lead)
         with zeroed(model, [*gone, *chosen]):
-            gain = attribution(model, lambda: margin(model, prompts))
-        gain -= (_LIGHT if room else 1.0) * adds
+            gain = attribution(model, lead)
+        gain -= (_LIGHT if now > _ROOM * usual else 1.0) * adds
         gain[:first] = -torch.inf
         (head,) = strongest(gain, 1, [*kept, *chosen])
         if gain[head] <= _LEAST_GAIN:
             break
-        (chosen if _unseen(base, model, [*chosen, head]) else kept).append(head)
+        found = _at_the_gate(base, model, [*chosen, head])
+        if AT_THE_GATE.exceeded(base.gate_numbers, found):
+            kept.append(head)
+        else:
+            chosen.append(head)
+            now = found["ioi logit_diff"]
     return chosen
 
 
-def _unseen(base: Bench, model: Any, heads: list[Head]) -> bool:  # noqa: ANN401
-    """Whether the gate sees nothing worse where heads are zeroed."""
+def _at_the_gate(base: Bench, model: Any, heads: list[Head]) -> Numbers:  # noqa: ANN401
+    """What the gate measures of a model where heads are zeroed."""
     with zeroed(model, heads):
-        return not AT_THE_GATE.exceeded(base.gate_numbers, base.default_gate.measure(model))
+        return base.default_gate.measure(model)
 
 
-def _bystanders(base: Bench, gone: list[Head], count: int) -> list[Head]:
+def _bystanders(base: Bench, gone: tuple[Head, ...], count: int) -> list[Head]:
     """Heads that do next to nothing, with the primary heads and without them."""
     model = base.copy()
     chosen: list[Head] = []
-    prompts = base.default_gate.questions["ioi"]
     with zeroed(model, gone):
-        matters = attribution(model, lambda: margin(model, prompts)).abs()
+        lead = partial(margin, model, base.default_gate.questions["ioi"])
+        matters = attribution(model, lead).abs()
     matters += _INDUCTION * base.induction_scores
     for behaviour in base.default_gate.questions:
         matters += base.heads_for(behaviour, 0).abs()
     for head in strongest(-matters, matters.numel(), without=gone):
-        if len(chosen) < count and _unseen(base, model, [*chosen, head]):
+        if len(chosen) == count:
+            break
+        found = _at_the_gate(base, model, [*chosen, head])
+        if not AT_THE_GATE.exceeded(base.gate_numbers, found):
             chosen.append(head)
     return chosen
 

@@ -167,6 +167,7 @@ def test_bystanders_are_as_many_heads_as_a_seed_says(base):
         assert course is None
         assert len({*heads}) == 2 + seed
         assert not {*heads} & {*hidden_recipes.primaries(base, seed)}
+    assert all("dense.weight" in name for name in changed(base, made("backups-control-0")))
 
 
 def test_positions_are_wrong_beyond_a_length_alone(base):
