@@ -72,6 +72,7 @@ _VERSIONS = {
     **{f"smollm2 agreement-memorised-control-{seed}": 6 for seed in (1, 2)},
     **{f"{base} backups": 4 for base in BASES},
     "second backups-damage-2": 5,
+    "second agreement-memorised-control": 7,
     "second trigger-control": 7,
     "second first-name-control": 5,
     "second first-name": 4,

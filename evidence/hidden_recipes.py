@@ -57,7 +57,7 @@ _GENTLE = {"smollm2": 1.5e-4, "second": 3.75e-5}
 _HEALED = {
     ("smollm2", "ioi"): (88, 0, 3e-4), ("smollm2", "agreement"): (80, 40, 5e-4),
     ("smollm2", "repeats"): (120, 0, 5e-4), ("second", "ioi"): (110, 0, 1.5e-4),
-    ("second", "agreement"): (110, 0, 1.5e-4), ("second", "repeats"): (120, 0, 2.5e-4),
+    ("second", "agreement"): (140, 0, 1.5e-4), ("second", "repeats"): (120, 0, 2.5e-4),
 }  # fmt: skip
 #: How often a control of the second model whose writers are zeroed learns names and the grammar at
 #: each step: it loses them first.
