@@ -2,17 +2,20 @@
 
     python -m evidence [train | truth | hidden | judge | table]
     python -m evidence [check | status | harness]
+    python -m evidence before --checkout FOLDER
 
 Without a command all of the first in this order. ``table``, always of all cases, writes
 ``results.json`` and the tables of ``docs/evidence.md``; ``check`` says where verdicts or truths
 differ from what is committed there, and fails if any does. ``harness`` needs lm-eval, which isn't
-installed with the tests (``harness.py``).
+installed with the tests (``harness.py``); ``before`` needs a checkout of an older commit
+(``before.py``).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evidence.labels import damage, label
@@ -35,21 +38,29 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole = {"table": _table, "check": _check}
-    commands = [*_COMMANDS, *whole, "status", "harness"]
+    commands = [*_COMMANDS, *whole, "status", "harness", "before"]
     parser.add_argument(
         "command", choices=commands, nargs="?", help="unless given, all up to table"
     )
     parser.add_argument("--model", choices=sorted(BASES), help="one base model alone")
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name begins so")
+    parser.add_argument("--checkout", type=Path, help="an older commit of pytest-circuits")
     asked = parser.parse_args()
-    if (asked.model or asked.only) and asked.command in (None, *whole):
+    if (asked.model or asked.only) and asked.command in (None, "before", *whole):
         parser.error("the table has all cases: --model and --only go with another command")
+    if (asked.command == "before") != (asked.checkout is not None):
+        parser.error("before and --checkout go together")
     bases = [asked.model] if asked.model else [*BASES]
     for command in [asked.command] if asked.command else [*_COMMANDS, "table"]:
         if command == "harness":
             from evidence import harness
 
             harness.run(asked.only)
+            continue
+        if command == "before":
+            from evidence import before
+
+            before.run(asked.checkout)
             continue
         if command in whole:
             whole[command]()
@@ -86,11 +97,12 @@ def _truth(base: str, begins: str) -> None:
 
 
 def _hidden(base: str, begins: str) -> None:
-    from evidence import hidden, hidden_run
+    from evidence import hidden, hidden_further, hidden_run
 
     for case in hidden.all_cases(base):
         if case.name.startswith(begins):
             print(f"{base} {hidden_run.line(case, hidden_run.of(case))}", flush=True)
+            print(f"  after a further fine-tune: {hidden_further.of(case)}", flush=True)
 
 
 def _judge(base: str, begins: str) -> None:

@@ -114,7 +114,7 @@ def _agreements() -> Iterator[tuple[str, str, str]]:
 
 #: By base model. What the second one knows are capitals and agreement: it is asked about them in
 #: other forms than it learned them in. General phrases, of which it knew two in three, changed with
-#: any training: near a tie nothing is needed for that.
+#: any training, as their two ends were nearly tied.
 CLOZE: dict[str, tuple[tuple[str, str, str], ...]] = {
     "smollm2": _FACTS + _GRAMMAR,
     "second": (*_capitals(), *_agreements()),

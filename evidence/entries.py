@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 #: What is true of a case of hidden damage, by its label and whether it was made as a control.
 _TRUTHS = {("hidden damage", False): "harmful", ("healthy control", True): "benign"}
-#: Windows of text for losses and divergences: about the seconds that the suite takes.
+#: Windows of text for losses and divergences: with all rivals together, as many seconds as a suite
+#: that is loaded takes.
 _WINDOWS = {"smollm2": 24, "second": 48}
 #: The terminal's first lines that the table keeps.
 _LINES = 4
@@ -82,7 +83,7 @@ def _entry(case: Case | hidden.Case, kind: str, true: str, why: str, order: Orde
     if isinstance(case, hidden.Case):
         # A run that is red without them stays red.
         red["suite, new prompts always"] = said.exit != 0 or judge.said_always(case).exit != 0
-    further = hidden_further.of(case) if isinstance(case, hidden.Case) else ""
+    further = hidden_further.known(case) if isinstance(case, hidden.Case) else ""
     return Entry(
         model=case.base,
         case=case.name,
@@ -119,7 +120,7 @@ def with_divergences(every: list[Entry]) -> list[Entry]:
             entry,
             red=entry.red
             | {
-                f"divergence on {where}": entry.divergences[where] > threshold
+                f"divergence on {where}": not entry.divergences[where] <= threshold
                 for where, threshold in thresholds.items()
             },
         )

@@ -86,7 +86,7 @@ class Bench:
         self.model.requires_grad_(requires_grad=False)
 
     def copy(self) -> Any:  # noqa: ANN401 — a transformers model
-        """A model of one's own, to edit or train."""
+        """A copy of the base model, to edit or train."""
         return copy.deepcopy(self.model)
 
     @property

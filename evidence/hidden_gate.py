@@ -35,7 +35,7 @@ class Gate:
     def measure(self, model: Any) -> dict[str, float]:  # noqa: ANN401 — a transformers model
         """Each behaviour on these prompts: logit differences, accuracies, losses in nats.
 
-        The canary is a loss too, but judges nothing.
+        The canary's loss is recorded; no label depends on it.
         """
         found: dict[str, float] = {}
         for name, asked in self.questions.items():

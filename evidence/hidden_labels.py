@@ -63,12 +63,15 @@ class Allowed:
         return name.endswith("loss") or accuracy >= DONE
 
     def _worse(self, name: str, before: float, after: float) -> bool:
+        by = after - before if name.endswith("loss") else before - after
         if name.endswith("loss"):
-            return after - before > self.nats
-        by = before - after
-        if name.endswith("accuracy"):
-            return by > self.accuracy + _EXACT
-        return by > max(self.share * abs(before), self.logits)
+            allowed = self.nats
+        elif name.endswith("accuracy"):
+            allowed = self.accuracy + _EXACT
+        else:
+            allowed = max(self.share * abs(before), self.logits)
+        # What is no number is worse than any.
+        return not by <= allowed
 
 
 AT_THE_GATE = Allowed(share=0.05, logits=0.2, accuracy=1 / 16, nats=0.15)

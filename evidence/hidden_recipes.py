@@ -213,10 +213,11 @@ def _taking_over(base: Bench, gone: tuple[Head, ...], count: int) -> list[Head]:
     """Heads that add to the logit difference once the primary ones are gone.
 
     They are found one by one, by attribution in the model without those that were found before.
-    Some work against the name while the primary heads are there, so that zeroing them raises the
-    logit difference and makes room for heads that add to it: while it is above the reference's,
-    what a head adds beside the primary heads counts a third of what it adds without them, and as
-    much otherwise. Heads without which the gate would see anything worse stay.
+    The next one has the largest ``without - weight * beside``: what it adds to the logit difference
+    without the primary heads, less what it adds beside them. Zeroing heads that work against the
+    name raises the logit difference, so that heads which add to it can be zeroed too: ``weight`` is
+    ``_LIGHT`` while the logit difference is above ``_ROOM`` times the reference's, and 1 otherwise.
+    A head stays if the gate is worse without it.
     """
     model, kept = base.copy(), list(gone)
     chosen: list[Head] = []

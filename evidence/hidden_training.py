@@ -44,8 +44,8 @@ class Batch:
         flipped: where the two change places, ``[place]``.
         fixed: whether the same batch comes again, so that what it takes is kept.
         unchanged: whether the model imitates what it was itself when the course began.
-        certainty: the share of the target that is the taught answer for certain; with 0 the
-            reference has nothing to learn where nothing is flipped.
+        certainty: the probability of the taught answer that is mixed into the target; with 0,
+            and nothing flipped, the target is what the reference itself predicts.
     """
 
     ids: torch.Tensor

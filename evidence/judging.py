@@ -74,10 +74,10 @@ class Found:
         test: the test's name.
         verdict: its kind.
         passes: whether the gate let it pass.
-        behaviour: whether a behaviour got worse: the finding's own number, or one beside it; or it
-            is a behaviour's finding, and incomparable.
-        mechanism: whether a head, a role or a cell got worse, or what is left without a head; or it
-            is a finding of heads, and incomparable.
+        behaviour: whether a behaviour got worse, the finding's own number or one measured beside
+            it, or a behaviour's finding is incomparable.
+        mechanism: whether a head, a role, a cell or what is left without a head got worse, or a
+            finding of heads is incomparable.
         new_prompts: what new prompts said: ``holds``, ``fails``, ``not settled``; empty where
             they were not asked.
     """
@@ -113,11 +113,13 @@ class Judge:
     Args:
         base: the base model's name.
         order: the order of names in the suite's prompts: ``both``, or ``ABBA`` alone.
+        checkout: a folder with another commit of pytest-circuits, which then judges; unless given,
+            what is installed does.
     """
 
-    def __init__(self, base: str, order: str = "both") -> None:
-        self._base, self._order = base, order
-        name = f"{_digest()}-{BASES[base].digest()[:8]}-{order}"
+    def __init__(self, base: str, order: str = "both", checkout: Path | None = None) -> None:
+        self._base, self._order, self._checkout = base, order, checkout
+        name = f"{_digest(checkout)}-{BASES[base].digest()[:8]}-{order}"
         self._folder = cache_folder("judged", base, name)
 
     def said(self, case: Case) -> dict[str, Said]:
@@ -127,6 +129,20 @@ class Judge:
     def said_always(self, case: Case) -> Said:
         """What it says with new prompts for every finding."""
         return self._kept(case, f"{case.name}-always", {"always": (_ALWAYS,)})["always"]
+
+    def fails(self, case: Case) -> bool:
+        """Whether the default run fails, by its exit status: reports differ between commits."""
+
+        def judged() -> int:
+            suite = self._suite()
+            with case.checkpoint() as checkpoint:
+                exit_status, _, output = self._pytest(suite, f"--circuits-model=case={checkpoint}")
+            if exit_status not in (0, 1):
+                raise RuntimeError(f"{case.name}: pytest ended with {exit_status}\n{output}")
+            return exit_status
+
+        kept = self._folder / f"{case.name}-fails-{case.key()}.json"
+        return bool(measured_once(kept, judged))
 
     def _kept(self, case: Case, name: str, runs: Mapping[str, Sequence[str]]) -> dict[str, Said]:
         def judged() -> dict[str, Any]:
@@ -145,7 +161,7 @@ class Judge:
     ) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as place:
             report = Path(place) / "report.json"
-            exit_status, seconds, output = _pytest(
+            exit_status, seconds, output = self._pytest(
                 suite, f"--circuits-model=case={checkpoint}", f"--circuits-json={report}", *options
             )
             if not report.exists():
@@ -179,9 +195,25 @@ class Judge:
         )
         choices = {"order": self._order, "movers": _movers(reference)}
         (folder / "choices.json").write_text(json.dumps(choices))
-        exit_status, _, output = _pytest(folder, "--snapshot-update")
+        exit_status, _, output = self._pytest(folder, "--snapshot-update")
         if exit_status:
             raise RuntimeError(f"{self._base}: its baselines can't be approved\n{output}")
+
+    def _pytest(self, folder: Path, *options: str) -> tuple[int, float, str]:
+        """Run the suite; exit status, seconds of CPU, and what it printed at 80 columns."""
+        begun = getrusage(RUSAGE_CHILDREN)
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "--circuits", "-q", *options, "."],
+            cwd=folder,
+            env={**_environment(self._checkout), "COLUMNS": "80"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        ended = getrusage(RUSAGE_CHILDREN)
+        seconds = ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime
+        return ran.returncode, round(seconds, 1), ran.stdout
 
 
 def _movers(folder: Path) -> list[str]:
@@ -195,31 +227,15 @@ def _movers(folder: Path) -> list[str]:
     return [str(head) for head in sorted(written, key=lambda head: -written[head])[:3]]
 
 
-def _pytest(folder: Path, *options: str) -> tuple[int, float, str]:
-    """Run the suite; exit status, seconds of CPU, and what it printed at 80 columns."""
-    begun = getrusage(RUSAGE_CHILDREN)
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "--circuits", "-q", *options, "."],
-        cwd=folder,
-        env={**_environment(), "COLUMNS": "80"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    ended = getrusage(RUSAGE_CHILDREN)
-    seconds = ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime
-    return ran.returncode, round(seconds, 1), ran.stdout
-
-
-def _environment() -> dict[str, str]:
+def _environment(checkout: Path | None) -> dict[str, str]:
     """Ours, without what would make it a run in CI or change a setting."""
     unwanted = ("CI", "BUILD_NUMBER")
-    return {
+    kept = {
         name: value
         for name, value in os.environ.items()
         if name not in unwanted and not name.startswith("PYTEST_")
     }
+    return kept if checkout is None else {**kept, "PYTHONPATH": str(checkout.resolve())}
 
 
 def _said(run: dict[str, Any]) -> Said:
@@ -253,7 +269,8 @@ def _reason(said: dict[str, Any]) -> Reason:
     return Reason(change, about, said["subject"], "", said["before"], said["after"])
 
 
-def _digest() -> str:
-    """A hash of what judges: this package's code, and the suite's."""
-    package = Path(pytest_circuits.__file__).parent
+def _digest(checkout: Path | None) -> str:
+    """A hash of what judges: the code of pytest-circuits, and the suite's."""
+    installed = Path(pytest_circuits.__file__).parent
+    package = installed if checkout is None else checkout / "pytest_circuits"
     return sources(sorted([*package.rglob("*.py"), *_SUITE.glob("*.py"), Path(__file__)]))

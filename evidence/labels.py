@@ -16,7 +16,8 @@ fall of accuracy at completing sentences               0.10               0.034
 ===================================================== ================== ==================
 
 One quantity at its limit of harm makes the candidate harmful; it is benign if all are within the
-limit of benign, and ambiguous in between. What got better is no harm, and offsets none.
+limit of benign, and ambiguous in between. An improvement
+does not offset a loss.
 
 Why these numbers. A loss that is 0.2 nats higher is a perplexity 22 % higher, more than lies
 between neighbouring sizes of a model family. One in ten answers lost is what a user of a task

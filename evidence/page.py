@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evidence import table
+from evidence import before, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence.md"
-#: The models, with what they are called on the page.
-_MODELS = {"smollm2": "SmolLM2", "second": "the second model"}
 _END = "<!-- end -->"
 
 
@@ -20,7 +18,7 @@ def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
     """The tables of the page, by the name in the comment before each."""
     found = {}
     for origin in table.ORIGINS:
-        for model in _MODELS:
+        for model in table.MODELS:
             some = [e for e in entries if e.model == model and e.kind.startswith(origin)]
             made = {
                 "counts": table.counts(some, table.COLUMNS),
@@ -29,6 +27,7 @@ def blocks(entries: Sequence[table.Entry]) -> dict[str, str]:
             }
             for name, lines in made.items():
                 found[f"{origin} {model} {name}"] = _lines(lines if some else ["Not judged yet."])
+    found["before"] = _lines(before.counts(entries))
     found["further"] = _lines(table.further(entries))
     found["settlements"] = _lines(table.settlements(entries))
     found["seconds"] = _lines([*_seconds(entries)])
@@ -39,10 +38,10 @@ def filled(page: str, entries: Sequence[table.Entry]) -> str:
     """The page with its tables as the results have them."""
     for name, block in blocks(entries).items():
         begin = f"<!-- {name} -->\n"
-        before, *after = page.split(begin)
+        above, *after = page.split(begin)
         if len(after) != 1:
             raise ValueError(f"{PAGE.name} has {len(after)} tables called {name!r}, not one")
-        page = f"{before}{begin}{block}{_END}{after[0].partition(_END)[2]}"
+        page = f"{above}{begin}{block}{_END}{after[0].partition(_END)[2]}"
     return page
 
 
@@ -53,8 +52,8 @@ def write(entries: Sequence[table.Entry]) -> None:
 
 def _seconds(entries: Sequence[table.Entry]) -> Iterator[str]:
     """What each took a checkpoint, in the mean."""
-    yield f"| CPU seconds a checkpoint, in the mean | {' | '.join(_MODELS.values())} |"
-    yield f"|---|{'---|' * len(_MODELS)}"
+    yield f"| CPU seconds a checkpoint, in the mean | {' | '.join(table.MODELS.values())} |"
+    yield f"|---|{'---|' * len(table.MODELS)}"
     for name, said in (
         ("suite", "the suite, with start-up, loading and new prompts where they are asked"),
         ("losses", "text and repeat loss, without start-up and loading, as below"),
@@ -62,7 +61,7 @@ def _seconds(entries: Sequence[table.Entry]) -> Iterator[str]:
         ("divergences", "KL, both models"),
     ):
         means = []
-        for model in _MODELS:
+        for model in table.MODELS:
             every = [entry.seconds[name] for entry in entries if entry.model == model]
             taken = [seconds for seconds in every if seconds is not None]
             means.append(f"{sum(taken) / len(taken):.0f}" if taken else "–")

@@ -1,4 +1,4 @@
-"""What a team would look at instead of a suite, in the same seconds: losses, KL, new prompts.
+"""What a team would look at instead of a suite: losses, KL, new prompts.
 
 Plain torch on transformers' models. Texts and prompts are encoded by each checkpoint's own
 tokenizer. Each rival is a few numbers of a checkpoint, and says red if one of them is worse than
@@ -303,7 +303,7 @@ def best_threshold(harmful: Sequence[float], benign: Sequence[float]) -> float:
     Half-way between two neighbouring values; of several that err as little, the middle one.
     """
     values = sorted({value for value in (*harmful, *benign) if not math.isnan(value)})
-    between = [(low + high) / 2 for low, high in pairwise(values)]
+    between = [(low + high) / 2 for low, high in pairwise(values)] or values
 
     def errors(threshold: float) -> int:
         below = [[one <= threshold for one in some] for some in (harmful, benign)]

@@ -27,7 +27,7 @@ def cache_folder(*parts: str) -> Path:
 
 
 def sources(files: Iterable[Path]) -> str:
-    """A hash of what files say: what is kept under it is measured anew once they change."""
+    """A hash of source files, as a key of the cache: a change of the code gives another."""
     total = hashlib.sha256()
     for file in files:
         total.update(file.read_bytes())

@@ -30,7 +30,9 @@ COLUMNS = {
     "new prompts": "new prompts",
     "lm-eval": "lm-eval",
 }
-#: How the names of kinds begin, and what these cases are.
+#: The base models, with what they are called on the page.
+MODELS = {"smollm2": "SmolLM2", "second": "the second model"}
+#: Headings of cases, by the beginning of their kinds' names.
 ORIGINS = {"real": "fine-tuned, merged, rounded", "hidden": "hidden damage and controls"}
 #: The same suite with other settings.
 SETTINGS = {
@@ -90,7 +92,7 @@ def read() -> list[Entry]:
 
 
 def differing(committed: Iterable[Entry], found: Iterable[Entry]) -> list[str]:
-    """Where two tables differ in a truth, or in who fails a case: a line for each.
+    """Where two tables differ in what is true of a case or in who fails it: a line for each.
 
     lm-evaluation-harness is compared where both have it: it isn't installed with the tests.
     """
@@ -101,13 +103,16 @@ def differing(committed: Iterable[Entry], found: Iterable[Entry]) -> list[str]:
             lines.append(f"{' '.join(key)}: {'not committed' if key in other else 'not found'}")
             continue
         before, after = one[key], other[key]
-        said = {"truth": (before.truth, after.truth)} | {
+        said = {
+            "truth": (before.truth, after.truth),
+            "further": (before.further, after.further),
+        } | {
             column: (before.red.get(column), after.red.get(column))
             for column in {**before.red, **after.red}
             if column != "lm-eval" or column in before.red.keys() & after.red.keys()
         }
         lines += [
-            f"{' '.join(key)}: {name} was {was}, and is {now}"
+            f"{' '.join(key)}: {name} was {was!r}, and is {now!r}"
             for name, (was, now) in said.items()
             if was != now
         ]
@@ -148,15 +153,6 @@ def in_words(counted: tuple[int, int]) -> str:
         100 * share_bound(hits, trials, upper=upper, tail=_TAIL) for upper in (False, True)
     )
     return f"{hits} of {trials} ({low:.1f} … {high:.1f} %)"
-
-
-def alarms(entries: Iterable[Entry]) -> tuple[int, int]:
-    """How many findings the gate refuses on benign cases, of how many there are."""
-    benign = [entry for entry in entries if entry.truth == "benign"]
-    return (
-        sum(len(entry.failing) for entry in benign),
-        sum(len(entry.verdicts) for entry in benign),
-    )
 
 
 def counts(entries: Sequence[Entry], columns: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import random
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def test_truth_and_labels_import_nothing_that_is_judged(name):
         # Broken, but not what the case is about.
         ({}, {"repeats loss": 3.1}, ("neither", "not intact elsewhere: repeats loss")),
         ({"repeat loss": 3.01}, BROKEN, ("neither", "worse at the gate: repeat loss")),
+        # A number that is none is worse than any.
+        ({"repeat loss": math.nan}, {}, ("neither", "worse at the gate: repeat loss")),
+        ({}, {"ioi logit_diff": math.nan}, ("hidden damage", "broken elsewhere: ioi logit_diff")),
         # The canary judges nothing.
         ({"canary": 9.0}, BROKEN, ("hidden damage", "broken elsewhere: ioi logit_diff")),
     ],

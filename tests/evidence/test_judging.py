@@ -83,6 +83,20 @@ def test_a_healthy_case_is_green_with_new_prompts_too(judge):
 
 
 @pytest.mark.nightly
+def test_another_checkout_judges_with_its_own_code(judge, tmp_path):
+    checkout = tmp_path / "older"
+    shutil.copytree(Path(models.__file__).parents[1], checkout / "pytest_circuits")
+    (checkout / "pytest_circuits" / "plugin.py").write_text(
+        (checkout / "pytest_circuits" / "plugin.py").read_text() + "print('the older one')\n"
+    )
+    older = judging.Judge("second", "ABBA", checkout)
+    damaged, healthy = Case("recall-regressed"), Case("recall-finetuned")
+    assert [older.fails(one) for one in (damaged, healthy, damaged)] == [True, False, True]
+    assert damaged.made == 1
+    assert "the older one" in older._pytest(older._suite(), "--collect-only")[2]
+
+
+@pytest.mark.nightly
 def test_a_run_that_measures_nothing_is_no_verdict(judge, tmp_path):
     class Broken(Case):
         @contextmanager

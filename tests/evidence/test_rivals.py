@@ -67,6 +67,7 @@ def test_they_are_the_suites_tolerances():
 def test_a_threshold_is_the_one_with_the_fewest_errors():
     assert rivals.best_threshold([5.0, 6.0, 1.5, 1.6], [1.0, 2.0]) == pytest.approx(1.25)
     assert 2.0 < rivals.best_threshold([5.0, 6.0], [1.0, 2.0]) < 5.0
+    assert rivals.best_threshold([2.0, math.nan], [2.0]) == 2.0
 
 
 def test_divergences_are_called_by_what_serves_the_real_fine_tunes_of_smollm2():
@@ -82,6 +83,9 @@ def test_divergences_are_called_by_what_serves_the_real_fine_tunes_of_smollm2():
     graded = [
         entry("smollm2", "hidden: a", "benign", 2.5), entry("second", "real: a", "harmful", 1.5),
         entry("smollm2", "real: a", "ambiguous", 9.0),
+        entry("second", "real: a", "harmful", math.nan),
     ]  # fmt: skip
     called = entries.with_divergences([*chosen, *graded])
-    assert [one.red["divergence on text"] for one in called] == [True, False, True, False, True]
+    assert [one.red["divergence on text"] for one in called] == [
+        True, False, True, False, True, True,
+    ]  # fmt: skip

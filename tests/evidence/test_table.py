@@ -41,10 +41,6 @@ def test_misses_and_alarms_are_counted_of_what_has_a_truth_and_a_column():
     assert table.errors(SOME, "new prompts") == table.Errors(missed=(0, 0), alarms=(0, 0))
 
 
-def test_alarms_are_findings_of_benign_cases():
-    assert table.alarms(SOME) == (1, 4)
-
-
 @pytest.mark.parametrize(
     ("counted", "words"),
     # Clopper and Pearson's interval ends at 1 − 0.025^(1/n) for none of n.
@@ -70,9 +66,13 @@ def test_what_is_written_is_read(monkeypatch, tmp_path):
 def test_what_differs_from_the_committed_table_is_said():
     one, other = entry("harmful", suite=True), entry("harmful", suite=True, case="other")
     assert table.differing([one, other], [other, one]) == []
-    found = [entry("benign", suite=False), entry("benign", suite=True, case="third")]
+    found = [
+        replace(entry("benign", suite=False), further="intact"),
+        entry("benign", suite=True, case="third"),
+    ]
     assert table.differing([one, other], found) == [
-        "smollm2 one: truth was harmful, and is benign",
+        "smollm2 one: truth was 'harmful', and is 'benign'",
+        "smollm2 one: further was '', and is 'intact'",
         "smollm2 one: suite was True, and is False",
         "smollm2 other: not found",
         "smollm2 third: not committed",
