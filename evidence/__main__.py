@@ -5,8 +5,8 @@
     python -m evidence before --checkout FOLDER
 
 Without a command all of the first in this order. ``table``, always of all cases, writes
-``results.json`` and the tables of ``docs/evidence.md``; ``check`` says where verdicts or truths
-differ from what is committed there, and fails if any does. ``harness`` needs lm-eval, which isn't
+``results.json`` and the tables of ``docs/evidence.md``; ``check`` does what is not done yet, says
+where verdicts or truths differ from what is committed there, and fails if any does. ``harness`` needs lm-eval, which isn't
 installed with the tests (``harness.py``); ``before`` needs a checkout of an older commit
 (``before.py``).
 """
@@ -131,6 +131,9 @@ def _table() -> None:
 def _check() -> None:
     from evidence import table
 
+    for base in BASES:
+        for command in _COMMANDS.values():
+            command(base, "")
     every = _every()
     differing = table.differing(table.read(), every)
     print("\n".join(differing) or f"{len(every)} cases as committed")
