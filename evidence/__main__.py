@@ -6,9 +6,9 @@
 
 Without a command all of the first in this order. ``table``, always of all cases, writes
 ``results.json`` and the tables of ``docs/evidence.md``; ``check`` does what is not done yet, says
-where verdicts or truths differ from what is committed there, and fails if any does. ``harness`` needs lm-eval, which isn't
-installed with the tests (``harness.py``); ``before`` needs a checkout of an older commit
-(``before.py``).
+where verdicts or truths differ from what is committed there, and fails if any does. ``harness``
+needs lm-eval, which isn't installed with the tests (``harness.py``); ``before`` needs a checkout of
+an older commit (``before.py``).
 """
 
 from __future__ import annotations
