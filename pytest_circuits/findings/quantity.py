@@ -137,10 +137,25 @@ def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, obje
         if f"labels.{axis}" in pairs:
             pairs[f"labels.{axis}"] = _renamed(axis, approved, found)
     pairs = _in_words(pairs, found.convention, approved.convention)
-    if _same_prompts(pairs, found):
-        others = {name: pair for name, pair in pairs.items() if name not in _OF_TOKENIZER}
-        return {TOKENIZER: _other_tokens(approved, found)} | others
-    return pairs
+    if _other_tokenizer(pairs, found, approved):
+        # A builder leaves out words that aren't single tokens, so that texts follow from it too.
+        follows = (*_OF_TOKENIZER, "prompts.")
+    elif _same_prompts(pairs, found):
+        follows = _OF_TOKENIZER
+    else:
+        return pairs
+    others = {name: pair for name, pair in pairs.items() if not name.startswith(follows)}
+    return {TOKENIZER: _other_tokens(approved, found)} | others
+
+
+def _other_tokenizer(
+    pairs: Mapping[str, tuple[object, object]], found: Finding, approved: Finding
+) -> bool:
+    """Whether prompts have other tokens, and an id of both, or their BOS, is another token."""
+    if None in pairs.get("prompts.tokens", (None, None)):
+        return False
+    first = pairs.get("convention.first_token", ("none", "none"))
+    return bool(_others(approved, found)) or "none" not in first
 
 
 def _same_prompts(pairs: Mapping[str, tuple[object, object]], found: Finding) -> bool:
@@ -165,16 +180,23 @@ def _other_tokens(approved: Finding, found: Finding) -> tuple[str, str]:
 
     Where that isn't known, the tokens that the prompts begin with; empty if those are the same.
     """
-    both = approved, found
-    before, after = map(_vocabulary, both)
-    others = sorted(i for i in before.keys() & after.keys() if before[i] != after[i])
+    others = _others(approved, found)
     if not others:
+        both = approved, found
         firsts = [one.prompts.get("first_token", one.convention.get("first_token")) for one in both]
         same = firsts[0] == firsts[1]
         return ("", "") if same else (f"first token {firsts[0]}", str(firsts[1]))
-    first, count = others[0], len(others)
+    before, after = _vocabulary(approved), _vocabulary(found)
+    first, count, shared = min(others), len(others), len(before.keys() & after.keys())
     ids = f"{count:,} id{'s' if count > 1 else ''}, first {first}"
-    return f"{ids} {before[first]!r}", repr(after[first])
+    all_of_them = "; no id that both prompts have is the same token" if count == shared else ""
+    return f"{ids} {before[first]!r}", f"{after[first]!r}{all_of_them}"
+
+
+def _others(approved: Finding, found: Finding) -> list[int]:
+    """The ids that the prompts of both have, and that are other tokens."""
+    before, after = _vocabulary(approved), _vocabulary(found)
+    return [number for number in before.keys() & after.keys() if before[number] != after[number]]
 
 
 def _vocabulary(finding: Finding) -> dict[int, str]:

@@ -144,6 +144,34 @@ def test_another_tokenizer_of_the_same_size_makes_findings_incomparable(two_test
     assert result.ret == 1
 
 
+def other_words(vocabulary):
+    """Every third word is one that no builder has, and the numbers are turned round."""
+    turned_round(vocabulary)
+    for word in list(vocabulary)[3::3]:
+        vocabulary[f"{word}x"] = vocabulary.pop(word)
+
+
+def test_prompts_that_another_tokenizer_chose_are_no_second_difference(two_tests):
+    reworded(two_tests.path / "candidate", other_words)
+    result = two_tests.run(
+        "--circuits",
+        "--circuits-model=candidate=./candidate",
+        "--circuits-json=run.json",
+        "-Wdefault",
+    )
+    report = json.loads((two_tests.path / "run.json").read_text())
+    said = {
+        entry["test"].rpartition("::")[2]: [
+            reason["subject"] for reason in entry["verdicts"]["candidate"]["reasons"]
+        ]
+        for entry in report["tests"]
+    }
+    assert said == {"test_heads": ["tokenizer"], "test_pairs": ["tokenizer"]}
+    assert verdicts(result) == {"test_heads": "incomparable", "test_pairs": "incomparable"}
+    section = result.stdout.str().partition("= circuits =")[2]
+    assert section.count("differs") == 1
+
+
 def test_a_word_that_became_a_special_token_makes_findings_on_drawn_tokens_incomparable(two_tests):
     candidate(
         two_tests.path / "candidate",
