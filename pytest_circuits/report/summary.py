@@ -90,7 +90,7 @@ class Summary:
         clauses = [
             (self.silent, silent(self.silent)),
             (self.uncollected, uncollected(self.uncollected)),
-            (self.claims, f"{counted(self.claims, 'test')} failed whose findings all pass"),
+            (self.claims, failed_all_the_same(self.claims)),
             (self.incomplete, f"{counted(self.incomplete, 'test')} did not run to a verdict"),
             (not self.ended, NOT_ENDED),
         ]
@@ -124,6 +124,11 @@ def summarise_run(run: Run) -> Summary:
 def silent(number: int) -> str:
     """So many tests of which no finding tells."""
     return f"{counted(number, 'test')} failed without a finding"
+
+
+def failed_all_the_same(number: int) -> str:
+    """So many tests that claim more than the gate asks for."""
+    return f"{counted(number, 'test')} failed whose findings all pass"
 
 
 def uncollected(number: int) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_circuits.report.causes import also_in, causes
+from pytest_circuits.report.rows import ASSERTED
 from pytest_circuits.report.run import (
     colour,
+    failed_claims,
     fails,
     is_news,
     labels,
     marks,
+    test_of,
     title,
     waivers_not_needed,
 )
 from pytest_circuits.report.summary import (
     NOT_ENDED,
     ended,
+    failed_all_the_same,
     model_lines,
     nothing_judged,
     silent,
@@ -60,12 +64,16 @@ def terminal_lines(
 
 
 def _section(run: Run, width: int, notes: Sequence[str], *, verbose: bool) -> list[Line]:
-    told = causes(run)
-    rows = [row for cause in told for row in cause.rows]
+    everything = causes(run)
+    rows = [row for cause in everything for row in cause.rows]
+    claims = {(failed.test, failed.alias): failed.message for failed in failed_claims(run)}
+    # That an assertion held a finding is not said where the assertion failed.
+    told = causes(run, (row for row in rows if row.verdict != ASSERTED or _key(row) not in claims))
     called = labels(rows)
     summary = summarise_run(run)
     heads = _heads(rows, called, width) if verbose else []
     last = [
+        *_claims(rows, claims, called, width),
         *_waivers(rows, called, width),
         *_models(run, width),
         *(line for note in notes for line in folded(note, width)),
@@ -157,6 +165,23 @@ def _waiver(row: Row) -> str:
     return f"waiver does not accept {row.verdict}"
 
 
+def _key(row: Row) -> tuple[str, str]:
+    return row.test, row.alias
+
+
+def _claims(
+    rows: Sequence[Row],
+    claims: Mapping[tuple[str, str], str],
+    called: Mapping[str, str],
+    width: int,
+) -> Iterator[Line]:
+    """A line for each test that failed though all of its findings pass."""
+    tests = {_key(row): called[test_of(row)] for row in rows}
+    for (test, alias), message in claims.items():
+        head = f"{Term.FAILED} {tests[test, alias]} {alias} "
+        yield from folded(message, width, "red", head=head, indent=" " * (len(Term.FAILED) + 1))
+
+
 def _waivers(rows: Sequence[Row], called: Mapping[str, str], width: int) -> Iterator[Line]:
     for test, waiver in waivers_not_needed(rows):
         when, _, _ = waiver.partition(":")
@@ -180,6 +205,7 @@ def _total(run: Run, summary: Summary, width: int) -> Iterator[Line]:
         Part(_findings_in_words(run, summary)),
         *([Part(f"{summary.remembered} remembered")] if summary.remembered else []),
         *([Part(silent(summary.silent), "red")] if summary.silent else []),
+        *([Part(failed_all_the_same(summary.claims), "red")] if summary.claims else []),
     ]
     first, *others = parts
     together = Line((first, *(p for part in others for p in (Part("; "), part))))

@@ -116,7 +116,7 @@ RULES: Mapping[str, str] = {
     Term.REFUSED: "the baseline can't be read, or there is nothing to approve",
     Term.ASSERTED: "not compared; an assertion held it, or held others against it",
     Term.NOT_JUDGED: "neither compared nor asserted",
-    Term.FAILED: "the test failed without a finding",
+    Term.FAILED: "the test failed, and not by a verdict: by an assertion, or an error",
     Term.WAIVED: "the gate fails the verdict, and a waiver lets it pass",
     Term.UNREADABLE: "between two states of baselines: the file can't be read",
     Term.DELETED: "between two states of baselines: there is none any more",

@@ -133,6 +133,23 @@ def test_what_an_assertion_held_is_listed_and_no_news():
     assert total.text == "1 finding: 1 asserted"
 
 
+def test_an_assertion_that_failed_held_nothing():
+    why = "AssertionError: induction score: 1 of 4 heads"
+    told = run(
+        row("asserted", failure=why), row("preserved", test="test_a.py::test_more", failure=why)
+    )
+    lines = terminal_lines(told, 80)
+    assert [(line.text, line.parts[-1].colour) for line in lines] == [
+        ("preserved test_more recall 4 heads, L1H0 1.00", ""),
+        (f"failed test_heads recall {why}", "red"),
+        (f"failed test_more recall {why}", "red"),
+        (
+            "2 findings: 1 preserved, 1 asserted; 2 tests failed whose findings all pass",
+            "red",
+        ),
+    ]
+
+
 def test_tests_that_never_came_to_measure_are_counted():
     assert texts(models=["recall"], unfinished=left(2)) == [
         "no findings",
