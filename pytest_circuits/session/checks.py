@@ -46,13 +46,29 @@ def check_usage(config: pytest.Config, settings: Settings) -> None:
             f"--circuits needs a reference model, and circuits_models is not set "
             f"({settings.ini}):\n"
             f"  circuits_models =\n"
-            f"      reference = path/to/checkpoint"
+            f"      reference = path/to/checkpoint{_path_apart(config)}"
         )
     _check_approval(config, settings)
     if settings.report is not None:
         _check_folder(settings.report)
     for kind, file in settings.report_files.items():
         _check_file(kind, file)
+
+
+def _path_apart(config: pytest.Config) -> str:
+    """A hint where pytest may have looked for the ini file in a model's folder.
+
+    It takes whatever exists on its command line for tests, an option's value after a space too.
+    """
+    asked = [str(argument) for argument in config.invocation_params.args]
+    folder = config.invocation_params.dir
+    for value in config.getoption("circuits_model") or ():
+        if value in asked and (folder / value).exists():
+            return (
+                f"\nWhere that is set, write --circuits-model={value}: after a space, pytest takes "
+                f"the folder for one of tests, and looks for its ini file there"
+            )
+    return ""
 
 
 def _check_approval(config: pytest.Config, settings: Settings) -> None:

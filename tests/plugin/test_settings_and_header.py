@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from circuit_suites import CHILD, ONE_TEST, OTHER, RECALL, counts
+from circuit_suites import CHILD, ONE_TEST, OTHER, RECALL, copy_of_recall, counts
 
 #: A value of every setting from every origin, and the option, variable and key that carry it.
 VALUES = {
@@ -351,6 +351,14 @@ def test_without_a_reference_the_ini_that_was_read_is_named(suite, file):
     ]
     plain = suite.run()
     assert (plain.ret, counts(plain)) == (0, {"skipped": 1})
+
+
+def test_a_models_folder_after_a_space_hides_the_ini_and_the_error_says_so(one_test):
+    folder = one_test.path.parent / f"{one_test.path.name}-candidate"
+    copy_of_recall(folder)
+    (*_, hint) = usage_error(one_test.run("--circuits", "--circuits-model", f"../{folder.name}"))
+    assert hint.startswith(f"Where that is set, write --circuits-model=../{folder.name}: after a ")
+    assert one_test.run("--circuits", f"--circuits-model=../{folder.name}").ret == 0
 
 
 def test_circuits_without_syrupy_is_a_usage_error(one_test):
