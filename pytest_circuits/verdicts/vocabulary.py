@@ -57,6 +57,8 @@ class Term(StrEnum):
     # What new prompts say:
     REROUTED = "re-routed"
     HIDDEN_DAMAGE = "hidden damage"
+    FAILS_THERE = "fails on new prompts"
+    HOLDS_THERE = "holds on new prompts"
     NOT_SETTLED = "not settled"
     # No verdict:
     REFUSED = "refused"
@@ -89,7 +91,7 @@ RULES: Mapping[str, str] = {
     Term.HELD: "a behaviour, or the canary, is within its tolerance",
     Term.IMPROVED: "a behaviour, or a number, is better beyond its tolerance",
     Term.AT_CHANCE: "a behaviour is no better than guessing in the baseline; it is not judged",
-    Term.WEAKER: "a head, a cell or a whole is worse beyond its tolerance, and still there",
+    Term.WEAKER: "a head, a cell or a whole is worse beyond its tolerance: nearer to zero, or across it",
     Term.STRONGER: "a head, a cell or a whole is better beyond its tolerance",
     Term.LEFT: "a head is below the role's threshold by more than its tolerance, or met its null",
     Term.MET_ITS_NULL: "a head scores more than half as much where there is nothing to find",
@@ -112,6 +114,8 @@ RULES: Mapping[str, str] = {
     Term.SPECIFIC: "something changed, and the canary did not",
     Term.REROUTED: "a mechanism changed while its behaviour held, on new prompts too",
     Term.HIDDEN_DAMAGE: "a mechanism changed while its behaviour held, and fails on new prompts",
+    Term.FAILS_THERE: "a behaviour there is worse beyond its tolerance and its interval",
+    Term.HOLDS_THERE: "none is, and the intervals are narrow enough to say so",
     Term.NOT_SETTLED: "new prompts decide nothing, or there are none: the reason follows",
     Term.REFUSED: "the baseline can't be read, or there is nothing to approve",
     Term.ASSERTED: "not compared; an assertion held it, or held others against it",

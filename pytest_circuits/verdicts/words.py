@@ -54,7 +54,7 @@ def headline(verdict: Verdict) -> str:
     said = list(_settlement(verdict))
     if verdict.outcome is Outcome.FAILS:
         return "; ".join([*said, *parts])
-    if verdict.outcome is Outcome.HOLDS and said:
+    if verdict.outcome is Outcome.HOLDS and verdict.asks:
         return "; ".join([*parts, *said])
     if verdict.reading is not Reading.BEHAVIOUR_GONE:
         return "; ".join([*parts, *_reading(verdict), *said])
@@ -104,12 +104,13 @@ def _settlement(verdict: Verdict, *, numbers: bool = True) -> Iterator[str]:
     told = "".join(f": {_new_move(new)}" for new in behaviours)
     if settlement.outcome is Outcome.FAILS:
         hidden = f"{Term.HIDDEN_DAMAGE}, " if verdict.asks else ""
-        yield f"{hidden}fails on new prompts{told}"
-    elif not verdict.asks:
-        return
+        yield f"{hidden}{Term.FAILS_THERE}{told}"
     elif settlement.outcome is Outcome.HOLDS:
-        yield f"{Term.REROUTED}, holds on new prompts{told}"
-    else:
+        # What got worse in a behaviour fails all the same.
+        if verdict.asks or verdict.kind in (Kind.WEAKENED, Kind.LOST):
+            rerouted = f"{Term.REROUTED}, " if verdict.asks else ""
+            yield f"{rerouted}{Term.HOLDS_THERE}{told}"
+    elif verdict.asks:
         yield f"{Term.NOT_SETTLED}: {settlement.why}"
 
 

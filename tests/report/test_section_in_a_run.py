@@ -110,7 +110,10 @@ def test_plain(name):
 """,
     )
     assert section(suite.run("--circuits"))[-1:] == [
-        "1 finding: 1 not judged; 2 tests failed without a finding",
+        "failed test_measures_and_fails recall OSError",
+        "1 finding: 1 not judged",
+        "2 tests failed without a finding",
+        "1 test failed whose findings all pass",
     ]
 
 

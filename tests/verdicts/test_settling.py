@@ -211,6 +211,14 @@ def test_what_holds_is_re_routed():
     assert headline(verdict) == "re-routed, holds on new prompts: logit diff 3.40 → 3.38; 8 heads"
 
 
+def test_a_slip_that_new_prompts_do_not_show_says_so():
+    verdict = Verdict(Kind.WEAKENED, (), "8 heads", behaviour_held=False)
+    verdict = verdict.settled(settled(moved(-0.02)))
+    assert headline(verdict) == "holds on new prompts: logit diff 3.40 → 3.38; 8 heads"
+    held = Verdict(Kind.PRESERVED, (), "8 heads").settled(settled(moved(-0.02)))
+    assert headline(held) == "8 heads"
+
+
 def test_what_is_not_settled_says_why():
     verdict = Verdict(Kind.WEAKENED, (), "8 heads", asks=True).settled(unsettled("no\n reason"))
     assert headline(verdict) == "not settled: no reason; 8 heads"
