@@ -6,6 +6,8 @@ import os
 import pytest
 
 pytest_plugins = ["pytester"]
+# A folder's own conftest.py may import it before it becomes a plugin below.
+pytest.register_assert_rewrite("circuit_suites")
 
 
 def pytest_configure(config):
