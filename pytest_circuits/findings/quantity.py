@@ -139,7 +139,7 @@ def differing(found: Finding, approved: Finding) -> dict[str, tuple[object, obje
     pairs = _in_words(pairs, found.convention, approved.convention)
     if _other_tokenizer(pairs, found, approved):
         # A builder leaves out words that aren't single tokens, so that texts follow from it too.
-        follows = (*_OF_TOKENIZER, "prompts.")
+        follows: tuple[str, ...] = (*_OF_TOKENIZER, "prompts.")
     elif _same_prompts(pairs, found):
         follows = _OF_TOKENIZER
     else:

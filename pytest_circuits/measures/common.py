@@ -12,7 +12,7 @@ import numpy as np
 from pytest_circuits.findings import Behaviour, Canary, ChoiceError, Head
 from pytest_circuits.findings.choices import is_whole
 from pytest_circuits.findings.circumstances import noted
-from pytest_circuits.findings.finding import not_finite
+from pytest_circuits.findings.finding import InvalidFindingError, not_finite
 from pytest_circuits.findings.statistics import mean_and_error
 from pytest_circuits.forward import Runs, as_runs, attention_windows, run_canary
 from pytest_circuits.measures import WRONG_ARGUMENT
@@ -334,14 +334,18 @@ def canary(model: TransformerBridge | Runs) -> Canary | None:
     the first. A tokenizer that can't encode it gets drawn tokens in its place
     (:func:`pytest_circuits.prompts.sequences.canary_tokens`).
 
-    It is measured for what it says of other findings, so it never fails by itself.
+    It is measured for what it says of other findings, and no value of it fails. A model that gives
+    no number there is broken, and is refused.
 
     Args:
         model: a hooked model, or its runs.
 
     Returns:
-        the canary; None if the model is too small for any tokens, if the loss is not finite, or
-        if a hook that a test has on the model can't take these tokens.
+        the canary; None if the model is too small for any tokens, or if hooks that a test has on
+        the model can't take these tokens, or leave no finite loss.
+
+    Raises:
+        InvalidFindingError: if the loss is not finite.
     """
     runs = as_runs(model)
     config = runs.bridge.cfg
@@ -357,4 +361,12 @@ def canary(model: TransformerBridge | Runs) -> Canary | None:
         if runs.hooked:
             return None
         raise
-    return Canary(loss, tokens.kind, tokens.hash) if np.isfinite(loss) else None
+    if not np.isfinite(loss):
+        if runs.hooked:
+            return None
+        text = "a fixed text" if tokens.kind == "text" else tokens.kind
+        raise InvalidFindingError(
+            f"the loss on {text} (the canary) is not finite: on plain tokens the model gives no "
+            f"numbers"
+        )
+    return Canary(loss, tokens.kind, tokens.hash)

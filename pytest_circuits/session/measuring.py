@@ -119,7 +119,8 @@ class ModelMeasurer:
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Some of these errors name the measure already.
             problem = str(error).removeprefix(f"{name}: ")
-            raise failure(f"{name} on {source.alias}: {problem}") from None
+            # Without its traceback, whose frames hold tensors.
+            raise failure(f"{name} on {source.alias}: {problem}") from type(error)(problem)
 
 
 def _no_memory(error: Exception, runs: Runs) -> str:

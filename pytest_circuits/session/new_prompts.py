@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.findings.quantity import prompts_identity
 from pytest_circuits.models import ModelError
 from pytest_circuits.prompts import PromptError, PromptPairs, PromptWarning, RepeatedTokens
@@ -84,14 +85,16 @@ def _settlement(
     reference = CircuitSource(comparison.owner, other, (comparison.owner,))
     asked = [*_asked(measurement, finding, drawn, seen)]
 
-    def on(model: CircuitSource) -> dict[str, Measured]:
-        return dict(_measured(asked, session, model, request))
+    def on(model: CircuitSource) -> dict[str, Measured | str]:
+        return dict(_measured(asked, session, model, request, tested=model is source))
 
     with warnings.catch_warnings():
         # Words that a tokenizer doesn't have were told of when the test's own prompts were drawn.
         warnings.simplefilter("ignore", PromptWarning)
         found, of_reference = on(source), on(reference)
     for each in of_reference.values():
+        if isinstance(each, str):
+            continue
         origin = each.origin or session.models.provenance(
             other, session.models.of_test(other, request)
         )
@@ -103,7 +106,7 @@ def _settlement(
     if not pairs:
         raise UnsettledError("none of the new prompts could be measured on both models")
     settlement = settle(pairs, prompts=_said(drawn), seed=seed)
-    longest = max((_block(pair.found) for pair in pairs if not pair.extra), default=0)
+    longest = max((_block(pair.reference) for pair in pairs if not pair.extra), default=0)
     if settlement.outcome is Outcome.HOLDS and longest <= max(seen.narrowed, default=-1):
         why = f"no new prompts are longer than the attention window of {seen.narrowed[-1]} tokens"
         return unsettled(why, prompts=_said(drawn), seed=seed)
@@ -111,19 +114,31 @@ def _settlement(
 
 
 def _pairs(
-    asked: Sequence[_Asked], found: Mapping[str, Measured], of_reference: Mapping[str, Measured]
+    asked: Sequence[_Asked],
+    found: Mapping[str, Measured | str],
+    of_reference: Mapping[str, Measured | str],
 ) -> list[NewPrompts]:
     """What both models could be asked, each once.
 
     A block that was shortened is another one than was asked for, or one that is there already.
+
+    Raises:
+        UnsettledError: if the reference has no numbers where it is needed.
     """
     distinct: dict[str, NewPrompts] = {}
     for each in asked:
-        if each.name not in found or each.name not in of_reference:
+        new, before = found.get(each.name), of_reference.get(each.name)
+        if new is None or before is None:
             continue
-        new = found[each.name].finding
-        name = _name(new)
-        pair = NewPrompts(of_reference[each.name].finding, new, name, each.extra)
+        if isinstance(before, str):
+            if not each.optional:
+                raise UnsettledError(before)
+            continue
+        name = _name(before.finding)
+        if isinstance(new, str):
+            pair = NewPrompts(before.finding, None, name, each.extra, new)
+        else:
+            pair = NewPrompts(before.finding, new.finding, name, each.extra)
         if not each.extra or name not in distinct:
             distinct[name] = pair
     return [*distinct.values()]
@@ -325,14 +340,26 @@ def _measured(
     session: CircuitsSession,
     model: CircuitSource,
     request: pytest.FixtureRequest,
-) -> Iterator[tuple[str, Measured]]:
-    """What was found of a model by name, without what is optional and could not be measured."""
+    *,
+    tested: bool,
+) -> Iterator[tuple[str, Measured | str]]:
+    """What was found of a model by name, or why it gives no numbers on prompts that there are.
+
+    Without optional prompts for which there is no room.
+    """
     for each in asked:
         try:
             yield each.name, session.measurer.measure(each.measurement, model, request)
         except pytest.fail.Exception as error:
-            if not each.optional:
+            if isinstance(error.__cause__, InvalidFindingError):
+                yield each.name, str(error)
+            elif not each.optional:
                 raise UnsettledError(str(error)) from None
+        except Exception as error:
+            # The model's own code may raise anything. If the reference's does too, it is ours.
+            if not tested:
+                raise
+            yield each.name, f"{each.measurement.measure} on {model.alias}: {error!r}"
 
 
 def _said(drawn: PromptPairs | RepeatedTokens) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_circuits.findings import Finding
+    from pytest_circuits.findings.paired import PairedDifference
 
 #: How often all intervals of a settlement together hold what they are of.
 LEVEL = 0.95
@@ -36,16 +37,18 @@ class NewPrompts(NamedTuple):
 
     Attributes:
         reference: what it is of the reference.
-        found: what it is of the model that the verdict is on.
+        found: what it is of the model that the verdict is on; None if it gives no numbers there.
         name: what it is called; empty for the measure's name.
         extra: whether it is left out where the reference does not have it: what was not asked for
             before need not be there.
+        broken: why that model gives no numbers; empty where it does.
     """
 
     reference: Finding
-    found: Finding
+    found: Finding | None
     name: str = ""
     extra: bool = False
+    broken: str = ""
 
 
 def unsettled(why: str, *, prompts: str = "", seed: str = "") -> Settlement:
@@ -68,7 +71,8 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
     ============ ================================================================================
     outcome      when
     ============ ================================================================================
-    fails        of any behaviour d is beyond its tolerance, and d − t·s above 0
+    fails        of any behaviour d is beyond its tolerance, and d − t·s above 0; or the model gives
+                 no numbers on prompts on which the reference has the behaviour
     not settled  else, if of any behaviour d is beyond its tolerance, d + t·s beyond four
                  tolerances, or the reference does not have the behaviour on these prompts
                  (unless it is an extra one)
@@ -83,27 +87,20 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
     prompts = _short(prompts)
     failing: list[NewBehaviour] = []
     others: list[NewBehaviour] = []
-    unsure = ""
+    unsure = broken = ""
     level = 1 - (1 - LEVEL) / len(measured)
-    for reference, found, name, extra in measured:
-        called = readable(name or reference.measure)
-        if not _is_there(reference):
-            if extra:
-                continue
-            many = f"{reference.samples} new prompts"
-            unsure = unsure or f"on {many} the reference's {called} can't be told from nothing"
+    for one in measured:
+        reference, found = one.reference, one.found
+        difference = _difference(reference, found, one.name)
+        if isinstance(difference, str):
+            unsure = unsure or ("" if one.extra else difference)
             continue
-        try:
-            difference = paired_differences(found, reference)[reference.measure]
-        except (PairingError, KeyError) as error:
-            if not extra:
-                unsure = unsure or str(error)
+        if found is None or difference is None:
+            broken = broken or one.broken
             continue
-        if difference.clusters < _FEWEST:
-            unsure = unsure or f"{reference.samples} new prompts in one cluster have no spread"
-            continue
+        name = one.name or reference.measure
         margin = t_quantile((1 + level) / 2, difference.clusters - 1) * difference.error
-        new = _new(name or reference.measure, reference, found, difference.mean, margin)
+        new = _new(name, reference, found, difference.mean, margin)
         loss = -movement(reference.direction, new.before, new.before + difference.mean)
         beyond = loss > 0 and not within(loss, new.tolerance)
         if beyond and loss > margin:
@@ -112,14 +109,34 @@ def settle(measured: Sequence[NewPrompts], *, prompts: str, seed: str) -> Settle
         others.append(new)
         if beyond or loss + margin > FAR * new.tolerance:
             unsure = unsure or (
-                f"{called} moved by {difference.mean:.2g} ± {margin:.2g} on the new prompts"
+                f"{readable(name)} moved by {difference.mean:.2g} ± {margin:.2g} on the new prompts"
             )
-    if not (failing or others or unsure):
+    if not (failing or others or unsure or broken):
         unsure = "the reference has none of these behaviours on the new prompts"
     failing.sort(key=lambda new: -abs(new.difference) / new.tolerance)
+    if broken:
+        return Settlement(Outcome.FAILS, (*failing, *others), prompts, seed, _short(broken))
     outcome = Outcome.FAILS if failing else Outcome.UNSETTLED if unsure else Outcome.HOLDS
     why = unsure if outcome is Outcome.UNSETTLED else ""
     return Settlement(outcome, (*failing, *others), prompts, seed, why)
+
+
+def _difference(
+    reference: Finding, found: Finding | None, name: str
+) -> PairedDifference | str | None:
+    """The paired difference, or why it says nothing; None where the model gives no numbers."""
+    if not _is_there(reference):
+        many, called = f"{reference.samples} new prompts", readable(name or reference.measure)
+        return f"on {many} the reference's {called} can't be told from nothing"
+    if found is None:
+        return None
+    try:
+        difference = paired_differences(found, reference)[reference.measure]
+    except (PairingError, KeyError) as error:
+        return str(error)
+    if difference.clusters < _FEWEST:
+        return f"new prompts in one cluster ({reference.samples} of them) have no spread"
+    return difference
 
 
 def _new(

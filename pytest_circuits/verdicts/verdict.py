@@ -283,7 +283,7 @@ class Settlement:
         behaviours: what was measured on them, the one that decided first.
         prompts: how they were drawn, in words; empty where none were.
         seed: the seed of the draw; empty where there was none.
-        why: why nothing is settled; else empty.
+        why: why nothing is settled, or why the model gives no numbers there; else empty.
         identity: a digest of the finding's own prompts, equal for findings on the same prompts.
     """
 
@@ -297,8 +297,10 @@ class Settlement:
     @property
     def size(self) -> float:
         """How many tolerances the behaviour that failed moved; 0 where none failed."""
-        if self.outcome is not Outcome.FAILS or not self.behaviours:
+        if self.outcome is not Outcome.FAILS:
             return 0.0
+        if self.why or not self.behaviours:
+            return float("inf")
         worst = self.behaviours[0]
         return abs(worst.difference) / worst.tolerance if worst.tolerance > 0 else float("inf")
 

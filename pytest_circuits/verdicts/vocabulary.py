@@ -91,7 +91,7 @@ RULES: Mapping[str, str] = {
     Term.HELD: "a behaviour, or the canary, is within its tolerance",
     Term.IMPROVED: "a behaviour, or a number, is better beyond its tolerance",
     Term.AT_CHANCE: "a behaviour is no better than guessing in the baseline; it is not judged",
-    Term.WEAKER: "a head, a cell or a whole is worse beyond its tolerance: nearer to zero, or across it",
+    Term.WEAKER: "a head, a cell or a whole is worse beyond its tolerance, and is in the role",
     Term.STRONGER: "a head, a cell or a whole is better beyond its tolerance",
     Term.LEFT: "a head is below the role's threshold by more than its tolerance, or met its null",
     Term.MET_ITS_NULL: "a head scores more than half as much where there is nothing to find",

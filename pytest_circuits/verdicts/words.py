@@ -102,6 +102,8 @@ def _settlement(verdict: Verdict, *, numbers: bool = True) -> Iterator[str]:
         return
     behaviours = settlement.behaviours[:1] if numbers else ()
     told = "".join(f": {_new_move(new)}" for new in behaviours)
+    if settlement.why:
+        told = f": {settlement.why}"
     if settlement.outcome is Outcome.FAILS:
         hidden = f"{Term.HIDDEN_DAMAGE}, " if verdict.asks else ""
         yield f"{hidden}{Term.FAILS_THERE}{told}"
@@ -212,7 +214,7 @@ def _on_new_prompts(verdict: Verdict) -> Iterator[str]:
     if settlement is None:
         return
     # Where the verdict asks, its headline says so.
-    if settlement.why and not verdict.asks:
+    if settlement.outcome is Outcome.UNSETTLED and not verdict.asks:
         yield f"{Term.NOT_SETTLED}: {settlement.why}"
     if settlement.behaviours:
         told = "; ".join(map(_new_behaviour, settlement.behaviours))

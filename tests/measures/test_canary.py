@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pytest_circuits import measures
+from pytest_circuits.findings import InvalidFindingError
 from pytest_circuits.forward import Runs, runs
 from pytest_circuits.models import load, parse_source
 from pytest_circuits.prompts import RepeatedTokens
@@ -128,10 +129,17 @@ def test_a_model_too_small_for_any_tokens_has_no_canary(perfect, monkeypatch):
     assert measures.canary(perfect) is None
 
 
-def test_a_loss_that_is_not_finite_is_no_canary(recall):
+def test_a_loss_that_is_not_finite_is_refused(recall):
     recall.unembed.weight.data.fill_(float("nan"))
 
-    assert measures.canary(recall) is None
+    with pytest.raises(InvalidFindingError, match="drawn tokens"):
+        measures.canary(recall)
+
+
+def test_a_hook_that_leaves_no_finite_loss_leaves_no_canary(recall):
+    made = Runs(recall)
+    with recall.hooks(fwd_hooks=[("blocks.1.attn.hook_z", lambda z, **_: z * float("nan"))]):
+        assert measures.canary(made) is None
 
 
 def test_a_hook_that_cannot_take_the_tokens_leaves_no_canary(recall):

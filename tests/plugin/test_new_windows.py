@@ -1,4 +1,4 @@
-"""The same weights with a window of attention: another model, which new prompts tell."""
+"""New prompts that are longer than a test's: windows of attention, and models that break there."""
 
 import json
 import shutil
@@ -120,3 +120,74 @@ def test_the_same_weights_with_a_window_are_settled_beyond_it(windowed):
     assert answer["settlement"]["outcome"] == "not settled"
     assert "too short to reach beyond the window" in answer["headline"]
     result.stdout.no_fnmatch_line("*tolerance 0.00*")
+
+
+#: A candidate with a stronger head that breaks where a block of 16 tokens is repeated: new prompts
+#: have such blocks, and neither the suite nor the canary do.
+BROKEN = """
+from transformers import AutoTokenizer, Starcoder2ForCausalLM
+
+
+class Broken(Starcoder2ForCausalLM):
+    def forward(self, *args, **kwargs):
+        found = super().forward(*args, **kwargs)
+        ids = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
+        if ids.shape[1] > 32 and (ids[:, 1:17] == ids[:, 17:33]).all():
+            {what}
+        return found
+
+
+def make():
+    return Broken.from_pretrained("louder"), AutoTokenizer.from_pretrained("louder")
+
+
+make.fingerprint = "{what}"
+"""
+
+
+@pytest.fixture
+def louder(suite):
+    """A suite on the model without a window, and one of whose heads one writes more."""
+    save(suite.path / "whole", None, 129)
+    save(suite.path / "louder", None, 129)
+    model = Starcoder2ForCausalLM.from_pretrained(suite.path / "louder")
+    with torch.no_grad():
+        model.model.layers[1].self_attn.o_proj.weight[:, 48:] *= 1.2
+    model.save_pretrained(suite.path / "louder")
+    suite.write("pytest.ini", "[pytest]\npythonpath = .\ncircuits_models =\n    whole = ./whole\n")
+    suite.write(
+        "test_it.py",
+        "from pytest_circuits import prompts\n\n"
+        "TOKENS = prompts.repeated_tokens(block=8)\n\n\n"
+        "def test_ablation(circuits, circuit_snapshot):\n"
+        '    assert circuits.ablate(TOKENS, heads="each") == circuit_snapshot\n',
+    )
+    suite.approve()
+    return suite
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ('found.logits = found.logits * float("nan")', "not finite"),
+        ('raise RuntimeError("index out of range")', "RuntimeError('index out of range')"),
+    ],
+)
+def test_a_model_that_gives_no_numbers_on_longer_prompts_fails(louder, what, why):
+    louder.write("makes.py", BROKEN.format(what=what.replace('"', "'")))
+    report = louder.path / "report.json"
+    result = louder.run(
+        "--circuits", "--circuits-model=cand=makes:make", f"--circuits-json={report}"
+    )
+    (test,) = json.loads(report.read_text(encoding="utf-8"))["tests"]
+    settlement = test["verdicts"]["cand"]["settlement"]
+    assert (result.ret, settlement["outcome"]) == (1, "fails")
+    assert why in settlement["why"]
+    assert why in test["verdicts"]["cand"]["headline"]
+
+
+def test_what_only_writes_more_holds(louder):
+    report = louder.path / "report.json"
+    result = louder.run("--circuits", "--circuits-model=cand=./louder", f"--circuits-json={report}")
+    (test,) = json.loads(report.read_text(encoding="utf-8"))["tests"]
+    assert (result.ret, test["verdicts"]["cand"]["settlement"]["outcome"]) == (0, "holds")
