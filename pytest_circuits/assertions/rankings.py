@@ -54,8 +54,8 @@ def assert_head_ranking(
         finding: any finding with values for heads.
         top: head labels, or pairs of layer and head, first place first.
         at_least: what each of them has to have, in the finding's unit, or a share of what it has
-            in ``of``. By default half of what it has in the baseline, where the test has held
-            this finding against one; else nothing. 0 asks for no more than that none is below 0.
+            in ``of``. By default half of what it has in the test's baseline of the same
+            quantity, if there is one; else nothing. 0 asks for no more than that none is below 0.
             A share by magnitude is also missed by what has the other sign than it had.
         margin: how much closer, in the finding's unit, counts as a tie: heads closer may swap.
         by: ``signed`` ranks the largest value first, ``magnitude`` the largest absolute value.
@@ -129,7 +129,7 @@ class _Claim(NamedTuple):
         margin: how much closer counts as a tie.
         at_least: the least value, a share with ``of``, or None for the default.
         of: the finding that it is a share of: each of what it has there.
-        compared: the baseline that the test has held the finding against, if there is one.
+        compared: the test's baseline of the same quantity, if there is one.
     """
 
     by: str

@@ -81,7 +81,7 @@ def check_usable(finding: Finding, helper: str) -> Finding | None:
         helper: its name.
 
     Returns:
-        the baseline that the test has held the finding against, if there is one.
+        the test's baseline of the same quantity, if there is one.
 
     Raises:
         TypeError: if it is no such finding, or a screen.

@@ -23,7 +23,7 @@ class Listener(Protocol):
         """Hear of one.
 
         Returns:
-            the baseline that this very finding was held against; None if it was not.
+            the baseline of its quantity that its test has; None if it has none.
 
         Raises:
             AssertionError: if no claim holds of the finding, whatever its numbers are.
@@ -47,7 +47,7 @@ def claimed(finding: Finding, *, as_reference: bool = False) -> Finding | None:
     """Say that a claim is made of a finding, or that one is held against it.
 
     Returns:
-        the baseline that a test has held this very finding against; None where there is none.
+        the baseline of its quantity that its test has; None where there is none.
 
     Raises:
         AssertionError: if the test knows that no claim holds of it.

@@ -108,7 +108,7 @@ class GateDecides:
             state = item.stash.get(STATE, ItemState())
             (state.referred_to if as_reference else state.claimed).append(finding)
             if not state.comparisons:
-                return None
+                return None if as_reference else self._stored(item, finding)
             from pytest_circuits.session.claimed import baseline_of, why_not_claimed
 
             said = why_not_claimed(finding, state.comparisons, as_reference=as_reference)
@@ -116,7 +116,9 @@ class GateDecides:
                 # Also where the test expects the claim to fail, or catches what it raises.
                 state.refusals.append(Refusal(finding.measure, said, shown=True, by_gate=False))
                 raise AssertionError("\n".join(said))
-            return baseline_of(finding, state.comparisons)
+            if as_reference:
+                return None
+            return baseline_of(finding, state.comparisons) or self._stored(item, finding)
 
         with heard_by(listen):
             return (yield)
@@ -235,6 +237,31 @@ class GateDecides:
                 *(f"  pytest-circuits remove {removal}" for removal in removals),
             ]
         )
+
+    def _stored(self, item: pytest.Item, finding: Finding) -> Finding | None:
+        """The test's baseline of the same quantity, where it was not compared, or not yet.
+
+        None while baselines are being replaced: then what is measured is what holds from now on.
+        """
+        from pytest_circuits.baselines import BaselineError, Location
+        from pytest_circuits.findings.quantity import differing
+        from pytest_circuits.session.extension import baseline_file
+
+        alias, path = alias_of(item), baseline_file(item)
+        location = None if path is None else Location.of(path)
+        if alias is None or location is None or item.config.option.update_snapshots:
+            return None
+        for owner in self._session.sources[alias].owners:
+            try:
+                stored = [
+                    each.finding for each in self._session.reader(location.of_alias(owner).path)
+                ]
+            except BaselineError:
+                continue  # its comparison says so
+            same = (each for each in stored if not differing(finding, each))
+            if (found := next(same, None)) is not None:
+                return found
+        return None
 
     def _left(self, item: pytest.Item, alias: str, state: ItemState) -> dict[str, str]:
         """The names of the stored findings that a test did not compare, and their files."""

@@ -114,7 +114,7 @@ RULES: Mapping[str, str] = {
     Term.SPECIFIC: "something changed, and the canary did not",
     Term.REROUTED: "a mechanism changed while its behaviour held, on new prompts too",
     Term.HIDDEN_DAMAGE: "a mechanism changed while its behaviour held, and fails on new prompts",
-    Term.FAILS_THERE: "a behaviour there is worse beyond its tolerance and its interval",
+    Term.FAILS_THERE: "a behaviour there is worse beyond its tolerance and its interval, or no number",
     Term.HOLDS_THERE: "none is, and the intervals are narrow enough to say so",
     Term.NOT_SETTLED: "new prompts decide nothing, or there are none: the reason follows",
     Term.REFUSED: "the baseline can't be read, or there is nothing to approve",

@@ -150,7 +150,7 @@ def _beside(verdict: Verdict) -> Iterator[str]:
 
 
 def _traded(verdict: Verdict, among: Sequence[Reason]) -> Iterator[str]:
-    better = next((reason for reason in among if reason.good), None)
+    better = next((reason for reason in among if _gain(reason)), None)
     if is_traded(among, verdict.reading) and better is not None:
         yield f"{Term.TRADED} for {brief(better)}"
 
@@ -158,11 +158,16 @@ def _traded(verdict: Verdict, among: Sequence[Reason]) -> Iterator[str]:
 def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
     """Whether something got worse and something else better, and that is no compensation.
 
-    A drop that grew because less is left is no gain.
+    A drop that grew because less is left is no gain, and neither is more left because it fell.
     """
-    both = any(r.bad for r in reasons) and any(r.good for r in reasons)
+    both = any(r.bad for r in reasons) and any(map(_gain, reasons))
     both = both and not any(r.bad and r.of_what_is_left for r in reasons)
     return both and reading is not Reading.COMPENSATED
+
+
+def _gain(reason: Reason) -> bool:
+    """Whether something got better, and not only what an ablation leaves: the drop says that."""
+    return reason.good and not reason.of_what_is_left
 
 
 def _incomparable(reasons: Sequence[Reason]) -> str:

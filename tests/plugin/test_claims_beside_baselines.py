@@ -62,9 +62,12 @@ COMPARED = "assert found == circuit_snapshot"
         (0.4, COMPARED, "", False),
         (0.4, COMPARED, ", at_least=0.1", True),
         (0.4, COMPARED, ", at_least=0.9", False),
-        (0.4, "", "", True),
-        (0.4, "circuit_snapshot.judge(found)", "", True),
-        (0.4, "assert heads(0.4) == circuit_snapshot", "", True),
+        # Also where it is not compared itself, or not yet.
+        (0.4, "", "", False),
+        (0.4, "", ", at_least=0.1", True),
+        (0.6, "", "", True),
+        (0.4, "circuit_snapshot.judge(found)", "", False),
+        (0.4, "assert heads(0.4) == circuit_snapshot", "", False),
         (0.4, COMPARED, ", at_least=0.3, of=circuit_snapshot.approved", True),
         (0.4, COMPARED, ", at_least=0.5, of=circuit_snapshot.approved", False),
     ],
@@ -76,6 +79,15 @@ def test_beside_its_baseline_each_head_that_is_named_has_half_of_it(
     body = RANKED.format(scale=scale, compared=compared, options=options)
     result = approved.now(body, "--circuits-gate=never")
     assert counts(result) == ({"passed": 1} if passes else {"failed": 1})
+
+
+def test_a_claim_before_the_comparison_has_the_same_default(approved):
+    approved.store()
+    body = (
+        "found = heads({})\nassert_head_ranking(found, top=TOP)\nassert found == circuit_snapshot"
+    )
+    for scale, expected in ((0.4, {"failed": 1}), (0.6, {"passed": 1})):
+        assert counts(approved.now(body.format(scale), "--circuits-gate=never")) == expected
 
 
 def test_the_share_is_said_in_words(approved):

@@ -42,6 +42,13 @@ def test_a_drop_that_grew_because_less_is_left_is_weakened():
     assert lines(judged)[0] == "weakened: ablated logit diff fell 1.80 → 0.60"
 
 
+def test_a_smaller_drop_is_not_traded_for_what_is_left():
+    judged = verdict(harm(3.6, 3.3), harm(3.6, 1.0))
+
+    assert judged.kind is Kind.WEAKENED
+    assert "traded" not in lines(judged)[0]
+
+
 def test_a_drop_that_grew_with_the_behaviour_is_strengthened():
     assert verdict(harm(5.0, 1.8), harm(3.6, 1.8)).kind is Kind.STRENGTHENED
 
