@@ -80,7 +80,8 @@ def _of_counts(document: Mapping[str, Any], finding: Finding) -> Iterator[str]:
     if finding.clusters > samples:
         yield f"clusters is {finding.clusters}, and there are {samples} samples"
     for behaviour in finding.companion:
-        if behaviour.clusters > samples:
+        # A companion on a second seed has sequences of its own.
+        if behaviour.clusters > samples and not behaviour.name.endswith("_second_seed"):
             name = f"companion.{behaviour.name}.clusters"
             yield f"{name} is {behaviour.clusters}, and there are {samples} samples"
     if finding.clusters == 1 and np.isfinite(finding.errors).any():

@@ -112,13 +112,29 @@ def number_of_causes(run: Run) -> int:
 
 
 def behaviours_of(rows: Sequence[Row], *, good: bool) -> list[tuple[Row, Reason]]:
-    """The behaviours that got better, or worse, each once with the first finding that has it."""
-    told: dict[str, tuple[Row, Reason]] = {}
-    for row in sorted(rows, key=_order):
-        for reason in row.reasons:
-            if reason.of_whole_model and (reason.good if good else reason.bad):
-                told.setdefault(reason.identity, (row, reason))
-    return sorted(told.values(), key=lambda pair: -pair[1].size)
+    """The behaviours that got better, or worse, the largest change first.
+
+    Each once, with its own finding where there is one; and of those that changed in one finding
+    only one, as they have one cause.
+    """
+    every = [
+        (row, reason)
+        for row in sorted(rows, key=_order)
+        for reason in row.reasons
+        if reason.of_whole_model and (reason.good if good else reason.bad)
+    ]
+    every.sort(key=lambda pair: (pair[1].about is not About.VALUE, -pair[1].size))
+    together: dict[tuple[str, str], set[str]] = {}
+    for row, reason in every:
+        together.setdefault((row.test, row.name), set()).add(reason.identity)
+    told: list[tuple[Row, Reason]] = []
+    known: set[str] = set()
+    for row, reason in every:
+        alike = together[row.test, row.name]
+        if not alike & known:
+            told.append((row, reason))
+        known |= alike
+    return sorted(told, key=lambda pair: -pair[1].size)
 
 
 def _keys(row: Row) -> list[tuple[str, str]]:

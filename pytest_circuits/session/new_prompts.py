@@ -299,10 +299,13 @@ def _asked(
             # What lies beyond its own window the reference can't see either.
             extra = 0 < seen.reference < length
             yield _Asked(f"block {length}", _of_block(replace(drawn, block=length)), extra)
-        # Where attention ends earlier than it did, what lies just beyond that shows it …
+        # Where attention ends earlier than it did, what lies beyond that shows it: just beyond, and
+        # farther, as several layers reach farther together …
         for window in seen.narrowed:
-            beyond = _of_block(replace(drawn, block=window + 1, shortest=window + 1))
-            yield _Asked(f"beyond {window}", beyond, optional=True)
+            beyond = replace(drawn, block=window + 1, shortest=window + 1)
+            yield _Asked(f"beyond {window}", _of_block(beyond), optional=True)
+            farther = _of_block(replace(beyond, block=2 * window))
+            yield _Asked(f"farther than {window}", farther, extra=True, optional=True)
         # … and where repeats were learned by heart, longer ones.
         longer = _of_block(replace(drawn, block=2 * blocks[-1], shortest=blocks[-1] + 1))
         yield _Asked("longer", longer, extra=True, optional=True)

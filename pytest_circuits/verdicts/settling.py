@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_circuits.findings import Direction
-from pytest_circuits.findings.digits import short
+from pytest_circuits.findings.digits import short, shown
 from pytest_circuits.findings.paired import PairingError, paired_differences
 from pytest_circuits.findings.statistics import t_quantile
 from pytest_circuits.verdicts.judging import readable
@@ -127,7 +127,8 @@ def _difference(
     """The paired difference, or why it says nothing; None where the model gives no numbers."""
     if not _is_there(reference):
         many, called = f"{reference.samples} new prompts", readable(name or reference.measure)
-        return f"on {many} the reference's {called} can't be told from nothing"
+        value = shown(float(reference.values), digits=2)
+        return f"on {many} the reference does not do this itself: {called} {value}"
     if found is None:
         return None
     try:

@@ -166,8 +166,13 @@ def is_traded(reasons: Sequence[Reason], reading: Reading | None) -> bool:
 
 
 def _gain(reason: Reason) -> bool:
-    """Whether something got better, and not only what an ablation leaves: the drop says that."""
-    return reason.good and not reason.of_what_is_left
+    """Whether something got better.
+
+    Not what an ablation leaves, as the drop says that, and no head that works against the rest.
+    """
+    after = reason.after
+    opposes = reason.about is About.HEAD and isinstance(after, float) and after < 0
+    return reason.good and not reason.of_what_is_left and not opposes
 
 
 def _incomparable(reasons: Sequence[Reason]) -> str:
@@ -254,7 +259,10 @@ def canary_move(name: str, before: float, after: float, *, moved: bool, digits: 
 def _grouped(verdict: Verdict) -> dict[str, list[Reason]]:
     """The lines, and what each tells of."""
     alike: dict[str, list[Reason]] = {}
+    less_left = any(reason.bad and reason.of_what_is_left for reason in verdict.reasons)
     for reason in verdict.reasons:
+        if less_left and reason.good and reason.about is About.VALUE:
+            continue  # a drop that is larger because less is left: lost redundancy, no gain
         # What isn't about a head stands alone.
         line = _what_heads_did(reason) if reason.about is About.HEAD else reason_text(reason)
         alike.setdefault(line, []).append(reason)

@@ -114,6 +114,9 @@ def test_the_same_weights_with_a_window_are_settled_beyond_it(windowed):
     assert result.ret == 1
     for name in ("test_loss", "test_heads"):
         assert found[name]["settlement"]["outcome"] == "fails"
+        # Just beyond the window, and farther: what still works at 13 tokens may fail at 24.
+        blocks = {each["name"] for each in found[name]["settlement"]["behaviours"]}
+        assert {"repeat_loss, block 13", "repeat_loss, block 24"} <= blocks
         assert found[name]["headline"].startswith("hidden damage, fails on new prompts: repeat")
     # On prompts that are shorter than the window nothing shows, and so nothing is settled.
     answer = found["test_answer"]

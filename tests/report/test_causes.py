@@ -384,6 +384,24 @@ def test_a_model_that_got_better_and_worse_is_traded_and_both_sides_are_said():
     assert said.count("→ 3.37") == said.count("→ 12.90") == 1
 
 
+def test_a_trade_names_each_cause_once_with_its_own_finding():
+    def heads(value, gap):
+        wider = Behaviour("logit_diff_gap", gap, 0.01, 10, Direction.HIGHER, "logits")
+        made = movers(value)
+        return replace(made, companion=(*made.companion, wider))
+
+    rows = [
+        told("movers", heads(2.6, 0.1), heads(3.6, 7.0)),
+        told("ioi", logit_diff(2.6), logit_diff(3.6)),
+        told("capitals", logit_diff(12.9, OTHER), logit_diff(11.0, OTHER)),
+    ]
+    said = document(run(*rows))["models"][0]["traded"]
+    assert said == (
+        "traded, worse: logit difference fell 3.60 → 2.60 (ioi); "
+        "better: logit difference improved 11.00 → 12.90 (capitals)"
+    )
+
+
 @pytest.mark.parametrize("rows", [fell(), better_and_worse()[5:]], ids=["worse", "better"])
 def test_a_model_that_only_got_worse_or_better_traded_nothing(rows):
     made = run(*rows)

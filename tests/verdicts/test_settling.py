@@ -113,8 +113,9 @@ def test_a_loss_far_beyond_tolerance_that_chance_explains_settles_nothing():
 def test_a_behaviour_that_the_reference_does_not_have_settles_nothing(reference):
     settlement = settled((logit_diff(reference), logit_diff(reference - 0.01)))
     assert (settlement.outcome, settlement.behaviours) == (Outcome.UNSETTLED, ())
-    assert (
-        settlement.why == "on 64 new prompts the reference's logit diff can't be told from nothing"
+    assert settlement.why == (
+        "on 64 new prompts the reference does not do this itself: "
+        f"logit diff {reference.mean():.2f}"
     )
 
 
@@ -261,5 +262,5 @@ def test_what_was_not_asked_for_before_is_left_out_where_the_reference_has_none(
     asked = settle([own, longer], prompts="", seed="")
     assert (asked.outcome, asked.why) == (
         "not settled",
-            "on 64 new prompts the reference's longer can't be told from nothing",
+            "on 64 new prompts the reference does not do this itself: longer 0.00",
     )  # fmt: skip
