@@ -57,6 +57,8 @@ def counts(entries: Sequence[Entry]) -> list[str]:
                 for entry in entries
                 if entry.model == model and entry.kind.startswith(origin) and entry.case in failed
             ]
+            if not some:
+                continue
             (missed, alarms), (now_missed, now_alarms) = (
                 (found.missed, found.alarms)
                 for found in (errors(some, column) for column in (_COLUMN, "suite"))

@@ -33,7 +33,7 @@ def test_only_cases_that_both_judged_are_counted(results):
         "| 1 of 2 (1.3 … 98.7 %) | 0 of 2 (0.0 … 84.2 %) "
         "| 1 of 1 (2.5 … 100.0 %) | 0 of 1 (0.0 … 97.5 %) |"
     )
-    assert "| hidden damage and controls, SmolLM2 | – | – | – | – |" in lines
+    assert not [line for line in lines if "SmolLM2" in line]
 
 
 def test_a_checkout_judges_every_case(results, monkeypatch, tmp_path):

@@ -24,11 +24,12 @@ def test_every_case_is_there_once():
 
 
 def test_hidden_damage_is_of_cases_that_there_are():
-    """Not all of them are judged yet; what did not become what it was made as is not counted."""
+    """And of all of them. What did not become what it was made as is not counted."""
     for model in ("smollm2", "second"):
         some = [one for one in ENTRIES if one.model == model and one.kind.startswith("hidden")]
         known = {case.name: case for case in hidden.all_cases(model)}
-        assert {one.case for one in some} <= known.keys()
+        assert {one.case for one in some} == known.keys()
+        assert all(one.further for one in some)
         for one in some:
             as_made = "benign" if known[one.case].healthy else "harmful"
             assert one.truth in (as_made, "not as built")
@@ -53,6 +54,9 @@ DEFAULT = {
     "test_text_loss", "test_repeat_loss", "test_names", "test_agreement", "test_capitals",
     "test_induction_heads", "test_previous_token_heads", "test_name_movers",
     "test_agreement_writers",
+}  # fmt: skip
+BEHAVIOURS = {
+    "test_text_loss", "test_repeat_loss", "test_names", "test_agreement", "test_capitals",
 }  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +86,14 @@ def test_what_is_said_in_words_is_counted():
     assert (counted("behaviours"), missed.split()[0], none.split()[0]) == (
         [missed, alarms], "0", "0",
     )  # fmt: skip
+    some = [one for one in ENTRIES if one.kind.startswith("real")]
+    failing = {
+        truth: [bool(BEHAVIOURS & {*one.failing}) for one in some if one.truth == truth]
+        for truth in ("harmful", "benign")
+    }
+    passed, failed = failing["harmful"].count(False), failing["benign"].count(True)
+    text = " ".join(said[1].split())
+    assert f"five behaviour tests by themselves passed {passed} and failed {failed}." in text
     assert f"Text and repeat loss alone passed {losses.split()[0]} of" in " ".join(said[0].split())
     (first, _), (second, _) = (counted("losses", [model]) for model in ("smollm2", "second"))
     assert f"they passed {first} and {second} harmful ones" in " ".join(said[1].split())
@@ -143,10 +155,24 @@ def test_what_is_said_of_hidden_damage_is_counted():
     every = sum(len(hidden.all_cases(model)) for model in ("smollm2", "second"))
     assert f"{len(some)} of {every} cases are judged" in text
     assert f"and {len(some)} of the {every} cases of" in text
-    assert f"{len(some) - sum(count.values())} of them did not become" in text
-    assert f"leaves {count['harmful']} harmful and {count['benign']} benign ones" in text
+    assert len(some) == sum(count.values())
+    made = f"{count['harmful']} are harmful and {count['benign']} benign"
+    assert f"All of them became what they were made as: {made}." in text
     assert f"passed {passed['suite']} of the {count['harmful']} damaged models" in text
+    tests = [one for one in some if one.truth == "harmful" and not BEHAVIOURS & {*one.failing}]
+    assert f"Its five behaviour tests by themselves passed {len(tests)}." in text
     assert f"Its behaviours alone passed {passed['behaviours']}" in text
+    learned = [one for one in some if one.kind.endswith("memorised, healthy control")]
+    for model, words in (
+        ("smollm2", "The seven are of the 9 whose heads were zeroed and that learned again"),
+        ("second", "of the second model's 9 none failed"),
+    ):
+        red = [one.red["suite"] for one in learned if one.model == model]
+        assert (sum(red), len(red)) == ({"smollm2": 7, "second": 0}[model], 9)
+        assert words in text
+    close = [one for one in some if one.truth == "benign" and one.divergences["text"] < 0.001]
+    assert f"Of the {count['benign']}, {len(close)} differ from their base model" in text
+    assert table.errors(some, "lm-eval") == table.Errors(missed=(27, 27), alarms=(0, 27))
     losses = f"text and repeat loss passed {passed['losses']} of {count['harmful']}"
     assert f"{losses}, KL on text {passed['divergence on text']}, and KL" in text
     missed = [one for one in some if one.truth == "harmful" and not one.red["suite"]]
@@ -162,12 +188,10 @@ def test_what_is_said_of_hidden_damage_is_counted():
         of_model = [one for one in some if one.model == model]
         assert words.format(*table.errors(of_model, column).alarms) in text
     readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
-    assert f"Of {count['harmful']} models that do on the suite's own prompts" in readme
-    said = f"it passed {passed['suite']}, its behaviours alone {passed['behaviours']}, and the"
+    assert f"Of {count['harmful']} models that answer some prompts as before" in readme
+    said = f"it passed {passed['suite']}, its five behaviour tests alone {len(tests)}, and the"
     assert f"{said} losses {passed['losses']}:" in readme
     alarms = table.errors(some, "suite").alarms
     never = table.errors(some, "suite, no new prompts").alarms[0]
-    words = (
-        "Of {1} healthy models with the same edits it failed {0}, and would have failed {2} without"
-    )
+    words = "Of {1} healthy controls it failed {0}, and would have failed {2} without"
     assert words.format(*alarms, never) in readme
