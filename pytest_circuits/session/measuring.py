@@ -119,8 +119,7 @@ class ModelMeasurer:
         except (ChoiceError, ModelError, PromptError, InvalidFindingError) as error:
             # Some of these errors name the measure already.
             problem = str(error).removeprefix(f"{name}: ")
-            # Without its traceback, whose frames hold tensors.
-            raise failure(f"{name} on {source.alias}: {problem}") from type(error)(problem)
+            raise failure(f"{name} on {source.alias}: {problem}") from None
 
 
 def _no_memory(error: Exception, runs: Runs) -> str:

@@ -354,7 +354,7 @@ def _measured(
         try:
             yield each.name, session.measurer.measure(each.measurement, model, request)
         except pytest.fail.Exception as error:
-            if isinstance(error.__cause__, InvalidFindingError):
+            if isinstance(error.__context__, InvalidFindingError):
                 yield each.name, str(error)
             elif not each.optional:
                 raise UnsettledError(str(error)) from None
