@@ -37,6 +37,10 @@ _SAME_WEIGHTS = "its weights are those that the baseline was recorded with"
 _OF_ORIGIN = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
+#: Sequences of twice a window's length: they are long, and what fails there fails by far.
+_FARTHER = 4
+
+
 class UnsettledError(Exception):
     """New prompts can't tell anything; the message says why."""
 
@@ -304,8 +308,8 @@ def _asked(
         for window in seen.narrowed:
             beyond = replace(drawn, block=window + 1, shortest=window + 1)
             yield _Asked(f"beyond {window}", _of_block(beyond), optional=True)
-            farther = _of_block(replace(beyond, block=2 * window))
-            yield _Asked(f"farther than {window}", farther, extra=True, optional=True)
+            farther = replace(beyond, block=2 * window, batch=min(drawn.batch, _FARTHER))
+            yield _Asked(f"farther than {window}", _of_block(farther), extra=True, optional=True)
         # … and where repeats were learned by heart, longer ones.
         longer = _of_block(replace(drawn, block=2 * blocks[-1], shortest=blocks[-1] + 1))
         yield _Asked("longer", longer, extra=True, optional=True)
