@@ -35,11 +35,18 @@ def sources(files: Iterable[Path]) -> str:
 
 
 def write_whole(place: Path, write: Callable[[Path], object]) -> None:
-    """Have a file or folder written beside its place, and put it there once it is complete."""
+    """Have a file or folder written beside its place, and put it there once it is complete.
+
+    Where another process was first, its folder stays.
+    """
     unfinished = place.with_name(f"{place.name}.unfinished-{os.getpid()}")
     try:
         write(unfinished)
-        unfinished.rename(place)
+        try:
+            unfinished.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
     finally:
         if unfinished.is_dir():
             shutil.rmtree(unfinished)

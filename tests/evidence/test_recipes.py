@@ -188,6 +188,25 @@ def test_what_was_interrupted_leaves_no_folder_that_looks_finished(tmp_path):
     assert place.read_text() == "whole"
 
 
+def test_a_folder_that_another_process_wrote_meanwhile_stays(tmp_path):
+    place = tmp_path / "suite"
+
+    def first(folder):
+        folder.mkdir()
+        (folder / "whose").write_text("first")
+
+    def second(folder):
+        folder.mkdir()
+        (folder / "whose").write_text("second")
+        (tmp_path / "other").mkdir()
+        first(tmp_path / "other" / "suite")
+        (tmp_path / "other" / "suite").rename(place)
+
+    storage.write_whole(place, second)
+    assert (place / "whose").read_text() == "first"
+    assert {path.name for path in tmp_path.iterdir()} == {"suite", "other"}
+
+
 def test_bfloat16_changes_every_value_a_little(base):
     before, after = weights(base), made(recipes._bfloat16)
     for name, value in before.items():
